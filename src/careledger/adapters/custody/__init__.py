@@ -1,0 +1,1 @@
+"""A custodian's own directory: rows, shred keys, log and signing keys."""

@@ -1,0 +1,1 @@
+"""The embedded EVM chain and the contracts on it."""

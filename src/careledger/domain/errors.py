@@ -1,0 +1,139 @@
+"""The one tree of refusals: a named class each, its sentence is the message.
+
+Raise a subclass with keyword details; details never hold anything personal. What is outside this
+tree is a bug.
+"""
+
+from __future__ import annotations
+
+
+class CareLedgerError(Exception):
+    """Something was refused."""
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items())
+        sentence = (type(self).__doc__ or "").splitlines()[0].rstrip(".")
+        super().__init__(f"{sentence}: {said}." if said else f"{sentence}.")
+
+
+# Bytes and formats ------------------------------------------------------------------------------
+
+
+class MalformedBytes(CareLedgerError):
+    """These bytes do not follow the format that docs/formats.md gives for them."""
+
+
+class DigestMismatch(CareLedgerError):
+    """These bytes are not the ones that were committed to."""
+
+
+class SignatureRefused(CareLedgerError):
+    """This signature is not by the key that should have made it."""
+
+
+class CannotOpen(CareLedgerError):
+    """This ciphertext cannot be opened with this key."""
+
+
+class ShareMismatch(CareLedgerError):
+    """A custodian's share does not match its commitment."""
+
+
+class NotEnoughShares(CareLedgerError):
+    """Fewer custodians answered with a valid share than the record needs."""
+
+
+class PhraseRefused(CareLedgerError):
+    """This is not a recovery phrase."""
+
+
+# Proofs -----------------------------------------------------------------------------------------
+
+
+class ProofRefused(CareLedgerError):
+    """This proof does not prove what it claims."""
+
+
+class LogForked(CareLedgerError):
+    """A release log showed two histories that cannot both be true."""
+
+
+# Stores -----------------------------------------------------------------------------------------
+
+
+class BlockNotFound(CareLedgerError):
+    """No block is stored under this content identifier."""
+
+
+class BlockMismatch(CareLedgerError):
+    """A store gave other bytes than the content identifier names."""
+
+
+class StoreUnavailable(CareLedgerError):
+    """A store did not do what it was asked, and may have done half of it."""
+
+
+class StoreCorrupt(CareLedgerError):
+    """A data directory is damaged."""
+
+
+# Ledger -----------------------------------------------------------------------------------------
+
+
+class LedgerRefused(CareLedgerError):
+    """A contract refused this transaction."""
+
+
+class TransactionRefused(CareLedgerError):
+    """The chain does not take this transaction."""
+
+
+class EngineMismatch(CareLedgerError):
+    """The EVM engine does not give the known gas figures, so it is not used."""
+
+
+class ChainCorrupt(CareLedgerError):
+    """The chain's replay from genesis does not give the stored hashes."""
+
+
+class LedgerStale(CareLedgerError):
+    """The ledger's head is too old to decide on."""
+
+
+# Health data ------------------------------------------------------------------------------------
+
+
+class FhirRefused(CareLedgerError):
+    """This is not a FHIR R4 resource or bundle that can be imported."""
+
+
+class NotExchanged(CareLedgerError):
+    """Resources of this type are never exchanged."""
+
+
+# Decisions --------------------------------------------------------------------------------------
+
+
+class AccessRefused(CareLedgerError):
+    """This may not be read by this reader."""
+
+
+class WritingRefused(CareLedgerError):
+    """This may not be written by this author."""
+
+
+class CannotExpress(CareLedgerError):
+    """This consent cannot be expressed without weakening it, so it is refused."""
+
+
+class PartyNotFound(CareLedgerError):
+    """No such party is registered."""
+
+
+class PatientNotFound(CareLedgerError):
+    """No such patient is known here."""
+
+
+class RecordNotFound(CareLedgerError):
+    """No such record is known here."""

@@ -1,0 +1,1 @@
+"""Every byte that is stored, signed or sent: the executable side of docs/formats.md."""

@@ -1,0 +1,58 @@
+"""Deterministic CBOR (RFC 8949 §4.2.1), the only encoding of stored and signed messages.
+
+Allowed: unsigned and negative integers of 64 bits, byte strings, text, arrays, maps with text keys,
+booleans, null. Nothing else: no floats, tags, indefinite lengths or duplicate keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cbor2
+
+from careledger.domain.errors import MalformedBytes
+
+MOST_BYTES = 16 * 1024 * 1024
+MOST_DEPTH = 16
+
+
+def _check(value: object, depth: int) -> None:
+    if depth > MOST_DEPTH:
+        raise MalformedBytes(why="nested too deeply")
+    if value is None or isinstance(value, bool | bytes | str):
+        return
+    if isinstance(value, int):
+        if not -(1 << 64) <= value < 1 << 64:
+            raise MalformedBytes(why="integer over 64 bits")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check(item, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise MalformedBytes(why="map key is not text")
+            _check(item, depth + 1)
+    else:
+        raise MalformedBytes(why=f"{type(value).__name__} is not allowed")
+
+
+def encode(value: object) -> bytes:
+    """The one encoding of value; raises MalformedBytes if it holds what is not allowed."""
+    _check(value, 0)
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(data: bytes) -> Any:
+    """The value that encode would give exactly these bytes for; raises MalformedBytes otherwise."""
+    if len(data) > MOST_BYTES:
+        raise MalformedBytes(why="message over 16 MiB")
+    try:
+        value = cbor2.loads(data)
+        again = encode(value)
+    except MalformedBytes:
+        raise
+    except (ValueError, RecursionError, OverflowError, MemoryError, EOFError, TypeError) as error:
+        raise MalformedBytes(why=type(error).__name__) from None
+    if again != data:
+        raise MalformedBytes(why="encoding is not deterministic")
+    return value

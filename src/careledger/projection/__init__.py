@@ -1,0 +1,1 @@
+"""Ledger events to facts, as a fold: every table built here can be dropped and rebuilt."""

@@ -1,0 +1,1 @@
+"""Commitments, Merkle trees and transparency logs, and their verification."""

@@ -1,0 +1,1 @@
+"""Keys, epochs, envelopes, streams: the only package that handles record keys."""
