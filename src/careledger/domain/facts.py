@@ -1,0 +1,102 @@
+"""What the ledger says, as values: facts as they stand at one block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from careledger.domain.parties import ControllerKind, Role, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A block: number, hash (32 bytes), time (unix seconds)."""
+
+    number: int
+    hash: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartyFacts:
+    """A public party. ``standing`` is its status, or its employer's if that is worse.
+
+    ``controller`` is a 20-byte address; digests are 32 bytes, zero while not set; ``employer`` is 0 for organisations.
+    """
+
+    number: int
+    roles: frozenset[Role]
+    status: Status
+    standing: Status
+    employer: int
+    controller: bytes
+    sealing_key: bytes = bytes(32)
+    log_key: bytes = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class CustodianFacts:
+    """An organisation that keeps shares: the address that signs its answers and the digests of its keys."""
+
+    number: int
+    signer: bytes
+    sealing_key: bytes
+    log_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AliasFacts:
+    """Who controls an alias: address, kind, end of a guardianship (0: none), registrar (0 once claimed)."""
+
+    alias: bytes
+    controller: bytes
+    kind: ControllerKind
+    until: int
+    registrar: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFacts:
+    """A consent's slot: window [start, end) in unix seconds, when it was given and revoked (0: not)."""
+
+    start: int
+    end: int
+    given_at: int
+    revoked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorFacts:
+    """An anchored root: block, time, who anchored it, how many leaves."""
+
+    root: bytes
+    block: int
+    time: int
+    organisation: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassFacts:
+    """An emergency entry: opener and second party (posts), window, restricted or not, commitment, review."""
+
+    entry: bytes
+    opener: int
+    second: int
+    opened_at: int
+    until: int
+    restricted: bool
+    commitment: bytes
+    reviewed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFacts:
+    """The newest anchored checkpoint of a custodian's release log."""
+
+    custodian: int
+    size: int
+    root: bytes
+    map_root: bytes
+    block: int
+    time: int
+    cosigners: frozenset[int]

@@ -1,0 +1,235 @@
+"""Asking and releasing: session statements, release requests, answers, log entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from careledger.formats.digests import digest
+from careledger.formats.eip712 import Domain, Struct
+from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
+from careledger.formats.signed import Signed
+
+MOST_SESSION = 12 * 3600
+MOST_REQUEST = 60
+NO_CONSENT = bytes(32)
+
+
+@dataclass(frozen=True)
+class SessionStatement(Message):
+    """A post lets a session key act until a time; signed by the post's key.
+
+    ``proof`` is how the person proved themselves: ``passkey``, ``vouched`` (by the organisation after its own
+    sign-on) or ``machine``. ``until`` is at most 12 h after ``made``; both unix seconds.
+    """
+
+    TYPE: ClassVar[str] = "session-statement"
+    post: int = uint()
+    session_key: bytes = octets(20)
+    proof: str = text(16)
+    made: int = uint()
+    until: int = uint()
+
+
+@dataclass(frozen=True)
+class SessionProof(Message):
+    """A session statement with its signature, as requests carry it."""
+
+    TYPE: ClassVar[str] = "session-proof"
+    statement: Signed = message(Signed)
+
+
+@dataclass(frozen=True)
+class SecondParty(Message):
+    """The ledger's break-glass entry that a break-glass request stands on: its id there."""
+
+    TYPE: ClassVar[str] = "second-party"
+    entry: bytes = octets(32)
+
+
+@dataclass(frozen=True)
+class ReleaseRequest(Message):
+    """A request for shares, signed as EIP-712 by the session key (or the controller, for ``own``).
+
+    ``rule`` is ``consent``, ``registrar``, ``general``, ``break-glass`` or ``own``. ``reader`` and
+    ``employer`` are 0 for ``own``. Either ``handles`` is given, or null and ``compartments`` name what is asked.
+    ``as_of`` (a block number) limits the answer to versions anchored up to it; 0 means now.
+    """
+
+    TYPE: ClassVar[str] = "release-request"
+    id: bytes = octets(16)
+    reader: int = uint()
+    employer: int = uint()
+    session: bytes = octets(32)
+    custodians: tuple[int, ...] = several(uint(), most=64)
+    alias: bytes = octets(32)
+    rule: str = text(16)
+    owner: bytes = octets(20)
+    commitment: bytes = octets(32)
+    entry: bytes = octets(32)
+    purpose: str = text(16)
+    handles: tuple[bytes, ...] | None = maybe(several(octets(32)))
+    compartments: tuple[int, ...] = several(uint(16), most=64)
+    as_of: int = uint()
+    block_number: int = uint()
+    block_hash: bytes = octets(32)
+    not_after: int = uint()
+    ephemeral_key: bytes = octets(most=4096)
+
+    @property
+    def what(self) -> bytes:
+        """Digest of what is asked: handles in order, or compartments, and as_of."""
+        kind = b"compartments" if self.handles is None else b"handles"
+        wanted = (
+            self.handles
+            if self.handles is not None
+            else tuple(n.to_bytes(2, "big") for n in self.compartments)
+        )
+        return digest("asked", kind, self.as_of.to_bytes(8, "big"), *wanted)
+
+    def signing_digest(self, chain_id: int, contract: bytes) -> bytes:
+        """The EIP-712 digest under domain ``careledger-release`` with the Consents contract."""
+        return RELEASE_STRUCT.digest(
+            Domain("careledger-release", "1", chain_id, contract),
+            {
+                "id": self.id,
+                "reader": self.reader,
+                "employer": self.employer,
+                "session": self.session,
+                "custodians": list(self.custodians),
+                "alias": self.alias,
+                "rule": self.rule,
+                "owner": "0x" + self.owner.hex(),
+                "commitment": self.commitment,
+                "entry": self.entry,
+                "purpose": self.purpose,
+                "asked": self.what,
+                "count": len(self.handles or ()),
+                "blockNumber": self.block_number,
+                "blockHash": self.block_hash,
+                "notAfter": self.not_after,
+                "ephemeral": digest("ephemeral", self.ephemeral_key),
+            },
+        )
+
+
+RELEASE_STRUCT = Struct(
+    "Release",
+    (
+        ("bytes16", "id"),
+        ("uint64", "reader"),
+        ("uint64", "employer"),
+        ("bytes32", "session"),
+        ("uint64[]", "custodians"),
+        ("bytes32", "alias"),
+        ("string", "rule"),
+        ("address", "owner"),
+        ("bytes32", "commitment"),
+        ("bytes32", "entry"),
+        ("string", "purpose"),
+        ("bytes32", "asked"),
+        ("uint64", "count"),
+        ("uint64", "blockNumber"),
+        ("bytes32", "blockHash"),
+        ("uint64", "notAfter"),
+        ("bytes32", "ephemeral"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SignedRequest(Message):
+    """A release request as it is sent. ``session`` is null for ``own``; ``certificate`` is null for standing rules."""
+
+    TYPE: ClassVar[str] = "signed-request"
+    request: ReleaseRequest = message(ReleaseRequest)
+    signature: bytes = octets(65)
+    session: SessionProof | None = maybe(message(SessionProof))
+    certificate: Signed | None = maybe(message(Signed))
+    team: int = uint()
+
+
+@dataclass(frozen=True)
+class ReleasedRow(Message):
+    """One version as a custodian releases it, with this custodian's share of c.
+
+    ``root`` is null while the version is not anchored. ``share`` is null where the custodian holds the row but no
+    share (erased, or a stand-in that was not needed); ``state`` is ``kept``, ``restricted``, ``retracted`` or
+    ``erased``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``.
+    """
+
+    TYPE: ClassVar[str] = "released-row"
+    deposit: bytes = octets(32)
+    handle: bytes = octets(32)
+    compartment: int = uint(16)
+    epoch: int = uint()
+    header: bytes = octets(36)
+    manifest: bytes = octets(36)
+    body: bytes = octets(36)
+    commitments: bytes = octets(32)
+    place: int = uint(8)
+    share: bytes | None = maybe(octets(32))
+    path: tuple[bytes, ...] = several(octets(32), most=32)
+    root: bytes | None = maybe(octets(32))
+    index: int = uint()
+    size: int = uint()
+    anchor_path: tuple[bytes, ...] = several(octets(32), most=32)
+    escrow: bytes | None = maybe(octets(32))
+    escrow_place: int = uint(8)
+    state: str = text(16)
+    mark: str = text(16)
+    unasked: bool = flag()
+
+
+@dataclass(frozen=True)
+class Answer(Message):
+    """A custodian's answer; signed by the custodian, then sealed to the request's ephemeral key.
+
+    ``outcome`` is ``released`` or ``refused``; ``reason`` then is the refusal's code. ``withheld`` counts nothing: a
+    custodian never says what it does not release. ``deposits`` are the signed deposit statements of the rows.
+    """
+
+    TYPE: ClassVar[str] = "answer"
+    request: bytes = octets(32)
+    custodian: int = uint()
+    outcome: str = text(16)
+    reason: str = text(64)
+    explanation: str = text(1_000)
+    at_block: int = uint()
+    at_time: int = uint()
+    entry: bytes = octets(32)
+    rows: tuple[ReleasedRow, ...] = several(message(ReleasedRow))
+    deposits: tuple[Signed, ...] = several(message(Signed))
+    epochs: tuple[bytes, ...] = several(octets(), most=4096)
+
+
+@dataclass(frozen=True)
+class LogEntry(Message):
+    """One line of a patient's release log, as only the patient reads it; sealed to the alias's sealing key.
+
+    ``index`` counts from 0 per patient, claim and custodian; ``previous`` is the digest of the sealed entry before,
+    32 zero bytes for index 0. ``event`` is ``released``, ``refused``, ``kept``, ``order``, ``enrolled``,
+    ``alarm`` or ``audited``.
+    """
+
+    TYPE: ClassVar[str] = "log-entry"
+    index: int = uint()
+    previous: bytes = octets(32)
+    alias: bytes = octets(32)
+    claim: int = uint(32)
+    custodian: int = uint()
+    event: str = text(16)
+    at_time: int = uint()
+    at_block: int = uint()
+    request: bytes = octets(16)
+    reader: int = uint()
+    employer: int = uint()
+    session: bytes = octets(32)
+    person_proof: str = text(16)
+    rule: str = text(16)
+    commitment: bytes = octets(32)
+    purpose: str = text(16)
+    reason: str = text(64)
+    compartments: tuple[int, ...] = several(uint(16), most=64)
+    handles: tuple[bytes, ...] = several(octets(32))
+    custodians: tuple[int, ...] = several(uint(), most=64)

@@ -1,0 +1,159 @@
+"""Messages as frozen dataclasses with one strict deterministic-CBOR encoding each.
+
+A message is a CBOR map from field name to value. Decoding accepts exactly the fields of the class, with
+exactly the declared types, sizes and bounds; anything else is MalformedBytes that names the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from careledger.domain.errors import MalformedBytes
+from careledger.formats import cbor
+from careledger.formats.digests import digest
+
+MOST_ITEMS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one field is written: a sentence for the documents, and the two directions."""
+
+    says: str
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _reading(says: str, accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if not accepts(value):
+            raise MalformedBytes(expected=says)
+        return value
+
+    return read
+
+
+def _checked(says: str, accepts: Callable[[Any], bool]) -> Kind:
+    read = _reading(says, accepts)
+    return Kind(says, read, read)
+
+
+def octets(size: int | None = None, most: int = cbor.MOST_BYTES) -> Any:
+    """A byte string, of exactly ``size`` or at most ``most`` bytes."""
+    if size is None:
+        return field(_checked(f"at most {most} bytes", lambda v: isinstance(v, bytes) and len(v) <= most))
+    return field(_checked(f"{size} bytes", lambda v: isinstance(v, bytes) and len(v) == size))
+
+
+def uint(bits: int = 64) -> Any:
+    """An unsigned integer below 2**bits."""
+    return field(
+        _checked(
+            f"uint{bits}", lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << bits
+        )
+    )
+
+
+def flag() -> Any:
+    """A boolean."""
+    return field(_checked("bool", lambda v: isinstance(v, bool)))
+
+
+def text(most: int = 1_000) -> Any:
+    """Text of at most ``most`` characters."""
+    return field(_checked(f"text, at most {most}", lambda v: isinstance(v, str) and len(v) <= most))
+
+
+def message(kind: type[Message]) -> Any:
+    """A nested message."""
+    return field(Kind(kind.__name__, lambda v: v.value(), kind.from_value))
+
+
+def maybe(inner: Any) -> Any:
+    """What inner says, or null."""
+    kind = _kind_of(inner)
+    return field(
+        Kind(
+            f"{kind.says}, or null",
+            lambda v: None if v is None else kind.write(v),
+            lambda v: None if v is None else kind.read(v),
+        )
+    )
+
+
+def several(inner: Any, most: int = MOST_ITEMS) -> Any:
+    """An array of at most ``most`` of what inner says; a tuple in Python."""
+    kind = _kind_of(inner)
+
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise MalformedBytes(expected=f"array of at most {most}")
+        return tuple(kind.read(item) for item in value)
+
+    return field(Kind(f"array of {kind.says}", lambda v: [kind.write(item) for item in v], read))
+
+
+def field(kind: Kind) -> Any:
+    """A dataclass field that is written as kind says."""
+    return dataclasses.field(metadata={"kind": kind})
+
+
+def _kind_of(made: Any) -> Kind:
+    kind: Kind = made.metadata["kind"]
+    return kind
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all messages; TYPE names it in digests and documents."""
+
+    TYPE: ClassVar[str] = ""
+
+    def value(self) -> dict[str, Any]:
+        """The CBOR map's value; raises MalformedBytes if a field breaks its declaration."""
+        return {f.name: self._one(f.metadata["kind"].write, f, getattr(self, f.name)) for f in self._fields()}
+
+    def encode(self) -> bytes:
+        """The one encoding."""
+        return cbor.encode(self.value())
+
+    def digest(self) -> bytes:
+        """``H(TYPE, encoding)``, 32 bytes."""
+        return digest(self.TYPE, self.encode())
+
+    @classmethod
+    def from_value(cls, value: Any) -> Self:
+        """The message in a decoded map; raises MalformedBytes naming the field."""
+        fields = cls._fields()
+        if not isinstance(value, dict) or set(value) != {f.name for f in fields}:
+            raise MalformedBytes(message=cls.TYPE or cls.__name__, why="other fields than declared")
+        return cls(**{f.name: cls._one(f.metadata["kind"].read, f, value[f.name]) for f in fields})
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The message that encodes to exactly these bytes; raises MalformedBytes otherwise."""
+        return cls.from_value(cbor.decode(data))
+
+    @classmethod
+    def _fields(cls) -> tuple[dataclasses.Field[Any], ...]:
+        return tuple(f for f in dataclasses.fields(cls) if "kind" in f.metadata)
+
+    @classmethod
+    def _one(cls, does: Callable[[Any], Any], f: dataclasses.Field[Any], value: Any) -> Any:
+        try:
+            return does(value)
+        except MalformedBytes as error:
+            where = error.details.pop("field", None)
+            name = f"{f.name}.{where}" if where else f.name
+            raise MalformedBytes(
+                message=cls.TYPE or cls.__name__,
+                field=name,
+                **{key: said for key, said in error.details.items() if key != "message"},
+            ) from None
