@@ -1,0 +1,103 @@
+"""What an anchored root commits to: leaves of record versions and, in each, the shares of its custodians.
+
+A leaf is ``H("leaf", handle, header CID, manifest CID, body CID, root of the N share commitments)``. Leaves are
+the entries of one RFC 9162 tree per anchor batch, commitments the entries of one small tree per version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from careledger.domain.errors import MalformedBytes, ProofRefused, ShareMismatch
+from careledger.formats.cids import Cid, check_cid
+from careledger.formats.digests import digest, uint
+from careledger.proofs.merkle import Tree, check_inclusion
+
+MOST_PLACES = 64
+
+
+def share_commitment(place: int, share: bytes) -> bytes:
+    """``H("share", place, share)``: place 1…N in one byte, the share in 32; no blind, shares are uniform."""
+    if not 1 <= place <= MOST_PLACES or len(share) != 32:
+        raise MalformedBytes(why="not a share of a place")
+    return digest("share", uint(place, 1), share)
+
+
+class Commitments:
+    """The commitments to the shares of places 1…N of one version, in that order."""
+
+    def __init__(self, shares: Sequence[bytes]) -> None:
+        if not 1 <= len(shares) <= MOST_PLACES:
+            raise MalformedBytes(shares=len(shares))
+        self._tree = Tree(share_commitment(place, share) for place, share in enumerate(shares, start=1))
+        self.root = self._tree.root()
+
+    def path(self, place: int) -> list[bytes]:
+        """What the custodian at this place gets beside its share; raises ProofRefused for no place."""
+        return self._tree.path(place - 1)
+
+
+def check_share(root: bytes, places: int, place: int, share: bytes, path: Sequence[bytes]) -> None:
+    """Raises ShareMismatch unless this is the share committed to for this place of ``places``."""
+    try:
+        check_inclusion(root, places, place - 1, share_commitment(place, share), path)
+    except (MalformedBytes, ProofRefused):
+        raise ShareMismatch(place=place) from None
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOpening:
+    """What a leaf commits to. The handle is secret (who has it and the epoch key opens the manifest)."""
+
+    handle: bytes
+    header: Cid
+    manifest: Cid
+    body: Cid
+    commitments: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.handle) != 32 or len(self.commitments) != 32:
+            raise MalformedBytes(why="a handle and a commitment root have 32 bytes")
+        for cid in (self.header, self.manifest, self.body):
+            check_cid(cid)
+
+    def __repr__(self) -> str:
+        return f"LeafOpening(leaf={self.leaf.hex()})"
+
+    @property
+    def leaf(self) -> bytes:
+        """The leaf, 32 bytes."""
+        return digest("leaf", self.handle, self.header, self.manifest, self.body, self.commitments)
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Where a leaf stands in an anchor batch: the batch's root and size, the leaf's index and path."""
+
+    root: bytes
+    size: int
+    index: int
+    path: tuple[bytes, ...]
+
+    def check(self, leaf: bytes) -> None:
+        """Raises ProofRefused unless that leaf stands there."""
+        if len(leaf) != 32:
+            raise ProofRefused(why="a leaf has 32 bytes")
+        check_inclusion(self.root, self.size, self.index, leaf, self.path)
+
+
+class AnchorBatch:
+    """The leaves that one anchored root commits to, of any depositors and batches."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        """Raises MalformedBytes for no leaves or leaves that are not 32 bytes."""
+        if not leaves or any(len(leaf) != 32 for leaf in leaves):
+            raise MalformedBytes(why="an anchor batch is a list of leaves of 32 bytes")
+        self._tree = Tree(leaves)
+        self.root = self._tree.root()
+        self.size = self._tree.size
+
+    def inclusion(self, index: int) -> Inclusion:
+        """The proof for one leaf; raises ProofRefused outside the batch."""
+        return Inclusion(self.root, self.size, index, tuple(self._tree.path(index)))
