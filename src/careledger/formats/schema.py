@@ -20,15 +20,12 @@ MOST_ITEMS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one field is written: a sentence for the documents, and the two directions."""
+    """How one field is written: a sentence for the documents, the two directions, an example value."""
 
     says: str
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
-
-
-def _same(value: Any) -> Any:
-    return value
+    example: Callable[[], Any]
 
 
 def _reading(says: str, accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
@@ -40,40 +37,46 @@ def _reading(says: str, accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
     return read
 
 
-def _checked(says: str, accepts: Callable[[Any], bool]) -> Kind:
+def _checked(says: str, accepts: Callable[[Any], bool], example: Any) -> Kind:
     read = _reading(says, accepts)
-    return Kind(says, read, read)
+    return Kind(says, read, read, lambda: example)
 
 
 def octets(size: int | None = None, most: int = cbor.MOST_BYTES) -> Any:
     """A byte string, of exactly ``size`` or at most ``most`` bytes."""
     if size is None:
-        return field(_checked(f"at most {most} bytes", lambda v: isinstance(v, bytes) and len(v) <= most))
-    return field(_checked(f"{size} bytes", lambda v: isinstance(v, bytes) and len(v) == size))
-
-
-def uint(bits: int = 64) -> Any:
-    """An unsigned integer below 2**bits."""
+        return field(
+            _checked(f"at most {most} bytes", lambda v: isinstance(v, bytes) and len(v) <= most, b"\x01\x02")
+        )
     return field(
         _checked(
-            f"uint{bits}", lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << bits
+            f"{size} bytes", lambda v: isinstance(v, bytes) and len(v) == size, bytes(range(1, size + 1))
         )
     )
 
 
+def uint(bits: int = 64) -> Any:
+    """An unsigned integer below 2**bits."""
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << bits
+
+    return field(_checked(f"uint{bits}", accepts, 7))
+
+
 def flag() -> Any:
     """A boolean."""
-    return field(_checked("bool", lambda v: isinstance(v, bool)))
+    return field(_checked("bool", lambda v: isinstance(v, bool), True))
 
 
 def text(most: int = 1_000) -> Any:
     """Text of at most ``most`` characters."""
-    return field(_checked(f"text, at most {most}", lambda v: isinstance(v, str) and len(v) <= most))
+    return field(_checked(f"text, at most {most}", lambda v: isinstance(v, str) and len(v) <= most, "word"))
 
 
 def message(kind: type[Message]) -> Any:
     """A nested message."""
-    return field(Kind(kind.__name__, lambda v: v.value(), kind.from_value))
+    return field(Kind(kind.__name__, lambda v: v.value(), kind.from_value, kind.example))
 
 
 def maybe(inner: Any) -> Any:
@@ -84,6 +87,7 @@ def maybe(inner: Any) -> Any:
             f"{kind.says}, or null",
             lambda v: None if v is None else kind.write(v),
             lambda v: None if v is None else kind.read(v),
+            kind.example,
         )
     )
 
@@ -97,7 +101,14 @@ def several(inner: Any, most: int = MOST_ITEMS) -> Any:
             raise MalformedBytes(expected=f"array of at most {most}")
         return tuple(kind.read(item) for item in value)
 
-    return field(Kind(f"array of {kind.says}", lambda v: [kind.write(item) for item in v], read))
+    return field(
+        Kind(
+            f"array of {kind.says}",
+            lambda v: [kind.write(item) for item in v],
+            read,
+            lambda: (kind.example(),),
+        )
+    )
 
 
 def field(kind: Kind) -> Any:
@@ -140,6 +151,11 @@ class Message:
     def decode(cls, data: bytes) -> Self:
         """The message that encodes to exactly these bytes; raises MalformedBytes otherwise."""
         return cls.from_value(cbor.decode(data))
+
+    @classmethod
+    def example(cls) -> Self:
+        """A message with every field set, for vectors and tests."""
+        return cls(**{f.name: f.metadata["kind"].example() for f in cls._fields()})
 
     @classmethod
     def _fields(cls) -> tuple[dataclasses.Field[Any], ...]:
