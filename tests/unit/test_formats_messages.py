@@ -11,6 +11,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from careledger.domain.errors import MalformedBytes, SignatureRefused
 from careledger.formats import cbor
 from careledger.formats.digests import digest, framed
@@ -18,8 +21,6 @@ from careledger.formats.patients import Order
 from careledger.formats.releases import ReleaseRequest
 from careledger.formats.signatures import SigningKey, check_signer, signer_of
 from careledger.formats.signed import Signed, deployment_id, open_signed, sign
-from hypothesis import given
-from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[2]
 
