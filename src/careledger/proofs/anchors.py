@@ -18,10 +18,10 @@ MOST_PLACES = 64
 
 
 def share_commitment(place: int, share: bytes) -> bytes:
-    """``H("share", place, share)``: place 1…N in one byte, the share in 32; no blind, shares are uniform."""
+    """``H("share", place, share)``: place 1…N as uint64, the share in 32; no blind, shares are uniform."""
     if not 1 <= place <= MOST_PLACES or len(share) != 32:
         raise MalformedBytes(why="not a share of a place")
-    return digest("share", uint(place, 1), share)
+    return digest("share", uint(place), share)
 
 
 class Commitments:
