@@ -36,6 +36,14 @@ class CannotOpen(CareLedgerError):
     """This ciphertext cannot be opened with this key."""
 
 
+class KeyRefused(CareLedgerError):
+    """Nothing can be sealed to this public key."""
+
+
+class PackageTooLarge(CareLedgerError):
+    """This grant does not fit the largest package that the board carries."""
+
+
 class ShareMismatch(CareLedgerError):
     """A custodian's share does not match its commitment."""
 

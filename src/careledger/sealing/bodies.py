@@ -1,0 +1,209 @@
+"""C2SP chunked encryption (c2sp.org/chunked-encryption) as Cobblestone-256.
+
+AES-256-GCM over chunks of 16 KiB, the last one always shorter; key, base nonce and a 32-byte key commitment
+come from HKDF-Expand with SHA-512. Bodies can be read in ranges. A cut, reordered, extended or altered body,
+and any other key or context, is CannotOpen.
+"""
+
+from __future__ import annotations
+
+import hmac
+import io
+import secrets
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from careledger.domain.errors import CannotOpen, MalformedBytes
+from careledger.sealing.keys import Secret
+
+CHUNK = 16 * 1024
+TAG = 16
+SALT = 24
+COMMITMENT = 32
+START = SALT + COMMITMENT
+MOST_CHUNKS = 1 << 38
+_LABEL = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
+
+
+def sealed_length(length: int) -> int:
+    """The length of the body for a plaintext of ``length`` bytes."""
+    return START + length + (length // CHUNK + 1) * TAG
+
+
+def encrypt(key: Secret, plaintext: bytes, context: bytes = b"", salt: bytes | None = None) -> bytes:
+    """The body of a plaintext. ``salt`` (24 bytes) is random; given only to make test vectors."""
+    chunks, start = _begin(key, context, salt)
+    body = bytearray(sealed_length(len(plaintext)))
+    body[:START] = start
+    source, target, at = memoryview(plaintext), memoryview(body), START
+    for number in range(len(plaintext) // CHUNK + 1):
+        piece = source[number * CHUNK : (number + 1) * CHUNK]
+        chunks.seal_into(number, piece, target[at : at + len(piece) + TAG])
+        at += len(piece) + TAG
+    return bytes(body)
+
+
+def decrypt(key: Secret, body: bytes, context: bytes = b"") -> bytes:
+    """The plaintext of a body; raises CannotOpen."""
+    chunks = _resume(key, body[:START], context)
+    count, length = _shape(len(body))
+    plaintext = bytearray(length)
+    source, target = memoryview(body), memoryview(plaintext)
+    for number in range(count):
+        at = START + number * (CHUNK + TAG)
+        chunks.open_into(number, source[at : at + CHUNK + TAG], target[number * CHUNK : (number + 1) * CHUNK])
+    return bytes(plaintext)
+
+
+def encrypt_stream(
+    key: Secret, source: BinaryIO, target: BinaryIO, context: bytes = b"", salt: bytes | None = None
+) -> int:
+    """Writes the body of all that source holds; bounded memory. Returns the plaintext's length."""
+    chunks, start = _begin(key, context, salt)
+    target.write(start)
+    length = 0
+    for number, piece in enumerate(_pieces(source, CHUNK)):
+        target.write(chunks.seal(number, piece))
+        length += len(piece)
+    return length
+
+
+def decrypt_stream(key: Secret, source: BinaryIO, target: BinaryIO, context: bytes = b"") -> int:
+    """Writes the plaintext of the body in source; bounded memory. Returns its length.
+
+    Each chunk is authenticated before it is written, but only the end tells whether the body was cut: on
+    CannotOpen throw away what target holds.
+    """
+    chunks = _resume(key, _read_full(source, START), context)
+    length = 0
+    for number, piece in enumerate(_pieces(source, CHUNK + TAG)):
+        opened = chunks.open(number, piece)
+        target.write(opened)
+        length += len(opened)
+    return length
+
+
+class BodyReader:
+    """Random access to a body in a seekable source; its length is authenticated before anything is given."""
+
+    def __init__(self, key: Secret, source: BinaryIO, context: bytes = b"") -> None:
+        """Raises CannotOpen if the key is wrong or the body was cut or extended."""
+        self._source = source
+        size = source.seek(0, io.SEEK_END)
+        source.seek(0)
+        self._chunks = _resume(key, _read_full(source, START), context)
+        count, self.length = _shape(size)
+        self._chunk(count - 1)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Plaintext bytes start…stop − 1; raises MalformedBytes for a range outside the body, CannotOpen."""
+        if not 0 <= start <= stop <= self.length:
+            raise MalformedBytes(why="range outside the body")
+        if start == stop:
+            return b""
+        first, last = start // CHUNK, (stop - 1) // CHUNK
+        opened = b"".join(self._chunk(number) for number in range(first, last + 1))
+        return opened[start - first * CHUNK : stop - first * CHUNK]
+
+    def _chunk(self, number: int) -> bytes:
+        self._source.seek(START + number * (CHUNK + TAG))
+        return self._chunks.open(number, _read_full(self._source, CHUNK + TAG))
+
+
+def decrypt_range(key: Secret, body: bytes, start: int, stop: int, context: bytes = b"") -> bytes:
+    """Plaintext bytes start…stop − 1 of a body in memory; raises as BodyReader does."""
+    return BodyReader(key, io.BytesIO(body), context).read(start, stop)
+
+
+class _Chunks:
+    """The AEAD of one body: chunk k has nonce base ⊕ k."""
+
+    def __init__(self, key: bytes, base: bytes) -> None:
+        self._aead = AESGCM(key)
+        self._base = int.from_bytes(base, "big")
+
+    def nonce(self, number: int) -> bytes:
+        if number >= MOST_CHUNKS:
+            raise MalformedBytes(why="body over 2^38 chunks")
+        return (self._base ^ number).to_bytes(12, "big")
+
+    def seal(self, number: int, piece: bytes) -> bytes:
+        return self._aead.encrypt(self.nonce(number), piece, None)
+
+    def seal_into(self, number: int, piece: memoryview, target: memoryview) -> None:
+        self._aead.encrypt_into(self.nonce(number), piece, None, target)
+
+    def open(self, number: int, piece: bytes) -> bytes:
+        try:
+            return self._aead.decrypt(self.nonce(number), piece, None)
+        except InvalidTag:
+            raise CannotOpen(chunk=number) from None
+
+    def open_into(self, number: int, piece: memoryview, target: memoryview) -> None:
+        try:
+            self._aead.decrypt_into(self.nonce(number), piece, None, target)
+        except InvalidTag:
+            raise CannotOpen(chunk=number) from None
+
+
+def hkdf_expand_sha512(key: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand of RFC 5869 with SHA-512; raises MalformedBytes for a length over 16,320 bytes."""
+    try:
+        return HKDFExpand(SHA512(), length, info).derive(key)
+    except ValueError:
+        raise MalformedBytes(why="HKDF output too long") from None
+
+
+def _derived(key: Secret, salt: bytes, context: bytes) -> tuple[_Chunks, bytes]:
+    if len(key) != 32:
+        raise MalformedBytes(why="a body key has 32 bytes")
+    made = hkdf_expand_sha512(key.reveal(), _LABEL + salt + context, 32 + 12 + COMMITMENT)
+    return _Chunks(made[:32], made[32:44]), made[44:]
+
+
+def _begin(key: Secret, context: bytes, salt: bytes | None) -> tuple[_Chunks, bytes]:
+    salt = secrets.token_bytes(SALT) if salt is None else salt
+    if len(salt) != SALT:
+        raise MalformedBytes(why="a salt has 24 bytes")
+    chunks, commitment = _derived(key, salt, context)
+    return chunks, salt + commitment
+
+
+def _resume(key: Secret, start: bytes, context: bytes) -> _Chunks:
+    if len(start) != START:
+        raise CannotOpen(why="too short")
+    chunks, commitment = _derived(key, start[:SALT], context)
+    if not hmac.compare_digest(commitment, start[SALT:]):
+        raise CannotOpen(why="other key or context")
+    return chunks
+
+
+def _shape(size: int) -> tuple[int, int]:
+    """Number of chunks and plaintext length of a body of ``size`` bytes; raises CannotOpen."""
+    whole, rest = divmod(size - START, CHUNK + TAG)
+    if size < START or rest < TAG:
+        raise CannotOpen(why="cut short")
+    return whole + 1, whole * CHUNK + rest - TAG
+
+
+def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
+    """All of source in pieces of ``size``; the last is shorter, and empty if need be."""
+    while len(piece := _read_full(source, size)) == size:
+        yield piece
+    yield piece
+
+
+def _read_full(source: BinaryIO, size: int) -> bytes:
+    """``size`` bytes, fewer only at the end; raw files may give less per call."""
+    read = source.read(size)
+    if len(read) in (0, size):
+        return read
+    parts = [read]
+    while (left := size - sum(map(len, parts))) and (more := source.read(left)):
+        parts.append(more)
+    return b"".join(parts)

@@ -1,0 +1,178 @@
+"""Bodies: equal on the way back, refused when cut, reordered, extended, altered or under another key."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+
+import pytest
+
+from careledger.domain.errors import CannotOpen, MalformedBytes
+from careledger.sealing.bodies import (
+    CHUNK,
+    START,
+    TAG,
+    BodyReader,
+    decrypt,
+    decrypt_range,
+    decrypt_stream,
+    encrypt,
+    encrypt_stream,
+    sealed_length,
+)
+from careledger.sealing.keys import Secret
+
+KEY = Secret(bytes(range(32)))
+CONTEXT = b"context"
+LENGTHS = [0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5]
+WHOLE = CHUNK + TAG
+
+
+def content(length: int) -> bytes:
+    return bytes((i * 7 + i // 251) % 256 for i in range(length))
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_body_comes_back_in_memory_and_as_a_stream(length):
+    plaintext = content(length)
+    body = encrypt(KEY, plaintext, CONTEXT)
+    assert len(body) == sealed_length(length)
+    assert decrypt(KEY, body, CONTEXT) == plaintext
+    opened = io.BytesIO()
+    assert decrypt_stream(KEY, io.BytesIO(body), opened, CONTEXT) == length
+    assert opened.getvalue() == plaintext
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_stream_and_memory_make_the_same_body(length):
+    sealed = io.BytesIO()
+    assert encrypt_stream(KEY, io.BytesIO(content(length)), sealed, CONTEXT, salt=bytes(24)) == length
+    assert sealed.getvalue() == encrypt(KEY, content(length), CONTEXT, salt=bytes(24))
+
+
+def test_the_same_plaintext_never_makes_the_same_body():
+    assert encrypt(KEY, b"same") != encrypt(KEY, b"same")
+
+
+def refuses(body: bytes, key: Secret = KEY, context: bytes = CONTEXT) -> None:
+    with pytest.raises(CannotOpen):
+        decrypt(key, body, context)
+    with pytest.raises(CannotOpen):
+        decrypt_stream(key, io.BytesIO(body), io.BytesIO(), context)
+
+
+def test_another_key_or_context_is_refused_before_any_chunk():
+    body = encrypt(KEY, content(40_000), CONTEXT)
+    for key, context in ((Secret(bytes(32)), CONTEXT), (KEY, b"other"), (KEY, b"")):
+        refuses(body, key, context)
+        with pytest.raises(CannotOpen, match="other key"):
+            BodyReader(key, io.BytesIO(body), context)
+
+
+def test_a_body_made_to_open_under_two_keys_is_refused_by_the_commitment():
+    """AES-GCM alone does not commit: the commitment of one key refuses every other."""
+    body = bytearray(encrypt(KEY, b"one", CONTEXT))
+    other = encrypt(Secret(bytes(32)), b"two", CONTEXT, salt=bytes(body[:24]))
+    body[START:] = other[START:]
+    refuses(bytes(body), Secret(bytes(32)))
+    refuses(bytes(body))
+
+
+@pytest.mark.parametrize("cut", [0, 10, START - 1, START, START + 3, START + WHOLE, START + 2 * WHOLE, -1])
+def test_a_cut_body_is_refused(cut):
+    body = encrypt(KEY, content(3 * CHUNK), CONTEXT)
+    refuses(body[:cut])
+    with pytest.raises(CannotOpen):
+        BodyReader(KEY, io.BytesIO(body[:cut]), CONTEXT)
+
+
+def test_reordered_repeated_and_extended_chunks_are_refused():
+    body = encrypt(KEY, content(3 * CHUNK + 9), CONTEXT)
+    first, second = body[START : START + WHOLE], body[START + WHOLE : START + 2 * WHOLE]
+    rest = body[START + 2 * WHOLE :]
+    refuses(body[:START] + second + first + rest)
+    refuses(body[:START] + first + first + rest)
+    refuses(body[:START] + second + rest)
+    refuses(body + b"\0")
+    refuses(body + body[-25:])
+    refuses(body[: START + WHOLE] + body[-25:])
+
+
+def test_every_changed_byte_is_refused():
+    body = encrypt(KEY, b"a short body", CONTEXT)
+    for at in range(len(body)):
+        changed = bytearray(body)
+        changed[at] ^= 1
+        refuses(bytes(changed))
+
+
+def test_chunks_of_another_body_under_the_same_key_are_refused():
+    one, two = encrypt(KEY, content(CHUNK), CONTEXT), encrypt(KEY, content(CHUNK), CONTEXT)
+    refuses(one[:START] + two[START:])
+
+
+@pytest.mark.parametrize("length", [0, 5, CHUNK, 3 * CHUNK + 5])
+def test_ranges_give_what_slices_give(length):
+    plaintext, body = content(length), encrypt(KEY, content(length), CONTEXT)
+    edges = sorted({0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, length} & set(range(length + 1)))
+    read = BodyReader(KEY, io.BytesIO(body), CONTEXT)
+    assert read.length == length
+    for start in edges:
+        for stop in edges:
+            if start <= stop:
+                assert read.read(start, stop) == plaintext[start:stop]
+                assert decrypt_range(KEY, body, start, stop, CONTEXT) == plaintext[start:stop]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 5), (5, 4), (0, 101), (101, 101)])
+def test_a_range_outside_the_body_is_refused(start, stop):
+    with pytest.raises(MalformedBytes):
+        decrypt_range(KEY, encrypt(KEY, content(100)), start, stop)
+
+
+def test_a_range_reads_only_its_chunks_and_still_finds_damage_there():
+    body = bytearray(encrypt(KEY, content(5 * CHUNK), CONTEXT))
+    body[START + 3 * WHOLE] ^= 1
+    read = BodyReader(KEY, io.BytesIO(bytes(body)), CONTEXT)
+    assert read.read(0, 3 * CHUNK) == content(5 * CHUNK)[: 3 * CHUNK]
+    with pytest.raises(CannotOpen):
+        read.read(3 * CHUNK, 3 * CHUNK + 1)
+
+
+class Drip(io.RawIOBase):
+    """A source that gives at most 1,000 bytes a call, as sockets and raw files may."""
+
+    def __init__(self, data: bytes) -> None:
+        self.inner = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self.inner.read(min(size, 1000))
+
+
+def test_a_source_that_gives_little_per_call_makes_the_same_body():
+    body, opened = io.BytesIO(), io.BytesIO()
+    encrypt_stream(KEY, Drip(content(40_000)), body, CONTEXT, salt=bytes(24))
+    assert body.getvalue() == encrypt(KEY, content(40_000), CONTEXT, salt=bytes(24))
+    decrypt_stream(KEY, Drip(body.getvalue()), opened, CONTEXT)
+    assert opened.getvalue() == content(40_000)
+
+
+def test_streams_of_any_length_need_little_memory(tmp_path):
+    plain, sealed, opened = tmp_path / "plain", tmp_path / "sealed", tmp_path / "opened"
+    plain.write_bytes(bytes(16 << 20))
+    tracemalloc.start()
+    with plain.open("rb") as source, sealed.open("wb") as target:
+        encrypt_stream(KEY, source, target)
+    with sealed.open("rb") as source, opened.open("wb") as target:
+        decrypt_stream(KEY, source, target)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert opened.stat().st_size == 16 << 20
+    assert peak < 1 << 20
+
+
+def test_a_key_of_another_length_is_refused():
+    with pytest.raises(MalformedBytes):
+        encrypt(Secret(bytes(16)), b"")
+    with pytest.raises(MalformedBytes):
+        encrypt(KEY, b"", salt=bytes(23))
