@@ -182,11 +182,21 @@ class ReleasedRow(Message):
 
 
 @dataclass(frozen=True)
+class DepositProof(Message):
+    """A deposit statement as its custodian keeps it, with the session that signed it (null: the controller did)."""
+
+    TYPE: ClassVar[str] = "deposit-proof"
+    statement: Signed = message(Signed)
+    session: SessionProof | None = maybe(message(SessionProof))
+
+
+@dataclass(frozen=True)
 class Answer(Message):
     """A custodian's answer; signed by the custodian, then sealed to the request's ephemeral key.
 
     ``outcome`` is ``released`` or ``refused``; ``reason`` then is the refusal's code. ``withheld`` counts nothing: a
-    custodian never says what it does not release. ``deposits`` are the signed deposit statements of the rows.
+    custodian never says what it does not release. ``epochs`` are encoded epoch records of the rows' compartments.
+    ``deposits`` are the deposit statements of the rows, by digest.
     """
 
     TYPE: ClassVar[str] = "answer"
@@ -199,7 +209,7 @@ class Answer(Message):
     at_time: int = uint()
     entry: bytes = octets(32)
     rows: tuple[ReleasedRow, ...] = several(message(ReleasedRow))
-    deposits: tuple[Signed, ...] = several(message(Signed))
+    deposits: tuple[DepositProof, ...] = several(message(DepositProof))
     epochs: tuple[bytes, ...] = several(octets(), most=4096)
 
 
