@@ -298,3 +298,26 @@ class Ledger(Protocol):
     def enact_matrix(self, version: int, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """The ministry officers' vote for that version of domain.matrix; in force after the delay."""
         ...
+
+
+class Books(Protocol):
+    """What one actor (an organisation, a patient's agent) remembers between acts, encrypted at rest.
+
+    A kind is a table, a key a row's name; both are the caller's words and hold nothing personal.
+    """
+
+    def put(self, kind: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Writes or replaces rows; all of them durable when it returns, or none."""
+        ...
+
+    def get(self, kind: str, key: bytes) -> bytes | None:
+        """The value, or None."""
+        ...
+
+    def rows(self, kind: str) -> Iterable[tuple[bytes, bytes]]:
+        """All rows of that kind, by key."""
+        ...
+
+    def drop(self, kind: str, keys: Iterable[bytes]) -> None:
+        """Removes rows; durable when it returns."""
+        ...

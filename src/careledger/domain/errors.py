@@ -86,6 +86,10 @@ class StoreCorrupt(CareLedgerError):
     """A data directory is damaged."""
 
 
+class DirectoryInUse(CareLedgerError):
+    """Another process has this data directory open."""
+
+
 # Ledger -----------------------------------------------------------------------------------------
 
 
@@ -103,6 +107,10 @@ class EngineMismatch(CareLedgerError):
 
 class ChainCorrupt(CareLedgerError):
     """The chain's replay from genesis does not give the stored hashes."""
+
+
+class ChainMismatch(CareLedgerError):
+    """This data directory holds another chain."""
 
 
 class LedgerStale(CareLedgerError):
@@ -135,8 +143,24 @@ class CannotExpress(CareLedgerError):
     """This consent cannot be expressed without weakening it, so it is refused."""
 
 
+class NotEnoughCustodians(CareLedgerError):
+    """Fewer organisations keep shares here than a patient's list needs."""
+
+
 class PartyNotFound(CareLedgerError):
     """No such party is registered."""
+
+
+class PartyNotVerified(CareLedgerError):
+    """This party is not in good standing on the ledger."""
+
+
+class SessionExpired(CareLedgerError):
+    """This session has ended; the post has to open a new one."""
+
+
+class NotTheController(CareLedgerError):
+    """Only the present controller of this patient's record can do this."""
 
 
 class PatientNotFound(CareLedgerError):

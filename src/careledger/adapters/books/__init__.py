@@ -1,0 +1,1 @@
+"""What one actor remembers between acts: rows in SQLite, each value encrypted."""

@@ -1,0 +1,82 @@
+"""Books in one SQLite file. Values are AES-256-GCM under the actor's key, bound to kind and key."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from careledger.domain.errors import StoreCorrupt
+from careledger.formats.digests import framed
+
+NONCE = 12
+
+
+class SqliteBooks:
+    """One actor's books. A committed put survives kill -9 (WAL, synchronous=FULL)."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        """Opens or creates the file (mode 0600); key is 32 bytes."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._cipher = AESGCM(key)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA secure_delete=ON")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS books "
+            "(kind TEXT, key BLOB, value BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+        )
+
+    def put(self, kind: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Writes or replaces rows; all durable when it returns, or none."""
+        sealed = [(kind, key, self._seal(kind, key, value)) for key, value in rows]
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", sealed)
+
+    def get(self, kind: str, key: bytes) -> bytes | None:
+        """The value, or None; raises StoreCorrupt if the row is not what was written under this key."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT value FROM books WHERE kind = ? AND key = ?", (kind, key)
+            ).fetchone()
+        return None if row is None else self._open(kind, key, row[0])
+
+    def rows(self, kind: str) -> list[tuple[bytes, bytes]]:
+        """All rows of that kind, by key; raises StoreCorrupt."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT key, value FROM books WHERE kind = ? ORDER BY key", (kind,)
+            ).fetchall()
+        return [(key, self._open(kind, key, value)) for key, value in found]
+
+    def drop(self, kind: str, keys: Iterable[bytes]) -> None:
+        """Removes rows; durable when it returns."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "DELETE FROM books WHERE kind = ? AND key = ?", [(kind, key) for key in keys]
+            )
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def _seal(self, kind: str, key: bytes, value: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + self._cipher.encrypt(nonce, value, framed("books", kind.encode(), key))
+
+    def _open(self, kind: str, key: bytes, sealed: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], framed("books", kind.encode(), key))
+        except (InvalidTag, ValueError):
+            raise StoreCorrupt(kind=kind) from None

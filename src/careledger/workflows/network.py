@@ -1,0 +1,49 @@
+"""The outside as a workflow sees it: one value that names every port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from careledger.domain.custodians import Thresholds
+from careledger.domain.errors import NotEnoughCustodians, PartyNotFound, PartyNotVerified
+from careledger.domain.facts import PartyFacts
+from careledger.domain.parties import Status
+from careledger.formats.signatures import SigningKey
+from careledger.ports import Blocks, Board, Clock, CustodianLink, Ledger, LedgerView
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a workflow may touch. ``relay`` sends messages whose authority is in their signatures."""
+
+    ledger: Ledger
+    blocks: Blocks
+    custodians: Mapping[int, CustodianLink]
+    board: Board
+    clock: Clock
+    relay: SigningKey
+    thresholds: Thresholds
+
+    def links(self, numbers: Iterable[int]) -> list[CustodianLink]:
+        """The reachable custodians among these, in order; raises NotEnoughCustodians under t of the list."""
+        found = [self.custodians[number] for number in numbers if number in self.custodians]
+        if len(found) < self.thresholds.opening:
+            raise NotEnoughCustodians(found=len(found), needed=self.thresholds.opening)
+        return found
+
+
+def party(view: LedgerView, number: int) -> PartyFacts:
+    """A registered party; raises PartyNotFound."""
+    facts = view.party(number)
+    if facts is None:
+        raise PartyNotFound(party=number)
+    return facts
+
+
+def verified(view: LedgerView, number: int) -> PartyFacts:
+    """A party whose standing (its employer's included) is verified; raises PartyNotFound, PartyNotVerified."""
+    facts = party(view, number)
+    if facts.standing is not Status.VERIFIED:
+        raise PartyNotVerified(party=number, status=facts.standing.name.lower())
+    return facts

@@ -1,0 +1,91 @@
+"""Books: one behaviour suite for the SQLite file and its twin in memory."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from careledger.adapters.books.memory import MemoryBooks
+from careledger.adapters.books.sqlite import SqliteBooks
+from careledger.domain.errors import StoreCorrupt
+from careledger.ports import Books
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def books(request: pytest.FixtureRequest, tmp_path: Path) -> Books:
+    if request.param == "memory":
+        return MemoryBooks()
+    return SqliteBooks(tmp_path / "books.db", secrets.token_bytes(32))
+
+
+def test_a_row_is_read_back_and_replaced(books: Books) -> None:
+    books.put("grants", [(b"b", b"1"), (b"a", b"2")])
+    books.put("grants", [(b"b", b"3")])
+    assert books.get("grants", b"b") == b"3"
+    assert list(books.rows("grants")) == [(b"a", b"2"), (b"b", b"3")]
+
+
+def test_a_row_of_another_kind_is_not_found(books: Books) -> None:
+    books.put("grants", [(b"a", b"1")])
+    assert books.get("copies", b"a") is None
+    assert list(books.rows("copies")) == []
+
+
+def test_a_dropped_row_is_gone_and_dropping_again_is_harmless(books: Books) -> None:
+    books.put("grants", [(b"a", b"1"), (b"b", b"2")])
+    books.drop("grants", [b"a"])
+    books.drop("grants", [b"a"])
+    assert list(books.rows("grants")) == [(b"b", b"2")]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "books.db"
+
+
+def test_rows_survive_closing_and_are_not_in_the_file_in_the_clear(file: Path) -> None:
+    key = secrets.token_bytes(32)
+    first = SqliteBooks(file, key)
+    first.put("names", [(b"a", b"a name that must not show")])
+    first.close()
+    assert all(b"must not show" not in path.read_bytes() for path in file.parent.iterdir())
+    assert SqliteBooks(file, key).get("names", b"a") == b"a name that must not show"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda db: db.execute("UPDATE books SET value = zeroblob(40) WHERE key = x'61'"),
+        lambda db: db.execute(
+            "UPDATE books SET value = (SELECT value FROM books WHERE key = x'62') WHERE key = x'61'"
+        ),
+        lambda db: db.execute("UPDATE books SET value = x'00' WHERE key = x'61'"),
+    ],
+    ids=["altered", "swapped", "cut"],
+)
+def test_a_damaged_row_is_refused(file: Path, damage: Callable[[sqlite3.Connection], object]) -> None:
+    books = SqliteBooks(file, bytes(32))
+    books.put("names", [(b"a", b"1"), (b"b", b"2")])
+    with sqlite3.connect(file) as db:
+        damage(db)
+    with pytest.raises(StoreCorrupt):
+        books.get("names", b"a")
+    assert books.get("names", b"b") == b"2"
+
+
+def test_another_key_opens_nothing(file: Path) -> None:
+    SqliteBooks(file, bytes(32)).put("names", [(b"a", b"1")])
+    with pytest.raises(StoreCorrupt):
+        SqliteBooks(file, b"\x01" * 32).get("names", b"a")
+
+
+def test_a_put_that_fails_half_way_changes_nothing(file: Path) -> None:
+    books = SqliteBooks(file, bytes(32))
+    books.put("names", [(b"a", b"1")])
+    with pytest.raises(AttributeError):
+        books.put("names", [(b"a", b"2"), (b"b", None.missing)])  # type: ignore[attr-defined]
+    assert books.get("names", b"a") == b"1"
