@@ -1,0 +1,204 @@
+"""A contract as Python sees it: calls packed, answers, events and refusals unpacked, by its ABI.
+
+Artifacts are the committed JSON files beside this module, made by ``contracts/build.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import resources
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_hash.auto import keccak
+
+from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.engine import Log
+from careledger.adapters.evm.tables import FoundLog
+from careledger.domain.errors import MalformedBytes
+from careledger.formats.signatures import Address
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract: ABI entries, creation code, runtime code."""
+
+    name: str
+    abi: tuple[Entry, ...]
+    bytecode: bytes
+    runtime: bytes
+
+
+@lru_cache(maxsize=32)
+def load_artifact(name: str) -> Artifact:
+    """The committed artifact of a contract; raises MalformedBytes if there is none."""
+    path = resources.files("careledger.adapters.evm") / "artifacts" / f"{name}.json"
+    try:
+        read = json.loads(path.read_text("utf-8"))
+        codes = [bytes.fromhex(read[key].removeprefix("0x")) for key in ("bytecode", "runtime")]
+        return Artifact(name, tuple(read["abi"]), *codes)
+    except (OSError, ValueError, KeyError):
+        raise MalformedBytes(why="no such artifact", name=name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decoded log: the event's name and its fields by name, addresses as 20 bytes."""
+
+    name: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvent:
+    """An event with the place of its log in the chain."""
+
+    found: FoundLog
+    event: Event
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An address and its ABI. Overloaded functions are named by their whole signature."""
+
+    address: Address
+    abi: tuple[Entry, ...]
+
+    @classmethod
+    def at(cls, address: Address, name: str) -> Contract:
+        """A contract of ours, by the name of its artifact."""
+        return cls(address, load_artifact(name).abi)
+
+    @cached_property
+    def _functions(self) -> dict[str, Entry]:
+        functions = [entry for entry in self.abi if entry["type"] == "function"]
+        names = [entry["name"] for entry in functions]
+        single = {entry["name"]: entry for entry in functions if names.count(entry["name"]) == 1}
+        return {signature_of(entry): entry for entry in functions} | single
+
+    @cached_property
+    def _events(self) -> dict[bytes, Entry]:
+        return {topic_of(entry): entry for entry in self.abi if entry["type"] == "event"}
+
+    def calldata(self, function: str, *arguments: Any) -> bytes:
+        """Selector and arguments; raises MalformedBytes if the function or its arguments do not fit."""
+        return _selector(self._function(function)) + _pack(self._function(function)["inputs"], arguments)
+
+    def answer(self, function: str, output: bytes) -> Any:
+        """The decoded return data: nothing, one value, or a tuple of several."""
+        values = _unpack(self._function(function)["outputs"], output)
+        return values[0] if len(values) == 1 else values or None
+
+    def read(self, chain: EmbeddedChain, function: str, *arguments: Any, **how: Any) -> Any:
+        """Call and decode; ``how`` is chain.call's sender, block, timestamp. Raises LedgerRefused."""
+        return self.answer(function, chain.call(self.address, self.calldata(function, *arguments), **how))
+
+    def topic(self, event: str) -> bytes:
+        """The first topic of an event's logs; raises MalformedBytes if there is no such event."""
+        for topic, entry in self._events.items():
+            if entry["name"] == event:
+                return topic
+        raise MalformedBytes(why="no such event", name=event)
+
+    def event(self, log: Log) -> Event | None:
+        """The log as an event of this contract; None if it is from elsewhere or not in the ABI."""
+        entry = self._events.get(log.topics[0]) if log.topics and log.address == self.address else None
+        if entry is None:
+            return None
+        indexed = [part for part in entry["inputs"] if part["indexed"]]
+        plain = [part for part in entry["inputs"] if not part["indexed"]]
+        values = dict(zip(_names(plain), _unpack(plain, log.data), strict=True))
+        for part, topic in zip(indexed, log.topics[1:], strict=True):
+            values[part["name"]] = _indexed(part, topic)
+        return Event(entry["name"], {part["name"]: values[part["name"]] for part in entry["inputs"]})
+
+    def events(self, logs: Iterable[Log]) -> list[Event]:
+        """The events of this contract among the logs, in order."""
+        return [event for log in logs if (event := self.event(log)) is not None]
+
+    def history(
+        self, chain: EmbeddedChain, event: str | None = None, first: int = 0, last: int | None = None
+    ) -> list[FoundEvent]:
+        """Every event of this contract (or those of one name) in blocks first…last, in chain order."""
+        topics = () if event is None else (self.topic(event),)
+        logs = chain.logs(first, last, self.address, topics)
+        return [FoundEvent(found, seen) for found in logs if (seen := self.event(found.log)) is not None]
+
+    def _function(self, name: str) -> Entry:
+        try:
+            return self._functions[name]
+        except KeyError:
+            raise MalformedBytes(why="no such function", name=name) from None
+
+
+def deployment(artifact: Artifact, *arguments: Any) -> bytes:
+    """Creation code followed by the packed constructor arguments."""
+    inputs = next((entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), [])
+    return artifact.bytecode + _pack(inputs, arguments)
+
+
+def signature_of(entry: Entry) -> str:
+    """``name(type,…)`` with tuples written out."""
+    return f"{entry['name']}({','.join(_types(entry['inputs']))})"
+
+
+def topic_of(entry: Entry) -> bytes:
+    """keccak-256 of the signature."""
+    return keccak(signature_of(entry).encode("ascii"))
+
+
+def _selector(entry: Entry) -> bytes:
+    return topic_of(entry)[:4]
+
+
+def _types(parts: Sequence[Entry]) -> list[str]:
+    return [_type(part) for part in parts]
+
+
+def _type(part: Entry) -> str:
+    kind = str(part["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_types(part['components']))}){kind.removeprefix('tuple')}"
+
+
+def _names(parts: Sequence[Entry]) -> list[str]:
+    return [str(part["name"]) for part in parts]
+
+
+def _pack(inputs: Sequence[Entry], arguments: Sequence[Any]) -> bytes:
+    try:
+        return bytes(encode(_types(inputs), arguments))
+    except Exception as error:  # eth_abi raises ValueError, TypeError and classes of its own
+        raise MalformedBytes(why="arguments do not fit", types=_types(inputs)) from error
+
+
+def _unpack(parts: Sequence[Entry], data: bytes) -> tuple[Any, ...]:
+    try:
+        values = decode(_types(parts), data)
+    except Exception as error:
+        raise MalformedBytes(why="data does not fit", types=_types(parts)) from error
+    return tuple(_plain(part, value) for part, value in zip(parts, values, strict=True))
+
+
+def _indexed(part: Entry, topic: bytes) -> Any:
+    """An indexed field: its value if it fits a word, else the hash that stands for it."""
+    if part["type"] in ("string", "bytes") or part["type"].endswith("]") or part["type"].startswith("tuple"):
+        return topic
+    return _unpack([part], topic)[0]
+
+
+def _plain(part: Entry, value: Any) -> Any:
+    """Addresses as 20 bytes, whatever depth they stand at."""
+    kind = str(part["type"])
+    if kind.endswith("]"):
+        inner = {**part, "type": kind[: kind.rindex("[")]}
+        return tuple(_plain(inner, each) for each in value)
+    if kind == "tuple":
+        return tuple(_plain(each, one) for each, one in zip(part["components"], value, strict=True))
+    return bytes.fromhex(value[2:]) if kind == "address" else value
