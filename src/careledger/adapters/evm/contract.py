@@ -138,7 +138,9 @@ class Contract:
 
 def deployment(artifact: Artifact, *arguments: Any) -> bytes:
     """Creation code followed by the packed constructor arguments."""
-    inputs = next((entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), [])
+    inputs: Sequence[Entry] = next(
+        (entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), []
+    )
     return artifact.bytecode + _pack(inputs, arguments)
 
 
