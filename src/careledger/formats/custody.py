@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from careledger.formats.releases import DepositProof
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
 
@@ -85,27 +86,113 @@ class AuditAnswer(Message):
 
 @dataclass(frozen=True)
 class RepairOrder(Message):
-    """Share ``place`` of these handles shall be remade for ``successor`` by ``helpers``; signed by the controller,
-    or by the list's majority when the controller is not reachable."""
+    """Share ``place`` of everything kept for this alias shall be remade for ``successor``; signed by the controller.
+
+    ``helpers`` are the places of the helpers. The newest alias statement already names the successor at ``place``,
+    which may be the custodian that was there before and lost its shares.
+    """
 
     TYPE: ClassVar[str] = "repair-order"
     id: bytes = octets(16)
     alias: bytes = octets(32)
     place: int = uint(8)
     successor: int = uint()
-    helpers: tuple[int, ...] = several(uint(), most=64)
+    helpers: tuple[int, ...] = several(uint(8), most=64)
     not_after: int = uint()
 
 
 @dataclass(frozen=True)
 class RepairTerm(Message):
-    """One helper's masked Lagrange terms for another helper, or the sums for the successor; sealed on the way."""
+    """One helper's masked Lagrange terms for another helper, or its sums for the successor; sealed on the way.
+
+    ``sender`` and ``receiver`` are places. ``subjects`` are handles and, for shares of batch secrets, digests of
+    deposit statements; ``terms`` are in their order.
+    """
 
     TYPE: ClassVar[str] = "repair-term"
     order: bytes = octets(16)
-    sender: int = uint()
-    receiver: int = uint()
+    sender: int = uint(8)
+    receiver: int = uint(8)
+    subjects: tuple[bytes, ...] = several(octets(32))
     terms: tuple[bytes, ...] = several(octets(32))
+
+
+@dataclass(frozen=True)
+class RepairRequest(Message):
+    """What the agent carries from custodian to custodian: the order, sealing keys, and sealed terms for the receiver.
+
+    ``keys`` are the public sealing keys that the receiver seals to: of all helpers in the order's order for
+    ``repair-terms``, of the successor alone for ``repair-sums``, none for ``repair-finish``.
+    """
+
+    TYPE: ClassVar[str] = "repair-request"
+    order: Signed = message(Signed)
+    keys: tuple[bytes, ...] = several(octets(most=4096), most=64)
+    sealed: tuple[bytes, ...] = several(octets(), most=64)
+
+
+@dataclass(frozen=True)
+class RepairAnswer(Message):
+    """Sealed terms, one for each key of the request and in that order."""
+
+    TYPE: ClassVar[str] = "repair-answer"
+    sealed: tuple[bytes, ...] = several(octets(), most=64)
+
+
+@dataclass(frozen=True)
+class KeptRow(Message):
+    """What a helper tells the successor of one version: whatever all custodians of the list keep alike."""
+
+    TYPE: ClassVar[str] = "kept-row"
+    deposit: bytes = octets(32)
+    handle: bytes = octets(32)
+    commitments: tuple[bytes, ...] = several(octets(32), most=64)
+    escrow_commitments: tuple[bytes, ...] | None = maybe(several(octets(32), most=64))
+    root: bytes | None = maybe(octets(32))
+    index: int = uint()
+    size: int = uint()
+    anchor_path: tuple[bytes, ...] = several(octets(32), most=32)
+    state: str = text(16)
+    mark: str = text(16)
+    accepted: bool = flag()
+
+
+@dataclass(frozen=True)
+class RepairSums(Message):
+    """A helper's message to the successor, inside its seal: sums for each subject, rows, deposits and epoch records."""
+
+    TYPE: ClassVar[str] = "repair-sums"
+    terms: RepairTerm = message(RepairTerm)
+    rows: tuple[KeptRow, ...] = several(message(KeptRow))
+    deposits: tuple[DepositProof, ...] = several(message(DepositProof))
+    epochs: tuple[bytes, ...] = several(octets(), most=4096)
+
+
+@dataclass(frozen=True)
+class CosignRequest(Message):
+    """Asks a custodian to cosign another's checkpoint; ``note`` is the signed note, ``entries`` the log's lines from
+    ``start`` (what the cosigner has accepted before) up to it, ``log_key`` the log's Ed25519 public key."""
+
+    TYPE: ClassVar[str] = "cosign-request"
+    custodian: int = uint()
+    log_key: bytes = octets(32)
+    note: bytes = octets(most=65_536)
+    start: int = uint()
+    entries: tuple[bytes, ...] = several(octets(64))
+
+
+@dataclass(frozen=True)
+class FactQuestion(Message):
+    """An agent that reaches no node asks for a ledger fact; ``nonce`` stands in the answer.
+
+    ``question`` is ``head`` (subject empty), ``party``, ``custodian`` or ``checkpoint`` (uint64), ``alias`` (32 bytes),
+    ``consent`` (owner ‖ commitment), ``anchor`` (root), ``erased`` (leaf) or ``break-glass`` (entry).
+    """
+
+    TYPE: ClassVar[str] = "fact-question"
+    question: str = text(64)
+    subject: bytes = octets(most=64)
+    nonce: bytes = octets(16)
 
 
 @dataclass(frozen=True)
@@ -115,6 +202,21 @@ class Refusal(Message):
     TYPE: ClassVar[str] = "refusal"
     error: str = text(64)
     details: tuple[tuple[str, str], ...] = several(several(text(500), most=2), most=16)
+
+
+@dataclass(frozen=True)
+class CustodianKeys(Message):
+    """A custodian's public keys, to be checked against the digests on the ledger before use."""
+
+    TYPE: ClassVar[str] = "custodian-keys"
+    custodian: int = uint()
+    sealing_key: bytes = octets(most=4096)
+    log_key: bytes = octets(32)
+
+
+def log_origin(deployment: bytes, custodian: int) -> str:
+    """The name of a custodian's release log and of its key: 16 hex digits of the network, 16 of the party."""
+    return f"careledger.log/{deployment.hex()[:16]}/{custodian:016x}"
 
 
 METHODS = (
@@ -129,6 +231,7 @@ METHODS = (
     "audit",
     "checkpoint",
     "tile",
+    "keys",
     "cosign",
     "attest",
     "repair-terms",

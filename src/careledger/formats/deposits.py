@@ -52,7 +52,7 @@ class DepositItem(Message):
     """One version as custodians know it; ``author`` 0 means that no registered party is stated.
 
     CIDs are in the 36-byte binary form of formats.cids. ``commitments`` is the root of the N share
-    commitments. ``reads_like`` narrows nothing; it is the compartment's number again for a moved version.
+    commitments; ``predecessor`` is the handle of the version that this one follows.
     """
 
     TYPE: ClassVar[str] = "deposit-item"
@@ -72,8 +72,9 @@ class DepositItem(Message):
 class DepositStatement(Message):
     """What one depositor deposits at once for one alias and compartment; signed by the session key.
 
-    ``ground`` is ``own``, ``append``, ``registrar`` or ``unasked``. For ``append``, ``owner`` names the consent.
-    ``intake`` says that this is the depositor's one intake ("once" cells).
+    ``ground`` is ``own`` (then ``depositor`` and ``post`` are 0), ``append``, ``registrar`` or ``unasked``. ``intake``
+    says that this is the depositor's one intake ("once" cells). ``escrow`` is the root of the commitments to the N
+    shares of the batch secret, null where the epoch statement says no.
     """
 
     TYPE: ClassVar[str] = "deposit-statement"
@@ -88,34 +89,21 @@ class DepositStatement(Message):
     source: str = text(32)
     intake: bool = flag()
     made: int = uint()
+    escrow: bytes | None = maybe(octets(32))
     items: tuple[DepositItem, ...] = several(message(DepositItem))
 
 
 @dataclass(frozen=True)
 class ShareRow(Message):
-    """One custodian's part of one version: the share of c and its path in the commitment tree."""
+    """One custodian's part of one version: its share of c, and the commitments to the shares of all places, in order.
+
+    All N commitments and not one path: a custodian that remakes a lost share needs the others' commitments too.
+    """
 
     TYPE: ClassVar[str] = "share-row"
     place: int = uint(8)
     share: bytes = octets(32)
-    path: tuple[bytes, ...] = several(octets(32), most=MOST_PATH)
-
-
-@dataclass(frozen=True)
-class KeepRequest(Message):
-    """Asks one custodian to keep its part of a batch.
-
-    ``rows`` are in the order of the statement's items. ``escrow`` is this custodian's share of the batch
-    secret b with its place, or null where the epoch statement says no. ``certificate`` opens an append consent.
-    ``predecessors`` are not repeated: the items name them.
-    """
-
-    TYPE: ClassVar[str] = "keep-request"
-    statement: Signed = message(Signed)
-    session: SessionProof | None = maybe(message(SessionProof))
-    certificate: Signed | None = maybe(message(Signed))
-    rows: tuple[ShareRow, ...] = several(message(ShareRow))
-    escrow: ShareRow | None = maybe(message(ShareRow))
+    commitments: tuple[bytes, ...] = several(octets(32), most=64)
 
 
 @dataclass(frozen=True)
@@ -140,6 +128,24 @@ class AnchorNotice(Message):
 
 
 @dataclass(frozen=True)
+class KeepRequest(Message):
+    """Asks one custodian to keep its part of a batch.
+
+    ``rows`` are in the order of the statement's items. ``escrow`` is this custodian's share of the batch
+    secret b with its place, or null where the epoch statement says no. ``certificate`` opens an append consent.
+    ``anchor`` is null at first; with it a thin deposit is completed later, judged as at the anchoring block.
+    """
+
+    TYPE: ClassVar[str] = "keep-request"
+    statement: Signed = message(Signed)
+    session: SessionProof | None = maybe(message(SessionProof))
+    certificate: Signed | None = maybe(message(Signed))
+    rows: tuple[ShareRow, ...] = several(message(ShareRow))
+    escrow: ShareRow | None = maybe(message(ShareRow))
+    anchor: AnchorNotice | None = maybe(message(AnchorNotice))
+
+
+@dataclass(frozen=True)
 class Retraction(Message):
     """The depositor takes versions back as entered in error; signed by its session key."""
 
@@ -151,6 +157,15 @@ class Retraction(Message):
     handles: tuple[bytes, ...] = several(octets(32))
     successor: bytes | None = maybe(octets(32))
     made: int = uint()
+
+
+@dataclass(frozen=True)
+class RetractRequest(Message):
+    """A retraction and the session that signed it; null if the controller did, for what the patient deposited."""
+
+    TYPE: ClassVar[str] = "retract-request"
+    statement: Signed = message(Signed)
+    session: SessionProof | None = maybe(message(SessionProof))
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,6 @@ class SessionProof(Message):
 
 
 @dataclass(frozen=True)
-class SecondParty(Message):
-    """The ledger's break-glass entry that a break-glass request stands on: its id there."""
-
-    TYPE: ClassVar[str] = "second-party"
-    entry: bytes = octets(32)
-
-
-@dataclass(frozen=True)
 class ReleaseRequest(Message):
     """A request for shares, signed as EIP-712 by the session key (or the controller, for ``own``).
 
@@ -146,7 +138,6 @@ class SignedRequest(Message):
     signature: bytes = octets(65)
     session: SessionProof | None = maybe(message(SessionProof))
     certificate: Signed | None = maybe(message(Signed))
-    team: int = uint()
 
 
 @dataclass(frozen=True)
@@ -154,8 +145,8 @@ class ReleasedRow(Message):
     """One version as a custodian releases it, with this custodian's share of c.
 
     ``root`` is null while the version is not anchored. ``share`` is null where the custodian holds the row but no
-    share (erased, or a stand-in that was not needed); ``state`` is ``kept``, ``restricted``, ``retracted`` or
-    ``erased``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``.
+    share (erased, or lost and not yet remade); ``state`` is ``kept``, ``restricted``, ``retracted``, ``moved`` or
+    ``erased``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``. ``escrow`` is this custodian's share of b.
     """
 
     TYPE: ClassVar[str] = "released-row"
@@ -194,17 +185,14 @@ class DepositProof(Message):
 class Answer(Message):
     """A custodian's answer; signed by the custodian, then sealed to the request's ephemeral key.
 
-    ``outcome`` is ``released`` or ``refused``; ``reason`` then is the refusal's code. ``withheld`` counts nothing: a
-    custodian never says what it does not release. ``epochs`` are encoded epoch records of the rows' compartments.
-    ``deposits`` are the deposit statements of the rows, by digest.
+    A custodian never says what it does not release: versions that are refused are not in ``rows``, and a request that
+    is refused as a whole raises. ``entry`` is the digest of the sealed log entry. ``deposits`` are the deposit
+    statements of the rows, ``epochs`` the encoded epoch records of the rows' compartments, all epochs of each.
     """
 
     TYPE: ClassVar[str] = "answer"
     request: bytes = octets(32)
     custodian: int = uint()
-    outcome: str = text(16)
-    reason: str = text(64)
-    explanation: str = text(1_000)
     at_block: int = uint()
     at_time: int = uint()
     entry: bytes = octets(32)
