@@ -117,6 +117,29 @@ class LedgerStale(CareLedgerError):
     """The ledger's head is too old to decide on."""
 
 
+# Custody ----------------------------------------------------------------------------------------
+
+
+class RequestRefused(CareLedgerError):
+    """This request does not follow the rules for requests to a custodian."""
+
+
+class StatementRefused(CareLedgerError):
+    """This statement does not continue the newest one that the custodian knows."""
+
+
+class EpochRefused(CareLedgerError):
+    """Nothing is kept under this epoch any more."""
+
+
+class DepositConflict(CareLedgerError):
+    """Another deposit was made under this name before."""
+
+
+class CustodianBehind(CareLedgerError):
+    """This custodian gives nothing out until its release log is anchored."""
+
+
 # Health data ------------------------------------------------------------------------------------
 
 
