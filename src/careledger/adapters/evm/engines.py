@@ -82,6 +82,15 @@ def check_isolation(engine: Engine) -> None:
         raise EngineMismatch(engine=engine.name, figure="isolation", gas_used=again.gas_used)
 
 
+def check_loading(engine: Engine) -> None:
+    """Raises EngineMismatch unless every loaded slot of one contract is there, the last value winning."""
+    total = bytes.fromhex("600054600154016002540160005260206000f3")
+    engine.load([(_AT, Account(1, total))], [(_AT, 0, 1), (_AT, 1, 20), (_AT, 2, 7), (_AT, 2, 300)])
+    seen = engine.call(Message(_SENDER, _AT, b"", 50_000), _BLOCK)
+    if int.from_bytes(seen.output, "big") != 321:
+        raise EngineMismatch(engine=engine.name, figure="loading")
+
+
 def _new(name: str, chain_id: int) -> Engine:
     if name == "revm":
         from careledger.adapters.evm.revm import RevmEngine
@@ -99,6 +108,7 @@ def _checked(name: str) -> None:
     for figure in FIGURES:
         check_figures(_new(name, _BLOCK.chain_id), figure)
     check_isolation(_new(name, _BLOCK.chain_id))
+    check_loading(_new(name, _BLOCK.chain_id))
 
 
 def preferred_engine() -> str:

@@ -1,8 +1,8 @@
 """The first engine: revm through ``pyrevm``, isolated per transaction.
 
 ``pyrevm`` keeps one journal open over all its calls, so whatever it has read stays warm and wins over
-later changes of the state below. Each execution therefore stands between a snapshot and its revert, with
-no read outside them, and the journal is seen to be empty before anything is run or written.
+later changes of the state below. Each execution, and each change of the state below, therefore stands
+between a snapshot and its revert, and the journal is seen to be empty before anything is run or written.
 """
 
 from __future__ import annotations
@@ -60,10 +60,14 @@ class RevmEngine:
         """Add rows of a stored state."""
         for address, account in accounts:
             self._put_account(address, account)
-        insert = self._evm.insert_account_storage
-        with self._isolated():
-            for address, slot, value in storage:
-                insert(_text(address), slot, value)
+        evm = self._evm
+        self._check_journal()
+        for address, slot, value in storage:
+            # A slot goes below the journal only while its account is not in the journal, and inserting
+            # puts it there: so each slot has a snapshot of its own.
+            checkpoint = evm.snapshot()
+            evm.insert_account_storage(_text(address), slot, value)
+            evm.revert(checkpoint)
 
     def apply(self, writes: WriteSet) -> None:
         """Make a write set part of the state."""
@@ -102,18 +106,19 @@ class RevmEngine:
 
     @contextmanager
     def _isolated(self) -> Iterator[None]:
-        if self._evm.journal_depth or self._evm.journal_state:
-            raise EngineMismatch(why="the journal is not empty")
+        self._check_journal()
         checkpoint = self._evm.snapshot()
         try:
             yield
         finally:
             self._evm.revert(checkpoint)
 
-    def _put_account(self, address: Address, account: Account) -> None:
-        # Written below the journal only while the address is not in it, which _isolated guards.
+    def _check_journal(self) -> None:
         if self._evm.journal_depth or self._evm.journal_state:
             raise EngineMismatch(why="the journal is not empty")
+
+    def _put_account(self, address: Address, account: Account) -> None:
+        self._check_journal()
         self._evm.insert_account_info(_text(address), AccountInfo(nonce=account.nonce, code=account.code))
 
     def _run(self, message: Message) -> Execution:
