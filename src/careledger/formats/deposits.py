@@ -48,6 +48,15 @@ class Manifest(Message):
 
 
 @dataclass(frozen=True)
+class Body(Message):
+    """The plaintext of a body block: canonical content, and the bytes as they came where they differ (else null)."""
+
+    TYPE: ClassVar[str] = "body"
+    content: bytes = octets()
+    original: bytes | None = maybe(octets())
+
+
+@dataclass(frozen=True)
 class DepositItem(Message):
     """One version as custodians know it; ``author`` 0 means that no registered party is stated.
 
@@ -131,7 +140,8 @@ class AnchorNotice(Message):
 class KeepRequest(Message):
     """Asks one custodian to keep its part of a batch.
 
-    ``rows`` are in the order of the statement's items. ``escrow`` is this custodian's share of the batch
+    ``rows`` are in the order of the statement's items, or empty for a custodian beyond the first n, which keeps
+    the index and its part of the escrow only. ``escrow`` is this custodian's share of the batch
     secret b with its place, or null where the epoch statement says no. ``certificate`` opens an append consent.
     ``anchor`` is null at first; with it a thin deposit is completed later, judged as at the anchoring block.
     """
