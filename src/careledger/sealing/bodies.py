@@ -37,27 +37,16 @@ def sealed_length(length: int) -> int:
 
 def encrypt(key: Secret, plaintext: bytes, context: bytes = b"", salt: bytes | None = None) -> bytes:
     """The body of a plaintext. ``salt`` (24 bytes) is random; given only to make test vectors."""
-    chunks, start = _begin(key, context, salt)
-    body = bytearray(sealed_length(len(plaintext)))
-    body[:START] = start
-    source, target, at = memoryview(plaintext), memoryview(body), START
-    for number in range(len(plaintext) // CHUNK + 1):
-        piece = source[number * CHUNK : (number + 1) * CHUNK]
-        chunks.seal_into(number, piece, target[at : at + len(piece) + TAG])
-        at += len(piece) + TAG
-    return bytes(body)
+    body = io.BytesIO()
+    encrypt_stream(key, io.BytesIO(plaintext), body, context, salt)
+    return body.getvalue()
 
 
 def decrypt(key: Secret, body: bytes, context: bytes = b"") -> bytes:
     """The plaintext of a body; raises CannotOpen."""
-    chunks = _resume(key, body[:START], context)
-    count, length = _shape(len(body))
-    plaintext = bytearray(length)
-    source, target = memoryview(body), memoryview(plaintext)
-    for number in range(count):
-        at = START + number * (CHUNK + TAG)
-        chunks.open_into(number, source[at : at + CHUNK + TAG], target[number * CHUNK : (number + 1) * CHUNK])
-    return bytes(plaintext)
+    plaintext = io.BytesIO()
+    decrypt_stream(key, io.BytesIO(body), plaintext, context)
+    return plaintext.getvalue()
 
 
 def encrypt_stream(
@@ -135,18 +124,9 @@ class _Chunks:
     def seal(self, number: int, piece: bytes) -> bytes:
         return self._aead.encrypt(self.nonce(number), piece, None)
 
-    def seal_into(self, number: int, piece: memoryview, target: memoryview) -> None:
-        self._aead.encrypt_into(self.nonce(number), piece, None, target)
-
     def open(self, number: int, piece: bytes) -> bytes:
         try:
             return self._aead.decrypt(self.nonce(number), piece, None)
-        except InvalidTag:
-            raise CannotOpen(chunk=number) from None
-
-    def open_into(self, number: int, piece: memoryview, target: memoryview) -> None:
-        try:
-            self._aead.decrypt_into(self.nonce(number), piece, None, target)
         except InvalidTag:
             raise CannotOpen(chunk=number) from None
 
