@@ -192,3 +192,31 @@ class AuthorsCopy(Message):
     content_digest: bytes = octets(32)
     content_tag: bytes = octets(32)
     made: int = uint()
+
+
+@dataclass(frozen=True)
+class MissingKeep(Message):
+    """What a thin deposit still owes a custodian: an encoded KeepRequest with its anchor; in the depositor's books."""
+
+    TYPE: ClassVar[str] = "missing-keep"
+    deposit: bytes = octets(16)
+    custodian: int = uint()
+    request: bytes = octets()
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the books."""
+        return self.deposit + self.custodian.to_bytes(8, "big")
+
+
+@dataclass(frozen=True)
+class DepositPlan(Message):
+    """A deposit that custodians hold and the ledger may not know yet; in the depositor's books until it is done."""
+
+    TYPE: ClassVar[str] = "deposit-plan"
+    root: bytes = octets(32)
+    size: int = uint()
+    custodians: tuple[int, ...] = several(uint(), most=64)
+    notices: tuple[AnchorNotice, ...] = several(message(AnchorNotice), most=1000)
+    copies: tuple[AuthorsCopy, ...] = several(message(AuthorsCopy))
+    missing: tuple[MissingKeep, ...] = several(message(MissingKeep), most=1000)

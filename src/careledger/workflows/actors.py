@@ -1,0 +1,144 @@
+"""Who acts, with the keys and books that only they hold: organisations, posts, sessions, holders of an alias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from careledger.domain.errors import PatientNotFound, SessionExpired
+from careledger.domain.parties import Role
+from careledger.formats.releases import MOST_SESSION, SessionProof, SessionStatement
+from careledger.formats.schema import Message, octets, uint
+from careledger.formats.signatures import SigningKey
+from careledger.formats.signed import sign
+from careledger.ports import Books
+from careledger.sealing.keys import SealingKey, Secret
+from careledger.sealing.phrase import PatientKeys, Phrase
+
+HOLDER = "holder"
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """An organisation inside its own walls.
+
+    ``sealing`` opens grant packages, ``chart`` the author's copies; ``tag`` makes content tags.
+    """
+
+    number: int
+    role: Role
+    controller: SigningKey
+    sealing: SealingKey
+    chart: SealingKey
+    tag: Secret
+    books: Books
+
+
+@dataclass(frozen=True)
+class Staff:
+    """A post whose key the employer's gateway keeps; machines are posts too."""
+
+    number: int
+    organisation: Organisation
+    key: SigningKey
+
+
+@dataclass(frozen=True)
+class Session:
+    """A post acting until a time, by a session key of its own."""
+
+    staff: Staff
+    key: SigningKey
+    proof: SessionProof
+    until: int
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of the session statement, as requests name it."""
+        return SessionStatement.decode(self.proof.statement.body).digest()
+
+    def check(self, now: int) -> None:
+        """Raises SessionExpired if it has ended."""
+        if now >= self.until:
+            raise SessionExpired(post=self.staff.number)
+
+
+def open_session(
+    staff: Staff, deployment: bytes, now: int, proof: str = "vouched", seconds: int = MOST_SESSION
+) -> Session:
+    """A new session of at most 12 hours, stated by the post's key."""
+    key = SigningKey.random()
+    until = now + min(seconds, MOST_SESSION)
+    statement = SessionStatement(staff.number, key.address, proof, now, until)
+    return Session(staff, key, SessionProof(sign(statement, staff.key, deployment)), until)
+
+
+@dataclass(frozen=True)
+class HolderState(Message):
+    """What a holder remembers of an alias beside its phrase."""
+
+    TYPE = "holder-state"
+    alias: bytes = octets(32)
+    alias_number: int = uint()
+    generation: int = uint()
+    claim: int = uint(32)
+    next_consent: int = uint()
+    statement_number: int = uint()
+    statement_digest: bytes = octets(32)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whoever holds an alias's keys: the registrar until it is claimed, then the patient's agent."""
+
+    keys: PatientKeys
+    state: HolderState
+    books: Books
+
+    @property
+    def alias(self) -> bytes:
+        """The alias, 32 bytes."""
+        return self.state.alias
+
+    @property
+    def controller(self) -> SigningKey:
+        """What signs for the alias."""
+        return self.keys.controller_key(self.state.alias_number, self.state.generation)
+
+    @property
+    def sealing(self) -> SealingKey:
+        """What epoch seeds and log entries are sealed to."""
+        return self.keys.sealing_key(self.state.alias_number, self.state.generation)
+
+    @property
+    def audit_seed(self) -> Secret:
+        """What this claim's audit keys come from."""
+        return self.keys.audit_seed(self.state.alias_number, self.state.claim)
+
+    def consent_key(self, counter: int) -> SigningKey:
+        """The one-time owner of the consent with that counter."""
+        return self.keys.consent_key(self.state.alias_number, counter)
+
+    def consent_salt(self, counter: int) -> bytes:
+        """Its salt, 32 bytes."""
+        return self.keys.consent_salt(self.state.alias_number, counter).reveal()
+
+    def changed(self, **fields: object) -> Holder:
+        """The holder with a state that is durable in its books."""
+        state = replace(self.state, **fields)  # type: ignore[arg-type]
+        self.books.put(HOLDER, [(state.alias, state.encode())])
+        return replace(self, state=state)
+
+
+def new_holder(phrase: Phrase, alias: bytes, books: Books, alias_number: int = 0, claim: int = 0) -> Holder:
+    """A holder of a new alias, or of one that was just claimed; durable in the books."""
+    state = HolderState(alias, alias_number, 0, claim, 0, 0, bytes(32))
+    books.put(HOLDER, [(alias, state.encode())])
+    return Holder(phrase.keys(), state, books)
+
+
+def load_holder(phrase: Phrase, alias: bytes, books: Books) -> Holder:
+    """The holder as its books say; raises PatientNotFound."""
+    row = books.get(HOLDER, alias)
+    if row is None:
+        raise PatientNotFound()
+    return Holder(phrase.keys(), HolderState.decode(row), books)

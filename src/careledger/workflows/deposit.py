@@ -1,0 +1,223 @@
+"""Deposit versions: seal, store, give to custodians, anchor.
+
+Order of effects: blocks durable, shares durable at n custodians (or at least t: thin), the plan durable in the
+depositor's books, then the anchor: the commit point. A ciphertext without an anchor is garbage; an anchor without
+its ciphertext would be loss. After it: author's copies, the custodians' notices, and the plan is dropped. A crash
+after the plan is finished by ``resume``, which every deposit of that organisation runs first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from careledger.domain.errors import NotEnoughCustodians
+from careledger.formats.custody import Receipt
+from careledger.formats.deposits import (
+    AnchorNotice,
+    AnchorPlace,
+    AuthorsCopy,
+    DepositPlan,
+    KeepRequest,
+    MissingKeep,
+)
+from careledger.formats.patients import AliasStatement
+from careledger.proofs.anchors import AnchorBatch
+from careledger.workflows.actors import Organisation
+from careledger.workflows.batches import NewVersion, SealedBatch, Writer, seal_batch
+from careledger.workflows.custody import LOST, epoch_chain, receipt
+from careledger.workflows.network import Network
+
+PLAN = "deposit-plan"
+COPY = "authors-copy"
+BY_TAG = "copy-by-tag"
+MISSING = "missing-keep"
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Deposited:
+    """What was deposited: handles by record id, the anchored root, receipts; ``thin`` where fewer than n hold it.
+
+    ``known`` are handles of versions that the depositor had deposited before, by record id.
+    """
+
+    root: bytes
+    handles: dict[bytes, bytes]
+    known: dict[bytes, bytes]
+    receipts: tuple[Receipt, ...]
+    thin: bool
+
+
+def deposit(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    versions: Sequence[NewVersion],
+    progress: Progress = lambda count: None,
+) -> Deposited:
+    """Deposits versions of one alias under one anchored root.
+
+    What the depositor has deposited before (same content tag, same alias) is not deposited again. Raises
+    WritingRefused by a custodian's decision, NotEnoughCustodians under t, LedgerRefused.
+    """
+    resume(network, writer.organisation)
+    fresh, known = _unknown(writer, statement.alias, versions)
+    if not fresh:
+        return Deposited(bytes(32), {}, known, (), False)
+    batches = [
+        _sealed(network, writer, statement, compartment, group)
+        for compartment, group in _grouped(fresh).items()
+    ]
+    network.blocks.put_many([block for batch in batches for block in batch.blocks])
+    kept = [_keep(network, statement, batch, progress) for batch in batches]
+    plan = _plan(batches, [missing for _, missing in kept])
+    writer.organisation.books.put(PLAN, [(plan.root, plan.encode())])
+    finish(network, writer.organisation, plan)
+    return Deposited(
+        plan.root,
+        {item.record_id: item.handle for batch in batches for item in batch.copies},
+        known,
+        tuple(made for receipts, _ in kept for made in receipts),
+        any(missing for _, missing in kept),
+    )
+
+
+def resume(network: Network, organisation: Organisation) -> int:
+    """Finishes deposits that a crash left between the plan and its end; returns how many."""
+    plans = list(organisation.books.rows(PLAN))
+    for _, row in plans:
+        finish(network, organisation, DepositPlan.decode(row))
+    return len(plans)
+
+
+def finish(network: Network, organisation: Organisation, plan: DepositPlan) -> None:
+    """Anchors a plan and does what follows; every step may be repeated."""
+    if network.ledger.fresh_head().anchor(plan.root) is None:
+        network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
+    books = organisation.books
+    network.blocks.pin(f"chart-{organisation.number}", [copy.body for copy in plan.copies])
+    books.put(COPY, [(copy.handle, copy.encode()) for copy in plan.copies])
+    books.put(BY_TAG, [(_tag_key(copy.alias, copy.content_tag), copy.handle) for copy in plan.copies])
+    books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
+    for notice in plan.notices:
+        _notify(network, plan.custodians, notice)
+    books.drop(PLAN, [plan.root])
+
+
+def complete(network: Network, organisation: Organisation) -> int:
+    """Gives thin deposits to the custodians that were missing; returns how many are still missing."""
+    waiting = 0
+    for key, row in list(organisation.books.rows(MISSING)):
+        missing = MissingKeep.decode(row)
+        link = network.custodians.get(missing.custodian)
+        try:
+            if link is None:
+                raise NotEnoughCustodians(custodian=missing.custodian)
+            view = network.ledger.fresh_head()
+            receipt(network, view, link, "keep", missing.request)
+        except (*LOST, NotEnoughCustodians):
+            waiting += 1
+            continue
+        organisation.books.drop(MISSING, [key])
+    return waiting
+
+
+def _grouped(versions: Iterable[NewVersion]) -> dict[tuple[int, str], list[NewVersion]]:
+    """One batch per compartment and source."""
+    groups: dict[tuple[int, str], list[NewVersion]] = defaultdict(list)
+    for version in versions:
+        groups[version.compartment.number, version.source].append(version)
+    return groups
+
+
+def _tag_key(alias: bytes, tag: bytes) -> bytes:
+    return alias + tag
+
+
+def _unknown(
+    writer: Writer, alias: bytes, versions: Iterable[NewVersion]
+) -> tuple[list[NewVersion], dict[bytes, bytes]]:
+    """The versions that this organisation has not deposited for this alias, and the handles of the others."""
+    fresh, known = [], {}
+    for version in versions:
+        handle = writer.organisation.books.get(BY_TAG, _tag_key(alias, writer.content_tag(version)))
+        if handle is None:
+            fresh.append(version)
+        else:
+            known[version.record_id] = handle
+    return fresh, known
+
+
+def _sealed(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    group: tuple[int, str],
+    versions: Sequence[NewVersion],
+) -> SealedBatch:
+    compartment, _ = group
+    chain = epoch_chain(network, statement, compartment)
+    return seal_batch(network, writer, statement, chain, versions)
+
+
+def _keep(
+    network: Network, statement: AliasStatement, batch: SealedBatch, progress: Progress
+) -> tuple[list[Receipt], list[tuple[int, KeepRequest]]]:
+    """Gives a batch to its custodians: shares to the first n reachable, the index and escrow to the others.
+
+    Returns the receipts of those with shares, and what could not be given, if fewer than n hold shares.
+    """
+    view = network.ledger.fresh_head()
+    made: list[Receipt] = []
+    missing: list[tuple[int, KeepRequest]] = []
+    for place, number in enumerate(statement.custodians, start=1):
+        with_shares = len(made) < network.thresholds.holding
+        request = batch.keep_request(place, with_shares)
+        link = network.custodians.get(number)
+        try:
+            if link is None:
+                raise NotEnoughCustodians(custodian=number)
+            given = receipt(network, view, link, "keep", request.encode())
+        except (*LOST, NotEnoughCustodians):
+            missing.append((number, request))
+            continue
+        if with_shares:
+            made.append(given)
+    if len(made) < network.thresholds.opening:
+        raise NotEnoughCustodians(found=len(made), needed=network.thresholds.opening)
+    progress(len(batch.copies))
+    return made, missing if len(made) < network.thresholds.holding else []
+
+
+def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, KeepRequest]]]) -> DepositPlan:
+    """One root over all leaves, with the notices that tell custodians where each leaf stands."""
+    leaves = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
+    notices, lacking, index = [], [], 0
+    for batch, absent in zip(batches, missing, strict=True):
+        places = []
+        for handle in batch.handles:
+            places.append(AnchorPlace(handle, index, leaves.inclusion(index).path))
+            index += 1
+        notice = AnchorNotice(batch.id, leaves.root, leaves.size, tuple(places))
+        notices.append(notice)
+        lacking += [
+            MissingKeep(batch.id, number, request.encode(), notice.encode()) for number, request in absent
+        ]
+    copies: tuple[AuthorsCopy, ...] = tuple(copy for batch in batches for copy in batch.copies)
+    return DepositPlan(
+        leaves.root, leaves.size, batches[0].custodians, tuple(notices), copies, tuple(lacking)
+    )
+
+
+def _notify(network: Network, custodians: Iterable[int], notice: AnchorNotice) -> None:
+    """Tells custodians under which root the leaves stand; one that misses it learns it from ``complete``."""
+    view = network.ledger.fresh_head()
+    for number in custodians:
+        link = network.custodians.get(number)
+        try:
+            if link is not None:
+                receipt(network, view, link, "anchored", notice.encode())
+        except LOST:
+            continue

@@ -1,0 +1,116 @@
+"""A holder's statements and epochs: published to its custodians, continued, opened.
+
+Order of effects: books (the seed is not lost), custodians (in force once n hold it), books (number reached).
+Repeating publishes the same statement again, which custodians take as done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from careledger.domain.categories import Category, Compartment, Sensitivity
+from careledger.domain.errors import NotTheController
+from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochStatement
+from careledger.formats.signed import Signed, sign
+from careledger.sealing.epochs import new_epoch_seed, open_back, open_record, seal_record
+from careledger.sealing.keys import SealingKey, Secret, wrap
+from careledger.sealing.phrase import audit_key
+from careledger.workflows.actors import Holder
+from careledger.workflows.custody import epoch_chain, receipt, receipts, sealing_key
+from careledger.workflows.network import Network
+
+ALL = tuple(Compartment(category, sensitivity).number for category in Category for sensitivity in Sensitivity)
+STATEMENT = "alias-statement"
+
+
+@dataclass(frozen=True)
+class OpenEpoch:
+    """An epoch whose seed the holder has."""
+
+    statement: EpochStatement
+    seed: Secret
+
+
+def own_statement(holder: Holder) -> tuple[AliasStatement, Signed]:
+    """The holder's newest published statement; raises NotTheController before there is one."""
+    row = holder.books.get(STATEMENT, holder.alias)
+    if row is None:
+        raise NotTheController()
+    signed = Signed.decode(row)
+    return AliasStatement.decode(signed.body), signed
+
+
+def publish_statement(
+    network: Network, holder: Holder, custodians: tuple[int, ...], seed: bytes, registrar: int, escrow: bool
+) -> Holder:
+    """Signs the next alias statement and enrols the alias at each custodian; needs n of them."""
+    state = holder.state
+    published = state.statement_digest != bytes(32)
+    number = state.statement_number + 1 if published else 0
+    statement = AliasStatement(
+        holder.alias, number, state.statement_digest, state.claim, holder.sealing.public, custodians, seed,
+        registrar, escrow,
+    )  # fmt: skip
+    signed = sign(statement, holder.controller, network.ledger.deployment)
+    _enrol(network, holder, signed, custodians)
+    holder.books.put(STATEMENT, [(holder.alias, signed.encode())])
+    return holder.changed(statement_number=number, statement_digest=statement.digest())
+
+
+def _enrol(network: Network, holder: Holder, signed: Signed, custodians: Iterable[int]) -> None:
+    view = network.ledger.fresh_head()
+    for link in network.links(custodians):
+        key = audit_key(holder.audit_seed, holder.alias, holder.state.claim, link.party)
+        sealed = wrap(sealing_key(view, link), key.reveal(), "audit-key", holder.alias)
+        receipt(network, view, link, "enrol", Enrolment(signed, sealed).encode())
+
+
+def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] = ALL) -> None:
+    """A new epoch in each of these compartments: the first, or the next one after the newest."""
+    statement, _ = own_statement(holder)
+    for compartment in compartments:
+        next_epoch(network, holder, statement, compartment)
+
+
+def next_epoch(network: Network, holder: Holder, statement: AliasStatement, compartment: int) -> OpenEpoch:
+    """Makes and publishes the next epoch of a compartment, in force when n custodians hold it."""
+    chain = epoch_chain(network, statement, compartment)
+    before = open_record(holder.sealing, *chain[0]) if chain else None
+    return publish_epoch(network, holder, statement, compartment, chain[0][0] if chain else None, before)
+
+
+def publish_epoch(
+    network: Network,
+    holder: Holder,
+    statement: AliasStatement,
+    compartment: int,
+    newest: EpochStatement | None,
+    before: Secret | None,
+) -> OpenEpoch:
+    """Publishes the epoch after ``newest``, whose seed is ``before``; both None for the first."""
+    seed = new_epoch_seed()
+    made = EpochStatement(
+        holder.alias,
+        compartment,
+        newest.number + 1 if newest else 0,
+        SealingKey(seed).public,
+        newest.digest() if newest else bytes(32),
+        statement.escrow,
+    )
+    signed = sign(made, holder.controller, network.ledger.deployment)
+    record = seal_record(signed, made, holder.sealing.public, seed, before)
+    receipts(network, statement.custodians, "keep-epoch", record.encode(), network.thresholds.holding)
+    return OpenEpoch(made, seed)
+
+
+def open_epochs(
+    network: Network, holder: Holder, statement: AliasStatement, compartment: int
+) -> dict[int, Secret]:
+    """The seeds of all epochs of a compartment, by number; raises CannotOpen."""
+    chain = epoch_chain(network, statement, compartment)
+    return open_back(_newest_seed(holder, *chain[0]), chain) if chain else {}
+
+
+def _newest_seed(holder: Holder, statement: EpochStatement, record: EpochRecord) -> Secret:
+    return open_record(holder.sealing, statement, record)
