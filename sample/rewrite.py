@@ -20,10 +20,13 @@ from typing import Any
 
 import zstandard
 
-KEPT = frozenset(
-    "AllergyIntolerance CarePlan Claim Condition DiagnosticReport Encounter ExplanationOfBenefit Goal ImagingStudy "
-    "Immunization MedicationRequest Observation Organization Patient Practitioner Procedure".split()
-)
+# fmt: off
+KEPT = frozenset([
+    "AllergyIntolerance", "CarePlan", "Claim", "Condition", "DiagnosticReport", "Encounter", "ExplanationOfBenefit",
+    "Goal", "ImagingStudy", "Immunization", "MedicationRequest", "Observation", "Organization", "Patient",
+    "Practitioner", "Procedure",
+])
+# fmt: on
 Resource = dict[str, Any]
 
 

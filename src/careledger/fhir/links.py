@@ -1,0 +1,82 @@
+"""The resources of one file and how they point at each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from careledger.fhir.json_text import Resource
+from careledger.fhir.parse import Entry
+from careledger.fhir.paths import all_at
+from careledger.fhir.references import attachment_urls, references_in, taken_apart
+
+ENCOUNTER_PATHS = ("encounter", "context", "context.encounter")
+SUBJECT_PATHS = ("subject", "patient", "beneficiary", "for", "individual")
+
+
+class Links:
+    """An index over the entries of a file; references are resolved only inside the file."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+        self._by_name: dict[str, Entry] = {}
+        for entry in self.entries:
+            if entry.full_url:
+                self._by_name.setdefault(entry.full_url, entry)
+            if "id" in entry.resource:
+                self._by_name.setdefault(f"{entry.type}/{entry.resource['id']}", entry)
+        self._referrers: dict[int, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            for target in self.targets(entry):
+                self._referrers[target.index].append(entry)
+
+    def find(self, text: str) -> Entry | None:
+        """The entry that a reference or URL names, or None."""
+        found = self._by_name.get(text)
+        if found or text.startswith("#"):
+            return found
+        taken = taken_apart(text)
+        if not taken or not taken.id:
+            return None
+        return self._by_name.get(taken.unversioned) or self._by_name.get(f"{taken.type}/{taken.id}")
+
+    def targets(self, entry: Entry) -> list[Entry]:
+        """The other entries that this one refers to, each once, in order."""
+        named = [text for _, text in references_in(entry.resource)] + list(attachment_urls(entry.resource))
+        found = {target.index: target for text in named if (target := self.find(text))}
+        found.pop(entry.index, None)
+        return list(found.values())
+
+    def referrers(self, entry: Entry) -> list[Entry]:
+        """The entries that refer to this one, in the file's order."""
+        return self._referrers[entry.index]
+
+    def encounter_of(self, entry: Entry) -> Entry | None:
+        """The encounter at which a record was made: itself, or the one that it names."""
+        if entry.type == "Encounter":
+            return entry
+        return self._first(entry.resource, ENCOUNTER_PATHS, "Encounter")
+
+    def patient_of(self, entry: Entry) -> Entry | None:
+        """The patient in the file whom a record is about."""
+        if entry.type == "Patient":
+            return entry
+        return self._first(entry.resource, SUBJECT_PATHS, "Patient")
+
+    def _first(self, resource: Resource, paths: Iterable[str], kind: str) -> Entry | None:
+        for path in paths:
+            for reference in all_at(resource, f"{path}.reference"):
+                found = self.find(reference) if isinstance(reference, str) else None
+                if found and found.type == kind:
+                    return found
+        return None
+
+
+def stated_subject(resource: Resource) -> str:
+    """The reference or display of whom a resource says that it is about; empty if it does not say."""
+    for path in SUBJECT_PATHS:
+        for name in ("reference", "display"):
+            found = [text for text in all_at(resource, f"{path}.{name}") if isinstance(text, str)]
+            if found:
+                return found[0]
+    return ""

@@ -1,0 +1,152 @@
+"""Which category a resource belongs to and whether it is restricted: the first matching rule of mapping.json.
+
+The rules are data with a version that each manifest names. What no rule knows is ``diagnosis``, restricted, and
+listed in the import's report; never ``general``. A contained resource follows its container.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from careledger.domain.categories import Category, Compartment, Sensitivity
+from careledger.domain.errors import NotExchanged
+from careledger.fhir.json_text import Resource
+from careledger.fhir.paths import all_at, codes_at, codings
+from careledger.fhir.tables import codes, shipped
+
+UNKNOWN = Compartment(Category.DIAGNOSIS, Sensitivity.RESTRICTED)
+
+
+class Follows(Enum):
+    """Whose compartment a resource shares that has none of its own."""
+
+    REFERRERS = "referrers"
+    TARGETS = "targets"
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where a resource belongs.
+
+    ``row`` is the row of the mapping that matched; ``why_restricted`` the groups of codes or labels that restrict
+    it; ``follows`` is set while the compartment is only UNKNOWN until others are placed; ``listed`` says that
+    people should look; ``free_text`` that the resource can repeat what stands elsewhere.
+    """
+
+    row: str
+    compartment: Compartment
+    why_restricted: tuple[str, ...] = ()
+    follows: Follows | None = None
+    listed: bool = False
+    free_text: bool = False
+
+    def restricted_because(self, why: str) -> Placing:
+        """The same place, restricted."""
+        guarded = Compartment(self.compartment.category, Sensitivity.RESTRICTED)
+        reasons = self.why_restricted if why in self.why_restricted else (*self.why_restricted, why)
+        return Placing(self.row, guarded, reasons, None, self.listed, self.free_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of mapping.json."""
+
+    row: str
+    types: frozenset[str]
+    when: tuple[dict[str, Any], ...]
+    category: Category | None
+    restricted: str | None
+    follows: Follows | None
+    refused: str | None
+    listed: bool
+    free_text: bool
+
+    def matches(self, resource: Resource) -> bool:
+        """Whether all conditions hold; the type is already known to fit."""
+        return all(_holds(condition, resource) for condition in self.when)
+
+
+def place(resource: Resource) -> Placing:
+    """Where this resource belongs, by itself.
+
+    Raises NotExchanged with the reason for what is never exchanged.
+    """
+    kind = str(resource.get("resourceType"))
+    rule = next((rule for rule in rules_by_type().get(kind, ()) if rule.matches(resource)), None)
+    if rule is None:
+        return Placing("none", UNKNOWN, ("unmapped",), listed=True)
+    if rule.refused:
+        raise NotExchanged(type=kind, why=rule.refused)
+    if rule.follows:
+        return Placing(rule.row, UNKNOWN, ("unmapped",), rule.follows, listed=True)
+    why = _why_restricted(resource, rule)
+    sensitivity = Sensitivity.RESTRICTED if why else Sensitivity.NORMAL
+    compartment = Compartment(rule.category or Category.DIAGNOSIS, sensitivity)
+    return Placing(rule.row, compartment, why, None, rule.listed, rule.free_text)
+
+
+@cache
+def version() -> int:
+    """The mapping's version, which manifests name: 1000 times the rules' plus the code tables'."""
+    return int(shipped("mapping.json")["version"]) * 1000 + codes().version
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """All rules in order."""
+    return tuple(_rule(line) for line in shipped("mapping.json")["rules"])
+
+
+@cache
+def rules_by_type() -> dict[str, tuple[Rule, ...]]:
+    """The rules that a type can match, in order."""
+    types = {name for rule in rules() for name in rule.types}
+    return {name: tuple(rule for rule in rules() if name in rule.types) for name in types}
+
+
+def _rule(line: dict[str, Any]) -> Rule:
+    return Rule(
+        row=line["row"],
+        types=frozenset(line["types"]),
+        when=tuple(line.get("when", ())),
+        category=Category.of(line["category"]) if "category" in line else None,
+        restricted=line.get("restricted"),
+        follows=Follows(line["follows"]) if "follows" in line else None,
+        refused=line.get("refused"),
+        listed=line.get("listed", False),
+        free_text=line.get("free_text", False),
+    )
+
+
+def _holds(condition: dict[str, Any], resource: Resource) -> bool:
+    element = condition.get("element")
+    if "present" in condition:
+        return bool(all_at(resource, str(element))) == bool(condition["present"])
+    found = codes_at(resource, element) if element else set(codings(resource))
+    if "table" in condition:
+        return not codes().mapped[condition["table"]].isdisjoint(found)
+    asked = {code.lower() for code in condition["codes"]}
+    return any(code.lower() in asked for _, code in found)
+
+
+def _why_restricted(resource: Resource, rule: Rule) -> tuple[str, ...]:
+    why = {rule.restricted} if rule.restricted else set()
+    known = codes()
+    for coding in codings(resource):
+        group = known.group(coding)
+        if group:
+            why.add(group)
+    if any(not known.harmless_labels.issuperset(_labels(r)) for r in _with_contained(resource)):
+        why.add("security-label")
+    return tuple(sorted(why))
+
+
+def _labels(resource: Resource) -> set[tuple[str, str]]:
+    return codes_at(resource, "meta.security")
+
+
+def _with_contained(resource: Resource) -> list[Resource]:
+    return [resource, *all_at(resource, "contained")]

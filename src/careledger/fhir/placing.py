@@ -1,0 +1,94 @@
+"""Placing all entries of a file: what a record says by itself, and what it gives away about another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from careledger.domain.categories import Category, Compartment, Sensitivity
+from careledger.fhir.links import Links
+from careledger.fhir.mapping import Follows, Placing
+from careledger.fhir.parse import Entry
+
+Placings = dict[int, Placing]
+
+_IDENTITIES = frozenset(category for category in Category if category.code.startswith("identity-"))
+# That a record belongs to a person or a visit says nothing about why that visit is guarded.
+_SAY_NOTHING = _IDENTITIES | {Category.VISIT}
+
+
+def settle(links: Links, placings: Placings) -> Placings:
+    """The placings of all entries by index, seen together.
+
+    A record that refers to a restricted one is restricted (a claim names its diagnosis), and so is free text about
+    a patient of whom the file has restricted records, because it repeats them. Provenance and Binary get the
+    compartment of what they belong to.
+    """
+    made = dict(placings)
+    _guard_referrers(links, made)
+    _guard_free_text(links, made)
+    _let_follow(links, made)
+    return made
+
+
+def _guard_referrers(links: Links, made: Placings) -> None:
+    waiting = [entry for entry in links.entries if _gives_away(made[entry.index])]
+    while waiting:
+        for referrer in links.referrers(waiting.pop()):
+            placing = made[referrer.index]
+            if _can_be_guarded(placing):
+                made[referrer.index] = placing.restricted_because("refers-to-restricted")
+                if _gives_away(made[referrer.index]):
+                    waiting.append(referrer)
+
+
+def _guard_free_text(links: Links, made: Placings) -> None:
+    guarded = {
+        patient.index
+        for entry in links.entries
+        if _gives_away(made[entry.index]) and (patient := links.patient_of(entry))
+    }
+    for entry in links.entries:
+        placing = made[entry.index]
+        patient = links.patient_of(entry)
+        if placing.free_text and _can_be_guarded(placing) and patient and patient.index in guarded:
+            made[entry.index] = placing.restricted_because("free-text")
+
+
+def _gives_away(placing: Placing) -> bool:
+    compartment = placing.compartment
+    restricted = compartment.sensitivity is Sensitivity.RESTRICTED
+    return restricted and not placing.follows and compartment.category not in _SAY_NOTHING
+
+
+def _can_be_guarded(placing: Placing) -> bool:
+    compartment = placing.compartment
+    normal = compartment.sensitivity is Sensitivity.NORMAL
+    return normal and not placing.follows and compartment.category not in _IDENTITIES
+
+
+def _let_follow(links: Links, made: Placings) -> None:
+    for entry in links.entries:
+        placing = made[entry.index]
+        if placing.follows:
+            others = links.targets(entry) if placing.follows is Follows.TARGETS else links.referrers(entry)
+            found = _shared(made[other.index] for other in others)
+            if found:
+                made[entry.index] = Placing(placing.row, found, ("follows",) if found.sensitivity else ())
+
+
+def _shared(placings: Iterable[Placing]) -> Compartment | None:
+    """The first category among them, restricted if any of them is."""
+    found = [placing.compartment for placing in placings if not placing.follows]
+    if not found:
+        return None
+    return Compartment(found[0].category, max(compartment.sensitivity for compartment in found))
+
+
+def patient_for(links: Links, entry: Entry) -> Entry | None:
+    """The patient under whom an entry is filed: whom it is about; else the only patient of the file, for the
+    copies of practitioners and organisations that a patient's file carries."""
+    found = links.patient_of(entry)
+    if found:
+        return found
+    patients = [each for each in links.entries if each.type == "Patient"]
+    return patients[0] if len(patients) == 1 else None

@@ -1,0 +1,208 @@
+"""A file to record versions: one per resource, each placed, attributed, and named so that a second import is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from careledger.domain.errors import NotExchanged
+from careledger.fhir import mapping
+from careledger.fhir.authorship import Authorship, Identifier, Lookup
+from careledger.fhir.canonical import canonical, content_digest
+from careledger.fhir.dates import clinical_date
+from careledger.fhir.json_text import Resource
+from careledger.fhir.links import Links, stated_subject
+from careledger.fhir.parse import Entry, Reject, parse_file
+from careledger.fhir.paths import identifiers_of
+from careledger.fhir.placing import Placings, patient_for, settle
+from careledger.fhir.references import Form, references_in, rewritten, taken_apart
+from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
+from careledger.formats.digests import digest
+
+MOST_KEY = 512
+
+
+def nobody_registered(system: str, value: str) -> int | None:
+    """A lookup that finds nobody."""
+    return None
+
+
+def import_bundle(
+    data: bytes,
+    file_name: str,
+    *,
+    namespace: bytes = b"",
+    home: Identifier | None = None,
+    lookup: Lookup = nobody_registered,
+) -> ImportReport:
+    """What a file of FHIR R4 JSON holds, as record versions.
+
+    ``namespace`` is the importing organisation's: the same source gives the same record ids there and others
+    elsewhere. ``home`` is an identifier (system, value) of that organisation; without it the organisation of most
+    encounters is taken for it. ``lookup`` finds registered parties by identifier and makes none.
+
+    Raises FhirRefused if the file as a whole cannot be imported.
+    """
+    parsed = parse_file(data, file_name)
+    rejects = list(parsed.rejects)
+    entries, placings = _placed(parsed.entries, rejects)
+    keys = _source_keys(entries, rejects)
+    links = Links(entry for entry in entries if entry.index in keys)
+    splitter = _Splitter(links, settle(links, placings), keys, namespace, Authorship(links, lookup, home))
+    made = tuple(splitter.version(entry) for entry in links.entries)
+    return ImportReport(
+        file_name=file_name,
+        versions=made,
+        warnings=tuple(warning for entry in links.entries for warning in splitter.warnings(entry)),
+        unmapped=tuple(splitter.unmapped()),
+        rejects=tuple(sorted(rejects, key=lambda reject: reject.index)),
+        mapping_version=mapping.version(),
+    )
+
+
+def _placed(entries: tuple[Entry, ...], rejects: list[Reject]) -> tuple[list[Entry], Placings]:
+    kept: list[Entry] = []
+    placings: Placings = {}
+    for entry in entries:
+        try:
+            placings[entry.index] = mapping.place(entry.resource)
+            kept.append(entry)
+        except NotExchanged as refusal:
+            rejects.append(Reject(entry.index, "resourceType", str(refusal.details["why"]), entry.type))
+    return kept, placings
+
+
+def _source_keys(entries: list[Entry], rejects: list[Reject]) -> dict[int, str]:
+    """What each record is called at its source, by index; a second record of one name is rejected."""
+    keys: dict[int, str] = {}
+    seen: set[str] = set()
+    for entry in entries:
+        key = source_key(entry)
+        if key in seen:
+            rejects.append(Reject(entry.index, "id", "the same record twice in one file", entry.type))
+            continue
+        seen.add(key)
+        keys[entry.index] = key
+    return keys
+
+
+def source_key(entry: Entry) -> str:
+    """What a record is called at its source: its id, else a business identifier, else its URL, else its content."""
+    own_id = entry.resource.get("id")
+    if own_id:
+        return f"{entry.type}/{own_id}"
+    for system, value in identifiers_of(entry.resource):
+        if system:
+            return _short(f"{entry.type}?identifier={system}|{value}")
+    if entry.full_url:
+        return _short(entry.full_url)
+    return f"{entry.type}#{content_digest(canonical(entry.resource)).hex()}"
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= MOST_KEY else f"digest:{digest('fhir-source-key', key.encode()).hex()}"
+
+
+def record_id(namespace: bytes, subject_key: str, key: str) -> UUID:
+    """The record id of what an organisation calls ``key`` in the file of the patient whom it calls ``subject_key``.
+
+    A version-8 UUID (RFC 9562) of the digest of the three, so that a second import finds the first.
+    """
+    found = digest("fhir-record-id", namespace, subject_key.encode(), key.encode())[:16]
+    number = int.from_bytes(found, "big")
+    number = number & ~(0xF << 76) | 8 << 76
+    number = number & ~(0x3 << 62) | 2 << 62
+    return UUID(int=number)
+
+
+class _Splitter:
+    def __init__(
+        self, links: Links, placings: Placings, keys: dict[int, str], namespace: bytes, authorship: Authorship
+    ) -> None:
+        self._links = links
+        self._placings = placings
+        self._keys = keys
+        self._authorship = authorship
+        self._patients = {entry.index: patient_for(links, entry) for entry in links.entries}
+        self._ids = {
+            entry.index: record_id(namespace, self._subject_key(entry), keys[entry.index])
+            for entry in links.entries
+        }
+
+    def version(self, entry: Entry) -> ImportedVersion:
+        """The version that an entry becomes."""
+        placing = self._placings[entry.index]
+        patient = self._patients[entry.index]
+        references = self._references(entry)
+        return ImportedVersion(
+            index=entry.index,
+            record_id=self._ids[entry.index],
+            resource_type=entry.type,
+            canonical=canonical(self._statement(entry, references)),
+            original=entry.original,
+            compartment=placing.compartment,
+            row=placing.row,
+            why_restricted=placing.why_restricted,
+            clinical_date=self._date(entry),
+            subject=self._ids[patient.index] if patient else None,
+            subject_stated=stated_subject(entry.resource)[:256],
+            author=self._authorship.author(entry),
+            forwarded_by=self._authorship.forwarded_by(entry),
+            source_key=self._keys[entry.index],
+            full_url=entry.full_url,
+            source_id=entry.resource.get("id"),
+            references=tuple(references.items()),
+        )
+
+    def warnings(self, entry: Entry) -> Iterator[Notice]:
+        """What people should know about an entry."""
+        for path, text in references_in(entry.resource):
+            found = taken_apart(text)
+            if found and found.form is not Form.CONTAINED and not self._links.find(text):
+                yield Notice(entry.index, entry.type, "refers to something that is not in this file", path)
+            elif found and found.version:
+                yield Notice(entry.index, entry.type, "pins a version that this file does not prove", path)
+        if self._patients[entry.index] is None and self._links.patient_of(entry) is None:
+            yield Notice(entry.index, entry.type, "is about no patient of this file")
+
+    def unmapped(self) -> Iterator[Notice]:
+        """The entries that no rule knew."""
+        for entry in self._links.entries:
+            if self._placings[entry.index].listed:
+                yield Notice(
+                    entry.index, entry.type, "no rule of the mapping knows it: diagnosis, restricted"
+                )
+
+    def _subject_key(self, entry: Entry) -> str:
+        patient = self._patients[entry.index]
+        return self._keys[patient.index] if patient else stated_subject(entry.resource)
+
+    def _references(self, entry: Entry) -> dict[str, UUID]:
+        """The references that are rewritten, one spelling per record: so the way back is certain."""
+        made: dict[str, UUID] = {}
+        for _, text in references_in(entry.resource):
+            found = self._links.find(text)
+            if found and "/_history/" not in text and self._ids[found.index] not in made.values():
+                made[text] = self._ids[found.index]
+        return made
+
+    def _statement(self, entry: Entry, references: dict[str, UUID]) -> Resource:
+        names = {text: f"urn:uuid:{record}" for text, record in references.items()}
+        made = rewritten(entry.resource, names.get)
+        made["id"] = str(self._ids[entry.index])
+        return without_server_marks(made)
+
+    def _date(self, entry: Entry) -> str | None:
+        stated = clinical_date(entry.resource)
+        encounter = self._links.encounter_of(entry)
+        return stated or (clinical_date(encounter.resource) if encounter else None)
+
+
+def without_server_marks(resource: Resource) -> Resource:
+    """The resource without ``meta.versionId`` and ``meta.lastUpdated``, which say when a server stored it."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict):
+        return resource
+    kept = {name: inner for name, inner in meta.items() if name not in ("versionId", "lastUpdated")}
+    rest = {name: inner for name, inner in resource.items() if name != "meta"}
+    return {**rest, "meta": kept} if kept else rest
