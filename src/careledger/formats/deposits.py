@@ -48,15 +48,6 @@ class Manifest(Message):
 
 
 @dataclass(frozen=True)
-class Body(Message):
-    """The plaintext of a body block: canonical content, and the bytes as they came where they differ (else null)."""
-
-    TYPE: ClassVar[str] = "body"
-    content: bytes = octets()
-    original: bytes | None = maybe(octets())
-
-
-@dataclass(frozen=True)
 class DepositItem(Message):
     """One version as custodians know it; ``author`` 0 means that no registered party is stated.
 

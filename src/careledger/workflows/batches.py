@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import WritingRefused
 from careledger.domain.records import Ground, Source
+from careledger.formats.bodies import RecordBody
 from careledger.formats.cids import raw_cid
 from careledger.formats.deposits import (
     AnchorNotice,
     AuthorsCopy,
-    Body,
     DepositItem,
     DepositStatement,
     KeepRequest,
@@ -42,8 +42,7 @@ from careledger.workflows.network import Network
 class NewVersion:
     """One version to be deposited; never printed.
 
-    ``content`` is the canonical bytes, ``original`` the bytes as they came (None: the same). ``author`` is a
-    party's number, 0 for none; ``author_key`` signs for that post where it answers for the statement.
+    ``author`` is a party's number, 0 for none; ``author_key`` signs for that post where it answers for it.
     """
 
     record_id: bytes
@@ -52,8 +51,7 @@ class NewVersion:
     resource_type: str
     subject: str
     compartment: Compartment
-    content: bytes
-    original: bytes | None
+    body: RecordBody
     mime_type: str
     source: str
     source_key: str
@@ -101,7 +99,7 @@ class Writer:
 
     def content_tag(self, version: NewVersion) -> bytes:
         """HMAC(organisation's tag key, canonical bytes): the same content again is the same version."""
-        return hmac_tag(self.organisation.tag, version.record_id + version.content)
+        return hmac_tag(self.organisation.tag, version.record_id + version.body.canonical)
 
 
 @dataclass(frozen=True)
@@ -196,8 +194,8 @@ def _seal(
     secret = sealed.record_secret(batch, handle)
     custodial = sealed.new_custodial_secret()
     key = sealed.body_key(secret, custodial)
-    body = sealed.seal_body(key, Plaintext(Body(version.content, version.original).encode())).data
-    content = digest("content", version.content)
+    body = sealed.seal_body(key, Plaintext(version.body.encode())).data
+    content = digest("fhir-content", version.body.canonical)
     manifest = _manifest(writer, statement, version, handle, content, len(body), key)
     manifest_block = sealed.seal_manifest(secret, Plaintext(manifest.encode())).data
     shares = split(custodial, network.thresholds.opening, len(statement.custodians))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.errors import NotEnoughCustodians
 from careledger.formats.custody import Receipt
@@ -203,7 +203,8 @@ def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, Keep
         notice = AnchorNotice(batch.id, leaves.root, leaves.size, tuple(places))
         notices.append(notice)
         lacking += [
-            MissingKeep(batch.id, number, request.encode(), notice.encode()) for number, request in absent
+            MissingKeep(batch.id, number, replace(request, anchor=notice).encode())
+            for number, request in absent
         ]
     copies: tuple[AuthorsCopy, ...] = tuple(copy for batch in batches for copy in batch.copies)
     return DepositPlan(
