@@ -1,0 +1,150 @@
+"""Facts with their past: each key's values by block, and a view of all of them at one block."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from careledger.domain.facts import (
+    AliasFacts,
+    AnchorFacts,
+    BreakGlassFacts,
+    CheckpointFacts,
+    ConsentFacts,
+    CustodianFacts,
+    Head,
+    PartyFacts,
+)
+from careledger.domain.parties import Status
+from careledger.formats.digests import digest, uint
+from careledger.formats.signatures import Address
+
+REVIEW_WITHIN = 72 * 3600
+Key = tuple[Any, ...]
+
+
+class History:
+    """What was written when; block n's facts are those written up to block n."""
+
+    def __init__(self, start: int) -> None:
+        self.heads = [Head(0, digest("memory-block", uint(0)), start)]
+        self._past: dict[Key, list[tuple[int, Any]]] = {}
+
+    def commit(self, time: int, changes: dict[Key, Any]) -> Head:
+        """The new block that these changes are final in."""
+        last = self.heads[-1]
+        number = last.number + 1
+        head = Head(number, digest("memory-block", uint(number), last.hash), max(time, last.time))
+        for key, value in changes.items():
+            self._past.setdefault(key, []).append((number, value))
+        self.heads.append(head)
+        return head
+
+    def get(self, block: int, key: Key) -> Any:
+        """The value as of that block, or None."""
+        past = self._past.get(key, [])
+        at = bisect_right(past, block, key=lambda change: change[0])
+        return past[at - 1][1] if at else None
+
+    def of_kind(self, block: int, kind: str) -> list[tuple[Key, Any]]:
+        """All keys of a kind with their values as of that block."""
+        found = ((key, self.get(block, key)) for key in self._past if key[0] == kind)
+        return [(key, value) for key, value in found if value is not None]
+
+
+class MemoryView:
+    """All facts as they stand at one block."""
+
+    def __init__(self, history: History, block: int) -> None:
+        self._history = history
+        self._block = block
+
+    @property
+    def head(self) -> Head:
+        """The block."""
+        return self._history.heads[self._block]
+
+    def _get(self, *key: object) -> Any:
+        return self._history.get(self._block, key)
+
+    def party(self, number: int) -> PartyFacts | None:
+        """The party, its standing that of the employer if that is worse."""
+        facts: PartyFacts | None = self._get("party", number)
+        if facts is None or not facts.employer:
+            return facts
+        employer: PartyFacts = self._get("party", facts.employer)
+        standing = facts.status if facts.status is not Status.VERIFIED else employer.status
+        return PartyFacts(
+            facts.number,
+            facts.roles,
+            facts.status,
+            standing,
+            facts.employer,
+            facts.controller,
+            facts.sealing_key,
+            facts.log_key,
+        )
+
+    def in_team(self, post: int, team: int) -> bool:
+        """Whether the role tree puts that post in that team or below it."""
+        for key, joined in self._history.of_kind(self._block, "member"):
+            at = key[2] if joined and key[1] == post else 0
+            while at:
+                if at == team:
+                    return True
+                at = self._get("team", at)[1]
+        return False
+
+    def custodians(self) -> tuple[CustodianFacts, ...]:
+        """The active custodians, by number."""
+        steps = self._history.of_kind(self._block, "custodian")
+        found = (self.custodian(key[1]) for key, step in steps if step in ("active", "leaving"))
+        return tuple(sorted((facts for facts in found if facts), key=lambda facts: facts.number))
+
+    def custodian(self, number: int) -> CustodianFacts | None:
+        """A custodian that is or ever was active."""
+        if self._get("custodian", number) in (None, "joining"):
+            return None
+        party: PartyFacts = self._get("party", number)
+        return CustodianFacts(number, self._get("signer", number), party.sealing_key, party.log_key)
+
+    def alias(self, alias: bytes) -> AliasFacts | None:
+        """Who controls that alias."""
+        facts: AliasFacts | None = self._get("alias", alias)
+        return facts
+
+    def consent(self, owner: Address, commitment: bytes) -> ConsentFacts | None:
+        """The consent's slot."""
+        facts: ConsentFacts | None = self._get("consent", owner, commitment)
+        return facts
+
+    def matrix_version(self) -> int:
+        """The number of the access matrix in force."""
+        version: int = self._get("matrix")
+        return version
+
+    def anchor(self, root: bytes) -> AnchorFacts | None:
+        """The anchored root."""
+        facts: AnchorFacts | None = self._get("anchor", root)
+        return facts
+
+    def erased_by(self, leaf: bytes) -> frozenset[int]:
+        """The custodians that attested this leaf's erasure."""
+        return self._get("erased", leaf) or frozenset()
+
+    def checkpoint(self, custodian: int) -> CheckpointFacts | None:
+        """The newest anchored checkpoint."""
+        facts: CheckpointFacts | None = self._get("checkpoint", custodian)
+        return facts
+
+    def break_glass(self, entry: bytes) -> BreakGlassFacts | None:
+        """The emergency entry."""
+        facts: BreakGlassFacts | None = self._get("glass", entry)
+        return facts
+
+    def may_break_glass(self, post: int) -> bool:
+        """Whether no earlier entry of that post waits for its review beyond 72 hours."""
+        return not any(
+            facts.opener == post and not facts.reviewed and facts.opened_at + REVIEW_WITHIN < self.head.time
+            for _, facts in self._history.of_kind(self._block, "glass")
+        )
