@@ -9,6 +9,7 @@ from typing import Self
 
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.errors import MalformedBytes
+from careledger.domain.facts import PartyFacts
 from careledger.domain.parties import ControllerKind, PartyId, Role, Status
 
 HANDLE_LENGTH = 32
@@ -133,6 +134,18 @@ class Post:
     employer_status: Status
     teams: frozenset[int] = frozenset()
     specialty: str = ""
+
+    @classmethod
+    def registered(cls, party: PartyFacts, employer: PartyFacts | None, teams: frozenset[int]) -> Post:
+        """The post that the ledger shows at one block; without an employer the party stands for itself.
+
+        Raises MalformedBytes if that is not the party's employer.
+        """
+        at = party if employer is None else employer
+        if at.number != (party.employer or party.number):
+            raise MalformedBytes(employer=at.number)
+        numbers = PartyId(party.number), PartyId(at.number)
+        return cls(*numbers, party.roles, at.roles, party.status, at.status, teams)
 
     @property
     def acting(self) -> frozenset[Role]:
