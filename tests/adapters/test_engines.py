@@ -6,9 +6,9 @@ import random
 from collections import Counter
 
 import pytest
-from adapters.programs import program
-from pyrevm import EVM, CfgEnv, Env
+from pyrevm import EVM, Env
 
+from adapters.programs import program
 from careledger.adapters.evm import engines, revm
 from careledger.adapters.evm.engine import (
     Account,
