@@ -3,7 +3,7 @@
 """
 @title Registry and records
 @notice The registry of parties, and commitments to records: nothing about them. A verified organisation anchors
-        one Merkle root (RFC 9162) over any number of leaves. Where the network names an access policy when it is founded, an organisation may also deposit
+        one Merkle root (RFC 9162) over any number of leaves. Where the network names a write chart when it is founded, an organisation may also deposit
         a single leaf for a patient's registration: the contract then checks party, matrix and registration.
 @dev    One contract with the registry, because asking another contract who the caller is costs more than
         writing the fact: see docs/ledger-consents.md.
@@ -17,7 +17,7 @@ import Registry as registry
 initializes: registry
 exports: registry.__interface__
 
-interface AccessPolicy:
+interface WriteChart:
     def may_write(role: uint8, category: uint8) -> bool: view
 
 event AnchoredV1:
@@ -38,7 +38,7 @@ MASK40: constant(uint256) = 2**40 - 1
 MASK64: constant(uint256) = 2**64 - 1
 PAGE: constant(uint256) = 32
 
-POLICY: immutable(AccessPolicy)
+CHART: immutable(WriteChart)
 
 anchors: HashMap[bytes32, uint256]
 pages: HashMap[bytes16, HashMap[uint256, uint256]]
@@ -51,13 +51,13 @@ def __init__(
     officers: DynArray[uint64, 32],
     controllers: DynArray[address, 32],
     threshold: uint8,
-    policy: address,
+    chart: address,
 ):
     """
-    @param policy The access policy that direct deposits are checked against; zero: no direct deposits.
+    @param chart The write chart that direct deposits are checked against; zero: no direct deposits.
     """
     registry.__init__(ministry, controller, officers, controllers, threshold)
-    POLICY = AccessPolicy(policy)
+    CHART = WriteChart(chart)
 
 
 # Anchors --------------------------------------------------------------------------------------------
@@ -100,13 +100,13 @@ def deposit(
     @notice A verified organisation deposits one leaf for a patient that is registered with it, in a role that it
             has and that may write this category.
     """
-    assert POLICY.address != empty(address), "off"
+    assert CHART.address != empty(address), "off"
     word: uint256 = registry.parties[organisation]
     registry._check_organisation(word)
     assert role < 16 and word >> 160 & 1 << convert(role, uint256) != 0, "role"
     id: uint256 = convert(organisation, uint256)
     assert registry.registrations[convert(registration, uint256)] & MASK64 == id, "registration"
-    assert staticcall POLICY.may_write(role, category), "category"
+    assert staticcall CHART.may_write(role, category), "category"
     number: uint256 = convert(page, uint256)
     where: uint256 = id << 64 | number << 8
     kept: uint256 = self.pages[registration][where]
