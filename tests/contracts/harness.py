@@ -19,7 +19,7 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
-from careledger.adapters.evm.engine import BlockContext, Execution, Log, Message, WriteSet
+from careledger.adapters.evm.engine import BlockContext, Execution, Log, Message
 from careledger.adapters.evm.engines import new_engine
 from careledger.formats.eip712 import Domain, Struct
 from careledger.formats.signatures import ORDER, SigningKey
@@ -161,9 +161,7 @@ class Chain:
         self.number += 1
         self.time += 1
         ran = self._engine.execute(message, self._block)
-        self._engine.apply(WriteSet(ran.writes.accounts))
-        for slot, value in ran.writes.storage.items():
-            self._engine.apply(WriteSet(storage={slot: value}))
+        self._engine.apply(ran.writes)
         if not ran.success:
             raise Reverted(_reason(ran.output))
         return ran
