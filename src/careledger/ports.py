@@ -72,7 +72,10 @@ class CustodianLink(Protocol):
 
 
 class Board(Protocol):
-    """Where sealed grant packages are posted without an address; every member fetches all of them."""
+    """Where sealed packages are posted without an address, and parties publish their public sealing keys.
+
+    Trusted for nothing: packages are signed inside, keys are checked against the ledger's digests.
+    """
 
     def post(self, package: bytes) -> None:
         """Durable when it returns; posting the same package again is harmless."""
@@ -80,6 +83,14 @@ class Board(Protocol):
 
     def since(self, position: int) -> tuple[int, list[bytes]]:
         """The position reached and all packages posted after ``position`` (0: from the start)."""
+        ...
+
+    def publish_key(self, party: int, sealing_key: bytes) -> None:
+        """Durable when it returns."""
+        ...
+
+    def sealing_key(self, party: int) -> bytes | None:
+        """The key that was published last under that number, by whomever."""
         ...
 
 

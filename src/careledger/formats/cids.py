@@ -19,11 +19,13 @@ RAW = 0x55
 DAG_CBOR = 0x71
 SIZE = 36
 _PREFIXES = {codec: bytes((1, codec, 0x12, 0x20)) for codec in (RAW, DAG_CBOR)}
+RAW_PREFIX = _PREFIXES[RAW]
+"""The first four bytes of a raw block's identifier; its SHA-256 follows."""
 
 
 def raw_cid(data: bytes) -> Cid:
     """The identifier of a block of plain bytes."""
-    return _PREFIXES[RAW] + hashlib.sha256(data).digest()
+    return RAW_PREFIX + hashlib.sha256(data).digest()
 
 
 def dag_cbor_cid(data: bytes) -> Cid:
@@ -43,9 +45,14 @@ def codec_of(cid: Cid) -> int:
     return check_cid(cid)[1]
 
 
+def is_block(cid: Cid, data: bytes) -> bool:
+    """Whether the identifier names exactly these bytes."""
+    return hashlib.sha256(data).digest() == check_cid(cid)[4:]
+
+
 def check_block(cid: Cid, data: bytes) -> bytes:
     """The same data; raises BlockMismatch unless the identifier names exactly them."""
-    if hashlib.sha256(data).digest() != check_cid(cid)[4:]:
+    if not is_block(cid, data):
         raise BlockMismatch(cid=text(cid))
     return data
 

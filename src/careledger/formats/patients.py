@@ -191,3 +191,85 @@ class Enrolment(Message):
     TYPE: ClassVar[str] = "enrolment"
     statement: Signed = message(Signed)
     audit_key: bytes = octets(most=8192)
+
+
+@dataclass(frozen=True)
+class HandoverKey(Message):
+    """An epoch seed that a former holder hands over."""
+
+    TYPE: ClassVar[str] = "handover-key"
+    compartment: int = uint(16)
+    number: int = uint()
+    seed: bytes = octets(32)
+
+
+@dataclass(frozen=True)
+class Handover(Message):
+    """What the former holder of an alias hands to the next, sealed: its audit seed and all epoch seeds.
+
+    Keys are ordered by compartment and rising number. ``claim`` is the former holder's.
+    """
+
+    TYPE: ClassVar[str] = "handover"
+    alias: bytes = octets(32)
+    claim: int = uint(32)
+    audit_seed: bytes = octets(32)
+    keys: tuple[HandoverKey, ...] = several(message(HandoverKey))
+
+
+@dataclass(frozen=True)
+class AccessRequest(Message):
+    """A post asks a patient for access; signed by its session key, sealed to the alias like a grant package.
+
+    ``reason`` is for the patient to read.
+    """
+
+    TYPE: ClassVar[str] = "access-request"
+    id: bytes = octets(16)
+    alias: bytes = octets(32)
+    reader: int = uint()
+    employer: int = uint()
+    scope: ScopeForm = message(ScopeForm)
+    purpose: str = text(16)
+    start: int = uint()
+    end: int = uint()
+    reason: str = text(500)
+    made: int = uint()
+
+
+@dataclass(frozen=True)
+class AccessAnswer(Message):
+    """What the patient's agent answers to an access request: ``granted`` or ``refused``; sealed to the asker.
+
+    A refusal says no more than that.
+    """
+
+    TYPE: ClassVar[str] = "access-answer"
+    request: bytes = octets(16)
+    outcome: str = text(16)
+
+
+@dataclass(frozen=True)
+class GivenConsent(Message):
+    """What a holder remembers of a consent it made; ``state`` is ``prepared``, ``given`` or ``revoked``."""
+
+    TYPE: ClassVar[str] = "given-consent"
+    counter: int = uint()
+    certificate: Signed = message(Signed)
+    start: int = uint()
+    end: int = uint()
+    state: str = text(16)
+    record_keys: tuple[RecordKey, ...] = several(message(RecordKey), most=1000)
+
+
+@dataclass(frozen=True)
+class Envelope(Message):
+    """What is inside every package on the board: the TYPE of what it carries, that, and who opens its signature.
+
+    ``session`` is set where a session key signed.
+    """
+
+    TYPE: ClassVar[str] = "envelope"
+    kind: str = text(32)
+    content: Signed = message(Signed)
+    session: Signed | None = maybe(message(Signed))

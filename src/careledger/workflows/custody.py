@@ -113,11 +113,14 @@ def _checked(network: Network, controller: bytes, signed: Signed | None) -> Alia
 Chain = Sequence[tuple[EpochStatement, EpochRecord]]
 
 
-def epoch_chain(network: Network, statement: AliasStatement, compartment: int) -> Chain:
+def epoch_chain(
+    network: Network, statement: AliasStatement, compartment: int, any_controller: bool = False
+) -> Chain:
     """The longest valid chain of epochs of a compartment, newest first; empty where there is none.
 
-    Valid: the newest statement is signed by the present controller and each names the digest of the one
-    before. Raises NotEnoughCustodians under N − t + 1 answers, so that nobody can be fed an old key.
+    Valid: the newest statement is signed by the present controller (unless ``any_controller``: just after a
+    rotation none is yet) and each names the digest of the one before. Raises NotEnoughCustodians under N − t + 1
+    answers, so that nobody can be fed an old key.
     """
     numbers = statement.custodians
     answers = ask_alias(network, numbers, statement.alias, compartment)
@@ -127,14 +130,13 @@ def epoch_chain(network: Network, statement: AliasStatement, compartment: int) -
     facts = network.ledger.fresh_head().alias(statement.alias)
     if facts is None:
         raise PatientNotFound()
-    chains = (
-        _chain(network, facts.controller, statement.alias, compartment, answer.epochs) for answer in answers
-    )
+    controller = None if any_controller else facts.controller
+    chains = (_chain(network, controller, statement.alias, compartment, answer.epochs) for answer in answers)
     return max(chains, key=len)
 
 
 def _chain(
-    network: Network, controller: bytes, alias: bytes, compartment: int, epochs: Sequence[bytes]
+    network: Network, controller: bytes | None, alias: bytes, compartment: int, epochs: Sequence[bytes]
 ) -> Chain:
     """One custodian's epochs, newest first, or nothing if they do not hold together."""
     try:
@@ -146,7 +148,7 @@ def _chain(
                 return ()
             if statement.previous != before:
                 return ()
-        if records:
+        if records and controller is not None:
             open_signed(EpochStatement, records[-1].statement, controller, network.ledger.deployment)
     except (MalformedBytes, SignatureRefused):
         return ()

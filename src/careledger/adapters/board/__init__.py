@@ -1,0 +1,1 @@
+"""The board where members post sealed packages and publish their public sealing keys."""

@@ -1,0 +1,146 @@
+"""Grant a consent: the certificate, the epoch keys, the slot on the ledger.
+
+Order of effects: books (the one-time key is used up), the ledger (the commit point), the package on the board,
+books (given). A crash before the package leaves a grantee who cannot read yet; ``finish_grants`` posts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from careledger.domain.categories import Compartment
+from careledger.domain.consents import Grantee, Permission, Purpose, Scope, Window
+from careledger.domain.errors import CannotExpress
+from careledger.formats.patients import Certificate, Envelope, EpochKey, GivenConsent, GrantPackage, RecordKey
+from careledger.formats.scopes import grantee_form, scope_form
+from careledger.formats.signed import sign
+from careledger.sealing.epochs import open_record
+from careledger.workflows.actors import Holder
+from careledger.workflows.board import organisation_key, post_package
+from careledger.workflows.custody import epoch_chain
+from careledger.workflows.epochs import own_statement
+from careledger.workflows.network import Network
+
+GIVEN = "given-consent"
+PREPARED, STANDS, REVOKED = "prepared", "given", "revoked"
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A consent as its holder knows it; ``commitment`` and ``owner`` find it on the ledger."""
+
+    given: GivenConsent
+    certificate: Certificate
+
+    @property
+    def owner(self) -> bytes:
+        """The one-time address that owns the slot."""
+        return self.certificate.owner
+
+    @property
+    def commitment(self) -> bytes:
+        """What the ledger keeps."""
+        return self.certificate.commitment
+
+
+def grant(
+    network: Network,
+    holder: Holder,
+    grantee: Grantee,
+    scope: Scope,
+    purpose: Purpose,
+    window: Window,
+    record_keys: Sequence[RecordKey] = (),
+    ready_made: str = "",
+) -> Granted:
+    """Gives a consent and posts its package to the grantee's organisation.
+
+    ``ready_made`` names a template that was taken unchanged; empty means that the patient named each category. For a
+    scope of single handles, ``record_keys`` are those records' secrets and no epoch key is given. Raises
+    CannotExpress if viewing single handles lacks a key, PartyNotVerified, LedgerRefused.
+    """
+    _check_keys(scope, record_keys)
+    organisation_key(network, grantee.organisation.number)
+    counter = holder.state.next_consent
+    holder = holder.changed(next_consent=counter + 1)
+    certificate = Certificate(
+        holder.alias, holder.consent_key(counter).address, grantee_form(grantee), scope_form(scope), purpose.code,
+        holder.consent_salt(counter), ready_made,
+    )  # fmt: skip
+    signed = sign(certificate, holder.controller, network.ledger.deployment)
+    given = GivenConsent(counter, signed, window.start, window.end, PREPARED, tuple(record_keys))
+    _remember(holder, given)
+    return _give(network, holder, given)
+
+
+def finish_grants(network: Network, holder: Holder) -> int:
+    """Gives what a crash left prepared; returns how many."""
+    waiting = [given for given in given_consents(holder) if given.state == PREPARED]
+    for given in waiting:
+        _give(network, holder, given)
+    return len(waiting)
+
+
+def given_consents(holder: Holder) -> list[GivenConsent]:
+    """All consents of this holder, oldest first."""
+    return [GivenConsent.decode(row) for _, row in holder.books.rows(GIVEN)]
+
+
+def certificate_of(given: GivenConsent) -> Certificate:
+    """The certificate that a holder signed itself."""
+    return Certificate.decode(given.certificate.body)
+
+
+def set_state(holder: Holder, given: GivenConsent, state: str) -> GivenConsent:
+    """The consent in that state, durable in the books."""
+    changed = GivenConsent(given.counter, given.certificate, given.start, given.end, state, given.record_keys)
+    _remember(holder, changed)
+    return changed
+
+
+def send_package(network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]) -> None:
+    """Posts a package with the newest epoch keys of these compartments to the consent's grantee."""
+    certificate = certificate_of(given)
+    statement, signed_statement = own_statement(holder)
+    keys = []
+    for compartment in compartments:
+        chain = epoch_chain(network, statement, compartment)
+        if chain:
+            newest, record = chain[0]
+            seed = open_record(holder.sealing, newest, record)
+            keys.append(EpochKey(compartment, newest.number, newest.digest(), seed.reveal()))
+    package = GrantPackage(
+        signed_statement, given.certificate, given.start, given.end, tuple(keys), given.record_keys
+    )
+    envelope = Envelope(GrantPackage.TYPE, sign(package, holder.controller, network.ledger.deployment), None)
+    post_package(network, organisation_key(network, certificate.grantee.organisation), envelope)
+
+
+def epoch_compartments(certificate: Certificate) -> tuple[int, ...]:
+    """The compartments whose epoch keys a consent gives: none for single handles or without viewing."""
+    viewing = Permission.VIEW.code in certificate.scope.permissions
+    return certificate.scope.compartments if viewing and certificate.scope.handles is None else ()
+
+
+def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
+    certificate = certificate_of(given)
+    if network.ledger.fresh_head().consent(certificate.owner, certificate.commitment) is None:
+        network.ledger.give_consent(
+            holder.consent_key(given.counter), certificate.commitment, given.start, given.end, network.relay
+        )
+    send_package(network, holder, given, epoch_compartments(certificate))
+    return Granted(set_state(holder, given, STANDS), certificate)
+
+
+def _remember(holder: Holder, given: GivenConsent) -> None:
+    holder.books.put(GIVEN, [(given.counter.to_bytes(8, "big"), given.encode())])
+
+
+def _check_keys(scope: Scope, record_keys: Sequence[RecordKey]) -> None:
+    if Permission.VIEW not in scope.permissions:
+        return
+    if scope.handles is not None and scope.handles != {key.handle for key in record_keys}:
+        raise CannotExpress(why="single records need their record keys")
+    if any(Compartment.numbered(key.compartment) not in scope.compartments for key in record_keys):
+        raise CannotExpress(why="a record of a category that is not named")

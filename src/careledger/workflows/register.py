@@ -1,0 +1,134 @@
+"""Register organisations, posts and patients.
+
+An organisation: proposed, its keys set, then verified by a ministry officer; only then can it vouch for posts and
+register patients. A patient: the registration, and apart from it the alias, whose keys the registrar's gateway
+holds until it is claimed. Order of effects for a patient: books (keys), registration, alias, custodians (the alias
+statement and first epochs); a crash between them is repeated with the same keys from the books.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from careledger.domain.custodians import custodian_list
+from careledger.domain.errors import PatientNotFound
+from careledger.domain.parties import ControllerKind, PartyId, Role
+from careledger.formats.schema import Message, octets, text
+from careledger.formats.signatures import SigningKey
+from careledger.sealing.keys import Secret
+from careledger.sealing.phrase import Phrase
+from careledger.workflows.actors import HOLDER, Holder, Organisation, Staff, load_holder, new_holder
+from careledger.workflows.epochs import begin_epochs, publish_statement
+from careledger.workflows.network import Network
+
+KEPT_PHRASE = "phrase"
+IDENTITY = "identity"
+
+
+@dataclass(frozen=True)
+class Officer:
+    """A ministry officer: the post's number and key."""
+
+    post: int
+    key: SigningKey
+
+
+@dataclass(frozen=True)
+class Identity(Message):
+    """A row of a registrar's identity table, inside its walls and encrypted at rest; no field is mandatory.
+
+    ``name`` in any script, ``romanised`` beside it; ``birth`` is a date with its precision (``1970``, ``1970-01``,
+    ``1970-01-31``).
+    """
+
+    TYPE = "identity"
+    alias: bytes = octets(32)
+    registration: bytes = octets(32)
+    name: str = text(200)
+    romanised: str = text(200)
+    national_id: str = text(64)
+    birth: str = text(10)
+    salt: bytes = octets(32)
+
+
+def organisation(
+    network: Network, actor: Organisation, roles: Iterable[Role], licence: bytes, log_key: bytes
+) -> None:
+    """Proposes an organisation and sets its keys' digests; it is pending until an officer verifies it.
+
+    ``licence`` is a 32-byte commitment; ``log_key`` the digest of its release log's key, zero if it keeps none.
+    """
+    ledger = network.ledger
+    if ledger.fresh_head().party(actor.number) is None:
+        ledger.propose_organisation(actor.number, roles, licence, actor.controller)
+    ledger.set_keys(actor.number, actor.sealing.digest, log_key, actor.controller.address, actor.controller)
+
+
+def post(network: Network, staff: Staff, roles: Iterable[Role], licence: bytes) -> None:
+    """The employer vouches for a post; it acts as long as both are in good standing."""
+    employer = staff.organisation
+    if network.ledger.fresh_head().party(staff.number) is None:
+        network.ledger.vouch(
+            staff.number, employer.number, roles, licence, staff.key.address, employer.controller
+        )
+
+
+def patient(
+    network: Network, registrar: Organisation, identity: Identity | None = None, escrow: bool = True
+) -> Holder:
+    """Registers a patient whose keys the registrar holds until they are claimed; returns that holder."""
+    phrase, alias = Phrase.random(), secrets.token_bytes(32)
+    registrar.books.put(KEPT_PHRASE, [(alias, phrase.entropy.reveal())])
+    holder = new_holder(phrase, alias, registrar.books)
+    registration = secrets.token_bytes(32)
+    ledger = network.ledger
+    ledger.register_patient(registration, registrar.number, registrar.controller)
+    ledger.open_alias(
+        alias, holder.controller.address, ControllerKind.REGISTRAR, 0, registrar.number, registrar.controller
+    )
+    if identity is not None:
+        row = identity_row(identity, alias, registration)
+        registrar.books.put(IDENTITY, [(alias, row.encode())])
+    holder = publish_statement(
+        network, holder, *choose_custodians(network, {registrar.number}), registrar.number, escrow
+    )
+    begin_epochs(network, holder)
+    return holder
+
+
+def identity_row(identity: Identity, alias: bytes, registration: bytes) -> Identity:
+    """The identity bound to its ids, with a fresh salt of 32 random bytes for commitments."""
+    return Identity(
+        alias, registration, identity.name, identity.romanised, identity.national_id, identity.birth,
+        secrets.token_bytes(32),
+    )  # fmt: skip
+
+
+def choose_custodians(network: Network, treating: Iterable[int]) -> tuple[tuple[int, ...], bytes]:
+    """A list by rendezvous hashing of a fresh seed, those that treat the patient last; and the seed."""
+    active = [PartyId(each.number) for each in network.ledger.fresh_head().custodians()]
+    fitted = network.thresholds.fitted(len(active))
+    seed = secrets.token_bytes(32)
+    chosen = custodian_list(seed, active, fitted.listed, {PartyId(number) for number in treating})
+    return tuple(party.number for party in chosen), seed
+
+
+def kept_holder(registrar: Organisation, alias: bytes) -> Holder:
+    """The holder of an alias whose keys this registrar still keeps; raises PatientNotFound."""
+    entropy = registrar.books.get(KEPT_PHRASE, alias)
+    if entropy is None:
+        raise PatientNotFound()
+    return load_holder(Phrase(Secret(entropy)), alias, registrar.books)
+
+
+def kept_aliases(registrar: Organisation) -> list[bytes]:
+    """All aliases whose keys this registrar keeps."""
+    return [alias for alias, _ in registrar.books.rows(KEPT_PHRASE)]
+
+
+def forget_keys(registrar: Organisation, alias: bytes) -> None:
+    """Drops a claimed alias's old keys from the registrar's books."""
+    registrar.books.drop(KEPT_PHRASE, [alias])
+    registrar.books.drop(HOLDER, [alias])

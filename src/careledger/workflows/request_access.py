@@ -1,0 +1,91 @@
+"""Ask a patient for access, and answer: requests and answers travel as sealed packages on the board.
+
+Nothing is decided here: granting is ``grant``, and silence grants nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from careledger.domain.consents import Purpose, Scope, Window
+from careledger.domain.errors import MalformedBytes, RecordNotFound, SignatureRefused
+from careledger.formats.patients import AccessAnswer, AccessRequest, AliasStatement, Envelope
+from careledger.formats.releases import SessionStatement
+from careledger.formats.scopes import scope_form
+from careledger.formats.signed import open_signed, sign
+from careledger.workflows.actors import Holder, Organisation, Session
+from careledger.workflows.board import organisation_key, post_package, read_board
+from careledger.workflows.network import Network, verified
+
+ASKED = "access-request"
+ANSWERED = "access-answer"
+
+
+def request_access(
+    network: Network,
+    session: Session,
+    statement: AliasStatement,
+    scope: Scope,
+    purpose: Purpose,
+    window: Window,
+    reason: str,
+) -> AccessRequest:
+    """Posts a request, signed by the session, sealed to the patient."""
+    session.check(network.clock.now())
+    staff = session.staff
+    request = AccessRequest(
+        secrets.token_bytes(16), statement.alias, staff.number, staff.organisation.number, scope_form(scope),
+        purpose.code, window.start, window.end, reason, network.clock.now(),
+    )  # fmt: skip
+    signed = sign(request, session.key, network.ledger.deployment)
+    post_package(
+        network, statement.sealing_key, Envelope(AccessRequest.TYPE, signed, session.proof.statement)
+    )
+    return request
+
+
+def read_requests(network: Network, holder: Holder) -> list[AccessRequest]:
+    """All requests that have reached this holder, new ones fetched first; forged ones are passed over."""
+
+    def take(envelope: Envelope) -> None:
+        request = _checked(network, envelope)
+        if request.alias == holder.alias:
+            holder.books.put(ASKED, [(request.id, request.encode())])
+
+    read_board(network, holder.books, [holder.sealing], take)
+    return [AccessRequest.decode(row) for _, row in holder.books.rows(ASKED)]
+
+
+def answer(network: Network, holder: Holder, request_id: bytes, outcome: str) -> None:
+    """Tells the asker ``granted`` or ``refused`` and no more; raises RecordNotFound for an unknown request."""
+    row = holder.books.get(ASKED, request_id)
+    if row is None:
+        raise RecordNotFound(what="access request")
+    request = AccessRequest.decode(row)
+    signed = sign(AccessAnswer(request_id, outcome), holder.controller, network.ledger.deployment)
+    post_package(
+        network, organisation_key(network, request.employer), Envelope(AccessAnswer.TYPE, signed, None)
+    )
+    holder.books.drop(ASKED, [request_id])
+
+
+def take_answer(network: Network, organisation: Organisation, envelope: Envelope) -> None:
+    """Keeps an answer in the organisation's books; raises MalformedBytes."""
+    if envelope.kind != AccessAnswer.TYPE:
+        raise MalformedBytes(envelope=envelope.kind)
+    told = AccessAnswer.decode(envelope.content.body)
+    organisation.books.put(ANSWERED, [(told.request, told.encode())])
+
+
+def _checked(network: Network, envelope: Envelope) -> AccessRequest:
+    """The request of an envelope whose post is verified and whose session it signed."""
+    if envelope.kind != AccessRequest.TYPE or envelope.session is None:
+        raise MalformedBytes(envelope=envelope.kind)
+    claimed = AccessRequest.decode(envelope.content.body)
+    view = network.ledger.fresh_head()
+    post = verified(view, claimed.reader)
+    deployment = network.ledger.deployment
+    session = open_signed(SessionStatement, envelope.session, post.controller, deployment)
+    if post.employer != claimed.employer or session.post != claimed.reader or session.until <= claimed.made:
+        raise SignatureRefused(why="another post's session")
+    return open_signed(AccessRequest, envelope.content, session.session_key, deployment)

@@ -1,0 +1,71 @@
+"""Revoke a consent: new epochs, new packages for those who stay, then the ledger.
+
+Order of effects: books, the new epochs at the custodians, packages for the remaining grantees, the ledger, books. A
+crash between leaves too few readers, never too many; ``revoke`` is repeated.
+"""
+
+from __future__ import annotations
+
+from careledger.domain.errors import CannotExpress
+from careledger.domain.facts import Head
+from careledger.formats.patients import GivenConsent
+from careledger.workflows.actors import Holder
+from careledger.workflows.epochs import begin_epochs
+from careledger.workflows.grant import (
+    REVOKED,
+    STANDS,
+    certificate_of,
+    epoch_compartments,
+    given_consents,
+    send_package,
+    set_state,
+)
+from careledger.workflows.network import Network
+
+
+def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
+    """Ends the consent with that one-time owner; returns the block from which it is over.
+
+    Raises CannotExpress if this holder never gave it, LedgerRefused if it is revoked already.
+    """
+    given = find_given(holder, owner)
+    certificate = certificate_of(given)
+    turned = set(epoch_compartments(certificate))
+    begin_epochs(network, holder, sorted(turned))
+    _send_to_remaining(network, holder, given, turned)
+    head = network.ledger.revoke_consent(
+        holder.consent_key(given.counter), certificate.commitment, network.relay
+    )
+    set_state(holder, given, REVOKED)
+    return head
+
+
+def renew_expired(network: Network, holder: Holder) -> int:
+    """New epochs where a consent has expired since; returns how many consents were closed."""
+    now = network.clock.now()
+    over = [given for given in given_consents(holder) if given.state == STANDS and given.end <= now]
+    for given in over:
+        turned = set(epoch_compartments(certificate_of(given)))
+        begin_epochs(network, holder, sorted(turned))
+        _send_to_remaining(network, holder, given, turned)
+        set_state(holder, given, REVOKED)
+    return len(over)
+
+
+def find_given(holder: Holder, owner: bytes) -> GivenConsent:
+    """The holder's consent with that owner; raises CannotExpress."""
+    for given in given_consents(holder):
+        if certificate_of(given).owner == owner:
+            return given
+    raise CannotExpress(why="this consent was not given here")
+
+
+def _send_to_remaining(network: Network, holder: Holder, ended: GivenConsent, turned: set[int]) -> None:
+    """New packages for every other consent that still stands and opens one of the turned compartments."""
+    now = network.clock.now()
+    for given in given_consents(holder):
+        if given.counter == ended.counter or given.state != STANDS or given.end <= now:
+            continue
+        touched = turned & set(epoch_compartments(certificate_of(given)))
+        if touched:
+            send_package(network, holder, given, sorted(touched))
