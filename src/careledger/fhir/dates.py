@@ -57,16 +57,16 @@ def is_date(text: str) -> bool:
 
 def unreal_dates(value: Any, path: str = "") -> Iterator[str]:
     """The paths of date elements whose text is no date of a day that exists."""
-    if isinstance(value, list):
+    if type(value) is list:
         for index, item in enumerate(value):
-            yield from unreal_dates(item, f"{path}[{index}]")
-    elif isinstance(value, dict):
+            if type(item) is dict or type(item) is list:
+                yield from unreal_dates(item, f"{path}[{index}]")
+    elif type(value) is dict:
         for name, inner in value.items():
-            place = f"{path}.{name}" if path else name
-            if not isinstance(inner, str):
-                yield from unreal_dates(inner, place)
-            elif _is_date_name(name) and not is_date(inner):
-                yield place
+            if type(inner) is dict or type(inner) is list:
+                yield from unreal_dates(inner, f"{path}.{name}".lstrip("."))
+            elif type(inner) is str and _is_date_name(name) and not is_date(inner):
+                yield f"{path}.{name}".lstrip(".")
 
 
 def _is_date_name(name: str) -> bool:

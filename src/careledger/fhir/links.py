@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from careledger.fhir.json_text import Resource
 from careledger.fhir.parse import Entry
 from careledger.fhir.paths import all_at
-from careledger.fhir.references import attachment_urls, references_in, taken_apart
+from careledger.fhir.references import taken_apart, urls_in
 
 ENCOUNTER_PATHS = ("encounter", "context", "context.encounter")
 SUBJECT_PATHS = ("subject", "patient", "beneficiary", "for", "individual")
@@ -25,6 +25,7 @@ class Links:
                 self._by_name.setdefault(entry.full_url, entry)
             if "id" in entry.resource:
                 self._by_name.setdefault(f"{entry.type}/{entry.resource['id']}", entry)
+        self._has_binaries = any(entry.type == "Binary" for entry in self.entries)
         self._referrers: dict[int, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             for target in self.targets(entry):
@@ -42,10 +43,14 @@ class Links:
 
     def targets(self, entry: Entry) -> list[Entry]:
         """The other entries that this one refers to, each once, in order."""
-        named = [text for _, text in references_in(entry.resource)] + list(attachment_urls(entry.resource))
-        found = {target.index: target for text in named if (target := self.find(text))}
+        found = {target.index: target for text in self.named(entry) if (target := self.find(text))}
         found.pop(entry.index, None)
         return list(found.values())
+
+    def named(self, entry: Entry) -> list[str]:
+        """All that this entry refers to as written; attachments' URLs too, where the file has a Binary."""
+        named = [text for _, text in entry.references]
+        return named + urls_in(entry.resource) if self._has_binaries else named
 
     def referrers(self, entry: Entry) -> list[Entry]:
         """The entries that refer to this one, in the file's order."""

@@ -125,7 +125,7 @@ def _holds(condition: dict[str, Any], resource: Resource) -> bool:
     element = condition.get("element")
     if "present" in condition:
         return bool(all_at(resource, str(element))) == bool(condition["present"])
-    found = codes_at(resource, element) if element else set(codings(resource))
+    found = codes_at(resource, element) if element else codings(resource)
     if "table" in condition:
         return not codes().mapped[condition["table"]].isdisjoint(found)
     asked = {code.lower() for code in condition["codes"]}

@@ -24,12 +24,16 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource of a file; ``original`` are its bytes as they stand in the file."""
+    """One resource of a file.
+
+    ``original`` are its bytes as they stand in the file; ``references`` all that it refers to, as (path, text).
+    """
 
     index: int
     full_url: str | None
     resource: Resource
     original: bytes
+    references: tuple[tuple[str, str], ...]
 
     @property
     def type(self) -> str:
@@ -132,7 +136,7 @@ class _FileReader:
         fault = _fault(value)
         if fault:
             raise self.refusal(*fault)
-        return ParsedFile(self.name, None, (Entry(0, None, value, text.strip().encode()),), ())
+        return ParsedFile(self.name, None, (_made(0, None, value, text.strip()),), ())
 
     def _bundle(self, text: str, top: Resource) -> ParsedFile:
         kind = top.get("type")
@@ -170,7 +174,11 @@ class _FileReader:
         fault = _entry_fault(entry) or _fault(raw.value)
         if fault:
             return Reject(index, *fault, resource_type=_type_of(raw.value))
-        return Entry(index, entry.get("fullUrl"), raw.value, text[raw.start : raw.end].encode())
+        return _made(index, entry.get("fullUrl"), raw.value, text[raw.start : raw.end])
+
+
+def _made(index: int, full_url: str | None, resource: Resource, original: str) -> Entry:
+    return Entry(index, full_url, resource, original.encode(), references_in(resource))
 
 
 def _type_of(value: Any) -> str:

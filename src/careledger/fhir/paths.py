@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from careledger.fhir.json_text import Resource
@@ -31,25 +30,31 @@ def first_at(value: Any, path: str) -> Any:
     return found[0] if found else None
 
 
-def codings(value: Any) -> Iterator[tuple[str, str]]:
+def codings(value: Any) -> set[tuple[str, str]]:
     """Every coding anywhere inside, contained resources included, as (system, code)."""
-    if isinstance(value, list):
+    found: set[tuple[str, str]] = set()
+    _collect_codings(value, found)
+    return found
+
+
+def _collect_codings(value: Any, found: set[tuple[str, str]]) -> None:
+    if type(value) is list:
         for item in value:
-            yield from codings(item)
-    elif isinstance(value, dict):
+            _collect_codings(item, found)
+    elif type(value) is dict:
         code = value.get("code")
-        if isinstance(code, str):
-            yield _text(value.get("system")), code
+        if type(code) is str:
+            found.add((_text(value.get("system")), code))
         for inner in value.values():
-            if isinstance(inner, dict | list):
-                yield from codings(inner)
+            if type(inner) is dict or type(inner) is list:
+                _collect_codings(inner, found)
 
 
 def codes_at(resource: Resource, path: str) -> set[tuple[str, str]]:
     """The codings of the concepts, codings or plain codes at a dotted path, as (system, code)."""
     made: set[tuple[str, str]] = set()
     for found in all_at(resource, path):
-        made |= {("", found)} if isinstance(found, str) else set(codings(found))
+        made |= {("", found)} if isinstance(found, str) else codings(found)
     return made
 
 

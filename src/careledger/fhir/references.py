@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -74,31 +74,33 @@ def is_full_url(text: str) -> bool:
     return bool(found and not found.version and found.form in (Form.UUID, Form.OID, Form.ABSOLUTE, Form.URL))
 
 
-def references_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def references_in(resource: Resource) -> tuple[tuple[str, str], ...]:
     """Every reference inside, contained resources included, as (path, text)."""
-    if isinstance(value, list):
+    found: list[tuple[str, str]] = []
+    _collect_references(resource, "", found)
+    return tuple(found)
+
+
+def _collect_references(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    if type(value) is list:
         for index, item in enumerate(value):
-            yield from references_in(item, f"{path}[{index}]")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            place = f"{path}.{name}" if path else name
-            if name == "reference" and isinstance(inner, str):
-                yield place, inner
-            elif isinstance(inner, dict | list):
-                yield from references_in(inner, place)
+            _collect_references(item, f"{path}[{index}]", found)
+        return
+    for name, inner in value.items() if type(value) is dict else ():
+        if name == "reference" and type(inner) is str:
+            found.append((f"{path}.{name}".lstrip("."), inner))
+        elif type(inner) is dict or type(inner) is list:
+            _collect_references(inner, f"{path}.{name}", found)
 
 
-def attachment_urls(value: Any) -> Iterator[str]:
+def urls_in(value: Any) -> list[str]:
     """Every ``url`` inside: an attachment's may name a Binary of the same file."""
     if isinstance(value, list):
-        for item in value:
-            yield from attachment_urls(item)
-    elif isinstance(value, dict):
-        if isinstance(value.get("url"), str):
-            yield value["url"]
-        for inner in value.values():
-            if isinstance(inner, dict | list):
-                yield from attachment_urls(inner)
+        return [url for item in value for url in urls_in(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["url"]] if isinstance(value.get("url"), str) else []
+    return own + [url for inner in value.values() for url in urls_in(inner)]
 
 
 def rewritten(resource: Resource, new_text: Callable[[str], str | None]) -> Resource:

@@ -15,7 +15,7 @@ from careledger.fhir.links import Links, stated_subject
 from careledger.fhir.parse import Entry, Reject, parse_file
 from careledger.fhir.paths import identifiers_of
 from careledger.fhir.placing import Placings, patient_for, settle
-from careledger.fhir.references import Form, references_in, rewritten, taken_apart
+from careledger.fhir.references import Form, rewritten, taken_apart
 from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
 from careledger.formats.digests import digest
 
@@ -156,7 +156,7 @@ class _Splitter:
 
     def warnings(self, entry: Entry) -> Iterator[Notice]:
         """What people should know about an entry."""
-        for path, text in references_in(entry.resource):
+        for path, text in entry.references:
             found = taken_apart(text)
             if found and found.form is not Form.CONTAINED and not self._links.find(text):
                 yield Notice(entry.index, entry.type, "refers to something that is not in this file", path)
@@ -180,7 +180,7 @@ class _Splitter:
     def _references(self, entry: Entry) -> dict[str, UUID]:
         """The references that are rewritten, one spelling per record: so the way back is certain."""
         made: dict[str, UUID] = {}
-        for _, text in references_in(entry.resource):
+        for text in self._links.named(entry):
             found = self._links.find(text)
             if found and "/_history/" not in text and self._ids[found.index] not in made.values():
                 made[text] = self._ids[found.index]
