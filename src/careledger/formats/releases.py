@@ -174,11 +174,15 @@ class ReleasedRow(Message):
 
 @dataclass(frozen=True)
 class DepositProof(Message):
-    """A deposit statement as its custodian keeps it, with the session that signed it (null: the controller did)."""
+    """A deposit statement as its custodian keeps it, with the session that signed it (null: the controller did).
+
+    ``certificate`` opens the consent of the ground ``append`` (else null), so that readers can decide again.
+    """
 
     TYPE: ClassVar[str] = "deposit-proof"
     statement: Signed = message(Signed)
     session: SessionProof | None = maybe(message(SessionProof))
+    certificate: Signed | None = maybe(message(Signed))
 
 
 @dataclass(frozen=True)
