@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from eth_hash.auto import keccak
+
 from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.rlp_trie import encode_rlp
 from careledger.adapters.evm.transactions import Transaction
 from careledger.formats.signatures import Address, SigningKey
 
@@ -40,6 +43,10 @@ class Sender:
         made = Transaction(self.chain_id, self.nonce, to, data, gas, self.kind).sign(self.key)
         self.nonce += 1
         return made
+
+    def first_contract(self) -> Address:
+        """The address of the contract that its first transaction makes (yellow paper 7)."""
+        return keccak(encode_rlp([self.address, b""]))[12:]
 
     def install(self, chain: EmbeddedChain) -> Address:
         """Put the contract on the chain."""

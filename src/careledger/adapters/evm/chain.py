@@ -42,6 +42,7 @@ from careledger.domain.errors import (
     ChainMismatch,
     DirectoryInUse,
     LedgerRefused,
+    StoreCorrupt,
     StoreUnavailable,
     TransactionRefused,
 )
@@ -90,6 +91,9 @@ class EmbeddedChain:
         self._lock_file = _lock(directory) if directory is not None else None
         try:
             self._open(directory)
+        except sqlite3.DatabaseError as error:
+            self._unlock()
+            raise StoreCorrupt(why=str(error)) from None
         except BaseException:
             self._unlock()
             raise

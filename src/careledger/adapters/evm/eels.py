@@ -145,11 +145,8 @@ class EelsEngine:
             raise TransactionRefused(why="gas too high")
 
     def _layered(self) -> State:
-        storage = {
-            at: Trie(secured=True, default=U256(0), _data=_Layer(slots))
-            for at, slots in self._storage.items()
-        }
-        main: Any = Trie(secured=True, default=None, _data=_Layer(self._accounts))
+        storage = {at: _trie(_Layer(slots), U256(0)) for at, slots in self._storage.items()}
+        main = _trie(_Layer(self._accounts), None)
         return State(_main_trie=main, _storage_tries=storage)
 
     def _new_address(self, state: State, sender: EelsAddress) -> EelsAddress:

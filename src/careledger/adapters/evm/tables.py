@@ -64,6 +64,7 @@ def connect(directory: Path | None, read_only: bool = False) -> sqlite3.Connecti
     else:
         name = f"file:{(directory / FILE).resolve()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(name, uri=True, check_same_thread=False, isolation_level=None)
+    connection.text_factory = bytes
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -110,6 +111,12 @@ class ChainTables:
             return None
         (chain_id,) = self._db.execute("SELECT chain_id FROM meta").fetchone()
         return int(chain_id)
+
+    def check_file(self) -> None:
+        """Raises StoreCorrupt if SQLite finds its own file damaged."""
+        (said,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+        if said != b"ok":
+            raise StoreCorrupt(why="integrity check")
 
     # Writing ------------------------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ consent: for that the caller gives the head that somebody remembers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,13 @@ from careledger.adapters.evm.tables import (
     transaction_rows,
 )
 from careledger.adapters.evm.transactions import decode_transaction
-from careledger.domain.errors import ChainCorrupt, MalformedBytes, StoreUnavailable, TransactionRefused
+from careledger.domain.errors import (
+    ChainCorrupt,
+    MalformedBytes,
+    StoreCorrupt,
+    StoreUnavailable,
+    TransactionRefused,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,8 @@ class Verified:
 
 def chain_head(directory: Path) -> Header:
     """The last stored block's header, also while the chain is running; raises StoreUnavailable."""
-    tables = _tables(directory)
-    try:
+    with _tables(directory) as tables:
         return tables.head()
-    finally:
-        tables.close()
 
 
 def verify_chain(
@@ -59,24 +64,28 @@ def verify_chain(
 
     ``remembered`` is the number and hash of a block that the chain must still contain; ``progress`` is
     told each block's number. Reads the directory only, also while the chain is running. Raises
-    ChainCorrupt with ``block`` and ``differs`` (or ``why``) at the first difference, StoreUnavailable.
+    ChainCorrupt with ``block`` and ``differs`` at the first difference, StoreCorrupt if the file itself is
+    damaged, StoreUnavailable if there is none.
     """
-    tables = _tables(directory)
-    try:
-        with tables.snapshot():
-            return _Replay(tables, engine).run(remembered, progress)
-    finally:
-        tables.close()
+    with _tables(directory) as tables, tables.snapshot():
+        tables.check_file()
+        return _Replay(tables, engine).run(remembered, progress)
 
 
-def _tables(directory: Path) -> ChainTables:
+@contextmanager
+def _tables(directory: Path) -> Iterator[ChainTables]:
+    """Open to read; a damaged file is StoreCorrupt wherever that shows."""
     if not (directory / FILE).is_file():
         raise StoreUnavailable(why="no chain here", directory=directory.name)
     tables = ChainTables(connect(directory, read_only=True))
-    if tables.chain_id() is None:
+    try:
+        if tables.chain_id() is None:
+            raise StoreUnavailable(why="no chain here", directory=directory.name)
+        yield tables
+    except sqlite3.DatabaseError as error:
+        raise StoreCorrupt(why=str(error)) from None
+    finally:
         tables.close()
-        raise StoreUnavailable(why="no chain here", directory=directory.name)
-    return tables
 
 
 class _Replay:
