@@ -1,1 +1,1 @@
-"""A custodian's own directory: rows, shred keys, log and signing keys."""
+"""Where a custodian keeps what is entrusted to it, how it is reached, and twins that lie."""

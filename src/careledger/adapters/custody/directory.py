@@ -1,0 +1,89 @@
+"""A custodian's directory: keys, rows, shred keys, journal, and the lock that keeps a second process out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from careledger.adapters.custody import journal, rows, sqlite
+from careledger.adapters.custody.journal import Journal
+from careledger.adapters.custody.rows import Rows
+from careledger.adapters.custody.shred import ShredKeys
+from careledger.domain.errors import DirectoryInUse, StoreCorrupt
+
+KEYS = ("signing", "log", "sealing")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeySeeds:
+    """The custodian's private keys, 32 bytes each: secp256k1, Ed25519, X-Wing seed; never printed."""
+
+    signing: bytes
+    log: bytes
+    sealing: bytes
+
+
+def install(path: Path) -> None:
+    """A new custodian's directory (0700) with fresh keys and empty, synced files; raises StoreCorrupt if it exists.
+
+    Files: ``keys/`` (0600 each), ``rows.db``, ``shred/`` (never to be backed up), ``journal.db``.
+    """
+    try:
+        path.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        raise StoreCorrupt(why="already installed") from None
+    for folder in ("keys", "shred"):
+        (path / folder).mkdir(mode=0o700)
+    for name in KEYS:
+        _write_key(path / "keys" / name)
+    sqlite.create(path / "rows.db", rows.SCHEMA)
+    sqlite.create(path / "journal.db", journal.SCHEMA)
+    for made in (path / "keys", path / "shred", path, path.parent):
+        sqlite.sync(made)
+
+
+class CustodyDirectory:
+    """An open directory; close it to let another process in."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DirectoryInUse if another process has it, StoreCorrupt if something is missing."""
+        if not path.is_dir():
+            raise StoreCorrupt(missing="the custodian's directory")
+        self._lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise DirectoryInUse() from None
+        self.path = path
+        self.rows = Rows(path / "rows.db", ShredKeys(path / "shred"))
+        self.journal = Journal(path / "journal.db")
+        self.seeds = KeySeeds(*(_read_key(path / "keys" / name) for name in KEYS))
+
+    def close(self) -> None:
+        """Closes the files and gives the lock back."""
+        self.rows.close()
+        self.journal.close()
+        os.close(self._lock)
+
+
+def _write_key(path: Path) -> None:
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        os.write(handle, secrets.token_bytes(32))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        seed = path.read_bytes()
+    except FileNotFoundError:
+        raise StoreCorrupt(missing=path.name) from None
+    if len(seed) != 32 or path.stat().st_mode & 0o077:
+        raise StoreCorrupt(key=path.name)
+    return seed

@@ -1,0 +1,159 @@
+"""A custodian's journal: acts, request ids, its release log, checkpoints, other logs followed, evidence.
+
+A file of its own, so that rows restored from a backup find here what was done since.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from careledger.adapters.custody import sqlite
+from careledger.adapters.custody.sqlite import number as column
+from careledger.domain.custody import Act, LogLine
+
+SCHEMA = """
+CREATE TABLE acts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id BLOB NOT NULL, digest BLOB NOT NULL,
+    body BLOB NOT NULL, UNIQUE (kind, id));
+CREATE TABLE requests (id BLOB PRIMARY KEY, not_after INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE lines (
+    number INTEGER PRIMARY KEY, alias BLOB NOT NULL, claim INTEGER NOT NULL, position INTEGER NOT NULL,
+    entry BLOB NOT NULL, sealed BLOB NOT NULL, at INTEGER NOT NULL);
+CREATE UNIQUE INDEX lines_alias ON lines (alias, claim, position);
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL, anchored INTEGER NOT NULL);
+CREATE TABLE followed (
+    custodian BLOB, number INTEGER, entry BLOB NOT NULL, PRIMARY KEY (custodian, number)) WITHOUT ROWID;
+CREATE TABLE general (post BLOB, day INTEGER, alias BLOB, PRIMARY KEY (post, day, alias)) WITHOUT ROWID;
+CREATE TABLE evidence (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL);
+"""
+_LINE = "number, alias, claim, position, entry, sealed, at"
+
+
+class Journal:
+    """The journal's file. One user at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._db: sqlite3.Connection = sqlite.connect(path)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside is durable at its end, or nothing is."""
+        return sqlite.transaction(self._db)
+
+    # Acts and requests -------------------------------------------------------------------------
+
+    def act(self, kind: str, id: bytes) -> Act | None:
+        """The act of that kind and id."""
+        row = self._db.execute(
+            "SELECT number, kind, id, digest, body FROM acts WHERE kind = ? AND id = ?", (kind, id)
+        ).fetchone()
+        return Act(*row) if row else None
+
+    def add_act(self, kind: str, id: bytes, digest: bytes, body: bytes) -> Act:
+        """Writes an act down before it is done."""
+        added = self._db.execute(
+            "INSERT INTO acts (kind, id, digest, body) VALUES (?, ?, ?, ?)", (kind, id, digest, body)
+        )
+        return Act(added.lastrowid or 0, kind, id, digest, body)
+
+    def acts_after(self, number: int) -> list[Act]:
+        """The acts since that one, in order."""
+        rows = self._db.execute(
+            "SELECT number, kind, id, digest, body FROM acts WHERE number > ? ORDER BY number", (number,)
+        )
+        return [Act(*row) for row in rows]
+
+    def remember(self, request: bytes, not_after: int) -> bool:
+        """Writes a request's id down; False if it was there."""
+        added = self._db.execute("INSERT OR IGNORE INTO requests VALUES (?, ?)", (request, not_after))
+        return added.rowcount == 1
+
+    def forget(self, before: int) -> None:
+        """Drops ids of requests that could no longer be asked before that time."""
+        self._db.execute("DELETE FROM requests WHERE not_after < ?", (before,))
+
+    # The release log ---------------------------------------------------------------------------
+
+    def add_line(self, line: LogLine) -> None:
+        """Appends to the log; the number is the log's size before."""
+        row = (line.number, line.alias, line.claim, line.index, line.entry, line.sealed, line.at)
+        self._db.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def entries(self) -> list[bytes]:
+        """The log's entries of 64 bytes, in order."""
+        return [row[0] for row in self._db.execute("SELECT entry FROM lines ORDER BY number")]
+
+    def last_line(self, alias: bytes, claim: int) -> LogLine | None:
+        """The patient's newest line under that claim."""
+        row = self._db.execute(
+            f"SELECT {_LINE} FROM lines WHERE alias = ? AND claim = ? ORDER BY position DESC LIMIT 1",  # noqa: S608
+            (alias, claim),
+        ).fetchone()
+        return LogLine(*row) if row else None
+
+    def lines(self, alias: bytes, claim: int, first: int, below: int) -> list[LogLine]:
+        """The patient's lines from index ``first`` on whose number is below ``below``."""
+        rows = self._db.execute(
+            f"SELECT {_LINE} FROM lines WHERE alias = ? AND claim = ? AND position >= ? AND number < ?"  # noqa: S608
+            " ORDER BY position",
+            (alias, claim, first, below),
+        )
+        return [LogLine(*row) for row in rows]
+
+    def oldest_since(self, size: int) -> int | None:
+        """When the first line beyond that size was written, or None if there is none."""
+        row = self._db.execute("SELECT at FROM lines WHERE number = ?", (size,)).fetchone()
+        return row[0] if row else None
+
+    def put_checkpoint(self, size: int, note: bytes, anchored: bool) -> None:
+        """Keeps a signed checkpoint note, and whether it stands on the ledger."""
+        self._db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (size, note, anchored))
+
+    def checkpoint(self, anchored: bool) -> tuple[int, bytes] | None:
+        """Size and note of the newest checkpoint, of the anchored ones alone if asked."""
+        row = self._db.execute(
+            "SELECT size, note FROM checkpoints WHERE anchored >= ? ORDER BY size DESC LIMIT 1", (anchored,)
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def follow(self, custodian: int, start: int, entries: Sequence[bytes]) -> None:
+        """Keeps accepted entries of another custodian's log."""
+        self._db.executemany(
+            "INSERT INTO followed VALUES (?, ?, ?)",
+            ((column(custodian), at, entry) for at, entry in enumerate(entries, start)),
+        )
+
+    def followed(self, custodian: int) -> list[bytes]:
+        """The accepted entries of another custodian's log."""
+        rows = self._db.execute(
+            "SELECT entry FROM followed WHERE custodian = ? ORDER BY number", (column(custodian),)
+        )
+        return [row[0] for row in rows]
+
+    # Counts and evidence -----------------------------------------------------------------------
+
+    def count_general(self, post: int, day: int, alias: bytes) -> None:
+        """This post read this patient by the rule ``general`` on that day."""
+        self._db.execute("INSERT OR IGNORE INTO general VALUES (?, ?, ?)", (column(post), day, alias))
+
+    def general(self, post: int, day: int, other_than: bytes) -> int:
+        """How many other patients the post read so on that day."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FROM general WHERE post = ? AND day = ? AND alias != ?",
+            (column(post), day, other_than),
+        ).fetchone()
+        return int(row[0])
+
+    def add_evidence(self, kind: str, body: bytes) -> None:
+        """Keeps what shows that somebody lied."""
+        self._db.execute("INSERT INTO evidence (kind, body) VALUES (?, ?)", (kind, body))
+
+    def evidence(self) -> Iterable[tuple[str, bytes]]:
+        """Everything kept as evidence, oldest first."""
+        return self._db.execute("SELECT kind, body FROM evidence ORDER BY number").fetchall()

@@ -1,0 +1,101 @@
+"""What a custodian keeps of deposits, versions and its own log, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RESTRICTING_STATES = ("restricted", "retracted", "moved", "erased")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """A signed statement of an alias or epoch: its number, digest and bytes; ``since`` (unix seconds) it is known."""
+
+    number: int
+    digest: bytes
+    signed: bytes
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDeposit:
+    """What a deposit statement says of all its versions.
+
+    ``proof`` is the encoded DepositProof, ``month`` (``YYYY-MM``) names the shred key of its shares, ``accepted``
+    matters for unasked deposits. ``escrow`` are the commitments to the shares of the batch secret, 32 bytes each.
+    """
+
+    digest: bytes
+    id: bytes
+    alias: bytes
+    compartment: int
+    epoch: int
+    depositor: int
+    post: int
+    ground: str
+    source: str
+    intake: bool
+    accepted: bool
+    place: int
+    month: str
+    proof: bytes
+    escrow: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """Where a leaf is anchored: root, index, size, path; the block and the matrix in force there."""
+
+    root: bytes
+    index: int
+    size: int
+    path: tuple[bytes, ...]
+    block: int
+    matrix: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """One version as a custodian keeps it, its share apart. ``commitments`` is the root of ``all_commitments``."""
+
+    handle: bytes
+    deposit: bytes
+    alias: bytes
+    compartment: int
+    header: bytes
+    manifest: bytes
+    body: bytes
+    leaf: bytes
+    commitments: bytes
+    all_commitments: tuple[bytes, ...]
+    predecessor: bytes | None
+    author: int
+    signed: bool
+    clinical_month: str | None
+    state: str = "kept"
+    mark: str = "unconfirmed"
+    anchoring: Anchoring | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A message that changed something, in the order in which it was taken: its kind, id, digest and bytes."""
+
+    number: int
+    kind: str
+    id: bytes
+    digest: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the release log with the sealed entry behind it; ``at`` is when it was written, unix seconds."""
+
+    number: int
+    alias: bytes
+    claim: int
+    index: int
+    entry: bytes
+    sealed: bytes
+    at: int
