@@ -106,7 +106,7 @@ def split(data: bytes) -> tuple[Cid, list[bytes]]:
 
 
 def put_stream(stream: BinaryIO, put_many: Callable[[list[bytes]], list[Cid]]) -> Cid:
-    """Stores what a stream gives through ``put_many``, 16 MiB at a time; returns its CID. Chunks come before the index."""
+    """Stores what a stream gives through ``put_many``, 16 MiB at a time, the index last; returns the CID."""
     whole, links, size = hashlib.sha256(), [], 0
     while chunks := [chunk for chunk in (_read(stream) for _ in range(16)) if chunk]:
         links += put_many(chunks)

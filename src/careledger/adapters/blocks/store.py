@@ -1,0 +1,183 @@
+"""The embedded block store: one directory with segment files, pins and a lock.
+
+Order of effects in ``put_many``: records appended, then the file synced, then the index in memory changed, then
+the CIDs returned. A crash before the sync leaves bytes that nobody was told of; opening cuts a torn end off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from careledger.adapters.blocks.car import read_car, write_car
+from careledger.adapters.blocks.pins import Pins
+from careledger.adapters.blocks.reports import Collected, Health, Repaired, Source, closure, mend
+from careledger.adapters.blocks.segment_set import SegmentSet
+from careledger.adapters.blocks.segments import MOST_BLOCK, sync_directory
+from careledger.domain.errors import BlockNotFound, MalformedBytes, StoreCorrupt, StoreUnavailable
+from careledger.formats.cids import RAW_PREFIX, Cid, check_block, check_cid, is_block, raw_cid, text
+from careledger.formats.large import open_large, put_stream
+
+SEGMENT_SIZE = 64 << 20
+GRACE = 3600.0
+
+
+class SegmentBlocks:
+    """Blocks of at most 1 MiB by CID, durable when a call returns; safe for threads, one process at a time.
+
+    A block is found by its SHA-256, whatever codec the CID names. Pinning an index block of formats.large keeps its
+    chunks too. Raises StoreUnavailable when the disk refuses; then open the directory again.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        segment_size: int = SEGMENT_SIZE,
+        grace: float = GRACE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Opens or makes the directory; raises StoreUnavailable if another process has it open.
+
+        ``grace``: for how many seconds after it was put a block that was never pinned is not collected.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(directory / "lock")
+        self._grace = grace
+        self._clock = clock
+        self._guard = threading.RLock()
+        self._pins = Pins(directory / "pins.db")
+        self._segments = SegmentSet(directory, segment_size)
+        self._young: dict[bytes, float] = {}
+        sync_directory(directory)
+
+    def put(self, data: bytes) -> Cid:
+        """Stores one block; as put_many."""
+        return self.put_many([data])[0]
+
+    def put_many(self, blocks: Sequence[bytes]) -> list[Cid]:
+        """The raw CIDs of these blocks, all durable; raises MalformedBytes for a block over 1 MiB."""
+        if any(len(block) > MOST_BLOCK for block in blocks):
+            raise MalformedBytes(why="block over 1 MiB")
+        cids = [raw_cid(block) for block in blocks]
+        with self._guard:
+            new = {cid: block for cid, block in zip(cids, blocks, strict=True) if not self._is_whole(cid)}
+            self._segments.append(new)
+            now = self._clock()
+            self._young.update((cid[4:], now) for cid in cids)
+        return cids
+
+    def get(self, cid: Cid) -> bytes:
+        """The block, checked; raises BlockNotFound, BlockMismatch."""
+        with self._guard:
+            data = self._segments.read(check_cid(cid)[4:])
+        return check_block(cid, data)
+
+    def has(self, cid: Cid) -> bool:
+        """Whether a block is stored under this CID (its bytes are not read)."""
+        return check_cid(cid)[4:] in self._segments
+
+    def pin(self, owner: str, cids: Iterable[Cid]) -> None:
+        """Keeps these blocks, and what they link to, for that owner; raises BlockNotFound and then pins none."""
+        wanted = list(cids)
+        with self._guard:
+            for cid in wanted:
+                if not self.has(cid):
+                    raise BlockNotFound(cid=text(cid))
+            self._pins.add(owner, wanted)
+
+    def unpin(self, owner: str, cids: Iterable[Cid]) -> None:
+        """The owner no longer needs them; repeating is harmless. The grace of what they name ends too."""
+        wanted = [check_cid(cid) for cid in cids]
+        with self._guard:
+            self._pins.drop(owner, wanted)
+            for cid in closure(wanted, self.get)[0]:
+                self._young.pop(cid[4:], None)
+
+    def pinned(self, owner: str) -> list[Cid]:
+        """What an owner pins."""
+        with self._guard:
+            return self._pins.of(owner)
+
+    # Large bodies and CAR files -------------------------------------------------------------------
+
+    def put_large(self, stream: BinaryIO) -> Cid:
+        """Stores what a stream gives: one raw block up to 1 MiB, else chunks under an index block."""
+        return put_stream(stream, self.put_many)
+
+    def open_large(self, cid: Cid, offset: int = 0, length: int | None = None) -> bytes:
+        """A range of what put_large stored; see formats.large.open_large."""
+        return open_large(cid, self.get, offset, length)
+
+    def export_car(self, cids: Iterable[Cid], file: BinaryIO) -> int:
+        """Writes these blocks and what they link to as CAR version 1; returns how many blocks."""
+        return write_car(cids, self.get, file)
+
+    def import_car(self, file: BinaryIO) -> tuple[Cid, ...]:
+        """Stores every block of a CAR file; returns its roots, unpinned."""
+        return read_car(file, self.put_many)
+
+    # Looking after the store ----------------------------------------------------------------------
+
+    def collect(self) -> Collected:
+        """Removes from disk what nobody pins and whose grace is over.
+
+        Survivors are written to new segments and synced before the old files are deleted: a crash between leaves
+        both, and collecting again finishes. What the file system or the disk itself keeps is out of reach. Raises
+        StoreCorrupt while a pinned index block cannot be read, because then it is not known what is needed: repair.
+        """
+        with self._guard:
+            before = len(self._segments.places)
+            limit = self._clock() - self._grace
+            self._young = {digest: put for digest, put in self._young.items() if put > limit}
+            wanted, unreadable = closure(self._pins.all(), self.get)
+            if unreadable:
+                raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
+            freed = self._segments.compact({cid[4:] for cid in wanted} | self._young.keys())
+            return Collected(before - len(self._segments.places), freed)
+
+    def verify(self) -> Health:
+        """Hashes every block again and looks for every pinned one."""
+        with self._guard:
+            places = self._segments.places
+            known = (RAW_PREFIX + digest for digest in places)
+            damaged = tuple(cid for cid in known if not self._is_whole(cid))
+            wanted, _ = closure(self._pins.all(), self.get)
+            missing = tuple(cid for cid in wanted if not self.has(cid))
+            size = sum(place.length for place in places.values())
+            return Health(len(places), size, damaged, missing, self._segments.torn, self._segments.unread)
+
+    def repair(self, other: Source) -> Repaired:
+        """Fetches every damaged or missing block from another store; it is checked before it is kept."""
+        with self._guard:
+            return mend(self.verify, other, lambda cid, block: self._segments.append({cid: block}))
+
+    def close(self) -> None:
+        """Lets go of the directory."""
+        with self._guard:
+            self._segments.close()
+            self._pins.close()
+            os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _is_whole(self, cid: Cid) -> bool:
+        return self.has(cid) and is_block(cid, self._segments.read(cid[4:]))
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise StoreUnavailable(why="the directory is already open") from None
+    return descriptor

@@ -1,0 +1,293 @@
+"""What the embedded store promises about its disk: durable, torn ends, damage, erasure, one process."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from careledger.adapters.blocks import segment_set
+from careledger.adapters.blocks.memory import MemoryBlocks
+from careledger.adapters.blocks.segments import HEADER
+from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.domain.errors import BlockMismatch, BlockNotFound, StoreUnavailable
+from careledger.formats.cids import raw_cid
+from careledger.formats.large import CHUNK
+
+
+def some(count: int, size: int = 100) -> list[bytes]:
+    chosen = random.Random(count)
+    return [chosen.randbytes(size) for _ in range(count)]
+
+
+def on_disk(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(directory.iterdir()))
+
+
+def test_what_was_put_and_pinned_is_there_after_opening_again(tmp_path: Path) -> None:
+    blocks = some(100)
+    with SegmentBlocks(tmp_path, segment_size=1000) as store:
+        cids = store.put_many(blocks[:50])
+        cids += [store.put(block) for block in blocks[50:]]
+        store.pin("author", cids[:10])
+    assert len(list(tmp_path.glob("*.seg"))) > 5
+    with SegmentBlocks(tmp_path, segment_size=1000) as store:
+        assert [store.get(cid) for cid in cids] == blocks
+        assert sorted(store.pinned("author")) == sorted(cids[:10])
+        assert store.verify().sound
+
+
+def test_a_put_returns_only_after_its_bytes_were_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[int, bytes] = {}
+
+    def watched(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            synced[status.st_ino] = os.pread(descriptor, status.st_size, 0)
+
+    with SegmentBlocks(tmp_path) as store:
+        monkeypatch.setattr(segment_set.os, "fsync", watched)
+        for number in range(5):
+            block = b"block %d" % number
+            store.put(block)
+            assert any(block in data for data in synced.values())
+
+
+def test_a_directory_is_open_once(tmp_path: Path) -> None:
+    with SegmentBlocks(tmp_path), pytest.raises(StoreUnavailable):
+        SegmentBlocks(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from careledger.adapters.blocks.store import SegmentBlocks; "
+        "SegmentBlocks(Path(sys.argv[1]))"
+    )
+    with SegmentBlocks(tmp_path):
+        other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+        assert "StoreUnavailable" in other.stderr
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 0
+
+
+def test_a_closed_store_refuses(tmp_path: Path) -> None:
+    store = SegmentBlocks(tmp_path)
+    cid = store.put(b"x")
+    store.close()
+    for call in (lambda: store.get(cid), lambda: store.put(b"y"), store.collect):
+        with pytest.raises(StoreUnavailable):
+            call()
+
+
+def test_a_file_cut_at_any_byte_keeps_every_record_before_the_cut(tmp_path: Path) -> None:
+    blocks = some(4, size=30)
+    with SegmentBlocks(tmp_path / "whole") as store:
+        cids = store.put_many(blocks)
+    data = (tmp_path / "whole" / "00000001.seg").read_bytes()
+    ends = [8 + (HEADER + 30) * (number + 1) for number in range(4)]
+    for cut in range(len(data) + 1):
+        directory = tmp_path / f"cut-{cut}"
+        directory.mkdir()
+        (directory / "00000001.seg").write_bytes(data[:cut])
+        whole = sum(end <= cut for end in ends)
+        with SegmentBlocks(directory) as store:
+            assert [store.has(cid) for cid in cids] == [True] * whole + [False] * (4 - whole)
+            assert store.put_many(blocks) == cids
+            assert store.verify().sound
+        with SegmentBlocks(directory) as store:
+            assert [store.get(cid) for cid in cids] == blocks
+    assert cut == ends[-1]
+
+
+def test_every_altered_byte_of_a_segment_is_noticed_and_mended_from_another_store(tmp_path: Path) -> None:
+    blocks = some(3, size=25)
+    source = MemoryBlocks()
+    source.put_many(blocks)
+    with SegmentBlocks(tmp_path) as store:
+        cids = store.put_many(blocks)
+        store.pin("author", cids)
+    segment = tmp_path / "00000001.seg"
+    whole, outcomes = segment.read_bytes(), Counter[str]()
+    for position in range(len(whole)):
+        for path in tmp_path.glob("*.seg"):
+            path.unlink()
+        segment.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+        with SegmentBlocks(tmp_path) as store:
+            health = store.verify()
+            assert not health.sound
+            outcomes["damaged"] += bool(health.damaged)
+            outcomes["missing"] += bool(health.missing)
+            outcomes["only unread"] += not health.damaged and not health.missing
+            for cid, block in zip(cids, blocks, strict=True):
+                if cid in (*health.damaged, *health.missing):
+                    with pytest.raises((BlockMismatch, BlockNotFound)):
+                        store.get(cid)
+                else:
+                    assert store.get(cid) == block
+            assert store.repair(source).lost == ()
+            store.collect()
+            assert store.verify().sound
+            assert [store.get(cid) for cid in cids] == blocks
+    # Data of the first two records; their headers and the whole last record; the file's first eight bytes.
+    assert outcomes == {"damaged": 2 * 25, "missing": 2 * HEADER + HEADER + 25, "only unread": 8}
+
+
+def test_a_damaged_block_that_is_put_again_is_whole_again(tmp_path: Path) -> None:
+    with SegmentBlocks(tmp_path) as store:
+        cid, _ = store.put_many([b"first block", b"second block"])
+    segment = tmp_path / "00000001.seg"
+    segment.write_bytes(segment.read_bytes().replace(b"first", b"fIrst"))
+    with SegmentBlocks(tmp_path) as store:
+        with pytest.raises(BlockMismatch):
+            store.get(cid)
+        store.put(b"first block")
+        assert store.get(cid) == b"first block"
+
+
+def test_erased_bytes_are_no_longer_in_the_directory(tmp_path: Path) -> None:
+    blocks = some(40)
+    with SegmentBlocks(tmp_path, segment_size=1000) as store:
+        cids = store.put_many(blocks)
+        store.pin("author", cids)
+        assert all(block in on_disk(tmp_path) for block in blocks)
+        store.unpin("author", cids[::3])
+        result = store.collect()
+        left = on_disk(tmp_path)
+        assert [block in left for block in blocks] == [number % 3 != 0 for number in range(40)]
+        assert result.blocks == 14
+        assert result.bytes >= 14 * (100 + HEADER)
+    with SegmentBlocks(tmp_path, segment_size=1000) as store:
+        assert [store.has(cid) for cid in cids] == [number % 3 != 0 for number in range(40)]
+        assert store.verify().sound
+        store.unpin("author", cids)
+        store.collect()
+        assert not list(tmp_path.glob("*.seg"))
+        assert store.put(b"afterwards") == raw_cid(b"afterwards")
+
+
+def test_a_crash_at_any_step_of_collecting_loses_nothing_that_is_pinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps that reach the disk are counted, then each is made the last one before the crash."""
+
+    class Crash(BaseException):
+        pass
+
+    def attempt(directory: Path, steps: int) -> bool:
+        left = steps
+
+        def counting(real):  # type: ignore[no-untyped-def]
+            def call(*arguments):  # type: ignore[no-untyped-def]
+                nonlocal left
+                if left == 0:
+                    raise Crash
+                left -= 1
+                return real(*arguments)
+
+            return call
+
+        blocks = some(30)
+        store = SegmentBlocks(directory, segment_size=700)
+        cids = store.put_many(blocks)
+        store.pin("author", cids)
+        store.unpin("author", cids[::2])
+        with monkeypatch.context() as patched:
+            patched.setattr(segment_set, "write_all", counting(segment_set.write_all))
+            patched.setattr(segment_set.os, "fsync", counting(os.fsync))
+            patched.setattr(Path, "unlink", counting(Path.unlink))
+            try:
+                store.collect()
+                crashed = False
+            except Crash:
+                crashed = True
+        store.close()
+        with SegmentBlocks(directory, segment_size=700) as again:
+            assert [again.get(cid) for cid in cids[1::2]] == blocks[1::2]
+            again.collect()
+            assert [again.has(cid) for cid in cids] == [False, True] * 15
+            assert not any(block in on_disk(directory) for block in blocks[::2])
+        return crashed
+
+    crashes = 0
+    while attempt(tmp_path / str(crashes), crashes):
+        crashes += 1
+    assert crashes > 15
+
+
+def test_a_full_disk_refuses_and_what_was_acknowledged_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SegmentBlocks(tmp_path)
+    first = store.put(b"acknowledged")
+
+    def full(descriptor: int, data: bytes) -> None:
+        os.write(descriptor, bytes(data)[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segment_set, "write_all", full)
+        with pytest.raises(StoreUnavailable):
+            store.put(b"refused")
+    with pytest.raises(StoreUnavailable):
+        store.put(b"still refused")
+    store.close()
+    with SegmentBlocks(tmp_path) as again:
+        assert again.get(first) == b"acknowledged"
+        assert not again.has(raw_cid(b"refused"))
+        assert again.verify().torn > 0
+        assert again.put(b"refused") == raw_cid(b"refused")
+
+
+WRITER = """
+import sys, random
+from pathlib import Path
+from careledger.adapters.blocks.store import SegmentBlocks
+store = SegmentBlocks(Path(sys.argv[1]), segment_size=20_000)
+chosen = random.Random(int(sys.argv[2]))
+while True:
+    cids = store.put_many([chosen.randbytes(chosen.randrange(1, 3000)) for _ in range(chosen.randrange(1, 8))])
+    store.pin("author", cids)
+    if chosen.random() < 0.2:
+        store.put(chosen.randbytes(50))
+        store.collect()
+    print(" ".join(cid.hex() for cid in cids), flush=True)
+"""
+
+
+def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    acknowledged: list[bytes] = []
+    for round_number in range(4):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), str(round_number)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(0.15 + 0.05 * round_number)
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read()
+        assert writer.wait() == -signal.SIGKILL
+        lines = (first + rest).splitlines(keepends=True)
+        acknowledged += [bytes.fromhex(cid) for line in lines if line.endswith("\n") for cid in line.split()]
+        with SegmentBlocks(tmp_path) as store:
+            assert all(store.get(cid) for cid in acknowledged)
+            assert store.verify().sound
+    assert len(acknowledged) > 20
+
+
+def test_a_large_body_survives_opening_again(tmp_path: Path) -> None:
+    data = random.Random(3).randbytes(3 * CHUNK + 11)
+    with SegmentBlocks(tmp_path, segment_size=CHUNK) as store:
+        cid = store.put_large(io.BytesIO(data))
+        store.pin("author", [cid])
+    with SegmentBlocks(tmp_path, segment_size=CHUNK) as store:
+        assert store.open_large(cid) == data
+        assert store.verify().sound
