@@ -259,9 +259,7 @@ def _figure(name: str, gas: int, items: int) -> dict[str, int]:
 
 def over(figures: dict[str, dict[str, int]]) -> list[str]:
     """The operations that cost more than they may, or were not measured."""
-    return [
-        name for name, most in CEILINGS.items() if name not in figures or figures[name]["each"] > most
-    ]
+    return [name for name, most in CEILINGS.items() if name not in figures or figures[name]["each"] > most]
 
 
 def main(arguments: list[str]) -> int:

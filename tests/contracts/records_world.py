@@ -59,7 +59,11 @@ class World:
         self.checkpoints = deploy("Checkpoints", self.records.address)
         self.break_glass = deploy("BreakGlass", self.records.address)
         self.consents = deploy("Consents")
-        self.by_name = {"Checkpoints": self.checkpoints, "BreakGlass": self.break_glass, "Consents": self.consents}
+        self.by_name = {
+            "Checkpoints": self.checkpoints,
+            "BreakGlass": self.break_glass,
+            "Consents": self.consents,
+        }
         self._found()
 
     @staticmethod
@@ -124,7 +128,14 @@ class World:
             "category": Category.VISIT,
         } | other
         return self.records.send(
-            said["sender"], "deposit", said["organisation"], registration, number // 32, said["role"], said["category"], leaf
+            said["sender"],
+            "deposit",
+            said["organisation"],
+            registration,
+            number // 32,
+            said["role"],
+            said["category"],
+            leaf,
         )
 
     def signed(self, message: LedgerMessage, by: SigningKey) -> bytes:
