@@ -13,6 +13,7 @@ from careledger.sealing.bodies import (
     START,
     TAG,
     BodyReader,
+    _Chunks,
     decrypt,
     decrypt_range,
     decrypt_stream,
@@ -84,6 +85,21 @@ def test_a_cut_body_is_refused(cut):
     refuses(body[:cut])
     with pytest.raises(CannotOpen):
         BodyReader(KEY, io.BytesIO(body[:cut]), CONTEXT)
+
+
+def test_a_body_cut_inside_its_last_chunk_has_no_length():
+    body = encrypt(KEY, content(3 * CHUNK + 9), CONTEXT)
+    assert BodyReader(KEY, io.BytesIO(body), CONTEXT).length == 3 * CHUNK + 9
+    for cut in (body[:-4], body[: -9 - TAG], body + b"\0"):
+        with pytest.raises(CannotOpen):
+            BodyReader(KEY, io.BytesIO(cut), CONTEXT)
+
+
+def test_a_body_has_no_more_chunks_than_its_nonces_allow():
+    chunks = _Chunks(bytes(32), bytes(12))
+    assert chunks.nonce(2**38 - 1) == (2**38 - 1).to_bytes(12, "big")
+    with pytest.raises(MalformedBytes):
+        chunks.nonce(2**38)
 
 
 def test_reordered_repeated_and_extended_chunks_are_refused():

@@ -86,6 +86,13 @@ def test_a_chain_with_a_gap_in_another_order_or_beyond_its_start_is_refused():
             open_back(seeds[3], wrong)
 
 
+def test_a_statement_with_the_right_key_but_another_number_is_refused():
+    seeds, records = chain(3)
+    (second, record) = records[1]
+    with pytest.raises(CannotOpen, match="gap"):
+        open_back(seeds[2], [records[0], (dataclasses.replace(second, number=0), record)])
+
+
 def test_a_stranger_opens_no_epoch():
     _, records = chain(2)
     for statement, record in records:

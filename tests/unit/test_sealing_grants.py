@@ -7,6 +7,7 @@ import pytest
 from careledger.domain.errors import CannotOpen, KeyRefused, MalformedBytes, PackageTooLarge
 from careledger.sealing.grants import MOST_CONTENT, SIZES, find_packages, open_package, seal_package
 from careledger.sealing.keys import OVERHEAD, SealingKey, wrap
+from careledger.sealing.padme import pad_to
 
 GRANTEE = SealingKey.random()
 STRANGER = SealingKey.random()
@@ -66,6 +67,12 @@ def test_an_organisation_finds_its_own_packages_among_those_of_others():
     assert list(find_packages([GRANTEE, second], board)) == [(2, b"grant 1"), (4, b"grant 3")]
     assert list(find_packages([SealingKey.random()], board)) == []
     assert list(find_packages([], board)) == []
+
+
+def test_a_package_of_a_fourth_size_is_passed_over_though_it_would_open():
+    odd = wrap(GRANTEE.public, pad_to(b"grant", 5000), "grant-package", GRANTEE.digest)
+    with pytest.raises(CannotOpen):
+        open_package(GRANTEE, odd)
 
 
 def test_a_package_that_its_sender_padded_wrongly_is_refused():

@@ -74,6 +74,12 @@ def test_one_share_of_two_fits_every_secret():
         assert split(value(secret), 2, 2, [value(slope)])[0] == held
 
 
+def test_secrets_to_be_split_reach_up_to_the_whole_field():
+    made = [int.from_bytes(uniform_below_p().reveal(), "big") for _ in range(300)]
+    assert len(set(made)) == 300
+    assert max(made) > P // 2 > min(made)
+
+
 def test_splitting_twice_gives_other_shares():
     secret = uniform_below_p()
     assert split(secret, 2, 3) != split(secret, 2, 3)

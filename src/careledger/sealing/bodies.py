@@ -86,8 +86,9 @@ class BodyReader:
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
         self._chunks = _resume(key, _read_full(source, START), context)
-        count, self.length = _shape(size)
-        self._chunk(count - 1)
+        last, rest = divmod(size - START, CHUNK + TAG)
+        self._chunk(last)
+        self.length = last * CHUNK + rest - TAG
 
     def read(self, start: int, stop: int) -> bytes:
         """Plaintext bytes start…stop − 1; raises MalformedBytes for a range outside the body, CannotOpen."""
@@ -161,14 +162,6 @@ def _resume(key: Secret, start: bytes, context: bytes) -> _Chunks:
     if not hmac.compare_digest(commitment, start[SALT:]):
         raise CannotOpen(why="other key or context")
     return chunks
-
-
-def _shape(size: int) -> tuple[int, int]:
-    """Number of chunks and plaintext length of a body of ``size`` bytes; raises CannotOpen."""
-    whole, rest = divmod(size - START, CHUNK + TAG)
-    if size < START or rest < TAG:
-        raise CannotOpen(why="cut short")
-    return whole + 1, whole * CHUNK + rest - TAG
 
 
 def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
