@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from careledger.formats.digests import digest
@@ -130,14 +130,39 @@ RELEASE_STRUCT = Struct(
 
 
 @dataclass(frozen=True)
+class EmergencyOpening(Message):
+    """What the commitment of a break-glass entry on the ledger opens to; ``reason`` is a code, never empty.
+
+    ``restricted`` are the restricted compartments that the entry asks for separately.
+    """
+
+    TYPE: ClassVar[str] = "emergency-opening"
+    salt: bytes = octets(32)
+    alias: bytes = octets(32)
+    reason: str = text(32)
+    restricted: tuple[int, ...] = several(uint(16), most=64)
+
+    @property
+    def commitment(self) -> bytes:
+        """What the entry on the ledger keeps: the digest of this message."""
+        return self.digest()
+
+
+@dataclass(frozen=True)
 class SignedRequest(Message):
-    """A release request as it is sent. ``session`` is null for ``own``; ``certificate`` is null for standing rules."""
+    """A release request as it is sent. ``session`` is null for ``own``; ``certificate`` is null for standing rules.
+
+    ``emergency`` opens the break-glass entry that the request names; null for all other rules.
+    """
 
     TYPE: ClassVar[str] = "signed-request"
     request: ReleaseRequest = message(ReleaseRequest)
     signature: bytes = octets(65)
     session: SessionProof | None = maybe(message(SessionProof))
     certificate: Signed | None = maybe(message(Signed))
+    emergency: EmergencyOpening | None = field(
+        default=None, metadata=maybe(message(EmergencyOpening)).metadata
+    )
 
 
 @dataclass(frozen=True)
@@ -145,8 +170,9 @@ class ReleasedRow(Message):
     """One version as a custodian releases it, with this custodian's share of c.
 
     ``root`` is null while the version is not anchored. ``share`` is null where the custodian holds the row but no
-    share (erased, or lost and not yet remade); ``state`` is ``kept``, ``restricted``, ``retracted``, ``moved`` or
-    ``erased``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``. ``escrow`` is this custodian's share of b.
+    share (a stand-in, or one that lost it); then ``path`` may be empty. ``state`` is ``kept``, ``restricted`` or
+    ``retracted``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``. ``escrow`` is this custodian's share
+    of b.
     """
 
     TYPE: ClassVar[str] = "released-row"
