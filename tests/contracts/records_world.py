@@ -14,7 +14,7 @@ from careledger.domain.parties import Role
 from careledger.formats.consent_messages import LedgerMessage
 from careledger.formats.eip712 import Struct
 from careledger.formats.signatures import SigningKey
-from contracts.harness import DAY, HOUR, Chain, Contract, key
+from contracts.harness import DAY, HOUR, Chain, Contract, Reverted, key
 
 MINISTRY, OFFICER = 0x11, 0x12
 HOSPITAL, CENTRE, SUSPENDED = 0x21, 0x22, 0x23
@@ -30,6 +30,15 @@ CUSTODIAN = Struct(
 def digest(text: str) -> bytes:
     """Thirty-two bytes that stand for something that the contracts need not understand."""
     return keccak(text.encode())
+
+
+def outcome(contract: Contract, sender: SigningKey, function: str, *arguments: Any) -> str:
+    """Send; "" if it was carried out, else the contract's reason."""
+    try:
+        contract.send(sender, function, *arguments)
+    except Reverted as error:
+        return error.reason or "(no reason)"
+    return ""
 
 
 def roles(*those: Role) -> int:
