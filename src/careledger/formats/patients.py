@@ -273,3 +273,13 @@ class Envelope(Message):
     kind: str = text(32)
     content: Signed = message(Signed)
     session: Signed | None = maybe(message(Signed))
+
+
+@dataclass(frozen=True)
+class ReceivedGrant(Message):
+    """A checked grant package in the grantee's books."""
+
+    TYPE: ClassVar[str] = "received-grant"
+    package: Signed = message(Signed)
+    received: int = uint()
+    alias: bytes = octets(32)

@@ -1,0 +1,155 @@
+"""Asking custodians for shares: one signed request to all of a patient's list, their sealed answers opened.
+
+What comes back is checked here as far as the custodian goes: its signature, its name, the request it answers. What
+the rows claim is checked by ``retrieve``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from careledger.domain.consents import Purpose
+from careledger.domain.errors import (
+    BlockMismatch,
+    CannotOpen,
+    CareLedgerError,
+    DigestMismatch,
+    MalformedBytes,
+    SignatureRefused,
+    StoreUnavailable,
+)
+from careledger.domain.reasons import Rule
+from careledger.formats.patients import AliasStatement, Certificate
+from careledger.formats.releases import MOST_REQUEST, Answer, ReleaseRequest, SessionProof, SignedRequest
+from careledger.formats.signatures import SigningKey
+from careledger.formats.signed import Signed, open_signed
+from careledger.ports import CustodianLink, LedgerView
+from careledger.sealing.keys import SealingKey, Secret, unwrap
+from careledger.workflows.actors import Holder, Session
+from careledger.workflows.custody import custodian_facts
+from careledger.workflows.network import Network
+
+UNREACHED = (StoreUnavailable, MalformedBytes, SignatureRefused, CannotOpen, DigestMismatch, BlockMismatch)
+
+
+@dataclass(frozen=True, repr=False)
+class Access:
+    """Who asks, why it may, and what it can open; never printed.
+
+    ``seeds`` are epoch seeds by (compartment, epoch); ``secrets`` record secrets by handle. ``entry`` is a
+    break-glass entry's id on the ledger, 32 zero bytes otherwise.
+    """
+
+    rule: Rule
+    purpose: Purpose
+    key: SigningKey
+    reader: int = 0
+    employer: int = 0
+    session: bytes = bytes(32)
+    proof: SessionProof | None = None
+    certificate: Signed | None = None
+    entry: bytes = bytes(32)
+    seeds: tuple[tuple[tuple[int, int], Secret], ...] = ()
+    secrets: tuple[tuple[bytes, Secret], ...] = ()
+
+
+def session_access(session: Session, rule: Rule, purpose: Purpose, **more: object) -> Access:
+    """Access of a post by its session."""
+    staff = session.staff
+    return Access(
+        rule, purpose, session.key, staff.number, staff.organisation.number, session.digest, session.proof,
+        **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def own_access(holder: Holder) -> Access:
+    """The holder's own reading."""
+    return Access(Rule.OWN, Purpose.PATRQT, holder.controller)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request and what became of it: opened answers, refusals and failures by custodian."""
+
+    request: ReleaseRequest
+    answers: tuple[tuple[Answer, Signed], ...]
+    refusals: tuple[tuple[int, CareLedgerError], ...]
+    unreached: tuple[int, ...]
+
+
+def ask(
+    network: Network,
+    access: Access,
+    statement: AliasStatement,
+    handles: tuple[bytes, ...] | None,
+    compartments: Iterable[int],
+    as_of: int = 0,
+) -> Asked:
+    """Sends one request to every custodian of the list and opens what they answer."""
+    view = network.ledger.fresh_head()
+    ephemeral = SealingKey.random()
+    request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
+    digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("consents"))
+    body = SignedRequest(request, access.key.sign(digest), access.proof, access.certificate).encode()
+    answers, refusals, unreached = [], [], []
+    for number in statement.custodians:
+        link = network.custodians.get(number)
+        try:
+            if link is None:
+                raise StoreUnavailable(custodian=number)
+            answers.append(_opened(network, view, link, body, digest, ephemeral))
+        except UNREACHED:
+            unreached.append(number)
+        except CareLedgerError as refusal:
+            refusals.append((number, refusal))
+    return Asked(request, tuple(answers), tuple(refusals), tuple(unreached))
+
+
+def _request(
+    network: Network,
+    view: LedgerView,
+    access: Access,
+    statement: AliasStatement,
+    handles: tuple[bytes, ...] | None,
+    compartments: tuple[int, ...],
+    as_of: int,
+    ephemeral: SealingKey,
+) -> ReleaseRequest:
+    owner, commitment = bytes(20), bytes(32)
+    if access.certificate is not None:
+        certificate = Certificate.decode(access.certificate.body)
+        owner, commitment = certificate.owner, certificate.commitment
+    return ReleaseRequest(
+        id=secrets.token_bytes(16),
+        reader=access.reader,
+        employer=access.employer,
+        session=access.session,
+        custodians=statement.custodians,
+        alias=statement.alias,
+        rule=access.rule.code,
+        owner=owner,
+        commitment=commitment,
+        entry=access.entry,
+        purpose=access.purpose.code,
+        handles=handles,
+        compartments=compartments,
+        as_of=as_of,
+        block_number=view.head.number,
+        block_hash=view.head.hash,
+        not_after=max(network.clock.now(), view.head.time) + MOST_REQUEST,
+        ephemeral_key=ephemeral.public,
+    )
+
+
+def _opened(
+    network: Network, view: LedgerView, link: CustodianLink, body: bytes, digest: bytes, ephemeral: SealingKey
+) -> tuple[Answer, Signed]:
+    """A custodian's answer, opened and checked to be its own and about this request."""
+    sealed = link.call("release", body)
+    signed = Signed.decode(unwrap(ephemeral, sealed, "answer", digest))
+    answer = open_signed(Answer, signed, custodian_facts(view, link.party).signer, network.ledger.deployment)
+    if answer.request != digest or answer.custodian != link.party:
+        raise SignatureRefused(why="an answer to something else")
+    return answer, signed

@@ -1,0 +1,124 @@
+"""Grants that reached an organisation: fetched from the board, checked, kept in its books.
+
+A grant counts only if the alias's present controller signed package and certificate; whether the consent is active
+is asked of the ledger at each use, never remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from careledger.domain.errors import AccessRefused, MalformedBytes, PatientNotFound
+from careledger.formats.patients import (
+    AliasStatement,
+    Certificate,
+    Envelope,
+    EpochKey,
+    GrantPackage,
+    ReceivedGrant,
+)
+from careledger.formats.signed import open_signed
+from careledger.workflows.actors import Organisation
+from careledger.workflows.board import read_board
+from careledger.workflows.network import Network
+from careledger.workflows.request_access import take_answer
+
+RECEIVED = "received-grant"
+EPOCH_KEYS = "received-epoch-key"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A grant that this organisation holds."""
+
+    package: GrantPackage
+    certificate: Certificate
+    statement: AliasStatement
+
+    @property
+    def alias(self) -> bytes:
+        """Whose record it is about."""
+        return self.certificate.alias
+
+
+def fetch_grants(network: Network, organisation: Organisation) -> int:
+    """Takes what is new on the board for this organisation; returns how many packages and answers it took."""
+
+    def take(envelope: Envelope) -> None:
+        if envelope.kind == GrantPackage.TYPE:
+            _take(network, organisation, envelope)
+        else:
+            take_answer(network, organisation, envelope)
+
+    return read_board(network, organisation.books, [organisation.sealing], take)
+
+
+def grants(organisation: Organisation, alias: bytes | None = None) -> list[Received]:
+    """The grants that this organisation holds, for one alias or all."""
+    found = []
+    for _, row in organisation.books.rows(RECEIVED):
+        kept = ReceivedGrant.decode(row)
+        if alias is None or kept.alias == alias:
+            found.append(_received(GrantPackage.decode(kept.package.body)))
+    return found
+
+
+def grant_for(
+    organisation: Organisation, alias: bytes, purpose: str, compartment: int | None = None
+) -> Received:
+    """The newest grant for an alias and purpose (and compartment); raises AccessRefused."""
+    fitting = [
+        each
+        for each in grants(organisation, alias)
+        if each.certificate.purpose == purpose
+        and (compartment is None or compartment in each.certificate.scope.compartments)
+    ]
+    if not fitting:
+        raise AccessRefused(reason="no-consent")
+    return max(fitting, key=lambda each: each.package.window_start)
+
+
+def known_statement(organisation: Organisation, alias: bytes) -> AliasStatement:
+    """The newest alias statement that a grant brought; raises PatientNotFound."""
+    statements = [each.statement for each in grants(organisation, alias)]
+    if not statements:
+        raise PatientNotFound()
+    return max(statements, key=lambda each: each.number)
+
+
+def _received(package: GrantPackage) -> Received:
+    return Received(
+        package,
+        Certificate.decode(package.certificate.body),
+        AliasStatement.decode(package.alias_statement.body),
+    )
+
+
+def _take(network: Network, organisation: Organisation, envelope: Envelope) -> None:
+    """Checks a package against the alias's present controller and keeps it, with the epoch keys known before."""
+    claimed = _received(GrantPackage.decode(envelope.content.body))
+    facts = network.ledger.fresh_head().alias(claimed.alias)
+    if facts is None:
+        raise PatientNotFound()
+    deployment = network.ledger.deployment
+    package = open_signed(GrantPackage, envelope.content, facts.controller, deployment)
+    open_signed(Certificate, package.certificate, facts.controller, deployment)
+    open_signed(AliasStatement, package.alias_statement, facts.controller, deployment)
+    if claimed.certificate.grantee.organisation != organisation.number:
+        raise MalformedBytes(why="a grant to another organisation")
+    key = claimed.certificate.owner + claimed.certificate.commitment
+    row = ReceivedGrant(envelope.content, network.clock.now(), claimed.alias)
+    organisation.books.put(RECEIVED, [(key, row.encode())])
+    organisation.books.put(EPOCH_KEYS, [(key + _key_of(each), each.encode()) for each in package.epoch_keys])
+
+
+def _key_of(key: EpochKey) -> bytes:
+    return key.compartment.to_bytes(2, "big") + key.number.to_bytes(8, "big")
+
+
+def epoch_keys(organisation: Organisation, certificate: Certificate) -> list[EpochKey]:
+    """All epoch keys that packages of this consent brought, newest of each compartment last."""
+    prefix = certificate.owner + certificate.commitment
+    return [
+        EpochKey.decode(row) for key, row in organisation.books.rows(EPOCH_KEYS) if key.startswith(prefix)
+    ]

@@ -1,0 +1,253 @@
+"""Retrieve records: ask custodians, verify what they released, open it.
+
+    request → custodians check, log, answer → rows verified against the ledger → c from t shares → blocks
+    verified by CID → header or escrow → record secret → manifest → body
+
+Nothing is changed outside but the custodians' logs, so a retrieval may be repeated at any point; each repetition is
+a request of its own in the patient's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from careledger.domain.categories import Compartment
+from careledger.domain.errors import (
+    AccessRefused,
+    CannotOpen,
+    CareLedgerError,
+    DigestMismatch,
+    NotEnoughCustodians,
+    NotEnoughShares,
+)
+from careledger.formats.bodies import RecordBody
+from careledger.formats.custody import ShareEvidence
+from careledger.formats.deposits import Manifest
+from careledger.formats.digests import digest
+from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
+from careledger.sealing import versions as sealed
+from careledger.sealing.epochs import Epoch, open_back
+from careledger.sealing.keys import SealingKey, Secret
+from careledger.sealing.shamir import Share, combine
+from careledger.sealing.states import Ciphertext, VerifiedCiphertext, verify
+from careledger.workflows.asking import Access, Asked, ask
+from careledger.workflows.evidence import Found, Gathered, gather
+from careledger.workflows.network import Network
+from careledger.workflows.second_look import judge
+
+
+@dataclass(frozen=True, repr=False)
+class Record:
+    """One version, opened; never printed.
+
+    ``trusted`` is empty, or says why the reader's own decision at the anchoring block would not have let it be
+    written. ``states`` and ``marks`` are what custodians say of it.
+    """
+
+    manifest: Manifest
+    body: RecordBody
+    secret: Secret
+    found: Found
+    distrust: str
+
+    @property
+    def handle(self) -> bytes:
+        """The version's handle."""
+        return self.found.row.handle
+
+    @property
+    def compartment(self) -> Compartment:
+        """Its category and sensitivity."""
+        return Compartment.numbered(self.found.row.compartment)
+
+
+@dataclass(frozen=True, repr=False)
+class Retrieved:
+    """What a request gave: records in the order of their anchors, and everything that did not open.
+
+    ``complete`` is False where fewer than N − t + 1 custodians answered: it may be incomplete. ``refusals`` are
+    the custodians' refusals of the whole request; ``problems`` name no record.
+    """
+
+    records: tuple[Record, ...]
+    problems: tuple[CareLedgerError, ...]
+    evidence: tuple[ShareEvidence, ...]
+    complete: bool
+    waiting: int
+    asked: Asked
+
+
+def retrieve(
+    network: Network,
+    access: Access,
+    statement: AliasStatement,
+    compartments: Iterable[Compartment] = (),
+    handles: Sequence[bytes] | None = None,
+    as_of: int = 0,
+) -> Retrieved:
+    """Everything that custodians release of these compartments, or of these handles, opened and verified.
+
+    ``as_of`` is a block number: versions anchored later are left out (0: none are). Raises the custodians' refusal
+    if more refused than can be dishonest, NotEnoughCustodians if too few can be reached.
+    """
+    numbers = [compartment.number for compartment in compartments]
+    asked = ask(network, access, statement, None if handles is None else tuple(handles), numbers, as_of)
+    _require_answers(network, asked)
+    view = network.ledger.fresh_head()
+    gathered = gather(view, len(statement.custodians), asked.answers)
+    seeds = _epoch_seeds(access, asked)
+    records, problems = [], [error for _, error in gathered.unverified]
+    for found in sorted(gathered.found.values(), key=lambda each: (each.anchor.block, each.row.index)):
+        if as_of and found.anchor.block > as_of:
+            continue
+        try:
+            records.append(_open(network, access, statement, found, seeds))
+        except CareLedgerError as error:
+            problems.append(error)
+    return Retrieved(
+        tuple(records),
+        tuple(problems),
+        tuple(gathered.evidence),
+        _complete(network, statement, asked, gathered),
+        gathered.waiting,
+        asked,
+    )
+
+
+def newest(records: Iterable[Record]) -> list[Record]:
+    """The current version of each record; of two that follow one version the first anchored wins."""
+    heads: dict[bytes, Record] = {}
+    for record in records:  # in the order of their anchors
+        head = heads.get(record.manifest.record_id)
+        if head is None or record.manifest.predecessor == head.handle:
+            heads[record.manifest.record_id] = record
+    return list(heads.values())
+
+
+def forks(records: Iterable[Record]) -> list[Record]:
+    """The versions that lost against another one with the same predecessor."""
+    first: dict[tuple[bytes, bytes | None], Record] = {}
+    lost = []
+    for record in records:
+        key = (record.manifest.record_id, record.manifest.predecessor)
+        if first.setdefault(key, record) is not record:
+            lost.append(record)
+    return lost
+
+
+def _require_answers(network: Network, asked: Asked) -> None:
+    """Raises the refusal that most custodians gave if fewer than t answered."""
+    if len(asked.answers) >= network.thresholds.opening:
+        return
+    if asked.refusals:
+        raise asked.refusals[0][1]
+    raise NotEnoughCustodians(found=len(asked.answers), needed=network.thresholds.opening)
+
+
+def _complete(network: Network, statement: AliasStatement, asked: Asked, gathered: Gathered) -> bool:
+    enough = len(statement.custodians) - network.thresholds.opening + 1
+    return len(asked.answers) >= enough and not gathered.unverified
+
+
+def _epoch_seeds(access: Access, asked: Asked) -> dict[tuple[int, int], Secret]:
+    """Every epoch seed that follows from the ones held, backwards along the epoch records in the answers."""
+    seeds = dict(access.seeds)
+    chains: dict[int, dict[int, tuple[EpochStatement, EpochRecord]]] = {}
+    for answer, _ in asked.answers:
+        for encoded in answer.epochs:
+            record = EpochRecord.decode(encoded)
+            statement = EpochStatement.decode(record.statement.body)
+            if statement.alias == asked.request.alias:
+                chains.setdefault(statement.compartment, {})[statement.number] = (statement, record)
+    for (compartment, number), seed in access.seeds:
+        chain = chains.get(compartment, {})
+        back = [chain[n] for n in range(number, -1, -1) if n in chain]
+        if back and back[0][0].number == number:
+            found = open_back(seed, back)
+            seeds.update({(compartment, n): each for n, each in found.items()})
+    return seeds
+
+
+def _open(
+    network: Network,
+    access: Access,
+    statement: AliasStatement,
+    found: Found,
+    seeds: dict[tuple[int, int], Secret],
+) -> Record:
+    """One version opened; raises what it failed at."""
+    if "erased" in found.states:
+        raise AccessRefused(reason="erased")
+    manifest_block = _block(network, found.row.manifest)
+    secret, manifest = _record_secret(network, access, found, seeds, manifest_block)
+    _check_manifest(manifest, statement.alias, found)
+    custodial = found.custodial_secret(network.thresholds.opening)
+    key = sealed.body_key(secret, custodial)
+    opened = sealed.open_body(key, manifest.body_key_commitment, _block(network, found.row.body))
+    body = RecordBody.decode(opened.data)
+    if digest("fhir-content", body.canonical) != manifest.content_digest:
+        raise DigestMismatch(what="content")
+    return Record(manifest, body, secret, found, judge(network, statement, found, manifest))
+
+
+def _block(network: Network, cid: bytes) -> VerifiedCiphertext:
+    return verify(Ciphertext(network.blocks.get(cid)), cid)
+
+
+def _record_secret(
+    network: Network,
+    access: Access,
+    found: Found,
+    seeds: dict[tuple[int, int], Secret],
+    manifest_block: VerifiedCiphertext,
+) -> tuple[Secret, Manifest]:
+    """r and the manifest that it opens: by a secret one was given, by the epoch key, or from escrow."""
+    handle, place = found.row.handle, (found.row.compartment, found.row.epoch)
+    given = dict(access.secrets).get(handle)
+    if given is not None:
+        return given, _manifest(given, manifest_block)
+    if place in seeds:
+        epoch = Epoch(found.statement.alias, *place)
+        header = _block(network, found.row.header)
+        secret = sealed.record_secret(sealed.open_header(SealingKey(seeds[place]), epoch, header), handle)
+        return secret, _manifest(secret, manifest_block)
+    return _from_escrow(network, found, manifest_block)
+
+
+def _from_escrow(network: Network, found: Found, block: VerifiedCiphertext) -> tuple[Secret, Manifest]:
+    """r from escrow shares of b; a wrong share among them is found by trying all sets of the threshold's size."""
+    needed = network.thresholds.escrow
+    if len(found.escrow) < needed:
+        raise NotEnoughShares(needed=needed, found=len(found.escrow))
+    for chosen in combinations(found.escrow.values(), needed):
+        secret = sealed.record_secret(_combined(chosen, needed), found.row.handle)
+        try:
+            return secret, _manifest(secret, block)
+        except CannotOpen:
+            continue
+    raise NotEnoughShares(needed=needed, found=0)
+
+
+def _combined(shares: tuple[Share, ...], needed: int) -> Secret:
+    return combine(shares, needed)
+
+
+def _manifest(secret: Secret, block: VerifiedCiphertext) -> Manifest:
+    return Manifest.decode(sealed.open_manifest(secret, block).data)
+
+
+def _check_manifest(manifest: Manifest, alias: bytes, found: Found) -> None:
+    """The manifest says what its custodians and depositor said; raises DigestMismatch."""
+    compartment = Compartment.numbered(found.row.compartment)
+    said = (manifest.alias, manifest.category, manifest.sensitivity, manifest.predecessor, manifest.depositor)
+    known = (
+        alias,
+        compartment.category,
+        compartment.sensitivity,
+        found.item.predecessor,
+        found.statement.depositor,
+    )
+    if said != known or manifest.author != found.item.author or manifest.source != found.statement.source:
+        raise DigestMismatch(what="manifest")
