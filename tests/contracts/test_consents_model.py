@@ -85,6 +85,13 @@ class Consents(RuleBasedStateMachine):
             kept = known or Kept(2, 0, 0, 0, 0)
             self.model[owner, what] = Kept(2, kept.start, kept.until, kept.given_at, self.chain.time)
 
+    @precondition(lambda self: any(kept.state == 1 for kept in self.model.values()))
+    @rule(data=st.data())
+    def revoke_a_given_one(self, data: st.DataObject) -> None:
+        """The owner revokes a consent that stands."""
+        standing = sorted(which for which, kept in self.model.items() if kept.state == 1)
+        self.revoke(*data.draw(st.sampled_from(standing)))
+
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
