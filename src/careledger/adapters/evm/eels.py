@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -17,11 +18,12 @@ from ethereum.london.fork_types import Address as EelsAddress
 from ethereum.london.state import State, account_has_code_or_nonce, increment_nonce
 from ethereum.london.trie import Trie
 from ethereum.london.utils.address import compute_contract_address
-from ethereum.london.vm import BlockEnvironment, Evm, TransactionEnvironment
+from ethereum.london.vm import BlockEnvironment, Evm, TransactionEnvironment, interpreter
 from ethereum.london.vm import Message as EelsMessage
 from ethereum.london.vm.exceptions import Revert
 from ethereum.london.vm.interpreter import process_create_message, process_message
 from ethereum.london.vm.precompiled_contracts.mapping import PRE_COMPILED_CONTRACTS
+from ethereum.london.vm.runtime import get_valid_jump_destinations
 from ethereum_types.bytes import Bytes0, Bytes32
 from ethereum_types.numeric import U64, U256, Uint
 
@@ -41,6 +43,16 @@ from careledger.domain.errors import EngineMismatch, TransactionRefused
 from careledger.formats.signatures import Address
 
 _GONE = object()
+
+_jump_destinations = lru_cache(maxsize=256)(get_valid_jump_destinations)
+
+
+def _remembered_destinations(code: bytes) -> set[Uint]:
+    """EELS looks for them at every call, 20 ms for 20 KB; they depend on the code alone."""
+    return _jump_destinations(bytes(code))
+
+
+vars(interpreter)["get_valid_jump_destinations"] = _remembered_destinations
 
 
 class _Layer:
