@@ -125,6 +125,11 @@ def test_a_consent_is_for_the_post_team_or_organisation_it_names(
     assert (answer.reason if isinstance(answer, Refused) else None) is reason
 
 
+def test_a_certificate_of_a_former_controller_opens_nothing() -> None:
+    former = consent(scope(), by_present_controller=False)
+    assert refused(reading(consent=former)) is Reason.CONSENT_OF_FORMER_CONTROLLER
+
+
 def test_purposes_must_be_the_same() -> None:
     assert refused(reading(purpose=Purpose.HRESCH)) is Reason.OTHER_PURPOSE
     assert refused(reading(purpose=Purpose.ETREAT)) is Reason.OTHER_PURPOSE
