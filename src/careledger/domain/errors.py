@@ -147,6 +147,10 @@ class FhirRefused(CareLedgerError):
     """This is not a FHIR R4 resource or bundle that can be imported."""
 
 
+class ImportStopped(CareLedgerError):
+    """An entry of this file cannot be imported, so nothing of it was."""
+
+
 class NotExchanged(CareLedgerError):
     """Resources of this type are never exchanged."""
 

@@ -22,12 +22,19 @@ from careledger.domain.errors import (
 )
 from careledger.domain.reasons import Rule
 from careledger.formats.patients import AliasStatement, Certificate
-from careledger.formats.releases import MOST_REQUEST, Answer, ReleaseRequest, SessionProof, SignedRequest
+from careledger.formats.releases import (
+    MOST_REQUEST,
+    Answer,
+    EmergencyOpening,
+    ReleaseRequest,
+    SessionProof,
+    SignedRequest,
+)
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import CustodianLink, LedgerView
 from careledger.sealing.keys import SealingKey, Secret, unwrap
-from careledger.workflows.actors import Holder, Session
+from careledger.workflows.actors import Session
 from careledger.workflows.custody import custodian_facts
 from careledger.workflows.network import Network
 
@@ -51,6 +58,7 @@ class Access:
     proof: SessionProof | None = None
     certificate: Signed | None = None
     entry: bytes = bytes(32)
+    emergency: EmergencyOpening | None = None
     seeds: tuple[tuple[tuple[int, int], Secret], ...] = ()
     secrets: tuple[tuple[bytes, Secret], ...] = ()
 
@@ -62,11 +70,6 @@ def session_access(session: Session, rule: Rule, purpose: Purpose, **more: objec
         rule, purpose, session.key, staff.number, staff.organisation.number, session.digest, session.proof,
         **more,  # type: ignore[arg-type]
     )  # fmt: skip
-
-
-def own_access(holder: Holder) -> Access:
-    """The holder's own reading."""
-    return Access(Rule.OWN, Purpose.PATRQT, holder.controller)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,9 @@ def ask(
     ephemeral = SealingKey.random()
     request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
     digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("consents"))
-    body = SignedRequest(request, access.key.sign(digest), access.proof, access.certificate).encode()
+    body = SignedRequest(
+        request, access.key.sign(digest), access.proof, access.certificate, access.emergency
+    ).encode()
     answers, refusals, unreached = [], [], []
     for number in statement.custodians:
         link = network.custodians.get(number)

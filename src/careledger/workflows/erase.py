@@ -1,0 +1,43 @@
+"""Erase a record: all its versions' shares are destroyed at the custodians, who attest it on the ledger.
+
+Order of effects: the order durable at the agent, shares destroyed at each custodian, attestations. A version is
+*erased* once so many of its holders attested that fewer than t shares can be left: a verifier's conclusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from careledger.formats.custody import Receipt
+from careledger.ports import LedgerView
+from careledger.workflows.actors import Holder
+from careledger.workflows.network import Network
+from careledger.workflows.order import ERASE, order
+from careledger.workflows.retrieve import Record
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What became of one version: who attested, how many may still hold a share, whether it is erased."""
+
+    leaf: bytes
+    attested: frozenset[int]
+    holders: int
+    erased: bool
+
+
+def erase(network: Network, holder: Holder, versions: Sequence[Record], reason: str) -> list[Receipt]:
+    """Orders the erasure of all versions of a record; the authors' own charts are not reached by it."""
+    return order(network, holder, ERASE, [version.handle for version in versions], reason)
+
+
+def all_versions(records: Iterable[Record], record_id: bytes) -> list[Record]:
+    """Every version of one record among these."""
+    return [record for record in records if record.manifest.record_id == record_id]
+
+
+def conclude(view: LedgerView, leaf: bytes, holders: int, threshold: int) -> Erasure:
+    """Whether a version with so many holders is erased: all but t − 1 of them attested."""
+    attested = view.erased_by(leaf)
+    return Erasure(leaf, attested, holders, len(attested) >= holders - (threshold - 1) and bool(attested))
