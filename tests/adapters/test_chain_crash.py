@@ -42,7 +42,8 @@ with EmbeddedChain(Path(sys.argv[1]), CHAIN_ID) as chain:
 
 def killed_run(directory: Path, wait: float, once_ready: bool) -> tuple[bool, set[int]]:
     """Run the writer, kill it after a while; whether it was ready, and the keys it acknowledged."""
-    environment = os.environ | {"PYTHONPATH": str(_TESTS)}
+    paths = [str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, env=environment, text=True
     )
