@@ -209,6 +209,14 @@ def test_an_index_that_is_not_that_of_its_chunks_is_refused(change: str) -> None
         open_large(dag_cbor_cid(index), held.__getitem__)
 
 
+def test_a_range_is_not_read_from_a_chunk_of_another_length() -> None:
+    short = b"short"
+    index = Index(2 * CHUNK, bytes(32), (raw_cid(short), raw_cid(short)))
+    held = {raw_cid(short): short, dag_cbor_cid(index.encode()): index.encode()}
+    with pytest.raises(MalformedBytes):
+        open_large(dag_cbor_cid(index.encode()), held.__getitem__, 0, 3)
+
+
 def test_bytes_that_are_no_index_are_refused() -> None:
     for data in (b"", b"\x00", b"\xa0", dag_cbor.encode([1]), b"\xff", dag_cbor.encode({"links": []})):
         with pytest.raises(MalformedBytes):

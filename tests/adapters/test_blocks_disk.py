@@ -19,9 +19,9 @@ from careledger.adapters.blocks import segment_set
 from careledger.adapters.blocks.memory import MemoryBlocks
 from careledger.adapters.blocks.segments import HEADER
 from careledger.adapters.blocks.store import SegmentBlocks
-from careledger.domain.errors import BlockMismatch, BlockNotFound, StoreUnavailable
+from careledger.domain.errors import BlockMismatch, BlockNotFound, StoreCorrupt, StoreUnavailable
 from careledger.formats.cids import raw_cid
-from careledger.formats.large import CHUNK
+from careledger.formats.large import CHUNK, Index
 
 
 def some(count: int, size: int = 100) -> list[bytes]:
@@ -291,3 +291,39 @@ def test_a_large_body_survives_opening_again(tmp_path: Path) -> None:
     with SegmentBlocks(tmp_path, segment_size=CHUNK) as store:
         assert store.open_large(cid) == data
         assert store.verify().sound
+
+
+def test_collecting_drops_a_damaged_block_and_says_that_it_is_missing(tmp_path: Path) -> None:
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        kept, damaged, garbage = store.put_many([b"kept", b"damaged", b"garbage"])
+        store.pin("author", [kept, damaged])
+    segment = tmp_path / "00000001.seg"
+    segment.write_bytes(segment.read_bytes().replace(b"damaged", b"dAmaged"))
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        assert store.verify().damaged == (damaged,)
+        assert store.collect().blocks == 2
+        assert (store.verify().damaged, store.verify().missing) == ((), (damaged,))
+        assert store.get(kept) == b"kept"
+        assert not store.has(garbage)
+        assert b"dAmaged" not in on_disk(tmp_path)
+
+
+def test_nothing_is_collected_while_an_index_cannot_be_read(tmp_path: Path) -> None:
+    data = random.Random(4).randbytes(CHUNK + 5)
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        cid = store.put_large(io.BytesIO(data))
+        store.pin("author", [cid])
+        index = store.get(cid)
+        chunk = Index.decode(index).links[0]
+        store.put(b"after the index")
+    segment = tmp_path / "00000001.seg"
+    segment.write_bytes(segment.read_bytes().replace(index, b"\xff" + index[1:]))
+    other = MemoryBlocks()
+    other.put_large(io.BytesIO(data))
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        with pytest.raises(StoreCorrupt):
+            store.collect()
+        assert store.has(chunk)
+        store.repair(other)
+        store.collect()
+        assert store.open_large(cid) == data

@@ -65,6 +65,9 @@ def test_the_maps_root_is_that_of_its_definition_in_any_order(entries: dict[byte
             made.insert(tag, entries[tag])
         assert made.root() == by_definition(entries)
         assert made.size == len(entries)
+        at_once = TagMap()
+        at_once.extend([(tag, entries[tag]) for tag in order])
+        assert (at_once.root(), at_once.size) == (made.root(), made.size)
 
 
 @settings(max_examples=50, deadline=None)
@@ -144,6 +147,13 @@ def test_a_tag_is_entered_once() -> None:
     with pytest.raises(MalformedBytes):
         made.insert(b"short", 2)
     assert made.size == 1
+    for pairs in ([(a_hash("b"), 0), (a_hash("c"), 1), (a_hash("b"), 2)], [(a_hash("b"), 0), (b"short", 1)]):
+        with pytest.raises((ProofRefused, MalformedBytes)):
+            TagMap().extend(pairs)
+    with pytest.raises(ProofRefused):
+        ReleaseLog("log.example", [*lines(3), *lines(1)])
+    with pytest.raises(LogForked):
+        Follower("log.example", [*lines(3), *lines(1)])
 
 
 def test_a_copy_stays_as_it_was() -> None:
@@ -247,3 +257,13 @@ def test_a_log_that_hides_a_tag_from_its_map_gets_no_cosignature() -> None:
     forged = dataclasses.replace(log.head().checkpoint, map_root=hiding.root())
     with pytest.raises(LogForked):
         Follower("log.example").follow(forged, entries)
+
+
+def test_a_tag_that_stands_where_it_does_not_belong_proves_no_absence() -> None:
+    """A custodian might commit to a map that is not well formed; cosigners refuse it, and so does the reader."""
+    low, high, asked = bytes(32), b"\xff" * 32, b"\x01" * 32
+    swapped = map_node(map_leaf(high, 1), map_leaf(low, 0))
+    with pytest.raises(ProofRefused):
+        check_absent(swapped, asked, MapProof((map_leaf(low, 0),), (high, 1)))
+    straight = map_node(map_leaf(low, 0), map_leaf(high, 1))
+    check_absent(straight, asked, MapProof((map_leaf(high, 1),), (low, 0)))

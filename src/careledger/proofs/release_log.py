@@ -92,11 +92,10 @@ class ReleaseLog:
     def __init__(self, origin: str, entries: Iterable[bytes] = ()) -> None:
         """The log with these entries of 64 bytes; raises MalformedBytes, ProofRefused (a tag twice)."""
         self.origin = origin
-        self._tree = Tree()
+        self._entries = list(entries)
         self._tags = TagMap()
-        self._entries: list[bytes] = []
-        for entry in entries:
-            self.append(*split_entry(entry))
+        self._tags.extend([(split_entry(entry)[0], number) for number, entry in enumerate(self._entries)])
+        self._tree = Tree(self._entries)
 
     @property
     def size(self) -> int:
@@ -160,11 +159,11 @@ class Follower:
 
 
 def _grown(edge: Frontier, tags: TagMap, entries: Iterable[bytes]) -> tuple[Frontier, TagMap]:
-    for entry in entries:
-        tag, _ = split_entry(entry)
-        try:
-            tags.insert(tag, edge.size)
-        except ProofRefused:
-            raise LogForked(why="a tag appears twice", line=edge.size) from None
+    numbered = list(enumerate(entries, start=edge.size))
+    try:
+        tags.extend([(split_entry(entry)[0], number) for number, entry in numbered])
+    except ProofRefused as error:
+        raise LogForked(**error.details) from None
+    for _, entry in numbered:
         edge.append(entry)
     return edge, tags

@@ -7,7 +7,9 @@ root depends on the set of (tag, number) alone, and proofs have about log₂ n s
 
 from __future__ import annotations
 
+import bisect
 import hmac
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -113,6 +115,18 @@ class TagMap:
         self._top = made
         self.size += 1
 
+    def extend(self, pairs: Sequence[tuple[bytes, int]]) -> None:
+        """Adds many pairs, into an empty map much faster than one by one; raises as insert does."""
+        if self._top is not None or any(len(tag) != 32 for tag, _ in pairs):
+            for tag, number in pairs:
+                self.insert(tag, number)
+            return
+        ordered = sorted(pairs)
+        for (tag, _), (following, number) in itertools.pairwise(ordered):
+            if tag == following:
+                raise ProofRefused(why="a tag appears twice", leaf=number)
+        self._top, self.size = _subtree(ordered, 0, len(ordered), 0), len(ordered)
+
     def root(self) -> bytes:
         """The map's root, 32 bytes; zeros for the empty map."""
         return _hash_of(self._top)
@@ -132,6 +146,14 @@ class TagMap:
             above.append(node.sides[1 - bit])
             node = node.sides[bit]
         return above, node
+
+
+def _subtree(ordered: Sequence[tuple[bytes, int]], start: int, end: int, depth: int) -> _Node:
+    """The subtree at this depth of pairs that are sorted and share all bits before it."""
+    if end - start < 2:
+        return _Leaf(*ordered[start]) if start < end else None
+    middle = bisect.bisect_left(ordered, 1, start, end, key=lambda pair: _bit(pair[0], depth))
+    return _Branch(_subtree(ordered, start, middle, depth + 1), _subtree(ordered, middle, end, depth + 1))
 
 
 def _fork(tag: bytes, leaf: _Node, known: _Leaf, depth: int) -> _Node:
