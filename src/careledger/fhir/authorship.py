@@ -13,7 +13,7 @@ from careledger.fhir import versions
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links
 from careledger.fhir.parse import Entry
-from careledger.fhir.paths import NPI, all_at, identifiers_of, name_of
+from careledger.fhir.paths import NPI, identifiers_of, name_of, objects_at, texts_at
 from careledger.fhir.tables import author_paths
 from careledger.fhir.versions import AuthorStatement
 
@@ -39,7 +39,7 @@ class Authorship:
         self._provenances: dict[int, list[Entry]] = defaultdict(list)
         for entry in links.entries:
             if entry.type == "Provenance":
-                for text in all_at(entry.resource, "target.reference"):
+                for text in texts_at(entry.resource, "target.reference"):
                     target = links.find(text)
                     if target:
                         self._provenances[target.index].append(entry)
@@ -96,16 +96,15 @@ class Authorship:
             text=(f"{name} (NPI {number})" if number else name)[:512],
             resolved=resolved,
             source=_SOURCES.get(kind, versions.IMPORTED),
-            reference=reference.get("reference"),
+            reference=_stated(reference, "reference") or None,
             identifiers=known,
             party=next((party for pair in known if (party := self._lookup(*pair))), 0),
         )
 
     def _resource(self, reference: Resource, inside: Resource) -> Resource | None:
-        text = reference.get("reference", "")
+        text = _stated(reference, "reference")
         if text.startswith("#"):
-            inner = [r for r in all_at(inside, "contained") if r.get("id") == text[1:]]
-            return inner[0] if inner else None
+            return next((r for r in objects_at(inside, "contained") if r.get("id") == text[1:]), None)
         found = self._links.find(text) if text else None
         return found.resource if found else None
 
@@ -113,18 +112,18 @@ class Authorship:
         who = self._resource(reference, inside)
         stated = [
             name_of(who) if who else "",
-            reference.get("display", ""),
-            reference.get("reference", ""),
+            _stated(reference, "display"),
+            _stated(reference, "reference"),
             *(value for _, value in identifiers_of(reference)),
         ]
         return next((text for text in stated if text), "")
 
     def _key(self, provider: Resource) -> str:
         """What two references to one organisation have in common."""
-        found = self._links.find(provider.get("reference", ""))
+        found = self._links.find(_stated(provider, "reference"))
         if found:
             return f"entry {found.index}"
-        text = provider.get("reference") or provider.get("display")
+        text = _stated(provider, "reference") or _stated(provider, "display")
         return str(text or identifiers_of(provider))
 
     def _home_key(self, home: Identifier | None) -> str | None:
@@ -140,10 +139,15 @@ class Authorship:
         return seen.most_common(1)[0][0] if seen else None
 
 
+def _stated(reference: Resource, name: str) -> str:
+    found = reference.get(name)
+    return found if isinstance(found, str) else ""
+
+
 def _named_by(resource: Resource) -> Resource | None:
     """The reference by which a resource itself names its author."""
     for path in author_paths().get(str(resource.get("resourceType")), ()):
-        for found in all_at(resource, path):
-            if isinstance(found, dict) and any(found.get(k) for k in ("reference", "display", "identifier")):
+        for found in objects_at(resource, path):
+            if any(found.get(k) for k in ("reference", "display", "identifier")):
                 return found
     return None

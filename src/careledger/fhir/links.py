@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from careledger.fhir.json_text import Resource
 from careledger.fhir.parse import Entry
-from careledger.fhir.paths import all_at
+from careledger.fhir.paths import texts_at
 from careledger.fhir.references import taken_apart, urls_in
 
 ENCOUNTER_PATHS = ("encounter", "context", "context.encounter")
@@ -70,8 +70,8 @@ class Links:
 
     def _first(self, resource: Resource, paths: Iterable[str], kind: str) -> Entry | None:
         for path in paths:
-            for reference in all_at(resource, f"{path}.reference"):
-                found = self.find(reference) if isinstance(reference, str) else None
+            for reference in texts_at(resource, f"{path}.reference"):
+                found = self.find(reference)
                 if found and found.type == kind:
                     return found
         return None
@@ -81,7 +81,7 @@ def stated_subject(resource: Resource) -> str:
     """The reference or display of whom a resource says that it is about; empty if it does not say."""
     for path in SUBJECT_PATHS:
         for name in ("reference", "display"):
-            found = [text for text in all_at(resource, f"{path}.{name}") if isinstance(text, str)]
+            found = texts_at(resource, f"{path}.{name}")
             if found:
                 return found[0]
     return ""

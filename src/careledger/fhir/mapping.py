@@ -14,7 +14,7 @@ from typing import Any
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import NotExchanged
 from careledger.fhir.json_text import Resource
-from careledger.fhir.paths import all_at, codes_at, codings
+from careledger.fhir.paths import all_at, codes_at, codings, objects_at
 from careledger.fhir.tables import codes, shipped
 
 UNKNOWN = Compartment(Category.DIAGNOSIS, Sensitivity.RESTRICTED)
@@ -139,14 +139,15 @@ def _why_restricted(resource: Resource, rule: Rule) -> tuple[str, ...]:
         group = known.group(coding)
         if group:
             why.add(group)
-    if any(not known.harmless_labels.issuperset(_labels(r)) for r in _with_contained(resource)):
+    if any(is_guarded(inner) for inner in _with_contained(resource)):
         why.add("security-label")
     return tuple(sorted(why))
 
 
-def _labels(resource: Resource) -> set[tuple[str, str]]:
-    return codes_at(resource, "meta.security")
+def is_guarded(resource: Resource) -> bool:
+    """Whether a security label in ``meta`` restricts it: any that is not known to be harmless."""
+    return not codes().harmless_labels.issuperset(codes_at(resource, "meta.security"))
 
 
 def _with_contained(resource: Resource) -> list[Resource]:
-    return [resource, *all_at(resource, "contained")]
+    return [resource, *objects_at(resource, "contained")]

@@ -13,7 +13,7 @@ from typing import Any
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.dates import unreal_dates
 from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded
-from careledger.fhir.paths import all_at
+from careledger.fhir.paths import texts_at
 from careledger.fhir.references import Form, is_full_url, references_in, taken_apart
 from careledger.fhir.tables import resource_types
 
@@ -53,12 +53,13 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """What one file holds; ``bundle_type`` is None for a single resource."""
+    """What one file holds; ``bundle_type`` is None for a single resource, ``meta`` the bundle's own."""
 
     name: str
     bundle_type: str | None
     entries: tuple[Entry, ...]
     rejects: tuple[Reject, ...]
+    meta: Resource
 
 
 def parse_file(data: bytes, name: str) -> ParsedFile:
@@ -136,7 +137,7 @@ class _FileReader:
         fault = _fault(value)
         if fault:
             raise self.refusal(*fault)
-        return ParsedFile(self.name, None, (_made(0, None, value, text.strip()),), ())
+        return ParsedFile(self.name, None, (_made(0, None, value, text.strip()),), (), {})
 
     def _bundle(self, text: str, top: Resource) -> ParsedFile:
         kind = top.get("type")
@@ -146,6 +147,8 @@ class _FileReader:
         if not isinstance(listed, list):
             raise self.refusal("entry", "not an array")
         check({name: inner for name, inner in top.items() if name != "entry"})
+        if not _is_meta(top.get("meta", {})):
+            raise self.refusal("meta", "not an object with an array of security labels")
         taken: list[Entry] = []
         rejects: list[Reject] = []
         for index, entry in enumerate(listed):
@@ -155,7 +158,7 @@ class _FileReader:
             else:
                 rejects.append(made)
         self.entry = None
-        return ParsedFile(self.name, str(kind), *_without_repeats(taken, rejects))
+        return ParsedFile(self.name, str(kind), *_without_repeats(taken, rejects), top.get("meta", {}))
 
     def _taken(self, index: int, entry: Any, text: str) -> Entry | Reject:
         self.entry = index
@@ -224,9 +227,19 @@ def _fault(resource: Any) -> Fault | None:
     own_id = resource.get("id")
     if own_id is not None and not (isinstance(own_id, str) and _ID.fullmatch(own_id)):
         return "id", "not a FHIR id"
+    if not _is_meta(resource.get("meta", {})):
+        return "meta", "not an object with an array of security labels"
     for path in unreal_dates(resource):
         return path, "not a date of a day that exists"
     return _contained_fault(resource) or _reference_fault(resource)
+
+
+def _is_meta(meta: Any) -> bool:
+    """Whether security labels can be read from it: what cannot be read cannot be honoured."""
+    labels = meta.get("security", []) if isinstance(meta, dict) else None
+    return isinstance(labels, list) and all(
+        isinstance(label, dict) and isinstance(label.get("code"), str) for label in labels
+    )
 
 
 def _contained_fault(resource: Resource) -> Fault | None:
@@ -235,13 +248,15 @@ def _contained_fault(resource: Resource) -> Fault | None:
     for index, inner in enumerate(resource.get("contained", [])):
         if not _type_of(inner):
             return f"contained[{index}].resourceType", "not a resource type of FHIR R4"
+        if not _is_meta(inner.get("meta", {})):
+            return f"contained[{index}].meta", "not an object with an array of security labels"
         if "contained" in inner:
             return f"contained[{index}].contained", "a contained resource contains none"
     return None
 
 
 def _reference_fault(resource: Resource) -> Fault | None:
-    inside = {f"#{name}" for name in all_at(resource, "contained.id") if isinstance(name, str)}
+    inside = {f"#{name}" for name in texts_at(resource, "contained.id")}
     for path, text in references_in(resource):
         found = taken_apart(text)
         if not found:

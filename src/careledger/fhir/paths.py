@@ -30,6 +30,16 @@ def first_at(value: Any, path: str) -> Any:
     return found[0] if found else None
 
 
+def texts_at(value: Any, path: str) -> list[str]:
+    """The texts at a dotted path; what is no text there is passed over."""
+    return [found for found in all_at(value, path) if isinstance(found, str)]
+
+
+def objects_at(value: Any, path: str) -> list[Resource]:
+    """The objects at a dotted path; what is no object there is passed over."""
+    return [found for found in all_at(value, path) if isinstance(found, dict)]
+
+
 def codings(value: Any) -> set[tuple[str, str]]:
     """Every coding anywhere inside, contained resources included, as (system, code)."""
     found: set[tuple[str, str]] = set()
@@ -62,9 +72,8 @@ def concept_text(concept: Any) -> str:
     """How people read a CodeableConcept: its text, else the first display, else the first code."""
     if not isinstance(concept, dict):
         return ""
-    coding = concept.get("coding") or [{}]
-    shown = [_text(concept.get("text"))] + [_text(c.get(k)) for k in ("display", "code") for c in coding]
-    return next((text for text in shown if text), "")
+    shown = [text for path in ("text", "coding.display", "coding.code") for text in texts_at(concept, path)]
+    return next(iter(shown), "")
 
 
 def name_of(resource: Resource) -> str:
@@ -72,18 +81,15 @@ def name_of(resource: Resource) -> str:
     name = resource.get("name")
     if isinstance(name, str):
         return name
-    first = next((item for item in name or [] if isinstance(item, dict)), {})
-    if first.get("text"):
-        return str(first["text"])
-    parts = [*first.get("prefix", []), *first.get("given", []), first.get("family", "")]
-    return " ".join(part for part in parts if part)
+    first = next(iter(objects_at(resource, "name")), {})
+    parts = [part for path in ("prefix", "given", "family") for part in texts_at(first, path)]
+    return next(iter(texts_at(first, "text")), " ".join(parts))
 
 
 def identifiers_of(resource: Resource) -> list[tuple[str, str]]:
     """The resource's business identifiers as (system, value), national provider number first."""
-    found = resource.get("identifier", [])
-    listed = found if isinstance(found, list) else [found]
-    pairs = [(_text(i.get("system")), _text(i.get("value"))) for i in listed if isinstance(i, dict)]
+    found = objects_at(resource, "identifier")
+    pairs = [(_text(each.get("system")), _text(each.get("value"))) for each in found]
     return sorted([pair for pair in pairs if pair[1]], key=lambda pair: pair[0] != NPI)
 
 

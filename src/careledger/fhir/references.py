@@ -19,7 +19,7 @@ _CONDITIONAL = re.compile(r"(?P<type>[A-Za-z]+)\?[^ ]+")
 _LITERAL = re.compile(
     rf"(?P<base>https?://[^\s?#]+/)?(?P<type>[A-Za-z]+)/(?P<id>{_ID})(/_history/(?P<version>{_ID}))?"
 )
-_URL = re.compile(r"(https?|urn):[^\s]+")
+_URL = re.compile(r"(https?://|urn:(?!uuid:|oid:))\S+")
 
 
 class Form(Enum):

@@ -12,7 +12,7 @@ from careledger.fhir.canonical import canonical, content_digest
 from careledger.fhir.dates import clinical_date
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links, stated_subject
-from careledger.fhir.parse import Entry, Reject, parse_file
+from careledger.fhir.parse import Entry, ParsedFile, Reject, parse_file
 from careledger.fhir.paths import identifiers_of
 from careledger.fhir.placing import Placings, patient_for, settle
 from careledger.fhir.references import Form, rewritten, taken_apart
@@ -45,7 +45,7 @@ def import_bundle(
     """
     parsed = parse_file(data, file_name)
     rejects = list(parsed.rejects)
-    entries, placings = _placed(parsed.entries, rejects)
+    entries, placings = _placed(parsed, rejects)
     keys = _source_keys(entries, rejects)
     links = Links(entry for entry in entries if entry.index in keys)
     splitter = _Splitter(links, settle(links, placings), keys, namespace, Authorship(links, lookup, home))
@@ -60,12 +60,14 @@ def import_bundle(
     )
 
 
-def _placed(entries: tuple[Entry, ...], rejects: list[Reject]) -> tuple[list[Entry], Placings]:
+def _placed(parsed: ParsedFile, rejects: list[Reject]) -> tuple[list[Entry], Placings]:
     kept: list[Entry] = []
     placings: Placings = {}
-    for entry in entries:
+    guarded = mapping.is_guarded({"meta": parsed.meta})
+    for entry in parsed.entries:
         try:
-            placings[entry.index] = mapping.place(entry.resource)
+            placing = mapping.place(entry.resource)
+            placings[entry.index] = placing.restricted_because("bundle-label") if guarded else placing
             kept.append(entry)
         except NotExchanged as refusal:
             rejects.append(Reject(entry.index, "resourceType", str(refusal.details["why"]), entry.type))

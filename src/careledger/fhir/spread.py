@@ -19,7 +19,7 @@ from careledger.fhir.dates import clinical_date
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links
 from careledger.fhir.parse import Entry, parse_file
-from careledger.fhir.paths import all_at
+from careledger.fhir.paths import texts_at
 from careledger.formats.digests import digest
 
 _SHARED = frozenset(["Patient", "Practitioner", "Organization"])
@@ -101,7 +101,7 @@ def _with_encounter(groups: list[list[Entry]]) -> list[list[Entry]]:
 
 
 def _encounters(links: Links, entry: Entry) -> list[Entry]:
-    named = all_at(entry.resource, "item.encounter.reference")
+    named = texts_at(entry.resource, "item.encounter.reference")
     return [found for text in named if (found := links.find(text))]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from careledger.fhir.dates import clinical_date
 from careledger.fhir.json_text import Number, Resource
-from careledger.fhir.paths import all_at, concept_text, first_at, name_of
+from careledger.fhir.paths import all_at, concept_text, first_at, name_of, objects_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ def _value(kind: str, resource: Resource) -> str:
 
 def _observed(resource: Resource) -> str:
     own = _measured(resource)
-    parts = [f"{concept_text(part.get('code'))} {_measured(part)}" for part in all_at(resource, "component")]
+    parts = [
+        f"{concept_text(part.get('code'))} {_measured(part)}" for part in objects_at(resource, "component")
+    ]
     return own or ", ".join(parts) or _absent(resource)
 
 
@@ -78,7 +80,9 @@ def _measured(part: Resource) -> str:
         return concept_text(value) or _quantity(value)
     if isinstance(value, Number):
         return value.text
-    return {True: "yes", False: "no", None: ""}.get(value, str(value)) if value is not None else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else ""
 
 
 def _quantity(value: Resource) -> str:

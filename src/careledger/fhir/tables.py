@@ -37,7 +37,8 @@ class Codes:
         data = shipped("codes.json")
         self.version: int = data["version"]
         self.mapped: dict[str, CodeSet] = {name: _set(table) for name, table in data["mapped"].items()}
-        self._group = {pair: group for group, table in data["restricted"].items() for pair in _set(table)}
+        # By code alone: a right code under a misspelt system must not slip through.
+        self._group = {code: group for group, table in data["restricted"].items() for _, code in _set(table)}
         self._icd_systems = frozenset(data["icd10_systems"])
         self._icd_prefixes = [
             (prefix, group)
@@ -52,7 +53,7 @@ class Codes:
         """The group that makes a record with this coding restricted, or None."""
         if coding[0] in self._icd_systems:
             return next((group for prefix, group in self._icd_prefixes if coding[1].startswith(prefix)), None)
-        return self._group.get(coding)
+        return self._group.get(coding[1])
 
 
 def _set(table: dict[str, dict[str, str]]) -> CodeSet:
