@@ -23,7 +23,7 @@ from careledger.formats.deposits import (
     Manifest,
     ShareRow,
 )
-from careledger.formats.digests import digest
+from careledger.formats.digests import digest, framed, uint
 from careledger.formats.patients import AliasStatement, EpochStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign
@@ -98,8 +98,15 @@ class Writer:
         return 0 if self.session is None or self.ground is Ground.OWN else self.session.staff.number
 
     def content_tag(self, version: NewVersion) -> bytes:
-        """HMAC(organisation's tag key, canonical bytes): the same content again is the same version."""
-        return hmac_tag(self.organisation.tag, version.record_id + version.body.canonical)
+        """HMAC(organisation's tag key, what makes a version itself): the same again is the same version."""
+        edition = framed(
+            "content-tag",
+            version.record_id,
+            uint(version.version, 4),
+            version.source.encode(),
+            version.body.canonical,
+        )
+        return hmac_tag(self.organisation.tag, edition)
 
 
 @dataclass(frozen=True)
