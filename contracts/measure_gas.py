@@ -35,7 +35,7 @@ from careledger.formats.consent_messages import (
     OpenBreakGlass,
     RevokeConsent,
 )
-from careledger.formats.eip712 import Domain, Struct
+from careledger.formats.ledger_messages import CustodianKeys
 from careledger.formats.signatures import Address, SigningKey
 
 SNAPSHOT = Path(__file__).resolve().parent / "gas.json"
@@ -58,10 +58,6 @@ CEILINGS = {
     "anchor_1000_per_record": 50,
     "anchor_10000_per_record": 5,
 }
-CUSTODIAN_KEYS = Struct(
-    "CustodianKeys",
-    (("uint64", "party"), ("address", "signingKey"), ("bytes32", "logKey"), ("uint64", "deadline")),
-)
 
 
 class Network(Protocol):
@@ -172,9 +168,8 @@ class Bench:
 
     def _add_custodian(self, name: str) -> None:
         own, log_key = key(f"{name} signing"), number(f"{name} log key", 32)
-        values = {"party": party(name), "signingKey": own.address, "logKey": log_key, "deadline": DEADLINE}
-        domain = Domain("CareLedger Registry", "1", CHAIN_ID, self.contracts["Records"].address)
-        possession = own.sign(CUSTODIAN_KEYS.digest(domain, values))
+        keys = CustodianKeys(party(name), own.address, log_key, DEADLINE)
+        possession = keys.sign(own, CHAIN_ID, self.contracts["Records"].address)
         said = (party(name), own.address, log_key, DEADLINE, possession)
         self.send(name, "Records", "announce_custodian", *said)
         self.send("officer", "Records", "admit_custodian", party("officer"), party(name))

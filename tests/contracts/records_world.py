@@ -12,7 +12,7 @@ from careledger.domain.categories import Category
 from careledger.domain.matrix import VERSION_2
 from careledger.domain.parties import Role
 from careledger.formats.consent_messages import LedgerMessage
-from careledger.formats.eip712 import Struct
+from careledger.formats.ledger_messages import CustodianKeys
 from careledger.formats.signatures import SigningKey
 from contracts.harness import DAY, HOUR, Chain, Contract, Reverted, key
 
@@ -20,11 +20,6 @@ MINISTRY, OFFICER = 0x11, 0x12
 HOSPITAL, CENTRE, SUSPENDED = 0x21, 0x22, 0x23
 DOCTOR, NURSE, OTHER_DOCTOR, SUSPENDED_DOCTOR = 0x31, 0x32, 0x33, 0x34
 DELAY = DAY
-
-CUSTODIAN = Struct(
-    "CustodianKeys",
-    (("uint64", "party"), ("address", "signingKey"), ("bytes32", "logKey"), ("uint64", "deadline")),
-)
 
 
 def digest(text: str) -> bytes:
@@ -115,10 +110,8 @@ class World:
     def add_custodian(self, party: int) -> None:
         """A verified organisation becomes a serving custodian."""
         own, log_key, deadline = self.signing_key(party), digest(f"log key {party}"), self.chain.time + HOUR
-        values = {"party": party, "signingKey": own.address, "logKey": log_key, "deadline": deadline}
-        domain = self.records.domain
-        registry = type(domain)("CareLedger Registry", domain.version, domain.chain_id, domain.contract)
-        possession = own.sign(CUSTODIAN.digest(registry, values))
+        message = CustodianKeys(party, own.address, log_key, deadline)
+        possession = message.sign(own, self.chain.chain_id, self.records.address)
         args = (party, own.address, log_key, deadline, possession)
         self.records.send(self.key(party), "announce_custodian", *args)
         self.officer("admit_custodian", party)
