@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,22 @@ def test_nothing_is_collected_while_an_index_cannot_be_read(tmp_path: Path) -> N
         store.repair(other)
         store.collect()
         assert store.open_large(cid) == data
+
+
+def test_threads_may_share_a_store(tmp_path: Path) -> None:
+    def work(number: int) -> list[bytes]:
+        chosen, cids = random.Random(number), []
+        for step in range(15):
+            new = store.put_many([chosen.randbytes(50) for _ in range(4)])
+            store.pin(f"owner {number}", new)
+            cids += new
+            if step % 5 == number:
+                store.collect()
+            assert all(store.get(cid) for cid in cids)
+        return cids
+
+    with SegmentBlocks(tmp_path, segment_size=1000) as store, ThreadPoolExecutor(4) as pool:
+        found = [cid for cids in pool.map(work, range(4)) for cid in cids]
+        assert len(set(found)) == 240
+        assert store.verify().blocks == 240
+        assert store.verify().sound
