@@ -90,6 +90,10 @@ class DirectoryInUse(CareLedgerError):
     """Another process has this data directory open."""
 
 
+class SettingsRefused(CareLedgerError):
+    """A setting of this data directory is missing, unknown or wrong."""
+
+
 # Ledger -----------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""The composition root: settings, adapters and workflows put together over one data directory."""

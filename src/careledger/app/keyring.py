@@ -1,0 +1,182 @@
+"""Actors of this machine from their key files: created once, opened again, never printed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from careledger.adapters.books.sqlite import SqliteBooks
+from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt
+from careledger.domain.parties import PartyId, Role
+from careledger.formats.keyring import OrganisationKeys, PatientKeysFile, StaffKey
+from careledger.formats.signatures import SigningKey
+from careledger.sealing.keys import SealingKey, Secret
+from careledger.sealing.phrase import Phrase
+from careledger.workflows.actors import Organisation, Staff
+
+KEYS = "keys"
+STAFF = "staff"
+
+
+class Keyring:
+    """The organisations and patients whose keys lie under one data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._books: dict[Path, SqliteBooks] = {}
+
+    def new_organisation(
+        self,
+        label: str,
+        role: Role,
+        number: int = 0,
+        sealing: bytes | None = None,
+        kind: str = "organisation",
+    ) -> Organisation:
+        """Makes an organisation's keys; ``sealing`` is its custodian's seed where it keeps shares."""
+        made = OrganisationKeys(
+            label,
+            kind,
+            number or PartyId.random().number,
+            role,
+            SigningKey.random().secret,
+            sealing or secrets.token_bytes(32),
+            secrets.token_bytes(32),
+            secrets.token_bytes(32),
+            secrets.token_bytes(32),
+        )
+        folder = self._folder / "organisations" / f"{made.number:016x}"
+        _write(folder / KEYS, made.encode())
+        return self._organisation(folder, made)
+
+    def organisations(self) -> dict[str, Organisation]:
+        """Every organisation by label, the ministry left out."""
+        return {keys.label: self._organisation(folder, keys) for folder, keys in self._files("organisation")}
+
+    def organisation(self, label: str) -> Organisation:
+        """One organisation; raises PartyNotFound."""
+        found = self.organisations().get(label)
+        if found is None:
+            raise PartyNotFound(label=label)
+        return found
+
+    def ministry(self) -> Organisation:
+        """The ministry; raises PartyNotFound."""
+        for folder, keys in self._files("ministry"):
+            return self._organisation(folder, keys)
+        raise PartyNotFound(label="ministry")
+
+    def labels(self) -> dict[int, str]:
+        """What people call the parties of this machine, by number: organisations and their staff."""
+        names = {}
+        for folder, keys in [*self._files("organisation"), *self._files("ministry")]:
+            names[keys.number] = keys.label
+            names.update({each.number: each.label for each in _staff_rows(self._organisation(folder, keys))})
+        return names
+
+    def new_staff(
+        self,
+        employer: Organisation,
+        label: str,
+        roles: Iterable[Role],
+        key: SigningKey | None = None,
+        number: int = 0,
+    ) -> Staff:
+        """Makes a post's key in its employer's books."""
+        made = StaffKey(
+            label,
+            number or PartyId.random().number,
+            tuple(sorted(roles)),
+            (key or SigningKey.random()).secret,
+        )
+        employer.books.put(STAFF, [(made.number.to_bytes(8, "big"), made.encode())])
+        return Staff(made.number, employer, SigningKey(made.key))
+
+    def staff(self, label: str) -> tuple[Staff, frozenset[Role]]:
+        """A post by its label and the roles that it was made with; raises PartyNotFound."""
+        for employer in (*self.organisations().values(), self.ministry()):
+            for row in _staff_rows(employer):
+                if row.label == label:
+                    roles = frozenset(Role(number) for number in row.roles)
+                    return Staff(row.number, employer, SigningKey(row.key)), roles
+        raise PartyNotFound(label=label)
+
+    def all_staff(self, employer: Organisation) -> dict[str, Staff]:
+        """Every post of an organisation by label."""
+        return {row.label: Staff(row.number, employer, SigningKey(row.key)) for row in _staff_rows(employer)}
+
+    def new_patient(self, label: str, alias: bytes, phrase: Phrase) -> SqliteBooks:
+        """Keeps a claimed patient's phrase on this device; returns the agent's books."""
+        made = PatientKeysFile(label, alias, phrase.entropy.reveal(), secrets.token_bytes(32))
+        folder = self._folder / "patients" / alias.hex()[:16]
+        _write(folder / KEYS, made.encode())
+        return self._open_books(folder, made.books)
+
+    def patient(self, label: str) -> tuple[bytes, Phrase, SqliteBooks]:
+        """A patient of this device: alias, phrase, books; raises PatientNotFound."""
+        for folder in _folders(self._folder / "patients"):
+            keys = PatientKeysFile.decode(_read(folder / KEYS))
+            if label in (keys.label, keys.alias.hex()[:16]):
+                return keys.alias, Phrase(Secret(keys.entropy)), self._open_books(folder, keys.books)
+        raise PatientNotFound(label=label)
+
+    def patients(self) -> list[str]:
+        """The labels of the patients of this device."""
+        folders = _folders(self._folder / "patients")
+        return sorted(PatientKeysFile.decode(_read(folder / KEYS)).label for folder in folders)
+
+    def close(self) -> None:
+        """Closes all books."""
+        for books in self._books.values():
+            books.close()
+        self._books.clear()
+
+    def _files(self, kind: str) -> list[tuple[Path, OrganisationKeys]]:
+        folders = _folders(self._folder / "organisations")
+        found = [(folder, OrganisationKeys.decode(_read(folder / KEYS))) for folder in folders]
+        return [(folder, keys) for folder, keys in found if keys.kind == kind]
+
+    def _organisation(self, folder: Path, keys: OrganisationKeys) -> Organisation:
+        return Organisation(
+            keys.number,
+            Role(keys.role),
+            SigningKey(keys.controller),
+            SealingKey(Secret(keys.sealing)),
+            SealingKey(Secret(keys.chart)),
+            Secret(keys.tag),
+            self._open_books(folder, keys.books),
+        )
+
+    def _open_books(self, folder: Path, key: bytes) -> SqliteBooks:
+        if folder not in self._books:
+            self._books[folder] = SqliteBooks(folder / "books.db", key)
+        return self._books[folder]
+
+
+def _staff_rows(employer: Organisation) -> list[StaffKey]:
+    return [StaffKey.decode(row) for _, row in employer.books.rows(STAFF)]
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        os.write(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise StoreCorrupt(why="a key file that others may read", file=path.name)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise StoreCorrupt(missing=path.name) from None
