@@ -11,7 +11,7 @@
 from modules import relayed
 
 interface Registry:
-    def party_word(id: uint64) -> uint256: view
+    def standing_word(party: uint64) -> uint256: view
 
 NAME: constant(bytes32) = keccak256("CareLedger BreakGlass")
 OPEN: constant(bytes32) = keccak256(
@@ -20,12 +20,15 @@ OPEN: constant(bytes32) = keccak256(
 
 LONGEST: constant(uint256) = 4 * 3600
 REVIEW_WITHIN: constant(uint256) = 72 * 3600
+AFTERWARDS: constant(uint256) = 7 * 24 * 3600
 MOST_WAITING: constant(uint256) = 64
 
-# A party's word in the registry, from the lowest bit: controller 160, roles 16, status 8, employer 64.
+# A party's word in the registry, from the lowest bit: controller 160, roles 16, status 8, employer 64;
+# bit 248: an organisation.
 VERIFIED: constant(uint256) = 2
 DOCTOR: constant(uint256) = 1
 MINISTRY: constant(uint256) = 8
+IS_ORGANISATION: constant(uint256) = 2**248
 
 MASK8: constant(uint256) = 2**8 - 1
 MASK40: constant(uint256) = 2**40 - 1
@@ -59,6 +62,7 @@ struct Entry:
     until: uint64
     restricted: bool
     outcome: uint8
+    afterwards: bool
     commitment: bytes32
 
 
@@ -68,6 +72,7 @@ event BreakGlassOpenedV1:
     second: uint64
     until: uint64
     restricted: bool
+    afterwards: bool
     commitment: bytes32
 
 
@@ -81,7 +86,8 @@ event BreakGlassReviewedV1:
 
 REGISTRY: immutable(Registry)
 
-# From the lowest bit: opener 64, second 64, opened at 40, until 40, restricted 8, outcome 8.
+# From the lowest bit: opener 64, second 64, opened at 40, until 40, restricted 8, outcome 8,
+# entered afterwards 8.
 entries: HashMap[bytes32, uint256]
 commitments: HashMap[bytes32, bytes32]
 # Each opener's entries in order, and (first not known to be reviewed 64, number of entries 64).
@@ -97,36 +103,27 @@ def __init__(registry: address):
 @external
 def open(item: Opening, opener: Signature, second: Signature):
     """
-    @notice Enter an emergency access that both posts signed. Any sender may carry it.
+    @notice Enter an emergency access that both posts signed, before it is used. Any sender may carry it.
     """
-    first_word: uint256 = self._post(item.opener)
-    second_word: uint256 = self._post(item.second)
-    assert first_word >> 160 & 1 << DOCTOR != 0, "role"
-    assert item.opener != item.second, "second party"
-    assert self._controller(first_word) != self._controller(second_word), "second party"
-    self._check_signatures(item, first_word, opener, second_word, second)
+    self._check_posts(item, opener, second)
     assert relayed._in_time(item.deadline), "deadline"
     until: uint256 = convert(item.until, uint256)
     assert until > block.timestamp and until <= block.timestamp + LONGEST, "window"
     assert self._may_open(item.opener), "review overdue"
-    assert self.entries[item.entry] == 0, "used"
-    self._enqueue(item.opener, item.entry)
-    self.commitments[item.entry] = item.commitment
-    self.entries[item.entry] = (
-        convert(item.opener, uint256)
-        | convert(item.second, uint256) << 64
-        | block.timestamp << 128
-        | until << 168
-        | convert(item.restricted, uint256) << 208
-    )
-    log BreakGlassOpenedV1(
-        entry=item.entry,
-        opener=item.opener,
-        second=item.second,
-        until=item.until,
-        restricted=item.restricted,
-        commitment=item.commitment,
-    )
+    self._enter(item, False)
+
+
+@external
+def enter_afterwards(item: Opening, opener: Signature, second: Signature):
+    """
+    @notice Enter an access that custodians granted on both posts' signatures while the ledger stood still. It is
+            marked, opens nothing now, and waits for its review like every other; no right is needed to own up.
+    """
+    self._check_posts(item, opener, second)
+    deadline: uint256 = convert(item.deadline, uint256)
+    assert deadline < block.timestamp and block.timestamp <= deadline + AFTERWARDS, "deadline"
+    assert convert(item.until, uint256) <= deadline + LONGEST, "window"
+    self._enter(item, True)
 
 
 @external
@@ -162,6 +159,7 @@ def entry(id: bytes32) -> Entry:
         until=convert(word >> 168 & MASK40, uint64),
         restricted=word >> 208 & 1 == 1,
         outcome=convert(word >> 216 & MASK8, uint8),
+        afterwards=word >> 224 & 1 == 1,
         commitment=self.commitments[id],
     )
 
@@ -195,19 +193,58 @@ def opened(post: uint64, number: uint64) -> bytes32:
 
 
 @internal
+def _enter(item: Opening, afterwards: bool):
+    assert self.entries[item.entry] == 0, "used"
+    self._enqueue(item.opener, item.entry)
+    self.commitments[item.entry] = item.commitment
+    self.entries[item.entry] = (
+        convert(item.opener, uint256)
+        | convert(item.second, uint256) << 64
+        | block.timestamp << 128
+        | convert(item.until, uint256) << 168
+        | convert(item.restricted, uint256) << 208
+        | convert(afterwards, uint256) << 224
+    )
+    log BreakGlassOpenedV1(
+        entry=item.entry,
+        opener=item.opener,
+        second=item.second,
+        until=item.until,
+        restricted=item.restricted,
+        afterwards=afterwards,
+        commitment=item.commitment,
+    )
+
+
+@internal
+@view
+def _check_posts(item: Opening, opener: Signature, second: Signature):
+    """
+    @notice Both signed: a verified doctor's post, and another verified post under another key.
+    """
+    first_word: uint256 = self._post(item.opener)
+    second_word: uint256 = self._post(item.second)
+    assert first_word >> 160 & 1 << DOCTOR != 0, "role"
+    assert item.opener != item.second, "second party"
+    assert self._controller(first_word) != self._controller(second_word), "second party"
+    self._check_signatures(item, first_word, opener, second_word, second)
+
+
+@internal
 @view
 def _post(id: uint64) -> uint256:
     word: uint256 = self._verified(id)
-    employer: uint64 = convert(word >> 184 & MASK64, uint64)
-    assert employer != 0, "role"
-    self._verified(employer)
+    assert word & IS_ORGANISATION == 0, "role"
     return word
 
 
 @internal
 @view
 def _verified(id: uint64) -> uint256:
-    word: uint256 = staticcall REGISTRY.party_word(id)
+    """
+    @notice The party's word, if it and its employer are verified.
+    """
+    word: uint256 = staticcall REGISTRY.standing_word(id)
     assert word >> 176 & MASK8 == VERIFIED, "status"
     return word
 
@@ -252,8 +289,8 @@ def _check_reviewer(reviewer: uint64, entry: uint256):
     assert self._controller(word) == msg.sender, "caller"
     assert convert(reviewer, uint256) != opener, "reviewer"
     assert convert(reviewer, uint256) != entry >> 64 & MASK64, "reviewer"
-    opener_word: uint256 = staticcall REGISTRY.party_word(convert(opener, uint64))
-    second_word: uint256 = staticcall REGISTRY.party_word(convert(entry >> 64 & MASK64, uint64))
+    opener_word: uint256 = staticcall REGISTRY.standing_word(convert(opener, uint64))
+    second_word: uint256 = staticcall REGISTRY.standing_word(convert(entry >> 64 & MASK64, uint64))
     assert self._controller(opener_word) != msg.sender, "reviewer"
     assert self._controller(second_word) != msg.sender, "reviewer"
     if word >> 160 & 1 << MINISTRY == 0:
