@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from careledger.formats.releases import SessionProof
-from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
+from careledger.formats.schema import MOST_ITEMS, Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
 
 MOST_PATH = 32
@@ -202,7 +202,10 @@ class MissingKeep(Message):
 
 @dataclass(frozen=True)
 class DepositPlan(Message):
-    """A deposit that custodians hold and the ledger may not know yet; in the depositor's books until it is done."""
+    """A deposit that custodians hold and the ledger may not know yet; in the depositor's books until it is done.
+
+    ``blocks`` are the CIDs of all its headers, manifests and bodies, to be pinned.
+    """
 
     TYPE: ClassVar[str] = "deposit-plan"
     root: bytes = octets(32)
@@ -211,3 +214,4 @@ class DepositPlan(Message):
     notices: tuple[AnchorNotice, ...] = several(message(AnchorNotice), most=1000)
     copies: tuple[AuthorsCopy, ...] = several(message(AuthorsCopy))
     missing: tuple[MissingKeep, ...] = several(message(MissingKeep), most=1000)
+    blocks: tuple[bytes, ...] = several(octets(36), most=3 * MOST_ITEMS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import WritingRefused
 from careledger.domain.records import Ground, Source
+from careledger.formats import large
 from careledger.formats.bodies import RecordBody
 from careledger.formats.cids import raw_cid
 from careledger.formats.deposits import (
@@ -116,6 +117,7 @@ class SealedBatch:
     id: bytes
     custodians: tuple[int, ...]
     blocks: tuple[bytes, ...]
+    cids: tuple[bytes, ...]
     handles: tuple[bytes, ...]
     leaves: tuple[bytes, ...]
     statement: Signed
@@ -141,7 +143,7 @@ class _Sealed:
     """One version of a batch."""
 
     item: DepositItem
-    blocks: tuple[bytes, bytes]
+    blocks: tuple[bytes, ...]
     copy: AuthorsCopy
     rows: tuple[ShareRow, ...]
 
@@ -169,6 +171,7 @@ def seal_batch(
         identity,
         statement.custodians,
         (header, *(block for one in made for block in one.blocks)),
+        (raw_cid(header), *(cid for one in made for cid in (one.item.manifest, one.item.body))),
         tuple(one.item.handle for one in made),
         tuple(one.item.leaf for one in made),
         sign(words, writer.key, network.ledger.deployment),
@@ -207,7 +210,9 @@ def _seal(
     manifest_block = sealed.seal_manifest(secret, Plaintext(manifest.encode())).data
     shares = split(custodial, network.thresholds.opening, len(statement.custodians))
     rows, root = _share_rows(shares)
-    opening = LeafOpening(handle, raw_cid(header), raw_cid(manifest_block), raw_cid(body), root)
+    manifest_cid, manifest_blocks = large.split(manifest_block)
+    body_cid, body_blocks = large.split(body)
+    opening = LeafOpening(handle, raw_cid(header), manifest_cid, body_cid, root)
     item = DepositItem(
         handle, opening.header, opening.manifest, opening.body, root, opening.leaf, version.predecessor,
         version.author, version.author_key is not None, (version.clinical_date or "")[:7] or None,
@@ -217,7 +222,7 @@ def _seal(
         sealed.seal_author_copy(writer.organisation.chart.public, handle, key),
         content, manifest.content_tag, network.clock.now(),
     )  # fmt: skip
-    return _Sealed(item, (manifest_block, body), copy, rows)
+    return _Sealed(item, (*manifest_blocks, *body_blocks), copy, rows)
 
 
 def _share_rows(shares: Sequence[Share]) -> tuple[tuple[ShareRow, ...], bytes]:

@@ -33,6 +33,7 @@ PLAN = "deposit-plan"
 COPY = "authors-copy"
 BY_TAG = "copy-by-tag"
 MISSING = "missing-keep"
+SHARED = "shared"
 Progress = Callable[[int], None]
 
 
@@ -94,10 +95,11 @@ def resume(network: Network, organisation: Organisation) -> int:
 
 def finish(network: Network, organisation: Organisation, plan: DepositPlan) -> None:
     """Anchors a plan and does what follows; every step may be repeated."""
+    network.blocks.pin(SHARED, plan.blocks)
+    network.blocks.pin(f"chart-{organisation.number}", [copy.body for copy in plan.copies])
     if network.ledger.fresh_head().anchor(plan.root) is None:
         network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
     books = organisation.books
-    network.blocks.pin(f"chart-{organisation.number}", [copy.body for copy in plan.copies])
     books.put(COPY, [(copy.handle, copy.encode()) for copy in plan.copies])
     books.put(BY_TAG, [(_tag_key(copy.alias, copy.content_tag), copy.handle) for copy in plan.copies])
     books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
@@ -208,7 +210,13 @@ def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, Keep
         ]
     copies: tuple[AuthorsCopy, ...] = tuple(copy for batch in batches for copy in batch.copies)
     return DepositPlan(
-        leaves.root, leaves.size, batches[0].custodians, tuple(notices), copies, tuple(lacking)
+        leaves.root,
+        leaves.size,
+        batches[0].custodians,
+        tuple(notices),
+        copies,
+        tuple(lacking),
+        tuple(cid for batch in batches for cid in batch.cids),
     )
 
 

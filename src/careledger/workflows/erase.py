@@ -1,6 +1,7 @@
 """Erase a record: all its versions' shares are destroyed at the custodians, who attest it on the ledger.
 
-Order of effects: the order durable at the agent, shares destroyed at each custodian, attestations. A version is
+Order of effects: the order durable at the agent, shares destroyed at each custodian, attestations; the ciphertexts
+are no longer pinned for others (an author's chart has pins of its own). A version is
 *erased* once so many of its holders attested that fewer than t shares can be left: a verifier's conclusion.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from careledger.formats.custody import Receipt
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Holder
+from careledger.workflows.deposit import SHARED
 from careledger.workflows.network import Network
 from careledger.workflows.order import ERASE, order
 from careledger.workflows.retrieve import Record
@@ -29,7 +31,10 @@ class Erasure:
 
 def erase(network: Network, holder: Holder, versions: Sequence[Record], reason: str) -> list[Receipt]:
     """Orders the erasure of all versions of a record; the authors' own charts are not reached by it."""
-    return order(network, holder, ERASE, [version.handle for version in versions], reason)
+    told = order(network, holder, ERASE, [version.handle for version in versions], reason)
+    rows = [version.found.row for version in versions]
+    network.blocks.unpin(SHARED, [cid for row in rows for cid in (row.manifest, row.body)])
+    return told
 
 
 def all_versions(records: Iterable[Record], record_id: bytes) -> list[Record]:

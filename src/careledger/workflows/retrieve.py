@@ -23,15 +23,17 @@ from careledger.domain.errors import (
     NotEnoughShares,
 )
 from careledger.formats.bodies import RecordBody
+from careledger.formats.cids import RAW, check_block, codec_of
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import Manifest
 from careledger.formats.digests import digest
+from careledger.formats.large import Index, open_large
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch, open_back
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.sealing.shamir import Share, combine
-from careledger.sealing.states import Ciphertext, VerifiedCiphertext, verify
+from careledger.sealing.states import Ciphertext, VerifiedCiphertext, verify, verify_digest
 from careledger.workflows.asking import Access, Asked, ask
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
@@ -193,7 +195,11 @@ def _open(
 
 
 def _block(network: Network, cid: bytes) -> VerifiedCiphertext:
-    return verify(Ciphertext(network.blocks.get(cid)), cid)
+    """The sealed bytes that a CID names, verified; over 1 MiB they lie in chunks under an index."""
+    if codec_of(cid) == RAW:
+        return verify(Ciphertext(network.blocks.get(cid)), cid)
+    index = Index.decode(check_block(cid, network.blocks.get(cid)))
+    return verify_digest(Ciphertext(open_large(cid, network.blocks.get)), index.sha256)
 
 
 def _record_secret(
