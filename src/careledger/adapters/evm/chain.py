@@ -12,13 +12,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from careledger.adapters.evm.blocks import Header, Receipt, genesis_header
+from careledger.adapters.evm.eels import EelsEngine
 from careledger.adapters.evm.engine import (
     ZERO_ADDRESS,
     Account,
@@ -26,7 +26,6 @@ from careledger.adapters.evm.engine import (
     Engine,
     Execution,
     Message,
-    WriteSet,
 )
 from careledger.adapters.evm.engines import new_engine
 from careledger.adapters.evm.mining import BlockBuilder
@@ -49,6 +48,7 @@ from careledger.domain.errors import (
 from careledger.formats.signatures import Address
 
 MAX_BLOCK_TRANSACTIONS = 2_000
+MAX_PAST_ENGINES = 16  # each remembers what was read of one earlier block
 Outcome = Receipt | TransactionRefused
 
 
@@ -88,6 +88,7 @@ class EmbeddedChain:
         self.chain_id, self._clock, self._engine_name = chain_id, clock, engine
         self._writer, self._queue_lock = threading.RLock(), threading.Lock()
         self._queue: list[_Batch] = []
+        self._past: dict[int, Engine] = {}
         self._lock_file = _lock(directory) if directory is not None else None
         try:
             self._open(directory)
@@ -288,8 +289,9 @@ class EmbeddedChain:
     ) -> bytes:
         """What a contract answers, on the state after a block (None: the head), writing nothing.
 
-        The contract sees the block's own number and time, or the time given. Raises LedgerRefused with
-        the contract's ``reason``, BlockNotFound.
+        The contract sees the block's own number and time, or the time given. The head is asked on the
+        chain's engine, an earlier block on EELS, which reads its rows as it needs them. Raises
+        LedgerRefused with the contract's ``reason``, BlockNotFound.
         """
         answer = self.simulate(Message(sender, to, data, MAX_TRANSACTION_GAS), block, timestamp)
         if not answer.success:
@@ -302,27 +304,22 @@ class EmbeddedChain:
             self._ready()
             at = self._head if block is None else self.header(block)
             seen = at.timestamp if timestamp is None else timestamp
-            with self._state_of(at.number):
-                return self._engine.call(message, BlockContext(at.number, seen, self.chain_id))
+            engine = self._engine if at.number == self._head.number else self._engine_at(at.number)
+            return engine.call(message, BlockContext(at.number, seen, self.chain_id))
 
-    @contextmanager
-    def _state_of(self, block: int) -> Iterator[None]:
-        """Take the engine back to an earlier block for a moment; costs what changed since."""
-        if block == self._head.number:
-            yield
-            return
-        accounts, slots = self._tables.changed_since(block)
-        self._engine.apply(self._state_at(accounts, slots, block))
-        try:
-            yield
-        finally:
-            self._engine.apply(self._state_at(accounts, slots, self._head.number))
-
-    def _state_at(self, accounts: set[Address], slots: set[tuple[Address, int]], block: int) -> WriteSet:
-        return WriteSet(
-            {address: self._tables.account_at(address, block) for address in accounts},
-            {(address, slot): self._tables.slot_at(address, slot, block) for address, slot in slots},
-        )
+    def _engine_at(self, block: int) -> Engine:
+        """EELS over the rows as they were after a block: it reads only what a call asks for."""
+        if block not in self._past:
+            if len(self._past) >= MAX_PAST_ENGINES:
+                del self._past[next(iter(self._past))]
+            tables = self._tables
+            self._past[block] = EelsEngine.over(
+                self.chain_id,
+                lambda address: tables.account_at(address, block),
+                lambda address, slot: tables.slot_at(address, slot, block),
+                tables.contracts(),
+            )
+        return self._past[block]
 
 
 def _lock(directory: Path) -> int:

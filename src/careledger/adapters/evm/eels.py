@@ -7,7 +7,7 @@ every call frame, so the tries given to it are layers over the state that copy o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -80,6 +80,21 @@ class _Layer:
         return _Layer(self._base, dict(self.changes))
 
 
+class _Read:
+    """A base whose entries are read when first asked for; what is read never changes."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self._read = lru_cache(maxsize=4096)(read)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        value = self._read(key)
+        return default if value is None else value
+
+
+def _slot_reader(address: Address, slot_of: Callable[[Address, int], int]) -> Callable[[Any], Any]:
+    return lambda slot: U256(slot_of(address, int.from_bytes(slot, "big"))) or None
+
+
 class _NumberedHashes:
     """What BLOCKHASH gives: keccak of the number in decimal, as ``pyrevm`` cannot be told the real ones."""
 
@@ -97,18 +112,37 @@ class EelsEngine:
 
     def __init__(self, chain_id: int) -> None:
         self._chain_id = chain_id
-        self._accounts: dict[EelsAddress, EelsAccount] = {}
-        self._storage: dict[EelsAddress, dict[Bytes32, U256]] = {}
+        self._accounts: Any = {}  # EelsAddress to EelsAccount
+        self._storage: dict[EelsAddress, Any] = {}  # Bytes32 to U256, never 0
+
+    @classmethod
+    def over(
+        cls,
+        chain_id: int,
+        account_of: Callable[[Address], Account],
+        slot_of: Callable[[Address, int], int],
+        contracts: Iterable[Address],
+    ) -> EelsEngine:
+        """An engine, to call only, over a state that is read as it is needed and never changes.
+
+        ``contracts`` are the addresses that may have storage.
+        """
+        engine = cls(chain_id)
+        engine._accounts = _Read(lambda at: _eels_account(account_of(bytes(at))))
+        for address in contracts:
+            engine._storage[EelsAddress(address)] = _Read(_slot_reader(address, slot_of))
+        return engine
 
     def load(
         self, accounts: Iterable[tuple[Address, Account]], storage: Iterable[tuple[Address, int, int]]
     ) -> None:
         """Add rows of a stored state."""
         for address, account in accounts:
-            if account == Account():
+            known = _eels_account(account)
+            if known is None:
                 self._accounts.pop(EelsAddress(address), None)
             else:
-                self._accounts[EelsAddress(address)] = EelsAccount(Uint(account.nonce), U256(0), account.code)
+                self._accounts[EelsAddress(address)] = known
         for address, slot, value in storage:
             self._put_slot(EelsAddress(address), Bytes32(slot.to_bytes(32, "big")), value)
 
@@ -243,6 +277,11 @@ def _block(state: State, block: BlockContext) -> BlockEnvironment:
         time=U256(block.timestamp),
         difficulty=Uint(DIFFICULTY),
     )
+
+
+def _eels_account(account: Account) -> EelsAccount | None:
+    """An account as EELS keeps it; None, as if it were not there, for an empty one."""
+    return None if account == Account() else EelsAccount(Uint(account.nonce), U256(0), account.code)
 
 
 def _account(account: EelsAccount) -> Account:

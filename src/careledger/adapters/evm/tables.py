@@ -39,6 +39,7 @@ CREATE TABLE accounts (
     address BLOB, block INTEGER, nonce INTEGER NOT NULL, code BLOB NOT NULL,
     PRIMARY KEY (address, block)) WITHOUT ROWID;
 CREATE INDEX accounts_of_block ON accounts (block);
+CREATE INDEX contracts ON accounts (address) WHERE code <> x'';
 CREATE TABLE storage (
     address BLOB, slot BLOB, block INTEGER, value BLOB NOT NULL,
     PRIMARY KEY (address, slot, block)) WITHOUT ROWID;
@@ -248,14 +249,9 @@ class ChainTables:
         )
         return {int.from_bytes(slot, "big") for slot, value, _ in rows if value}
 
-    def changed_since(self, block: int) -> tuple[set[Address], set[tuple[Address, int]]]:
-        """Accounts and slots with a row after that block."""
-        accounts = self._db.execute("SELECT DISTINCT address FROM accounts WHERE block > ?", (block,))
-        slots = self._db.execute("SELECT DISTINCT address, slot FROM storage WHERE block > ?", (block,))
-        return (
-            {address for (address,) in accounts},
-            {(address, int.from_bytes(slot, "big")) for address, slot in slots},
-        )
+    def contracts(self) -> list[Address]:
+        """Every address that ever had code."""
+        return [at for (at,) in self._db.execute("SELECT DISTINCT address FROM accounts WHERE code <> x''")]
 
     def last_number(self) -> int:
         """The number of the last block row."""
