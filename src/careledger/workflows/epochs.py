@@ -73,6 +73,14 @@ def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] =
         next_epoch(network, holder, statement, compartment)
 
 
+def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
+    """A first epoch in each of these compartments that has none."""
+    statement, _ = own_statement(holder)
+    for compartment in compartments:
+        if not epoch_chain(network, statement, compartment):
+            publish_epoch(network, holder, statement, compartment, None, None)
+
+
 def next_epoch(network: Network, holder: Holder, statement: AliasStatement, compartment: int) -> OpenEpoch:
     """Makes and publishes the next epoch of a compartment, in force when n custodians hold it."""
     chain = epoch_chain(network, statement, compartment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 from careledger.domain.errors import NotEnoughCustodians
 from careledger.formats.custody import Receipt
@@ -22,7 +23,7 @@ RESTRICT, UNRESTRICT = "restrict", "unrestrict"
 ERASE, MOVE = "erase", "move"
 ACCEPT, CONFIRM, DISPUTE = "accept", "confirm", "dispute"
 UNTOLD = "untold-order"
-LASTS = 30 * 24 * 3600
+LASTS = 3600
 
 
 def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], reason: str) -> list[Receipt]:
@@ -40,10 +41,11 @@ def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], 
 
 
 def repeat_orders(network: Network, holder: Holder) -> int:
-    """Tells custodians what they have missed; returns how many messages still wait."""
+    """Tells custodians what they have missed, signed anew; returns how many messages still wait."""
     for key, row in list(holder.books.rows(UNTOLD)):
         number = int.from_bytes(key[16:], "big")
-        _tell(network, holder, key[:16], Signed.decode(row), (number,))
+        made = replace(Order.decode(Signed.decode(row).body), not_after=network.clock.now() + LASTS)
+        _tell(network, holder, key[:16], sign(made, holder.controller, network.ledger.deployment), (number,))
     return len(list(holder.books.rows(UNTOLD)))
 
 

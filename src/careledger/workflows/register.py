@@ -20,7 +20,7 @@ from careledger.formats.signatures import SigningKey
 from careledger.sealing.keys import Secret
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import HOLDER, Holder, Organisation, Staff, load_holder, new_holder
-from careledger.workflows.epochs import begin_epochs, publish_statement
+from careledger.workflows.epochs import ALL, ensure_epochs, publish_statement
 from careledger.workflows.network import Network
 
 KEPT_PHRASE = "phrase"
@@ -76,9 +76,16 @@ def post(network: Network, staff: Staff, roles: Iterable[Role], licence: bytes) 
 
 
 def patient(
-    network: Network, registrar: Organisation, identity: Identity | None = None, escrow: bool = True
+    network: Network,
+    registrar: Organisation,
+    identity: Identity | None = None,
+    escrow: bool = True,
+    compartments: Iterable[int] = ALL,
 ) -> Holder:
-    """Registers a patient whose keys the registrar holds until they are claimed; returns that holder."""
+    """Registers a patient whose keys the registrar holds until they are claimed; returns that holder.
+
+    ``compartments`` get a first epoch now; the registrar may begin others later (epochs.ensure_epochs).
+    """
     phrase, alias = Phrase.random(), secrets.token_bytes(32)
     registrar.books.put(KEPT_PHRASE, [(alias, phrase.entropy.reveal())])
     holder = new_holder(phrase, alias, registrar.books)
@@ -94,7 +101,7 @@ def patient(
     holder = publish_statement(
         network, holder, *choose_custodians(network, {registrar.number}), registrar.number, escrow
     )
-    begin_epochs(network, holder)
+    ensure_epochs(network, holder, compartments)
     return holder
 
 
