@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from careledger.domain.errors import FhirRefused
 from careledger.fhir.canonical import canonical
 from careledger.fhir.export import as_received, export_bundle, resource_of
 from careledger.fhir.json_text import read
+from careledger.fhir.sample import sample_file
 from careledger.fhir.split import import_bundle, record_id, without_server_marks
+from careledger.fhir.summary import summary
 from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.formats.bodies import RecordBody
 from fhir_cases import (
@@ -94,8 +98,9 @@ def test_a_reference_out_of_the_file_stays_as_it_is_and_is_reported() -> None:
 
 
 def test_a_reference_that_pins_a_version_is_not_rewritten_to_one_that_does_not() -> None:
-    report = imported(observation(focus=[{"reference": "Patient/p1/_history/3"}]))
-    assert statement(by_key(report)["Observation/o1"])["focus"] == [{"reference": "Patient/p1/_history/3"}]
+    pinned = [{"reference": "Condition/c1/_history/3"}]
+    report = imported(observation(focus=pinned), about("Condition", "c1"))
+    assert statement(by_key(report)["Observation/o1"])["focus"] == pinned
     assert [notice.what for notice in report.warnings] == ["pins a version that this file does not prove"]
 
 
@@ -270,6 +275,9 @@ def test_a_body_that_holds_no_resource_is_refused() -> None:
 def test_nothing_that_a_record_says_stands_in_its_repr() -> None:
     report = imported(about("Condition", "c1", code={"text": "something private", **concept("1", SNOMED)}))
     assert "private" not in repr(report)
+    guarded = imported(about("Condition", "c1", code=SECRET))
+    assert guarded.versions[1].why_restricted == ("hiv",)
+    assert "hiv" not in repr(guarded)
 
 
 def test_the_sample_s_records_of_every_type_have_a_month_where_they_have_a_date() -> None:
@@ -280,3 +288,30 @@ def test_the_sample_s_records_of_every_type_have_a_month_where_they_have_a_date(
         if version.clinical_month is None
     )
     assert missing == {"Patient": 20, "Practitioner": 59, "Organization": 59}
+
+
+def spots(value: Any) -> list[tuple[Any, Any]]:
+    """Every place inside a JSON value, as (container, key)."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [spot for key in keys for spot in [(value, key), *spots(value[key])]]
+
+
+def test_elements_of_the_wrong_shape_are_imported_or_rejected_and_never_end_in_another_error() -> None:
+    chance = random.Random(7)
+    wrong = (5, "x", True, [1], ["x"], {"a": 1}, [[{"b": "c"}]], {"reference": 7}, [None, "q"], "urn:uuid:zz")
+    entries = json.loads(sample_file("Jules135_Schmitt836"))["entry"]
+    outcomes: Counter[str] = Counter()
+    for _ in range(300):
+        chosen = copy.deepcopy(chance.sample(entries, 10))
+        for container, key in chance.sample(spots(chosen), 4):
+            container[key] = copy.deepcopy(chance.choice(wrong))
+        bundle = {"resourceType": "Bundle", "type": "batch", "entry": chosen}
+        report = import_bundle(json.dumps(bundle).encode(), "f")
+        outcomes["rejects" if report.rejects else "whole"] += 1
+        for version in report.versions:
+            assert summary(resource_of(version.body)).what
+            assert canonical(as_received(version.body)) == canonical(
+                without_server_marks(read(version.original))
+            )
+    assert outcomes["rejects"] > 80
+    assert outcomes["whole"] > 80

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator
 from typing import Any
 
 from careledger.fhir.json_text import Resource
@@ -34,6 +33,7 @@ CLINICAL = (
     "sent", "issued", "created", "recorded", "timingDateTime", "timingPeriod.start", "statusDate",
 )
 # fmt: on
+_CLINICAL_HEADS = tuple((path.partition(".")[0], path) for path in CLINICAL)
 
 
 def is_date(text: str) -> bool:
@@ -55,18 +55,24 @@ def is_date(text: str) -> bool:
     )
 
 
-def unreal_dates(value: Any, path: str = "") -> Iterator[str]:
+def unreal_dates(resource: Resource) -> list[str]:
     """The paths of date elements whose text is no date of a day that exists."""
+    found: list[str] = []
+    _collect_unreal(resource, "", found)
+    return found
+
+
+def _collect_unreal(value: Any, path: str, found: list[str]) -> None:
     if type(value) is list:
         for index, item in enumerate(value):
             if type(item) is dict or type(item) is list:
-                yield from unreal_dates(item, f"{path}[{index}]")
+                _collect_unreal(item, f"{path}[{index}]", found)
     elif type(value) is dict:
         for name, inner in value.items():
             if type(inner) is dict or type(inner) is list:
-                yield from unreal_dates(inner, f"{path}.{name}".lstrip("."))
+                _collect_unreal(inner, f"{path}.{name}", found)
             elif type(inner) is str and _is_date_name(name) and not is_date(inner):
-                yield f"{path}.{name}".lstrip(".")
+                found.append(f"{path}.{name}".lstrip("."))
 
 
 def _is_date_name(name: str) -> bool:
@@ -75,8 +81,8 @@ def _is_date_name(name: str) -> bool:
 
 def clinical_date(resource: Resource) -> str | None:
     """When what the resource states happened, as written; None if it does not say."""
-    for path in CLINICAL:
-        found = first_at(resource, path)
+    for head, path in _CLINICAL_HEADS:
+        found = first_at(resource, path) if head in resource else None
         if isinstance(found, str) and is_date(found):
             return found
     return None

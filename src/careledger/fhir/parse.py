@@ -134,10 +134,12 @@ class _FileReader:
         cursor = Cursor(text)
         value = cursor.value()
         check(value)
-        fault = _fault(value)
+        references = references_in(value)
+        fault = _fault(value, references)
         if fault:
             raise self.refusal(*fault)
-        return ParsedFile(self.name, None, (_made(0, None, value, text.strip()),), (), {})
+        entry = Entry(0, None, value, text.strip().encode(), references)
+        return ParsedFile(self.name, None, (entry,), (), {})
 
     def _bundle(self, text: str, top: Resource) -> ParsedFile:
         kind = top.get("type")
@@ -174,14 +176,12 @@ class _FileReader:
         except Flaw as flaw:
             flaw.place.append("resource")
             raise
-        fault = _entry_fault(entry) or _fault(raw.value)
+        references = references_in(raw.value)
+        fault = _entry_fault(entry) or _fault(raw.value, references)
         if fault:
             return Reject(index, *fault, resource_type=_type_of(raw.value))
-        return _made(index, entry.get("fullUrl"), raw.value, text[raw.start : raw.end])
-
-
-def _made(index: int, full_url: str | None, resource: Resource, original: str) -> Entry:
-    return Entry(index, full_url, resource, original.encode(), references_in(resource))
+        original = text[raw.start : raw.end].encode()
+        return Entry(index, entry.get("fullUrl"), raw.value, original, references)
 
 
 def _type_of(value: Any) -> str:
@@ -204,6 +204,7 @@ def _without_repeats(
 
 
 Fault = tuple[str, str]
+References = tuple[tuple[str, str], ...]
 
 
 def _entry_fault(entry: Resource) -> Fault | None:
@@ -218,7 +219,7 @@ def _entry_fault(entry: Resource) -> Fault | None:
     return None
 
 
-def _fault(resource: Any) -> Fault | None:
+def _fault(resource: Any, references: References) -> Fault | None:
     """What is wrong with a resource by itself, as (path, why); None if it can be imported."""
     if not isinstance(resource, dict):
         return "resource", "not an object"
@@ -229,9 +230,10 @@ def _fault(resource: Any) -> Fault | None:
         return "id", "not a FHIR id"
     if not _is_meta(resource.get("meta", {})):
         return "meta", "not an object with an array of security labels"
-    for path in unreal_dates(resource):
-        return path, "not a date of a day that exists"
-    return _contained_fault(resource) or _reference_fault(resource)
+    unreal = unreal_dates(resource)
+    if unreal:
+        return unreal[0], "not a date of a day that exists"
+    return _contained_fault(resource) or _reference_fault(resource, references)
 
 
 def _is_meta(meta: Any) -> bool:
@@ -255,9 +257,9 @@ def _contained_fault(resource: Resource) -> Fault | None:
     return None
 
 
-def _reference_fault(resource: Resource) -> Fault | None:
+def _reference_fault(resource: Resource, references: References) -> Fault | None:
     inside = {f"#{name}" for name in texts_at(resource, "contained.id")}
-    for path, text in references_in(resource):
+    for path, text in references:
         found = taken_apart(text)
         if not found:
             return path, "not a reference"

@@ -62,10 +62,10 @@ class ImportedVersion:
     resource_type: str
     canonical: bytes = field(repr=False)
     original: bytes = field(repr=False)
-    compartment: Compartment
-    row: str
-    why_restricted: tuple[str, ...]
-    clinical_date: str | None
+    compartment: Compartment = field(repr=False)
+    row: str = field(repr=False)
+    why_restricted: tuple[str, ...] = field(repr=False)
+    clinical_date: str | None = field(repr=False)
     subject: UUID | None
     subject_stated: str = field(repr=False)
     author: AuthorStatement = field(repr=False)
