@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RESTRICTING_STATES = ("restricted", "retracted", "moved", "erased")
-
 
 @dataclass(frozen=True, slots=True)
 class KeptStatement:
@@ -21,8 +19,8 @@ class KeptStatement:
 class KeptDeposit:
     """What a deposit statement says of all its versions.
 
-    ``proof`` is the encoded DepositProof, ``month`` (``YYYY-MM``) names the shred key of its shares, ``accepted``
-    matters for unasked deposits. ``escrow`` are the commitments to the shares of the batch secret, 32 bytes each.
+    ``proof`` is the encoded DepositProof, ``month`` (``YYYY-MM``) names the shred key of its shares. ``escrow`` are the
+    commitments to the shares of the batch secret, 32 bytes each; empty if not known, None if there is no escrow.
     """
 
     digest: bytes
@@ -35,11 +33,10 @@ class KeptDeposit:
     ground: str
     source: str
     intake: bool
-    accepted: bool
     place: int
     month: str
     proof: bytes
-    escrow: bytes | None
+    escrow: tuple[bytes, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,11 @@ class Anchoring:
 
 @dataclass(frozen=True, slots=True)
 class KeptVersion:
-    """One version as a custodian keeps it, its share apart. ``commitments`` is the root of ``all_commitments``."""
+    """One version as a custodian keeps it, its share apart.
+
+    ``commitments`` is the root of ``all_commitments`` (empty at a stand-in). ``state`` is ``kept``, ``restricted``,
+    ``retracted``, ``moved`` or ``erased``; ``accepted`` matters for what was deposited unasked.
+    """
 
     handle: bytes
     deposit: bytes
@@ -74,6 +75,7 @@ class KeptVersion:
     clinical_month: str | None
     state: str = "kept"
     mark: str = "unconfirmed"
+    accepted: bool = False
     anchoring: Anchoring | None = None
 
 

@@ -85,9 +85,15 @@ class Journal:
         row = (line.number, line.alias, line.claim, line.index, line.entry, line.sealed, line.at)
         self._db.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
-    def entries(self) -> list[bytes]:
-        """The log's entries of 64 bytes, in order."""
-        return [row[0] for row in self._db.execute("SELECT entry FROM lines ORDER BY number")]
+    def size(self) -> int:
+        """How many lines the log has."""
+        row = self._db.execute("SELECT MAX(number) FROM lines").fetchone()
+        return 0 if row[0] is None else int(row[0]) + 1
+
+    def entries(self, start: int = 0) -> list[bytes]:
+        """The log's entries of 64 bytes from number ``start`` on, in order."""
+        rows = self._db.execute("SELECT entry FROM lines WHERE number >= ? ORDER BY number", (start,))
+        return [row[0] for row in rows]
 
     def last_line(self, alias: bytes, claim: int) -> LogLine | None:
         """The patient's newest line under that claim."""

@@ -29,7 +29,7 @@ CREATE TABLE epochs (
 CREATE TABLE deposits (
     digest BLOB PRIMARY KEY, id BLOB NOT NULL UNIQUE, alias BLOB NOT NULL, compartment INTEGER NOT NULL,
     epoch INTEGER NOT NULL, depositor BLOB NOT NULL, post BLOB NOT NULL, ground TEXT NOT NULL,
-    source TEXT NOT NULL, intake INTEGER NOT NULL, accepted INTEGER NOT NULL, place INTEGER NOT NULL,
+    source TEXT NOT NULL, intake INTEGER NOT NULL, place INTEGER NOT NULL,
     month TEXT NOT NULL, proof BLOB NOT NULL, escrow BLOB);
 CREATE INDEX deposits_alias ON deposits (alias, compartment);
 CREATE TABLE versions (
@@ -37,7 +37,7 @@ CREATE TABLE versions (
     header BLOB NOT NULL, manifest BLOB NOT NULL, body BLOB NOT NULL, leaf BLOB NOT NULL,
     commitments BLOB NOT NULL, all_commitments BLOB NOT NULL, predecessor BLOB, author BLOB NOT NULL,
     signed INTEGER NOT NULL, clinical_month TEXT, state TEXT NOT NULL, mark TEXT NOT NULL,
-    root BLOB, leaf_index INTEGER, size INTEGER, path BLOB, block INTEGER, matrix INTEGER);
+    accepted INTEGER NOT NULL, root BLOB, leaf_index INTEGER, size INTEGER, path BLOB, block INTEGER, matrix INTEGER);
 CREATE INDEX versions_alias ON versions (alias, compartment);
 CREATE INDEX versions_deposit ON versions (deposit);
 CREATE TABLE shares (
@@ -45,14 +45,15 @@ CREATE TABLE shares (
 CREATE INDEX shares_month ON shares (alias, month);
 CREATE TABLE shred (
     alias BLOB, month TEXT, generation INTEGER NOT NULL, PRIMARY KEY (alias, month)) WITHOUT ROWID;
-CREATE TABLE attestations (handle BLOB PRIMARY KEY, attested INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE attestations (
+    handle BLOB PRIMARY KEY, reason BLOB NOT NULL, attested INTEGER NOT NULL) WITHOUT ROWID;
 """
 _VERSION = (
     "handle, deposit, alias, compartment, header, manifest, body, leaf, commitments, all_commitments, "
-    "predecessor, author, signed, clinical_month, state, mark, root, leaf_index, size, path, block, matrix"
+    "predecessor, author, signed, clinical_month, state, mark, accepted, root, leaf_index, size, path, block, matrix"
 )
 _DEPOSIT = (
-    "digest, id, alias, compartment, epoch, depositor, post, ground, source, intake, accepted, "
+    "digest, id, alias, compartment, epoch, depositor, post, ground, source, intake, "
     "place, month, proof, escrow"
 )
 
@@ -133,7 +134,7 @@ class Rows:
     ) -> None:
         """Adds a deposit with its versions, and shares by subject (handle, or the deposit's digest for escrow)."""
         self._db.execute(
-            f"INSERT INTO deposits ({_DEPOSIT}) VALUES ({_marks(15)})",  # noqa: S608 - names and marks only
+            f"INSERT INTO deposits ({_DEPOSIT}) VALUES ({_marks(14)})",  # noqa: S608 - names and marks only
             (
                 deposit.digest,
                 deposit.id,
@@ -145,15 +146,14 @@ class Rows:
                 deposit.ground,
                 deposit.source,
                 deposit.intake,
-                deposit.accepted,
                 deposit.place,
                 deposit.month,
                 deposit.proof,
-                deposit.escrow,
+                None if deposit.escrow is None else joined(deposit.escrow),
             ),
         )
         self._db.executemany(
-            f"INSERT INTO versions ({_VERSION}) VALUES ({_marks(22)})",  # noqa: S608 - names and marks only
+            f"INSERT INTO versions ({_VERSION}) VALUES ({_marks(23)})",  # noqa: S608 - names and marks only
             (_version_row(version) for version in versions),
         )
         self.put_shares(deposit.alias, deposit.month, shares)
@@ -175,17 +175,30 @@ class Rows:
         row = self._db.execute(f"SELECT {_DEPOSIT} FROM deposits WHERE {column} = ?", (value,)).fetchone()  # noqa: S608
         return _deposit_of(row) if row else None
 
-    def accept(self, deposit: bytes) -> None:
-        """The unasked deposit is accepted."""
-        self._db.execute("UPDATE deposits SET accepted = 1 WHERE digest = ?", (deposit,))
-
-    def intakes(self, alias: bytes, compartment: int) -> list[tuple[bytes, int]]:
-        """Deposit digest and depositor of the intakes in a compartment."""
-        rows = self._db.execute(
-            "SELECT digest, depositor FROM deposits WHERE alias = ? AND compartment = ? AND intake = 1",
-            (alias, compartment),
+    def accept(self, handles: Iterable[bytes]) -> None:
+        """These unasked versions are accepted."""
+        self._db.executemany(
+            "UPDATE versions SET accepted = 1 WHERE handle = ?", ((each,) for each in handles)
         )
-        return [(digest, int.from_bytes(party, "big")) for digest, party in rows]
+
+    def set_commitments(self, handle: bytes, commitments: tuple[bytes, ...]) -> None:
+        """The commitments to all places' shares, where they were not known."""
+        self._db.execute(
+            "UPDATE versions SET all_commitments = ? WHERE handle = ?", (joined(commitments), handle)
+        )
+
+    def set_escrow(self, deposit: bytes, commitments: tuple[bytes, ...]) -> None:
+        """The commitments to all places' shares of the batch secret, where they were not known."""
+        self._db.execute("UPDATE deposits SET escrow = ? WHERE digest = ?", (joined(commitments), deposit))
+
+    def intakes(self, alias: bytes, compartment: int, depositor: int, source: str) -> list[bytes]:
+        """The digests of this depositor's intakes from that source in a compartment."""
+        rows = self._db.execute(
+            "SELECT digest FROM deposits"
+            " WHERE alias = ? AND compartment = ? AND depositor = ? AND source = ? AND intake = 1",
+            (alias, compartment, number(depositor), source),
+        )
+        return [row[0] for row in rows]
 
     def version(self, handle: bytes) -> KeptVersion | None:
         """The version of that handle."""
@@ -321,22 +334,19 @@ class Rows:
 
     # Attestations of erasure -------------------------------------------------------------------
 
-    def owe_attestations(self, handles: Iterable[bytes]) -> None:
-        """The destruction of these shares is to be attested on the ledger."""
+    def owe_attestations(self, handles: Iterable[bytes], reason: bytes) -> None:
+        """The destruction of these shares is to be attested on the ledger, for that reason."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO attestations VALUES (?, 0)", ((handle,) for handle in handles)
+            "INSERT OR IGNORE INTO attestations VALUES (?, ?, 0)", ((each, reason) for each in handles)
         )
 
-    def owed_attestations(self) -> list[bytes]:
-        """Handles whose destruction is not attested yet."""
-        return [
-            row[0]
-            for row in self._db.execute("SELECT handle FROM attestations WHERE attested = 0").fetchall()
-        ]
+    def owed_attestations(self) -> list[tuple[bytes, bytes]]:
+        """Handles whose destruction is not attested yet, with the reason."""
+        return self._db.execute("SELECT handle, reason FROM attestations WHERE attested = 0").fetchall()
 
     def attested(self, handle: bytes) -> None:
         """The attestation is on the ledger."""
-        self._db.execute("INSERT OR REPLACE INTO attestations VALUES (?, 1)", (handle,))
+        self._db.execute("UPDATE attestations SET attested = 1 WHERE handle = ?", (handle,))
 
 
 def _marks(count: int) -> str:
@@ -346,7 +356,8 @@ def _marks(count: int) -> str:
 def _deposit_of(row: Sequence[Any]) -> KeptDeposit:
     values = list(row)
     values[5], values[6] = int.from_bytes(row[5], "big"), int.from_bytes(row[6], "big")
-    values[9], values[10] = bool(row[9]), bool(row[10])
+    values[13] = None if row[13] is None else split(row[13])
+    values[9] = bool(row[9])
     return KeptDeposit(*values)
 
 
@@ -370,14 +381,15 @@ def _version_row(version: KeptVersion) -> tuple[object, ...]:
         version.clinical_month,
         version.state,
         version.mark,
+        version.accepted,
         *anchored,
     )
 
 
 def _version_of(row: Sequence[Any]) -> KeptVersion:
-    root, index, size, path, block, matrix = row[16:]
+    root, index, size, path, block, matrix = row[17:]
     anchoring = None if root is None else Anchoring(root, index, size, split(path), block, matrix)
-    values = list(row[:16])
+    values = list(row[:17])
     values[9] = split(row[9])
-    values[11], values[12] = int.from_bytes(row[11], "big"), bool(row[12])
+    values[11], values[12], values[16] = int.from_bytes(row[11], "big"), bool(row[12]), bool(row[16])
     return KeptVersion(*[*values, anchoring])

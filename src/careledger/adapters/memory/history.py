@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_right
 from typing import Any
 
@@ -74,16 +75,7 @@ class MemoryView:
             return facts
         employer: PartyFacts = self._get("party", facts.employer)
         standing = facts.status if facts.status is not Status.VERIFIED else employer.status
-        return PartyFacts(
-            facts.number,
-            facts.roles,
-            facts.status,
-            standing,
-            facts.employer,
-            facts.controller,
-            facts.sealing_key,
-            facts.log_key,
-        )
+        return dataclasses.replace(facts, standing=standing)
 
     def in_team(self, post: int, team: int) -> bool:
         """Whether the role tree puts that post in that team or below it."""
@@ -106,12 +98,18 @@ class MemoryView:
         if self._get("custodian", number) in (None, "joining"):
             return None
         party: PartyFacts = self._get("party", number)
-        return CustodianFacts(number, self._get("signer", number), party.sealing_key, party.log_key)
+        signer, log_key = self._get("keys", number)
+        leaving = self._get("custodian", number) == "leaving"
+        return CustodianFacts(number, signer, party.sealing_key, log_key, leaving)
 
     def alias(self, alias: bytes) -> AliasFacts | None:
         """Who controls that alias."""
         facts: AliasFacts | None = self._get("alias", alias)
         return facts
+
+    def linked(self, owner: Address, commitment: bytes) -> bool:
+        """Whether that link stands."""
+        return bool(self._get("link", owner, commitment))
 
     def consent(self, owner: Address, commitment: bytes) -> ConsentFacts | None:
         """The consent's slot."""

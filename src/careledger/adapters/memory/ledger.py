@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
+from careledger.adapters.memory.history import Key
 from careledger.adapters.memory.registry import MemoryRegistry, require
-from careledger.domain.errors import LedgerRefused, ProofRefused
 from careledger.domain.facts import (
     AliasFacts,
     AnchorFacts,
@@ -17,8 +18,7 @@ from careledger.domain.facts import (
 )
 from careledger.domain.matrix import VERSIONS
 from careledger.domain.parties import ControllerKind, Role
-from careledger.formats.signatures import Address, SigningKey
-from careledger.proofs.merkle import check_inclusion
+from careledger.formats.signatures import SigningKey
 
 LONGEST_BREAK_GLASS = 4 * 3600
 
@@ -43,19 +43,23 @@ class MemoryLedger(MemoryRegistry):
     def open_alias(
         self,
         alias: bytes,
-        owner: Address,
+        owner: SigningKey,
         kind: ControllerKind,
         until: int,
         registrar: int,
+        answering: SigningKey | None,
         relay: SigningKey,
     ) -> Head:
         """A new alias under that controller."""
         require(self._now.alias(alias) is None, "taken")
         require(kind in (ControllerKind.SELF, ControllerKind.GUARDIAN, ControllerKind.REGISTRAR), "kind")
         require((kind is ControllerKind.GUARDIAN) == (until > 0), "until")
-        held = registrar if kind is ControllerKind.REGISTRAR else 0
-        require((kind is ControllerKind.REGISTRAR) == (held > 0), "registrar")
-        return self._commit({("alias", alias): AliasFacts(alias, owner, kind, until, held)})
+        require((kind is ControllerKind.REGISTRAR) == (registrar > 0), "registrar")
+        if kind is ControllerKind.REGISTRAR:
+            require(answering is not None, "signature")
+            assert answering is not None
+            self._party(registrar, answering)
+        return self._commit({("alias", alias): AliasFacts(alias, owner.address, kind, until, registrar)})
 
     def rotate_alias(
         self,
@@ -75,36 +79,28 @@ class MemoryLedger(MemoryRegistry):
         held = facts.registrar if kind is ControllerKind.REGISTRAR else 0
         return self._commit({("alias", alias): AliasFacts(alias, new.address, kind, until, held)})
 
-    def close_alias(
-        self, alias: bytes, officers: Sequence[tuple[int, SigningKey]], relay: SigningKey
-    ) -> Head:
-        """Nobody controls the alias any more."""
-        require(len({post for post, _ in officers}) >= 2, "officers")
+    def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
+        """Nobody controls the alias any more, once two officers said so."""
         for post, key in officers:
             self._officer(post, key)
         facts = self._now.alias(alias)
-        require(facts is not None, "unknown")
-        return self._commit({("alias", alias): AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0)})
+        require(facts is not None and facts.kind is not ControllerKind.NOBODY, "unknown")
+        said = self._get("closing", alias) or frozenset()
+        said |= {post for post, _ in officers}
+        changes: dict[Key, Any] = {("closing", alias): said}
+        if len(said) >= 2:
+            changes["alias", alias] = AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0)
+        return self._commit(changes)
 
-    def _link(
-        self, commitment: bytes, pair: tuple[bytes, bytes], signers: Sequence[SigningKey], to: bool
-    ) -> Head:
-        controllers = {facts.controller for alias in pair if (facts := self._now.alias(alias))}
-        require({key.address for key in signers} >= controllers and bool(controllers), "signature")
-        require(bool(self._get("link", commitment)) != to, "link")
-        return self._commit({("link", commitment): to})
+    def link_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
+        """A link is made once."""
+        require(self._get("link", owner.address, commitment) is None, "used")
+        return self._commit({("link", owner.address, commitment): True})
 
-    def link_aliases(
-        self, commitment: bytes, first: bytes, second: bytes, signers: Sequence[SigningKey], relay: SigningKey
-    ) -> Head:
-        """Two aliases are one person; both controllers sign."""
-        return self._link(commitment, (first, second), signers, True)
-
-    def unlink_aliases(
-        self, commitment: bytes, first: bytes, second: bytes, signers: Sequence[SigningKey], relay: SigningKey
-    ) -> Head:
-        """Undoes a link."""
-        return self._link(commitment, (first, second), signers, False)
+    def unlink_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
+        """A link is undone for good."""
+        require(bool(self._get("link", owner.address, commitment)), "unknown")
+        return self._commit({("link", owner.address, commitment): False})
 
     # Consents, records, logs -------------------------------------------------------------------
 
@@ -135,46 +131,36 @@ class MemoryLedger(MemoryRegistry):
         return self._commit({("anchor", root): AnchorFacts(root, number, now, organisation, count)})
 
     def attest_erased(
-        self,
-        leaf: bytes,
-        root: bytes,
-        index: int,
-        size: int,
-        path: Sequence[bytes],
-        custodian: int,
-        key: SigningKey,
+        self, leaves: Sequence[bytes], reason: bytes, custodian: int, signer: SigningKey
     ) -> Head:
-        """One attestation per leaf and custodian; the leaf is proved to be anchored."""
-        self._signer(custodian, key)
-        known = self._now.anchor(root)
-        require(known is not None and known.count == size, "root")
-        try:
-            check_inclusion(root, size, index, leaf, path)
-        except ProofRefused:
-            raise LedgerRefused(reason="path") from None
-        before = self._now.erased_by(leaf)
-        require(custodian not in before, "attested")
-        return self._commit({("erased", leaf): before | {custodian}})
+        """One attestation per leaf and custodian; again is harmless."""
+        self._signer(custodian, signer)
+        require(bool(leaves) and any(reason), "empty")
+        return self._commit({("erased", leaf): self._now.erased_by(leaf) | {custodian} for leaf in leaves})
 
     def anchor_checkpoint(
-        self, custodian: int, size: int, root: bytes, map_root: bytes, note: bytes, key: SigningKey
+        self, custodian: int, size: int, root: bytes, map_root: bytes, note: bytes, signer: SigningKey
     ) -> Head:
-        """Sizes grow; two roots at one size are a fork."""
-        self._signer(custodian, key)
+        """Sizes grow; two trees of one size are a fork."""
+        self._signer(custodian, signer)
         known = self._now.checkpoint(custodian)
-        require(known is None or known.size < size, "shrunk" if known and known.size > size else "known")
+        if known is not None and known.size == size:
+            require((known.root, known.map_root) == (root, map_root), "fork")
+        require(known is None or known.size != size, "known")
+        require(known is None or known.size < size, "shrunk")
         block, now = self._now.head.number + 1, self._clock.now()
-        facts = CheckpointFacts(custodian, size, root, map_root, block, now, frozenset())
+        facts = CheckpointFacts(custodian, size, root, map_root, block, now, frozenset(), note)
         return self._commit({("checkpoint", custodian): facts})
 
     def cosign_checkpoint(
-        self, custodian: int, size: int, root: bytes, cosigner: int, key: SigningKey
+        self, custodian: int, size: int, root: bytes, map_root: bytes, cosigner: int, signer: SigningKey
     ) -> Head:
-        """Another custodian puts its name to the newest checkpoint."""
-        self._signer(cosigner, key)
+        """Another custodian puts its name to the newest checkpoint, once."""
+        self._signer(cosigner, signer)
         known = self._now.checkpoint(custodian)
-        require(known is not None and (known.size, known.root) == (size, root), "unknown")
+        require(known is not None, "unknown")
         assert known is not None
+        require((known.size, known.root, known.map_root) == (size, root, map_root), "unknown")
         require(cosigner != custodian and cosigner not in known.cosigners, "cosigned")
         changed = dataclasses.replace(known, cosigners=known.cosigners | {cosigner})
         return self._commit({("checkpoint", custodian): changed})
@@ -201,11 +187,13 @@ class MemoryLedger(MemoryRegistry):
         return self._commit({("glass", entry): made})
 
     def review_break_glass(self, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
-        """Once, by a verified party that was not part of it."""
-        self._party(reviewer, key)
-        facts = self._now.break_glass(entry)
+        """Once, by a ministry officer or the opener's employer."""
+        facts, judge = self._now.break_glass(entry), self._party(reviewer, key)
         require(facts is not None, "unknown")
         assert facts is not None
+        opener = self._now.party(facts.opener)
+        employer = opener is not None and opener.employer == reviewer
+        require(employer or Role.MINISTRY in judge.roles, "reviewer")
         require(not facts.reviewed, "reviewed")
         require(reviewer not in (facts.opener, facts.second), "reviewer")
         return self._commit({("glass", entry): dataclasses.replace(facts, reviewed=True)})

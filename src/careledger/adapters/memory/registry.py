@@ -101,39 +101,45 @@ class MemoryRegistry:
 
     def _signer(self, custodian: int, key: SigningKey, step: tuple[str, ...] = ("active", "leaving")) -> None:
         require(self._get("custodian", custodian) in step, "custodian")
-        require(self._get("signer", custodian) == key.address, "signature")
+        require(self._get("keys", custodian)[0] == key.address, "signature")
 
     # Parties -----------------------------------------------------------------------------------
 
     def propose_organisation(
-        self, number: int, roles: Iterable[Role], licence: bytes, controller: SigningKey
+        self, number: int, roles: Iterable[Role], licence: bytes, sealing_key: bytes, controller: SigningKey
     ) -> Head:
         """A pending organisation under that controller."""
-        placed = frozenset(roles)
+        placed, pending = frozenset(roles), Status.PENDING
         require(bool(placed) and placed <= ORGANISATION_ROLES, "role")
         require(self._now.party(number) is None and number != 0, "taken")
-        pending = Status.PENDING
-        return self._commit(
-            {("party", number): PartyFacts(number, placed, pending, pending, 0, controller.address)}
+        facts = PartyFacts(
+            number, placed, pending, pending, 0, controller.address, sealing_key, licence=licence
         )
+        return self._commit({("party", number): facts})
 
-    def set_keys(
-        self, number: int, sealing_key: bytes, log_key: bytes, signer: Address, controller: SigningKey
+    def replace_sealing_key(self, number: int, sealing_key: bytes, controller: SigningKey) -> Head:
+        """The party's new sealing key."""
+        self._party(number, controller)
+        require(any(sealing_key), "empty")
+        facts = self._get("party", number)
+        return self._commit({("party", number): dataclasses.replace(facts, sealing_key=sealing_key)})
+
+    def verify(
+        self, number: int, licence: bytes, sealing_key: bytes, officer: SigningKey, officer_post: int
     ) -> Head:
-        """The party's key digests and the custodian's signing address."""
-        facts = self._party(number, controller, Status.PENDING, Status.VERIFIED)
-        changed = dataclasses.replace(facts, sealing_key=sealing_key, log_key=log_key)
-        return self._commit({("party", number): changed, ("signer", number): signer})
+        """Pending to verified, for the declaration that the officer checked."""
+        facts = self._now.party(number)
+        require(
+            facts is not None and (facts.licence, facts.sealing_key) == (licence, sealing_key),
+            "other declaration",
+        )
+        return self._move(number, officer, officer_post, Status.VERIFIED, Status.PENDING)
 
     def _move(self, number: int, officer: SigningKey, post: int, new: Status, *from_: Status) -> Head:
         self._officer(post, officer)
         facts = self._get("party", number)
         require(facts is not None and facts.status in from_, "status")
         return self._commit({("party", number): dataclasses.replace(facts, status=new, standing=new)})
-
-    def verify(self, number: int, officer: SigningKey, officer_post: int) -> Head:
-        """Pending to verified."""
-        return self._move(number, officer, officer_post, Status.VERIFIED, Status.PENDING)
 
     def suspend(self, number: int, officer: SigningKey, officer_post: int) -> Head:
         """Verified to suspended."""
@@ -155,16 +161,17 @@ class MemoryRegistry:
         employer: int,
         roles: Iterable[Role],
         licence: bytes,
+        sealing_key: bytes,
         key: Address,
         controller: SigningKey,
     ) -> Head:
         """A verified post of a verified organisation."""
         self._party(employer, controller)
-        placed = frozenset(roles)
+        placed, verified = frozenset(roles), Status.VERIFIED
         require(bool(placed) and placed <= POST_ROLES, "role")
         require(self._now.party(post) is None and post != 0, "taken")
-        verified = Status.VERIFIED
-        return self._commit({("party", post): PartyFacts(post, placed, verified, verified, employer, key)})
+        facts = PartyFacts(post, placed, verified, verified, employer, key, sealing_key, licence=licence)
+        return self._commit({("party", post): facts})
 
     def end_post(self, post: int, employer: int, controller: SigningKey) -> Head:
         """The post is removed."""
@@ -185,11 +192,22 @@ class MemoryRegistry:
         require(self._get("custodian", number) in before, "custodian state")
         return self._commit({("custodian", number): after})
 
-    def join_custodians(self, number: int, controller: SigningKey) -> Head:
+    def join_custodians(
+        self, number: int, log_key: bytes, signer: SigningKey, controller: SigningKey
+    ) -> Head:
         """First of two steps."""
-        facts = self._party(number, controller)
-        require(any(facts.log_key) and any(facts.sealing_key), "keys")
-        return self._step(number, (None, "left"), "joining")
+        self._party(number, controller)
+        require(any(log_key), "empty")
+        require(self._get("custodian", number) in (None, "left"), "custodian state")
+        return self._commit({("custodian", number): "joining", ("keys", number): (signer.address, log_key)})
+
+    def rekey_custodian(
+        self, number: int, log_key: bytes, signer: SigningKey, controller: SigningKey
+    ) -> Head:
+        """New keys at once."""
+        self._party(number, controller)
+        require(self._get("custodian", number) in ("active", "leaving"), "custodian state")
+        return self._commit({("keys", number): (signer.address, log_key)})
 
     def activate_custodian(self, number: int, officer: SigningKey, officer_post: int) -> Head:
         """Second of two steps."""

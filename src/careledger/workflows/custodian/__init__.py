@@ -1,0 +1,1 @@
+"""The custodian's side: what it does with each message, one module per act."""

@@ -1,0 +1,69 @@
+"""Writing the release log: one sealed line per patient and event, durable before anything is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from careledger.domain.custody import LogLine
+from careledger.domain.errors import PatientNotFound
+from careledger.formats.digests import uint
+from careledger.formats.patients import AliasStatement
+from careledger.formats.releases import LogEntry
+from careledger.ports import LedgerView
+from careledger.proofs.release_log import NO_ENTRY, log_entry, sealed_digest, tag_of
+from careledger.sealing.keys import wrap
+from careledger.workflows.custodian.parts import Custody
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a line says beside its place in the chain; see LogEntry for the words."""
+
+    event: str
+    request: bytes = bytes(16)
+    reader: int = 0
+    employer: int = 0
+    session: bytes = bytes(32)
+    person_proof: str = ""
+    rule: str = ""
+    commitment: bytes = bytes(32)
+    purpose: str = ""
+    reason: str = ""
+    compartments: tuple[int, ...] = ()
+    handles: tuple[bytes, ...] = ()
+    custodians: tuple[int, ...] = ()
+
+
+def write(custody: Custody, view: LedgerView, statement: AliasStatement, event: Event) -> bytes:
+    """Appends a line inside the journal's transaction; returns the digest of the sealed entry.
+
+    Call ``grow`` after the transaction, so that the log in memory never runs ahead of the disk.
+    """
+    alias, claim = statement.alias, statement.claim
+    key = custody.rows.audit_key(alias, claim)
+    if key is None:
+        raise PatientNotFound()
+    last = custody.journal.last_line(alias, claim)
+    index = 0 if last is None else last.index + 1
+    entry = LogEntry(
+        index=index,
+        previous=NO_ENTRY if last is None else sealed_digest(last.sealed),
+        alias=alias,
+        claim=claim,
+        custodian=custody.party,
+        at_time=custody.time(view),
+        at_block=view.head.number,
+        **{name: getattr(event, name) for name in Event.__dataclass_fields__},
+    )
+    sealed = wrap(statement.sealing_key, entry.encode(), "log-entry", alias, uint(custody.party), uint(index))
+    digest = sealed_digest(sealed)
+    number = custody.journal.size()
+    line = log_entry(tag_of(key, index), digest)
+    custody.journal.add_line(LogLine(number, alias, claim, index, line, sealed, custody.clock.now()))
+    return digest
+
+
+def grow(custody: Custody) -> None:
+    """Brings the log in memory up to the journal."""
+    for entry in custody.journal.entries(custody.log.size):
+        custody.log.append(entry[:32], entry[32:])

@@ -1,0 +1,203 @@
+"""The controller's orders (restrict, unrestrict, erase, move, accept, confirm, dispute, retire), and retractions.
+
+Order of effects: journal (the order and its log line), rows, for ``erase`` the shares and their keys, receipt, then
+the attestation on the ledger. The journal is replayed at every start, so a crash anywhere ends in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from careledger.domain.custody import KeptVersion
+from careledger.domain.errors import (
+    DepositConflict,
+    MalformedBytes,
+    RecordNotFound,
+    RequestRefused,
+    WritingRefused,
+)
+from careledger.domain.parties import Status
+from careledger.formats.deposits import Retraction, RetractRequest
+from careledger.formats.patients import Order
+from careledger.formats.signed import Signed, open_signed
+from careledger.ports import LedgerView
+from careledger.workflows.custodian import erasures, logbook, standing
+from careledger.workflows.custodian.logbook import Event
+from careledger.workflows.custodian.parts import Custody, alias_facts
+
+ORDER, RETRACTION = "order", "retraction"
+STATES = {"restrict": "restricted", "unrestrict": "kept", "erase": "erased", "move": "moved"}
+FROM = {
+    "restrict": ("kept",),
+    "unrestrict": ("restricted",),
+    "erase": ("kept", "restricted", "retracted", "moved"),
+    "move": ("kept", "restricted", "retracted"),
+    "retract": ("kept", "restricted"),
+}
+MARKS = {"confirm": "confirmed", "dispute": "disputed"}
+LONGEST = 3600
+
+
+def order(custody: Custody, body: bytes) -> bytes:
+    """Takes a signed Order; returns a signed receipt about it.
+
+    Handles that this custodian does not keep are passed over. Raises SignatureRefused unless the present controller
+    signed, RequestRefused when its time is over, RecordNotFound for a handle of another alias, DepositConflict for an
+    id used for another order.
+    """
+    signed = Signed.decode(body)
+    claimed = Order.decode(signed.body)
+    view = custody.ledger.fresh_head()
+    facts = alias_facts(view, claimed.alias)
+    made = open_signed(Order, signed, facts.controller, custody.deployment)
+    known = custody.journal.act(ORDER, made.id)
+    if known is not None and known.digest != made.digest():
+        raise DepositConflict(what="order id")
+    if known is None:
+        _check(custody, view, made)
+        event = Event(
+            "order", request=made.id, reason=f"{made.act} {made.reason}".strip()[:64], handles=made.handles
+        )
+        number = _write(custody, view, made.alias, ORDER, made.id, made.digest(), body, event)
+        apply_order(custody, body, number)
+    erasures.attest_owed(custody)
+    kept = _versions(custody, made.alias, made.handles)
+    return custody.receipt(view, Order.TYPE, made.digest(), len(kept))
+
+
+def _check(custody: Custody, view: LedgerView, made: Order) -> None:
+    if not custody.time(view) <= made.not_after <= custody.time(view) + LONGEST:
+        raise RequestRefused(reason="not-after")
+    if made.act not in (*STATES, *MARKS, "accept", "retire"):
+        raise MalformedBytes(act=made.act[:16])
+    if made.act == "retire" and custody.party in custody.statement(made.alias).custodians:
+        raise RequestRefused(reason="still-on-the-list")
+    _versions(custody, made.alias, made.handles)
+
+
+def _versions(custody: Custody, alias: bytes, handles: Iterable[bytes]) -> list[KeptVersion]:
+    """Those of the versions that are kept here; another custodian may keep more. Raises RecordNotFound."""
+    found = []
+    for handle in handles:
+        version = custody.rows.version(handle)
+        if version is not None and version.alias != alias:
+            raise RecordNotFound()
+        if version is not None:
+            found.append(version)
+    return found
+
+
+def _write(
+    custody: Custody,
+    view: LedgerView,
+    alias: bytes,
+    kind: str,
+    id: bytes,
+    digest: bytes,
+    body: bytes,
+    event: Event,
+) -> int:
+    statement = custody.statement(alias)
+    with custody.journal.transaction():
+        number = custody.journal.add_act(kind, id, digest, body).number
+        logbook.write(custody, view, statement, event)
+    logbook.grow(custody)
+    return number
+
+
+def apply_order(custody: Custody, body: bytes, act: int) -> None:
+    """What an accepted order changes; also run when the journal is replayed. Repeating is harmless."""
+    made = Order.decode(Signed.decode(body).body)
+    if made.act == "erase":
+        destroy(custody, made.alias, made.handles, made.digest())
+    if made.act == "retire":
+        custody.rows.destroy_shares(made.alias, list(custody.rows.shares(made.alias)))
+    with custody.rows.transaction():
+        if made.act in STATES:
+            _move(custody, made.handles, made.act, STATES[made.act])
+        elif made.act in MARKS:
+            custody.rows.set_mark(made.handles, MARKS[made.act])
+        elif made.act == "accept":
+            custody.rows.accept(made.handles)
+        custody.rows.set_applied(act)
+
+
+def _move(custody: Custody, handles: Iterable[bytes], act: str, state: str) -> None:
+    for handle in handles:
+        version = custody.rows.version(handle)
+        if version is not None and version.state in FROM[act]:
+            custody.rows.set_state([handle], state)
+
+
+def destroy(custody: Custody, alias: bytes, handles: Iterable[bytes], reason: bytes | None) -> None:
+    """The shares of these versions are gone for good, those of batch secrets with the last version of the batch.
+
+    ``reason`` is the order's digest; None if the attestation is on the ledger already.
+    """
+    gone = frozenset(handles)
+    subjects = set(gone)
+    for deposit in custody.rows.deposits(alias):
+        versions = custody.rows.versions_of(deposit.digest)
+        if all(version.handle in gone or version.state == "erased" for version in versions):
+            subjects.add(deposit.digest)
+    custody.rows.destroy_shares(alias, subjects)
+    with custody.rows.transaction():
+        custody.rows.set_state(gone, "erased")
+        if reason is not None:
+            custody.rows.owe_attestations(gone, reason)
+
+
+def retract(custody: Custody, body: bytes) -> bytes:
+    """Takes a RetractRequest; returns a signed receipt about the retraction.
+
+    Raises SignatureRefused, SessionExpired, RecordNotFound, WritingRefused unless each version is the depositor's.
+    """
+    request = RetractRequest.decode(body)
+    claimed = Retraction.decode(request.statement.body)
+    view = custody.ledger.fresh_head()
+    made = _retraction(custody, view, request, claimed)
+    known = custody.journal.act(RETRACTION, made.id)
+    if known is not None and known.digest != made.digest():
+        raise DepositConflict(what="retraction id")
+    if known is None:
+        for version in _versions(custody, made.alias, made.handles):
+            deposit = custody.rows.deposit(version.deposit)
+            if deposit is None or deposit.depositor != made.depositor:
+                raise WritingRefused(reason="depositor-mismatch")
+        event = Event(
+            "order",
+            request=made.id,
+            reader=made.post,
+            employer=made.depositor,
+            reason="retract",
+            handles=made.handles,
+        )
+        number = _write(custody, view, made.alias, RETRACTION, made.id, made.digest(), body, event)
+        apply_retraction(custody, body, number)
+    kept = _versions(custody, made.alias, made.handles)
+    return custody.receipt(view, Retraction.TYPE, made.digest(), len(kept))
+
+
+def _retraction(
+    custody: Custody, view: LedgerView, request: RetractRequest, claimed: Retraction
+) -> Retraction:
+    if request.session is None:
+        if claimed.depositor or claimed.post:
+            raise MalformedBytes(why="only the controller retracts without a session")
+        controller = alias_facts(view, claimed.alias).controller
+        return open_signed(Retraction, request.statement, controller, custody.deployment)
+    session, post = standing.session(view, request.session, custody.deployment)
+    standing.check_time(session, custody.time(view))
+    if post.standing is not Status.VERIFIED:
+        raise WritingRefused(reason="depositor-not-verified")
+    if (session.post, post.employer) != (claimed.post, claimed.depositor):
+        raise WritingRefused(reason="depositor-mismatch")
+    return open_signed(Retraction, request.statement, session.session_key, custody.deployment)
+
+
+def apply_retraction(custody: Custody, body: bytes, act: int) -> None:
+    """What an accepted retraction changes; also run when the journal is replayed."""
+    made = Retraction.decode(RetractRequest.decode(body).statement.body)
+    with custody.rows.transaction():
+        _move(custody, made.handles, "retract", "retracted")
+        custody.rows.set_applied(act)

@@ -1,0 +1,56 @@
+"""After a start, before anything is served: what a crash or a restored backup left is put right.
+
+1. Shred keys without rows are destroyed, rows without shred keys dropped (others remake them).
+2. Acts of the journal that the rows do not show are applied again.
+3. The log is compared with its anchored checkpoint; a log behind it came from an old backup and serves nobody.
+4. Erasures that this custodian attested on the ledger are carried out again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from careledger.domain.custody import Act
+from careledger.workflows.custodian import checkpoint, enrol, erasures, keep_epoch, orders
+from careledger.workflows.custodian.parts import Custody
+
+
+def _nothing(custody: Custody, body: bytes, act: int) -> None:
+    """An act whose rows come before it in the order of effects."""
+    with custody.rows.transaction():
+        custody.rows.set_applied(act)
+
+
+APPLIED: dict[str, Callable[[Custody, bytes, int], None]] = {
+    enrol.KIND: enrol.apply,
+    keep_epoch.KIND: keep_epoch.apply,
+    orders.ORDER: orders.apply_order,
+    orders.RETRACTION: orders.apply_retraction,
+}
+
+
+def settle(custody: Custody) -> int:
+    """Steps 1 and 2, from the directory alone; returns how many shares were dropped."""
+    lost = custody.rows.settle_keys()
+    for act in custody.journal.acts_after(custody.rows.applied()):
+        apply(custody, act)
+    return lost
+
+
+def apply(custody: Custody, act: Act) -> None:
+    """One act of the journal, again."""
+    APPLIED.get(act.kind, _nothing)(custody, act.body, act.number)
+
+
+def rejoin(custody: Custody) -> None:
+    """Steps 3 and 4, from the ledger; raises CustodianBehind, LedgerStale."""
+    view = custody.ledger.fresh_head()
+    checkpoint.restore_head(custody, view.checkpoint(custody.party))
+    erased: dict[bytes, list[bytes]] = defaultdict(list)
+    for handle, alias, leaf, state in custody.rows.all_anchored():
+        if state != "erased" and custody.party in view.erased_by(leaf):
+            erased[alias].append(handle)
+    for alias, handles in erased.items():
+        orders.destroy(custody, alias, handles, None)
+    erasures.attest_owed(custody)

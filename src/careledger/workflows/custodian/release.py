@@ -1,0 +1,256 @@
+"""Shares are released: one request, all checks at one block, logged, then answered.
+
+Order of effects: the log line with the request's id (and the alarm, the count), durable; only then the answer,
+signed by the custodian and sealed to the request's one-time key. A refusal by one who could be named is logged too.
+A custodian whose log is not anchored within 60 seconds answers nobody until it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from careledger.domain.categories import Compartment
+from careledger.domain.consents import Consent
+from careledger.domain.custody import KeptDeposit, KeptVersion
+from careledger.domain.decisions import decide
+from careledger.domain.errors import AccessRefused, CareLedgerError, RecordNotFound, RequestRefused
+from careledger.domain.matrix import VERSIONS
+from careledger.domain.questions import Action, BreakGlass, GeneralUse, Reading
+from careledger.domain.reasons import Permitted, Refused, Rule
+from careledger.domain.records import Ground, RecordVersion, Source
+from careledger.formats.releases import Answer, DepositProof, ReleasedRow, SignedRequest
+from careledger.formats.signed import sign
+from careledger.proofs.merkle import inclusion_path
+from careledger.sealing.keys import wrap
+from careledger.workflows.custodian import checkpoint, logbook, standing
+from careledger.workflows.custodian.asking import (
+    DAY,
+    Asking,
+    authentic,
+    broken_glass,
+    check_rules,
+    consent_of,
+    general_use,
+)
+from careledger.workflows.custodian.logbook import Event
+from careledger.workflows.custodian.parts import Custody, alias_facts
+
+ESCROWED = (Rule.BREAK_GLASS, Rule.GENERAL)
+
+
+@dataclass(frozen=True)
+class Released:
+    """What may be given out: versions with their deposits, and the compartments that were asked."""
+
+    versions: tuple[KeptVersion, ...]
+    deposits: dict[bytes, KeptDeposit]
+
+
+def release(custody: Custody, body: bytes) -> bytes:
+    """Takes a SignedRequest; returns the sealed, signed Answer (HPKE context ``answer``, request digest).
+
+    Raises PatientNotFound, SignatureRefused, PartyNotFound, RequestRefused, SessionExpired, LedgerStale, AccessRefused
+    (with ``reason``, a code, and ``because``), RecordNotFound, CustodianBehind.
+    """
+    signed = SignedRequest.decode(body)
+    view = custody.ledger.fresh_head()
+    statement = custody.statement(signed.request.alias)
+    asking = authentic(custody, view, signed, statement, alias_facts(view, signed.request.alias))
+    if not _unseen(custody, asking):
+        raise RequestRefused(reason="replayed")
+    try:
+        check_rules(custody, asking)
+        checkpoint.check_anchored_in_time(custody)
+        released = permitted(custody, asking)
+    except CareLedgerError as refusal:
+        _log(custody, asking, "refused", reason=_code(refusal))
+        raise
+    entry = _log(custody, asking, "released", released)
+    return _answer(custody, asking, released, entry)
+
+
+def _unseen(custody: Custody, asking: Asking) -> bool:
+    """Burns the id for good, whatever becomes of the request."""
+    with custody.journal.transaction():
+        custody.journal.forget(asking.at - DAY)
+        return custody.journal.remember(asking.request.id, asking.request.not_after)
+
+
+def permitted(custody: Custody, asking: Asking) -> Released:
+    """The versions that this request may have; raises AccessRefused if nothing it asks for is open to it.
+
+    An empty answer is one to a request that was permitted and found nothing.
+    """
+    basis = _Basis(
+        consent_of(custody, asking) if asking.rule is Rule.CONSENT else None,
+        broken_glass(asking) if asking.rule is Rule.BREAK_GLASS else None,
+        general_use(custody, asking) if asking.rule is Rule.GENERAL else None,
+    )
+    everything = custody.rows.versions(asking.request.alias)
+    deposits = {deposit.digest: deposit for deposit in custody.rows.deposits(asking.request.alias)}
+    records = standing.records(everything)
+    employers = standing.Employers(asking.view)
+    found, refusals = [], []
+    for kept in everything:
+        if not _asked(asking, kept):
+            continue
+        deposit = deposits[kept.deposit]
+        version = standing.record_version(kept, deposit, employers.of(kept.author), records[kept.handle])
+        decision = decide(_question(asking, basis, version, kept))
+        if isinstance(decision, Permitted):
+            found.append(kept)
+        else:
+            refusals.append(decision)
+    if not found:
+        _check_open(asking, basis, refusals)
+    return Released(tuple(found), deposits)
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What the rule of a request stands on."""
+
+    consent: Consent | None
+    glass: BreakGlass | None
+    general: GeneralUse | None
+
+
+def _asked(asking: Asking, kept: KeptVersion) -> bool:
+    request, at = asking.request, kept.anchoring
+    if request.as_of and (at is None or at.block > request.as_of):
+        return False
+    if request.handles is not None:
+        return kept.handle in request.handles
+    return kept.compartment in request.compartments
+
+
+def _question(
+    asking: Asking, basis: _Basis, version: RecordVersion, kept: KeptVersion | None = None
+) -> Reading:
+    present = VERSIONS[asking.view.matrix_version()]
+    at = kept.anchoring if kept is not None else None
+    return Reading(
+        action=Action.RELEASE,
+        rule=asking.rule,
+        version=version,
+        patient=standing.patient(asking.facts, asking.statement),
+        purpose=asking.purpose,
+        present=present,
+        anchored=present if at is None else VERSIONS[at.matrix],
+        at=asking.at,
+        reader=asking.reader,
+        by_controller=asking.rule is Rule.OWN,
+        consent=basis.consent,
+        general=basis.general,
+        break_glass=basis.glass,
+    )
+
+
+def _check_open(asking: Asking, basis: _Basis, refusals: list[Refused]) -> None:
+    """Nothing is given out: raises unless one of the named compartments would be open to this request."""
+    request = asking.request
+    for number in request.compartments if request.handles is None else ():
+        probe = RecordVersion(
+            request.alias, bytes(32), Compartment.numbered(number), Source.SIGNED, Ground.OWN
+        )
+        decision = decide(_question(asking, basis, probe))
+        if isinstance(decision, Permitted):
+            return
+        refusals.append(decision)
+    if not refusals:
+        raise RecordNotFound()
+    raise AccessRefused(reason=refusals[0].reason.code, because=refusals[0].explanation)
+
+
+def _code(refusal: CareLedgerError) -> str:
+    return str(refusal.details.get("reason", type(refusal).__name__))[:64]
+
+
+def _log(
+    custody: Custody, asking: Asking, event: str, released: Released | None = None, reason: str = ""
+) -> bytes:
+    """The line (and the alarm, and the count) durable; returns the digest of the sealed entry."""
+    request = asking.request
+    versions = released.versions if released is not None else ()
+    line = Event(
+        event,
+        request=request.id,
+        reader=request.reader,
+        employer=request.employer,
+        session=request.session,
+        person_proof=asking.session.proof if asking.session is not None else "",
+        rule=asking.rule.code,
+        commitment=request.entry if asking.rule is Rule.BREAK_GLASS else request.commitment,
+        purpose=request.purpose,
+        reason=reason,
+        compartments=tuple(sorted({version.compartment for version in versions} | set(request.compartments))),
+        handles=tuple(version.handle for version in versions),
+        custodians=request.custodians,
+    )
+    with custody.journal.transaction():
+        entry = logbook.write(custody, asking.view, asking.statement, line)
+        if released is not None and asking.rule is Rule.BREAK_GLASS:
+            alarm = Event("alarm", **{name: getattr(line, name) for name in _ALARMED})
+            logbook.write(custody, asking.view, asking.statement, alarm)
+        if released is not None and asking.rule is Rule.GENERAL:
+            custody.journal.count_general(request.reader, asking.at // DAY, request.alias)
+    logbook.grow(custody)
+    return entry
+
+
+_ALARMED = tuple(name for name in Event.__dataclass_fields__ if name not in ("event", "handles"))
+
+
+def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) -> bytes:
+    shares = custody.rows.shares(asking.request.alias)
+    rows = tuple(
+        _row(version, released.deposits[version.deposit], shares, asking.rule in ESCROWED)
+        for version in released.versions
+    )
+    used = {version.deposit: None for version in released.versions}
+    compartments = {version.compartment: None for version in released.versions}
+    answer = Answer(
+        request=asking.digest,
+        custodian=custody.party,
+        at_block=asking.view.head.number,
+        at_time=asking.at,
+        entry=entry,
+        rows=rows,
+        deposits=tuple(DepositProof.decode(released.deposits[digest].proof) for digest in used),
+        epochs=tuple(
+            kept.signed
+            for compartment in compartments
+            for kept in custody.rows.epochs(asking.request.alias, compartment)
+        ),
+    )
+    signed = sign(answer, custody.keys.signing, custody.deployment)
+    return wrap(asking.request.ephemeral_key, signed.encode(), "answer", asking.digest)
+
+
+def _row(
+    version: KeptVersion, deposit: KeptDeposit, shares: dict[bytes, bytes], with_escrow: bool
+) -> ReleasedRow:
+    at, known = version.anchoring, version.all_commitments
+    escrow = shares.get(deposit.digest) if with_escrow else None
+    return ReleasedRow(
+        deposit=deposit.digest,
+        handle=version.handle,
+        compartment=version.compartment,
+        epoch=deposit.epoch,
+        header=version.header,
+        manifest=version.manifest,
+        body=version.body,
+        commitments=version.commitments,
+        place=deposit.place,
+        share=shares.get(version.handle),
+        path=tuple(inclusion_path(known, deposit.place - 1)) if known else (),
+        root=None if at is None else at.root,
+        index=0 if at is None else at.index,
+        size=0 if at is None else at.size,
+        anchor_path=() if at is None else at.path,
+        escrow=escrow,
+        escrow_place=0 if escrow is None else deposit.place,
+        state=version.state,
+        mark=version.mark,
+        unasked=deposit.ground == Ground.UNASKED.code and not version.accepted,
+    )

@@ -1,0 +1,144 @@
+"""Ledger facts as the values that decisions take: posts, patients, consents, versions; and session checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from careledger.domain.categories import Compartment
+from careledger.domain.consents import Consent, Purpose, Window
+from careledger.domain.custody import KeptDeposit, KeptVersion
+from careledger.domain.errors import PartyNotFound, SessionExpired, SignatureRefused
+from careledger.domain.facts import AliasFacts, PartyFacts
+from careledger.domain.parties import ControllerKind, PartyId
+from careledger.domain.records import Ground, Mark, Patient, Post, RecordState, RecordVersion, Source
+from careledger.formats.patients import AliasStatement, Certificate
+from careledger.formats.releases import MOST_SESSION, SessionProof, SessionStatement
+from careledger.formats.scopes import grantee_of, scope_of
+from careledger.formats.signed import Signed, open_signed
+from careledger.ports import LedgerView
+
+_STATES = {"moved": RecordState.ERASED}  # like an erased one, a moved version is nobody's to read
+
+
+def party(view: LedgerView, number: int) -> PartyFacts:
+    """A registered party; raises PartyNotFound."""
+    facts = view.party(number)
+    if facts is None:
+        raise PartyNotFound(party=number)
+    return facts
+
+
+def session(view: LedgerView, proof: SessionProof, deployment: bytes) -> tuple[SessionStatement, PartyFacts]:
+    """A session statement that its post signed, and that post; its time is another question.
+
+    Raises PartyNotFound, SignatureRefused, and SessionExpired for one that was made for over 12 hours.
+    """
+    claimed = SessionStatement.decode(proof.statement.body)
+    facts = party(view, claimed.post)
+    statement = open_signed(SessionStatement, proof.statement, facts.controller, deployment)
+    if not 0 < statement.until - statement.made <= MOST_SESSION:
+        raise SessionExpired(post=claimed.post)
+    return statement, facts
+
+
+def check_time(statement: SessionStatement, at: int) -> None:
+    """Raises SessionExpired unless the session lives at that second."""
+    if not statement.made <= at < statement.until:
+        raise SessionExpired(post=statement.post)
+
+
+def post(view: LedgerView, facts: PartyFacts, teams: Iterable[int] = ()) -> Post:
+    """A post with its employer's roles and status; of ``teams`` those that it is in."""
+    employer = party(view, facts.employer) if facts.employer else facts
+    return Post(
+        PartyId(facts.number),
+        PartyId(employer.number),
+        facts.roles,
+        employer.roles,
+        facts.status,
+        employer.status,
+        frozenset(team for team in teams if view.in_team(facts.number, team)),
+    )
+
+
+def patient(facts: AliasFacts, statement: AliasStatement) -> Patient:
+    """An alias with its present controller."""
+    guardian = facts.kind is ControllerKind.GUARDIAN
+    registrar = PartyId(statement.registrar) if statement.registrar else None
+    return Patient(facts.alias, facts.kind, registrar, facts.until if guardian else None)
+
+
+def consent(view: LedgerView, facts: AliasFacts, signed: Signed, deployment: bytes) -> Consent:
+    """A certificate and what the ledger says of its consent; raises MalformedBytes, CannotExpress."""
+    certificate = Certificate.decode(signed.body)
+    try:
+        open_signed(Certificate, signed, facts.controller, deployment)
+        present = True
+    except SignatureRefused:
+        present = False
+    slot = view.consent(certificate.owner, certificate.commitment)
+    given = slot is not None and slot.given_at > 0
+    window = Window(slot.start, slot.end) if slot is not None and given else Window(0, 1)
+    return Consent(
+        certificate.alias,
+        grantee_of(certificate.grantee),
+        scope_of(certificate.scope),
+        Purpose.of(certificate.purpose),
+        window,
+        given,
+        slot is not None and slot.revoked_at > 0,
+        present,
+        certificate.ready_made,
+    )
+
+
+def record_version(
+    kept: KeptVersion, deposit: KeptDeposit, employer: int, record: frozenset[bytes]
+) -> RecordVersion:
+    """A kept version as decisions take it; ``employer`` is its signing author's, 0 for none."""
+    state = _STATES.get(kept.state) or RecordState.of(kept.state)
+    return RecordVersion(
+        kept.alias,
+        kept.handle,
+        Compartment.numbered(kept.compartment),
+        Source.of(deposit.source),
+        Ground.of(deposit.ground),
+        PartyId(deposit.depositor) if deposit.depositor else None,
+        PartyId(kept.author) if kept.author else None,
+        PartyId(employer) if employer else None,
+        kept.signed,
+        kept.clinical_month,
+        record,
+        kept.accepted,
+        state,
+        Mark.of(kept.mark),
+    )
+
+
+class Employers:
+    """Employers of authors at one block, each asked once."""
+
+    def __init__(self, view: LedgerView) -> None:
+        self._view = view
+        self._known: dict[int, int] = {}
+
+    def of(self, author: int) -> int:
+        """The author's employer (or itself), 0 for an unregistered one."""
+        if author not in self._known:
+            facts = self._view.party(author) if author else None
+            self._known[author] = 0 if facts is None else facts.employer or facts.number
+        return self._known[author]
+
+
+def records(versions: Iterable[KeptVersion]) -> dict[bytes, frozenset[bytes]]:
+    """Handle → the handles of all versions of the same record, joined by who names whom as predecessor."""
+    groups: dict[bytes, set[bytes]] = {}
+    for version in versions:
+        mine = groups.setdefault(version.handle, {version.handle})
+        if version.predecessor is None:
+            continue
+        others = groups.setdefault(version.predecessor, {version.predecessor})
+        if others is not mine:
+            mine |= others
+            groups.update((handle, mine) for handle in others)
+    return {handle: frozenset(group) for handle, group in groups.items()}
