@@ -23,18 +23,17 @@ from careledger.domain.errors import (
     NotEnoughShares,
 )
 from careledger.formats.bodies import RecordBody
-from careledger.formats.cids import RAW, check_block, codec_of
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import Manifest
 from careledger.formats.digests import digest
-from careledger.formats.large import Index, open_large
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch, open_back
 from careledger.sealing.keys import SealingKey, Secret
-from careledger.sealing.shamir import Share, combine
-from careledger.sealing.states import Ciphertext, VerifiedCiphertext, verify, verify_digest
+from careledger.sealing.shamir import combine
+from careledger.sealing.states import VerifiedCiphertext
 from careledger.workflows.asking import Access, Asked, ask
+from careledger.workflows.blocks import sealed_block
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
 from careledger.workflows.second_look import judge
@@ -182,24 +181,16 @@ def _open(
     """One version opened; raises what it failed at."""
     if "erased" in found.states:
         raise AccessRefused(reason="erased")
-    manifest_block = _block(network, found.row.manifest)
+    manifest_block = sealed_block(network, found.row.manifest)
     secret, manifest = _record_secret(network, access, found, seeds, manifest_block)
     _check_manifest(manifest, statement.alias, found)
     custodial = found.custodial_secret(network.thresholds.opening)
     key = sealed.body_key(secret, custodial)
-    opened = sealed.open_body(key, manifest.body_key_commitment, _block(network, found.row.body))
+    opened = sealed.open_body(key, manifest.body_key_commitment, sealed_block(network, found.row.body))
     body = RecordBody.decode(opened.data)
     if digest("fhir-content", body.canonical) != manifest.content_digest:
         raise DigestMismatch(what="content")
     return Record(manifest, body, secret, found, judge(network, statement, found, manifest))
-
-
-def _block(network: Network, cid: bytes) -> VerifiedCiphertext:
-    """The sealed bytes that a CID names, verified; over 1 MiB they lie in chunks under an index."""
-    if codec_of(cid) == RAW:
-        return verify(Ciphertext(network.blocks.get(cid)), cid)
-    index = Index.decode(check_block(cid, network.blocks.get(cid)))
-    return verify_digest(Ciphertext(open_large(cid, network.blocks.get)), index.sha256)
 
 
 def _record_secret(
@@ -216,7 +207,7 @@ def _record_secret(
         return given, _manifest(given, manifest_block)
     if place in seeds:
         epoch = Epoch(found.statement.alias, *place)
-        header = _block(network, found.row.header)
+        header = sealed_block(network, found.row.header)
         secret = sealed.record_secret(sealed.open_header(SealingKey(seeds[place]), epoch, header), handle)
         return secret, _manifest(secret, manifest_block)
     return _from_escrow(network, found, manifest_block)
@@ -228,16 +219,12 @@ def _from_escrow(network: Network, found: Found, block: VerifiedCiphertext) -> t
     if len(found.escrow) < needed:
         raise NotEnoughShares(needed=needed, found=len(found.escrow))
     for chosen in combinations(found.escrow.values(), needed):
-        secret = sealed.record_secret(_combined(chosen, needed), found.row.handle)
+        secret = sealed.record_secret(combine(chosen, needed), found.row.handle)
         try:
             return secret, _manifest(secret, block)
         except CannotOpen:
             continue
     raise NotEnoughShares(needed=needed, found=0)
-
-
-def _combined(shares: tuple[Share, ...], needed: int) -> Secret:
-    return combine(shares, needed)
 
 
 def _manifest(secret: Secret, block: VerifiedCiphertext) -> Manifest:
