@@ -109,7 +109,7 @@ class LedgerView(Protocol):
         ...
 
     def custodians(self) -> tuple[CustodianFacts, ...]:
-        """The active custodians, by number."""
+        """The custodians that serve, by number: active or leaving, the organisation verified."""
         ...
 
     def custodian(self, number: int) -> CustodianFacts | None:
@@ -117,6 +117,10 @@ class LedgerView(Protocol):
         ...
 
     def alias(self, alias: bytes) -> AliasFacts | None: ...
+
+    def linked(self, owner: Address, commitment: bytes) -> bool:
+        """Whether that link of two aliases stands; owner is the zero address for the officers' links."""
+        ...
 
     def consent(self, owner: Address, commitment: bytes) -> ConsentFacts | None: ...
 
@@ -142,8 +146,8 @@ class LedgerView(Protocol):
 class Ledger(Protocol):
     """The ledger: trusted for order and finality, not for freshness of a single node's view.
 
-    Every act returns the block in which it is final, raises LedgerRefused with the contract's reason, or
-    TransactionRefused. Acts whose authority is a signature argument may be relayed with any key.
+    Every act returns the block in which it is final, raises LedgerRefused with the contract's ``reason``, or
+    TransactionRefused. Acts whose authority is a signature may be relayed with any key.
     """
 
     @property
@@ -169,16 +173,20 @@ class Ledger(Protocol):
     # Parties -----------------------------------------------------------------------------------
 
     def propose_organisation(
-        self, number: int, roles: Iterable[Role], licence: bytes, controller: SigningKey
-    ) -> Head: ...
-
-    def set_keys(
-        self, number: int, sealing_key: bytes, log_key: bytes, signer: Address, controller: SigningKey
+        self, number: int, roles: Iterable[Role], licence: bytes, sealing_key: bytes, controller: SigningKey
     ) -> Head:
-        """Digests of the sealing and log keys, and the address that signs a custodian's answers."""
+        """A pending organisation; ``licence`` is a commitment, ``sealing_key`` a digest, both 32 bytes."""
         ...
 
-    def verify(self, number: int, officer: SigningKey, officer_post: int) -> Head: ...
+    def replace_sealing_key(self, number: int, sealing_key: bytes, controller: SigningKey) -> Head:
+        """The digest of a verified party's new sealing key."""
+        ...
+
+    def verify(
+        self, number: int, licence: bytes, sealing_key: bytes, officer: SigningKey, officer_post: int
+    ) -> Head:
+        """The officer names the licence and key that were checked; other ones on the ledger are refused."""
+        ...
 
     def suspend(self, number: int, officer: SigningKey, officer_post: int) -> Head: ...
 
@@ -192,16 +200,34 @@ class Ledger(Protocol):
         employer: int,
         roles: Iterable[Role],
         licence: bytes,
+        sealing_key: bytes,
         key: Address,
         controller: SigningKey,
-    ) -> Head: ...
+    ) -> Head:
+        """A verified post that acts by ``key``; ``sealing_key`` is the digest of the key that is sealed to."""
+        ...
 
-    def end_post(self, post: int, employer: int, controller: SigningKey) -> Head: ...
+    def end_post(self, post: int, controller: SigningKey) -> Head:
+        """By the controller of the post's employer."""
+        ...
+
 
     def rotate_party(self, number: int, old: SigningKey, new: SigningKey) -> Head: ...
 
-    def join_custodians(self, number: int, controller: SigningKey) -> Head:
-        """First of two steps; ``activate_custodian`` is the second."""
+    def join_custodians(
+        self, number: int, log_key: bytes, signer: SigningKey, controller: SigningKey
+    ) -> Head:
+        """First of two steps; ``activate_custodian`` is the second.
+
+        ``log_key`` is the digest of the release log's key; ``signer`` signs the custodian's answers, and here
+        shows that it exists.
+        """
+        ...
+
+    def rekey_custodian(
+        self, number: int, log_key: bytes, signer: SigningKey, controller: SigningKey
+    ) -> Head:
+        """A serving custodian takes new keys at once."""
         ...
 
     def activate_custodian(self, number: int, officer: SigningKey, officer_post: int) -> Head: ...
@@ -214,25 +240,39 @@ class Ledger(Protocol):
 
     def create_team(self, team: int, organisation: int, parent: int, controller: SigningKey) -> Head: ...
 
-    def join_team(self, post: int, team: int, organisation: int, controller: SigningKey) -> Head: ...
+    def join_team(self, post: int, team: int, controller: SigningKey) -> Head:
+        """By the controller of the organisation that formed the team."""
+        ...
 
-    def leave_team(self, post: int, team: int, organisation: int, controller: SigningKey) -> Head: ...
+
+    def leave_team(self, post: int, team: int, controller: SigningKey) -> Head: ...
 
     # Patients ----------------------------------------------------------------------------------
 
-    def register_patient(self, registration: bytes, registrar: int, controller: SigningKey) -> Head: ...
+    def register_patient(self, registration: bytes, registrar: int, controller: SigningKey) -> Head:
+        """``registration`` is 16 random bytes; a number is never given again."""
+        ...
 
-    def end_registration(self, registration: bytes, registrar: int, controller: SigningKey) -> Head: ...
+    def end_registration(self, registration: bytes, controller: SigningKey) -> Head:
+        """By the controller of the registrar."""
+        ...
+
 
     def open_alias(
         self,
         alias: bytes,
-        owner: Address,
+        owner: SigningKey,
         kind: ControllerKind,
         until: int,
         registrar: int,
+        answering: SigningKey | None,
         relay: SigningKey,
-    ) -> Head: ...
+    ) -> Head:
+        """A new alias under ``owner``; for kind ``registrar`` the organisation's controller answers for it too.
+
+        ``until`` is a guardian's end and ``registrar`` an organisation, 0 for other kinds.
+        """
+        ...
 
     def rotate_alias(
         self,
@@ -246,19 +286,17 @@ class Ledger(Protocol):
         """Rotation and claim: signed by the present controller and by the new one."""
         ...
 
-    def close_alias(
-        self, alias: bytes, officers: Sequence[tuple[int, SigningKey]], relay: SigningKey
-    ) -> Head:
-        """Death: two ministry officers sign; the kind becomes ``nobody``."""
+    def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
+        """Death: the word of two ministry officers, given at once or one after the other; then ``nobody``."""
         ...
 
-    def link_aliases(
-        self, commitment: bytes, first: bytes, second: bytes, signers: Sequence[SigningKey], relay: SigningKey
-    ) -> Head: ...
+    def link_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
+        """Two aliases are one person; ``owner`` is a key used for this link alone."""
+        ...
 
-    def unlink_aliases(
-        self, commitment: bytes, first: bytes, second: bytes, signers: Sequence[SigningKey], relay: SigningKey
-    ) -> Head: ...
+    def unlink_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
+        """Undoes a link for good."""
+        ...
 
     # Consents, records, logs -------------------------------------------------------------------
 
@@ -266,32 +304,34 @@ class Ledger(Protocol):
         self, owner: SigningKey, commitment: bytes, start: int, end: int, relay: SigningKey
     ) -> Head: ...
 
-    def revoke_consent(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head: ...
+    def revoke_consent(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
+        """Revoking an unknown id burns it; revoking again is harmless."""
+        ...
 
     def anchor(self, root: bytes, count: int, organisation: int, controller: SigningKey) -> Head:
         """The commit point of a deposit. Anchoring a known root again by the same organisation is harmless."""
         ...
 
     def attest_erased(
-        self,
-        leaf: bytes,
-        root: bytes,
-        index: int,
-        size: int,
-        path: Sequence[bytes],
-        custodian: int,
-        key: SigningKey,
-    ) -> Head: ...
+        self, leaves: Sequence[bytes], reason: bytes, custodian: int, signer: SigningKey
+    ) -> Head:
+        """A serving custodian destroyed its shares of these leaves; ``reason`` is the order's digest.
+
+        At least one leaf. Attesting again is harmless.
+        """
+        ...
 
     def anchor_checkpoint(
-        self, custodian: int, size: int, root: bytes, map_root: bytes, note: bytes, key: SigningKey
+        self, custodian: int, size: int, root: bytes, map_root: bytes, note: bytes, signer: SigningKey
     ) -> Head:
-        """``note`` is the digest of the signed checkpoint note."""
+        """``note`` is the digest of the signed checkpoint note. The same again is refused as ``known``."""
         ...
 
     def cosign_checkpoint(
-        self, custodian: int, size: int, root: bytes, cosigner: int, key: SigningKey
-    ) -> Head: ...
+        self, custodian: int, size: int, root: bytes, map_root: bytes, cosigner: int, signer: SigningKey
+    ) -> Head:
+        """Another serving custodian signs under an anchored checkpoint, once."""
+        ...
 
     def open_break_glass(
         self,
@@ -304,10 +344,15 @@ class Ledger(Protocol):
         relay: SigningKey,
     ) -> Head: ...
 
-    def review_break_glass(self, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head: ...
+    def review_break_glass(self, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
+        """By a ministry officer or the opener's employer, never by who opened it or stood by."""
+        ...
 
     def enact_matrix(self, version: int, officers: Sequence[tuple[int, SigningKey]]) -> Head:
-        """The ministry officers' vote for that version of domain.matrix; in force after the delay."""
+        """The officers' votes for the next version of domain.matrix, given at once or one after the other.
+
+        Once the threshold is reached it is in force after the ledger's delay; votes beyond it are not cast.
+        """
         ...
 
 

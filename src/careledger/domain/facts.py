@@ -20,7 +20,8 @@ class Head:
 class PartyFacts:
     """A public party. ``standing`` is its status, or its employer's if that is worse.
 
-    ``controller`` is a 20-byte address; digests are 32 bytes, zero while not set; ``employer`` is 0 for organisations.
+    ``controller`` is a 20-byte address; digests (of the sealing key, a custodian's log key, the licence) are 32 bytes,
+    zero while not set; ``employer`` is 0 for organisations.
     """
 
     number: int
@@ -31,21 +32,29 @@ class PartyFacts:
     controller: bytes
     sealing_key: bytes = bytes(32)
     log_key: bytes = bytes(32)
+    licence: bytes = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class CustodianFacts:
-    """An organisation that keeps shares: the address that signs its answers and the digests of its keys."""
+    """An organisation that keeps shares: the address that signs its answers and the digests of its keys.
+
+    ``leaving``: it goes on serving while its shares are remade, and takes no new patients.
+    """
 
     number: int
     signer: bytes
     sealing_key: bytes
     log_key: bytes
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AliasFacts:
-    """Who controls an alias: address, kind, end of a guardianship (0: none), registrar (0 once claimed)."""
+    """Who controls an alias: address, kind, end of a guardianship (0: none), registrar (0 once claimed).
+
+    Of the dead, whose kind is ``nobody``, the address is zero.
+    """
 
     alias: bytes
     controller: bytes
@@ -56,7 +65,10 @@ class AliasFacts:
 
 @dataclass(frozen=True, slots=True)
 class ConsentFacts:
-    """A consent's slot: window [start, end) in unix seconds, when it was given and revoked (0: not)."""
+    """A consent's slot: window [start, end) in unix seconds, when it was given and revoked (0: not).
+
+    An id that was burnt has window and ``given_at`` 0.
+    """
 
     start: int
     end: int
@@ -91,7 +103,10 @@ class BreakGlassFacts:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """The newest anchored checkpoint of a custodian's release log."""
+    """The newest anchored checkpoint of a custodian's release log.
+
+    ``note`` is the digest of the signed note; ``forked``: another tree of a size it anchored was shown.
+    """
 
     custodian: int
     size: int
@@ -100,3 +115,5 @@ class CheckpointFacts:
     block: int
     time: int
     cosigners: frozenset[int]
+    note: bytes = bytes(32)
+    forked: bool = False

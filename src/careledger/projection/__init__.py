@@ -1,1 +1,1 @@
-"""Ledger events to facts, as a fold: every table built here can be dropped and rebuilt."""
+"""From the ledger's events to facts: a pure fold into rows with history, and the view of them at one block."""

@@ -1,0 +1,145 @@
+"""Follows the chain: reads the events of the contracts that the directory names and folds them into rows.
+
+A contract that the directory names later may have spoken before it was named; then everything is folded again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from careledger.adapters.evm.blocks import Header
+from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.contract import Contract
+from careledger.adapters.evm.facts import FactTables
+from careledger.domain.errors import BlockNotFound, LedgerRefused
+from careledger.domain.facts import Head
+from careledger.formats.signatures import Address
+from careledger.projection.fold import fold
+from careledger.projection.happened import Happened
+from careledger.projection.rows import State
+from careledger.projection.view import FactsView
+
+CHUNK = 1_000
+"""Blocks that are folded in one commit."""
+
+NAMES = {
+    "Registry": "Records",  # one contract with the records
+    **{
+        name: name
+        for name in (
+            "Records",
+            "AccessPolicy",
+            "WriteChart",
+            "Aliases",
+            "Teams",
+            "Links",
+            "Consents",
+            "Leaves",
+            "Checkpoints",
+            "BreakGlass",
+        )
+    },
+}
+"""The directory's names that this version knows, and the artifact of each; others are passed over."""
+
+
+def head_of(header: Header) -> Head:
+    """The block as the facts name it."""
+    return Head(header.number, header.hash, header.timestamp)
+
+
+class Follower:
+    """Keeps the rows at the chain's head. Safe to use from several threads."""
+
+    def __init__(self, chain: EmbeddedChain, directory: Address, tables: FactTables) -> None:
+        self._chain, self._tables, self._lock = chain, tables, threading.Lock()
+        self._directory = Contract.at(directory, "Directory")
+        self._contracts: dict[Address, Contract] = {}
+        self._named: dict[str, Address] = {}
+        self._position = self._known_position()
+
+    def contract(self, name: str) -> Contract:
+        """The contract that the directory names now; raises LedgerRefused if there is none."""
+        self.catch_up()
+        if name == "Directory":
+            return self._directory
+        if name not in self._named or name not in NAMES:
+            raise LedgerRefused(reason="unknown", contract=name)
+        return self._contracts[self._named[name]]
+
+    def view(self, block: int | None = None) -> FactsView:
+        """The facts after that block (None: the head); raises BlockNotFound for one that is not there yet."""
+        head = self.catch_up()
+        header = head if block is None else self._chain.header(block)
+        return FactsView(head_of(header), self._tables.reader(header.number))
+
+    def catch_up(self) -> Header:
+        """Folds what is new and gives the head it reached."""
+        with self._lock:
+            head = self._chain.head
+            if self._position < head.number or not self._named:
+                self._follow(head)
+            return head
+
+    def rebuild(self) -> Header:
+        """Drops every row and folds the chain again from genesis."""
+        with self._lock:
+            self._start_again()
+            head = self._chain.head
+            self._follow(head)
+            return head
+
+    def _follow(self, head: Header) -> None:
+        if not self._named:
+            self._learn_names(0, self._position)
+        if self._learn_names(self._position + 1, head.number) and self._position >= 0:
+            self._start_again()
+        while self._position < head.number:
+            first, last = self._position + 1, min(self._position + CHUNK, head.number)
+            state = State(self._tables.reader(self._position))
+            fold(state, self._events(first, last))
+            digest = self._chain.header(last).hash
+            self._tables.commit(last, digest, self._directory.address, state.written)
+            self._position = last
+
+    def _learn_names(self, first: int, last: int) -> bool:
+        """Reads what the directory named in these blocks; whether it was a contract not known before."""
+        before = len(self._contracts)
+        for found in self._directory.history(self._chain, "ContractNamedV1", first, last):
+            name, address = _text(found.event.fields["name"]), found.event.fields["contract"]
+            self._named[name] = address
+            if address not in self._contracts and name in NAMES:
+                self._contracts[address] = Contract.at(address, NAMES[name])
+        return len(self._contracts) != before
+
+    def _events(self, first: int, last: int) -> Iterator[Happened]:
+        times: dict[int, int] = {}
+        for found in self._chain.logs(first, last):
+            contract = self._contracts.get(found.log.address)
+            event = contract.event(found.log) if contract else None
+            if event is None:
+                continue
+            if found.block not in times:
+                times[found.block] = self._chain.header(found.block).timestamp
+            yield Happened(event.name, event.fields, found.block, times[found.block])
+
+    def _known_position(self) -> int:
+        """The position of the kept rows, if they are of this chain; else −1, and nothing is kept."""
+        kept = self._tables.position(self._directory.address)
+        try:
+            if kept is not None and self._chain.header(kept[0]).hash == kept[1]:
+                return kept[0]
+        except BlockNotFound:
+            pass
+        self._start_again()
+        return self._position
+
+    def _start_again(self) -> None:
+        self._tables.clear()
+        self._position = -1
+
+
+def _text(name: bytes) -> str:
+    """A directory key as text."""
+    return name.rstrip(b"\0").decode("ascii", "replace")

@@ -1,0 +1,121 @@
+"""What every act on the ledger needs: the contracts, the facts, sending and its refusals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from careledger.adapters.evm.blocks import Receipt
+from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.contract import Contract
+from careledger.adapters.evm.facts import FactTables
+from careledger.adapters.evm.following import Follower, head_of
+from careledger.adapters.evm.revert import revert_reason
+from careledger.adapters.evm.transactions import Transaction
+from careledger.domain.errors import BlockNotFound, LedgerRefused, LedgerStale, TransactionRefused
+from careledger.domain.facts import Head
+from careledger.formats.consent_messages import LedgerMessage
+from careledger.formats.signatures import Address, SigningKey
+from careledger.formats.signed import deployment_id
+from careledger.ports import Clock
+from careledger.projection.view import FactsView
+
+GAS = 30_000_000
+DEADLINE = 1_800
+"""Seconds that a signed message may still be carried, well below the contracts' hour."""
+
+
+class EvmLedgerBase:
+    """The contracts of one network on an embedded chain, found through its directory, and their facts."""
+
+    def __init__(
+        self, chain: EmbeddedChain, directory: Address, clock: Clock, facts: Path | None = None
+    ) -> None:
+        """``facts`` is the file of the projection (None: in memory); it may be deleted at any time."""
+        self._chain, self._directory, self._clock = chain, directory, clock
+        self._tables = FactTables(facts)
+        self._follower = Follower(chain, directory, self._tables)
+        self._lanes: dict[Address, threading.Lock] = {}
+        self._lanes_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Closes the projection and the chain."""
+        self._tables.close()
+        self._chain.close()
+
+    @property
+    def chain_id(self) -> int:
+        """The network's number."""
+        return self._chain.chain_id
+
+    @property
+    def deployment(self) -> bytes:
+        """What signed statements are bound to."""
+        return deployment_id(self._chain.chain_id, self._directory)
+
+    def contract(self, name: str) -> Address:
+        """The address that the directory gives for a name now; raises LedgerRefused for an unknown one."""
+        return self._follower.contract(name).address
+
+    def fresh_head(self) -> FactsView:
+        """The newest block; on the chain's own machine it is never too old."""
+        return self._follower.view()
+
+    def at(self, block: int) -> FactsView:
+        """The facts as they stood after that block; raises LedgerStale for one that is not there yet."""
+        try:
+            return self._follower.view(block)
+        except BlockNotFound:
+            raise LedgerStale(block=block) from None
+
+    def rebuild(self) -> Head:
+        """Drops the projection and folds it again from genesis; gives the head it reached."""
+        return head_of(self._follower.rebuild())
+
+    # Sending -----------------------------------------------------------------------------------
+
+    def _contract(self, name: str) -> Contract:
+        return self._follower.contract(name)
+
+    def _act(self, sender: SigningKey, contract: str, function: str, *arguments: Any) -> Head:
+        """One transaction; raises LedgerRefused with the contract's reason."""
+        return self._acts(sender, contract, function, [arguments])
+
+    def _acts(self, sender: SigningKey, contract: str, function: str, calls: Iterable[Sequence[Any]]) -> Head:
+        """Several by one sender in one block, in order; raises the first refusal. Gives the last one's block."""
+        called = self._contract(contract)
+        receipts = self._sent(sender, called.address, [called.calldata(function, *each) for each in calls])
+        for receipt in receipts:
+            if not receipt.success:
+                raise LedgerRefused(reason=revert_reason(receipt.output))
+        return head_of(self._chain.header(receipts[-1].block))
+
+    def _sent(self, sender: SigningKey, to: Address, calls: Sequence[bytes]) -> list[Receipt]:
+        address = sender.address
+        with self._lanes_lock:
+            lane = self._lanes.setdefault(address, threading.Lock())
+        with lane:
+            nonce = self._chain.nonce(address)
+            transactions = [
+                Transaction(self.chain_id, nonce + place, to, data, GAS) for place, data in enumerate(calls)
+            ]
+            outcomes = self._chain.send_many([each.sign(sender) for each in transactions])
+        receipts = []
+        for outcome in outcomes:
+            if isinstance(outcome, TransactionRefused):
+                raise outcome
+            receipts.append(outcome)
+        return receipts
+
+    # Signing -----------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return max(self._clock.now(), self._chain.head.timestamp)
+
+    def _deadline(self) -> int:
+        return self._now() + DEADLINE
+
+    def _signature(self, message: LedgerMessage, key: SigningKey) -> bytes:
+        return message.sign(key, self.chain_id, self.contract(message.CONTRACT))

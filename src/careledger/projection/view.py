@@ -1,0 +1,194 @@
+"""All facts as they stand at one block, from the rows of the fold."""
+
+from __future__ import annotations
+
+from careledger.domain.facts import (
+    AliasFacts,
+    AnchorFacts,
+    BreakGlassFacts,
+    CheckpointFacts,
+    ConsentFacts,
+    CustodianFacts,
+    Head,
+    PartyFacts,
+)
+from careledger.domain.parties import ControllerKind, Status
+from careledger.formats.ledger_words import roles_of
+from careledger.formats.signatures import Address
+from careledger.projection.parties import ACTIVE, LEAVING
+from careledger.projection.rows import (
+    AliasRow,
+    AnchorRow,
+    CheckpointRow,
+    ConsentRow,
+    CustodianRow,
+    CustodiansRow,
+    ErasedRow,
+    GlassRow,
+    LinkRow,
+    MatrixRow,
+    MembershipsRow,
+    PartyRow,
+    Read,
+    TeamRow,
+    WaitingRow,
+    lookup,
+)
+
+REVIEW_WITHIN = 72 * 3600
+DEEPEST_TEAM = 8
+
+
+class FactsView:
+    """The port LedgerView. ``read`` gives each row as it was after the block of ``head``."""
+
+    def __init__(self, head: Head, read: Read) -> None:
+        self._head, self._read = head, read
+
+    @property
+    def head(self) -> Head:
+        """The block."""
+        return self._head
+
+    # Parties -----------------------------------------------------------------------------------
+
+    def party(self, number: int) -> PartyFacts | None:
+        """The party, its standing that of the employer if that is worse."""
+        row = lookup(self._read, PartyRow, number)
+        if row is None:
+            return None
+        custodian = lookup(self._read, CustodianRow, number)
+        return PartyFacts(
+            number=number,
+            roles=roles_of(row.roles),
+            status=Status(row.status),
+            standing=self._standing(row),
+            employer=row.employer,
+            controller=row.controller,
+            sealing_key=row.sealing_key,
+            log_key=custodian.log_key if custodian else bytes(32),
+            licence=row.licence,
+        )
+
+    def _standing(self, row: PartyRow) -> Status:
+        if not row.employer or row.status != Status.VERIFIED:
+            return Status(row.status)
+        employer = lookup(self._read, PartyRow, row.employer)
+        return Status(employer.status) if employer else Status.UNKNOWN
+
+    def in_team(self, post: int, team: int) -> bool:
+        """Whether a post in good standing works in that team or in one below it."""
+        sought, row = lookup(self._read, TeamRow, team), lookup(self._read, PartyRow, post)
+        if sought is None or sought.retired or row is None:
+            return False
+        if row.employer != sought.organisation or self._standing(row) is not Status.VERIFIED:
+            return False
+        memberships = lookup(self._read, MembershipsRow, post)
+        return any(self._is_below(joined, team) for joined in (memberships.teams if memberships else ()))
+
+    def _is_below(self, walked: int, team: int) -> bool:
+        for _ in range(DEEPEST_TEAM):
+            row = lookup(self._read, TeamRow, walked) if walked else None
+            if row is None or row.retired:
+                return False
+            if walked == team:
+                return True
+            walked = row.parent
+        return False
+
+    def custodians(self) -> tuple[CustodianFacts, ...]:
+        """The custodians that serve (active or leaving, the organisation verified), by number."""
+        everyone = lookup(self._read, CustodiansRow)
+        found = [self._serving(number) for number in sorted(everyone.numbers if everyone else ())]
+        return tuple(facts for facts in found if facts is not None)
+
+    def _serving(self, number: int) -> CustodianFacts | None:
+        row, party = lookup(self._read, CustodianRow, number), lookup(self._read, PartyRow, number)
+        if row is None or party is None or party.status != Status.VERIFIED:
+            return None
+        return self.custodian(number) if row.state in (ACTIVE, LEAVING) else None
+
+    def custodian(self, number: int) -> CustodianFacts | None:
+        """A custodian that is or ever was active."""
+        row, party = lookup(self._read, CustodianRow, number), lookup(self._read, PartyRow, number)
+        if row is None or party is None or not row.served:
+            return None
+        return CustodianFacts(number, row.signer, party.sealing_key, row.log_key, row.state == LEAVING)
+
+    # Patients ----------------------------------------------------------------------------------
+
+    def alias(self, alias: bytes) -> AliasFacts | None:
+        """Who controls that alias."""
+        row = lookup(self._read, AliasRow, alias)
+        if row is None:
+            return None
+        kind = ControllerKind(row.kind)
+        until = row.detail if kind is ControllerKind.GUARDIAN else 0
+        registrar = row.detail if kind is ControllerKind.REGISTRAR else 0
+        return AliasFacts(alias, row.controller, kind, until, registrar)
+
+    def linked(self, owner: Address, commitment: bytes) -> bool:
+        """Whether that link of two aliases stands."""
+        row = lookup(self._read, LinkRow, owner, commitment)
+        return row is not None and row.linked
+
+    def consent(self, owner: Address, commitment: bytes) -> ConsentFacts | None:
+        """The consent's slot."""
+        row = lookup(self._read, ConsentRow, owner, commitment)
+        return None if row is None else ConsentFacts(*row)
+
+    # Records, logs -----------------------------------------------------------------------------
+
+    def matrix_version(self) -> int:
+        """The number of the access matrix in force; 0 before the first."""
+        row = lookup(self._read, MatrixRow)
+        versions = row.versions if row else ()
+        return max((version for version, since in versions if since <= self._head.time), default=0)
+
+    def anchor(self, root: bytes) -> AnchorFacts | None:
+        """The anchored root."""
+        row = lookup(self._read, AnchorRow, root)
+        return None if row is None else AnchorFacts(root, row.block, row.time, row.organisation, row.leaves)
+
+    def erased_by(self, leaf: bytes) -> frozenset[int]:
+        """The custodians that attested this leaf's erasure."""
+        row = lookup(self._read, ErasedRow, leaf)
+        return frozenset(row.custodians if row else ())
+
+    def checkpoint(self, custodian: int) -> CheckpointFacts | None:
+        """The newest anchored checkpoint."""
+        row = lookup(self._read, CheckpointRow, custodian)
+        if row is None:
+            return None
+        return CheckpointFacts(
+            custodian,
+            row.size,
+            row.root,
+            row.map_root,
+            row.block,
+            row.time,
+            frozenset(row.cosigners),
+            row.note,
+            row.forked,
+        )
+
+    def break_glass(self, entry: bytes) -> BreakGlassFacts | None:
+        """The emergency entry."""
+        row = lookup(self._read, GlassRow, entry)
+        if row is None:
+            return None
+        return BreakGlassFacts(
+            entry,
+            row.opener,
+            row.second,
+            row.opened_at,
+            row.until,
+            row.restricted,
+            row.commitment,
+            row.outcome != 0,
+        )
+
+    def may_break_glass(self, post: int) -> bool:
+        """Whether no earlier entry of that post waits for its review beyond 72 hours."""
+        row = lookup(self._read, WaitingRow, post)
+        return all(self._head.time <= opened + REVIEW_WITHIN for _, opened in (row.entries if row else ()))
