@@ -6,6 +6,7 @@ listed in the import's report; never ``general``. A contained resource follows i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import NotExchanged
+from careledger.domain.parties import Role
 from careledger.fhir.json_text import Resource
 from careledger.fhir.paths import all_at, codes_at, codings, objects_at
 from careledger.fhir.tables import codes, shipped
@@ -63,6 +65,7 @@ class Rule:
     refused: str | None
     listed: bool
     free_text: bool
+    may_sign: frozenset[Role]
 
     def matches(self, resource: Resource) -> bool:
         """Whether all conditions hold; the type is already known to fit."""
@@ -74,18 +77,34 @@ def place(resource: Resource) -> Placing:
 
     Raises NotExchanged with the reason for what is never exchanged.
     """
-    kind = str(resource.get("resourceType"))
-    rule = next((rule for rule in rules_by_type().get(kind, ()) if rule.matches(resource)), None)
+    rule = _first(resource)
     if rule is None:
         return Placing("none", UNKNOWN, ("unmapped",), listed=True)
     if rule.refused:
-        raise NotExchanged(type=kind, why=rule.refused)
+        raise NotExchanged(type=str(resource.get("resourceType")), why=rule.refused)
     if rule.follows:
         return Placing(rule.row, UNKNOWN, ("unmapped",), rule.follows, listed=True)
     why = _why_restricted(resource, rule)
     sensitivity = Sensitivity.RESTRICTED if why else Sensitivity.NORMAL
     compartment = Compartment(rule.category or Category.DIAGNOSIS, sensitivity)
     return Placing(rule.row, compartment, why, None, rule.listed, rule.free_text)
+
+
+def signers(resource: Resource, category: Category) -> frozenset[Role]:
+    """The roles that may sign this resource, filed under that category: nobody what is never exchanged.
+
+    Where the rule has none of its own (a Binary, a Provenance) the category's count. This narrows the matrix only.
+    """
+    rule = _first(resource)
+    if rule is not None and rule.refused:
+        return frozenset()
+    return rule.may_sign if rule is not None and rule.may_sign else signers_by_category()[category]
+
+
+@cache
+def signers_by_category() -> dict[Category, frozenset[Role]]:
+    """Who may sign what no rule speaks of, by the category that it was filed under."""
+    return {Category.of(code): _roles(roles) for code, roles in shipped("mapping.json")["may_sign"].items()}
 
 
 @cache
@@ -118,7 +137,18 @@ def _rule(line: dict[str, Any]) -> Rule:
         refused=line.get("refused"),
         listed=line.get("listed", False),
         free_text=line.get("free_text", False),
+        may_sign=_roles(line.get("may_sign", ())),
     )
+
+
+def _roles(codes: Iterable[str]) -> frozenset[Role]:
+    return frozenset(Role[code.upper()] for code in codes)
+
+
+def _first(resource: Resource) -> Rule | None:
+    """The first rule that matches."""
+    kind = str(resource.get("resourceType"))
+    return next((rule for rule in rules_by_type().get(kind, ()) if rule.matches(resource)), None)
 
 
 def _holds(condition: dict[str, Any], resource: Resource) -> bool:
