@@ -94,7 +94,7 @@ def ask(
     view = network.ledger.fresh_head()
     ephemeral = SealingKey.random()
     request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
-    digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("consents"))
+    digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("Consents"))
     body = SignedRequest(
         request, access.key.sign(digest), access.proof, access.certificate, access.emergency
     ).encode()

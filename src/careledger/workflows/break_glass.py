@@ -15,6 +15,7 @@ from careledger.domain.consents import Purpose
 from careledger.domain.facts import Head
 from careledger.domain.reasons import Rule
 from careledger.formats.releases import EmergencyOpening
+from careledger.formats.signatures import SigningKey
 from careledger.workflows.actors import Session, Staff
 from careledger.workflows.asking import Access, session_access
 from careledger.workflows.network import Network
@@ -65,6 +66,6 @@ def emergency_access(session: Session, emergency: Emergency) -> Access:
     )
 
 
-def review(network: Network, entry: bytes, justified: bool, reviewer: Staff) -> Head:
-    """Records a review of an entry; raises LedgerRefused for whom may not review it."""
-    return network.ledger.review_break_glass(entry, justified, reviewer.number, reviewer.key)
+def review(network: Network, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
+    """Records a review by a ministry officer or the opener's employer; raises LedgerRefused for anybody else."""
+    return network.ledger.review_break_glass(entry, justified, reviewer, key)

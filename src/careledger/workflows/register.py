@@ -1,6 +1,6 @@
 """Register organisations, posts and patients.
 
-An organisation: proposed, its keys set, then verified by a ministry officer; only then can it vouch for posts and
+An organisation: proposed with its key, then verified by a ministry officer; only then can it vouch for posts and
 register patients. A patient: the registration, and apart from it the alias, whose keys the registrar's gateway
 holds until it is claimed. Order of effects for a patient: books (keys), registration, alias, custodians (the alias
 statement and first epochs); a crash between them is repeated with the same keys from the books.
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 from careledger.domain.custodians import custodian_list
 from careledger.domain.errors import PatientNotFound
-from careledger.domain.parties import ControllerKind, PartyId, Role
+from careledger.domain.parties import ControllerKind, PartyId, Role, Status
 from careledger.formats.schema import Message, octets, text
 from careledger.formats.signatures import SigningKey
 from careledger.sealing.keys import Secret
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import HOLDER, Holder, Organisation, Staff, load_holder, new_holder
 from careledger.workflows.epochs import ALL, ensure_epochs, publish_statement
-from careledger.workflows.network import Network
+from careledger.workflows.network import Network, verified
 
 KEPT_PHRASE = "phrase"
 IDENTITY = "identity"
@@ -45,7 +45,7 @@ class Identity(Message):
 
     TYPE = "identity"
     alias: bytes = octets(32)
-    registration: bytes = octets(32)
+    registration: bytes = octets(16)
     name: str = text(200)
     romanised: str = text(200)
     national_id: str = text(64)
@@ -53,25 +53,52 @@ class Identity(Message):
     salt: bytes = octets(32)
 
 
-def organisation(
-    network: Network, actor: Organisation, roles: Iterable[Role], licence: bytes, log_key: bytes
-) -> None:
-    """Proposes an organisation and sets its keys' digests; it is pending until an officer verifies it.
+def organisation(network: Network, actor: Organisation, roles: Iterable[Role], licence: bytes) -> None:
+    """Proposes an organisation; it is pending until an officer verifies this licence (a 32-byte commitment) and key."""
+    if network.ledger.fresh_head().party(actor.number) is None:
+        network.ledger.propose_organisation(
+            actor.number, roles, licence, actor.sealing.digest, actor.controller
+        )
 
-    ``licence`` is a 32-byte commitment; ``log_key`` the digest of its release log's key, zero if it keeps none.
+
+def verify(network: Network, officer: Officer, number: int, licence: bytes, sealing_key: bytes) -> None:
+    """A ministry officer verifies a pending organisation whose licence and sealing key's digest were checked."""
+    facts = network.ledger.fresh_head().party(number)
+    if facts is None or facts.status is Status.PENDING:
+        network.ledger.verify(number, licence, sealing_key, officer.key, officer.post)
+
+
+def custodian(
+    network: Network, actor: Organisation, log_key: bytes, signer: SigningKey, officer: Officer
+) -> None:
+    """A verified organisation becomes a custodian, in the ledger's two steps.
+
+    ``log_key`` is the digest of its release log's key; ``signer`` signs its answers.
     """
-    ledger = network.ledger
-    if ledger.fresh_head().party(actor.number) is None:
-        ledger.propose_organisation(actor.number, roles, licence, actor.controller)
-    ledger.set_keys(actor.number, actor.sealing.digest, log_key, actor.controller.address, actor.controller)
+    view, number = network.ledger.fresh_head(), actor.number
+    if any(each.number == number for each in view.custodians()):
+        return
+    announced = view.custodian(number) is None and verified(view, number).log_key == log_key
+    if not announced:
+        network.ledger.join_custodians(number, log_key, signer, actor.controller)
+    network.ledger.activate_custodian(number, officer.key, officer.post)
 
 
 def post(network: Network, staff: Staff, roles: Iterable[Role], licence: bytes) -> None:
-    """The employer vouches for a post; it acts as long as both are in good standing."""
+    """The employer vouches for a post; it acts as long as both are in good standing.
+
+    What is sealed to a post is opened by its employer's gateway, so the key registered is the employer's.
+    """
     employer = staff.organisation
     if network.ledger.fresh_head().party(staff.number) is None:
         network.ledger.vouch(
-            staff.number, employer.number, roles, licence, staff.key.address, employer.controller
+            staff.number,
+            employer.number,
+            roles,
+            licence,
+            employer.sealing.digest,
+            staff.key.address,
+            employer.controller,
         )
 
 
@@ -89,11 +116,17 @@ def patient(
     phrase, alias = Phrase.random(), secrets.token_bytes(32)
     registrar.books.put(KEPT_PHRASE, [(alias, phrase.entropy.reveal())])
     holder = new_holder(phrase, alias, registrar.books)
-    registration = secrets.token_bytes(32)
+    registration = secrets.token_bytes(16)
     ledger = network.ledger
     ledger.register_patient(registration, registrar.number, registrar.controller)
     ledger.open_alias(
-        alias, holder.controller.address, ControllerKind.REGISTRAR, 0, registrar.number, registrar.controller
+        alias,
+        holder.controller,
+        ControllerKind.REGISTRAR,
+        0,
+        registrar.number,
+        registrar.controller,
+        network.relay,
     )
     if identity is not None:
         row = identity_row(identity, alias, registration)
@@ -115,7 +148,7 @@ def identity_row(identity: Identity, alias: bytes, registration: bytes) -> Ident
 
 def choose_custodians(network: Network, treating: Iterable[int]) -> tuple[tuple[int, ...], bytes]:
     """A list by rendezvous hashing of a fresh seed, those that treat the patient last; and the seed."""
-    active = [PartyId(each.number) for each in network.ledger.fresh_head().custodians()]
+    active = [PartyId(each.number) for each in network.ledger.fresh_head().custodians() if not each.leaving]
     fitted = network.thresholds.fitted(len(active))
     seed = secrets.token_bytes(32)
     chosen = custodian_list(seed, active, fitted.listed, {PartyId(number) for number in treating})

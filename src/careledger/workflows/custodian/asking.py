@@ -54,7 +54,7 @@ def authentic(
     is not logged: else whoever knows an alias could fill its log.
     """
     request = signed.request
-    digest = request.signing_digest(custody.ledger.chain_id, custody.ledger.contract("consents"))
+    digest = request.signing_digest(custody.ledger.chain_id, custody.ledger.contract("Consents"))
     if request.rule not in RULES:
         raise MalformedBytes(rule=request.rule)
     rule, at = RULES[request.rule], custody.time(view)
