@@ -1,0 +1,174 @@
+"""One data directory, opened: ledger, blocks, board, custodians and the actors whose keys lie in it.
+
+careledger.json   settings        ledger/         the embedded chain and the facts folded from it
+blocks/           ciphertext      board.db        sealed packages
+custodians/N/     one custodian each: keys, rows, shred keys, journal
+organisations/N/  an organisation's keys and books      patients/N/  a patient's agent: keys and books
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.adapters.board.sqlite import SqliteBoard
+from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds, install
+from careledger.adapters.evm.deploy import Genesis
+from careledger.adapters.evm.ledger import EvmLedger, open_ledger
+from careledger.app import settings as settings_file
+from careledger.app.clocks import SystemClock
+from careledger.app.keyring import Keyring
+from careledger.app.settings import Settings
+from careledger.domain.errors import SettingsRefused
+from careledger.domain.parties import Role
+from careledger.formats.digests import digest
+from careledger.formats.signatures import SigningKey
+from careledger.ports import Clock, CustodianLink
+from careledger.workflows.actors import Staff
+from careledger.workflows.custodian.custodian import Custodian
+from careledger.workflows.custodian.parts import Keys
+from careledger.workflows.network import Network
+
+CHAIN_ID = 20261
+MINISTRY = "Ministry of Health"
+DAY = 24 * 3600
+
+
+@dataclass
+class World:
+    """Everything that is open; close it to let another process in."""
+
+    folder: Path
+    settings: Settings
+    clock: Clock
+    ledger: EvmLedger
+    blocks: SegmentBlocks
+    board: SqliteBoard
+    keyring: Keyring
+    custodians: dict[int, CustodianLink]
+    directories: dict[int, CustodyDirectory]
+
+    @property
+    def network(self) -> Network:
+        """The outside as workflows see it. The relay key is anybody's: authority is in the signatures."""
+        return Network(
+            self.ledger,
+            self.blocks,
+            self.custodians,
+            self.board,
+            self.clock,
+            SigningKey.random(),
+            self.settings.thresholds,
+        )
+
+    def open_custodian(self, number: int) -> None:
+        """Serves a custodian of this machine in this process."""
+        directory = CustodyDirectory(self.folder / "custodians" / f"{number:016x}")
+        self.directories[number] = directory
+        keys = custodian_keys(self.ledger.deployment, number, directory.seeds)
+        self.custodians[number] = Custodian(
+            number, directory.rows, directory.journal, keys, self.ledger, self.clock
+        )
+
+    def close_custodian(self, number: int) -> None:
+        """Stops serving a custodian of this process."""
+        self.custodians.pop(number, None)
+        directory = self.directories.pop(number, None)
+        if directory is not None:
+            directory.close()
+
+    def close(self) -> None:
+        """Closes every part."""
+        for number in list(self.directories):
+            self.close_custodian(number)
+        self.keyring.close()
+        self.board.close()
+        self.blocks.close()
+        self.ledger.close()
+
+
+def found(
+    folder: Path, officers: Iterable[str], clock: Clock, threshold: int = 2, policy_delay: int = 30 * DAY
+) -> World:
+    """Founds a network in a new or empty directory: the ministry, its officers, the contracts.
+
+    Raises SettingsRefused if the directory is not empty.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)
+    keyring = Keyring(folder)
+    ministry = keyring.new_organisation(MINISTRY, Role.MINISTRY, kind="ministry")
+    posts = [keyring.new_staff(ministry, label, {Role.MINISTRY}) for label in officers]
+    genesis = Genesis(
+        SigningKey.random(),
+        ministry.number,
+        ministry.controller.address,
+        tuple((post.number, post.key.address) for post in posts),
+        threshold,
+        policy_delay,
+    )
+    ledger = open_ledger(folder / "ledger", CHAIN_ID, clock, genesis)
+    settings = Settings(CHAIN_ID, ledger.contract("Directory").hex())
+    settings_file.save(folder, settings)
+    return _world(folder, settings, clock, ledger, keyring)
+
+
+def open_world(folder: Path, clock: Clock | None = None) -> World:
+    """Opens a directory with all its custodians; raises SettingsRefused, StoreUnavailable if it is in use."""
+    settings = settings_file.load(folder)
+    clock = clock or SystemClock()
+    ledger = open_ledger(folder / "ledger", settings.chain_id, clock)
+    world = _world(folder, settings, clock, ledger, Keyring(folder))
+    for number in custodian_numbers(folder):
+        world.open_custodian(number)
+    return world
+
+
+def custodian_numbers(folder: Path) -> list[int]:
+    """The custodians whose directories lie here."""
+    parent = folder / "custodians"
+    return sorted(int(path.name, 16) for path in parent.iterdir()) if parent.is_dir() else []
+
+
+def install_custodian(folder: Path, number: int) -> KeySeeds:
+    """Makes a custodian's directory with fresh keys; raises StoreCorrupt if there is one."""
+    path = folder / "custodians" / f"{number:016x}"
+    install(path)
+    directory = CustodyDirectory(path)
+    seeds = directory.seeds
+    directory.close()
+    return seeds
+
+
+def custodian_keys(deployment: bytes, number: int, seeds: KeySeeds) -> Keys:
+    """A custodian's keys from their seeds."""
+    return Keys.of(deployment, number, seeds.signing, seeds.log, seeds.sealing)
+
+
+def log_key_digest(keys: Keys) -> bytes:
+    """What the ledger keeps of a release log's key."""
+    return digest("log-key", keys.log.verifier.public)
+
+
+def officer_posts(world: World) -> list[Staff]:
+    """The ministry's officers."""
+    return list(world.keyring.all_staff(world.keyring.ministry()).values())
+
+
+def _world(folder: Path, settings: Settings, clock: Clock, ledger: EvmLedger, keyring: Keyring) -> World:
+    return World(
+        folder,
+        settings,
+        clock,
+        ledger,
+        SegmentBlocks(folder / "blocks"),
+        SqliteBoard(folder / "board.db"),
+        keyring,
+        {},
+        {},
+    )
