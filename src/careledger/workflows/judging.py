@@ -35,13 +35,15 @@ def post_at(view: LedgerView, number: int, team: int = 0) -> Post:
 
 
 def patient_at(view: LedgerView, alias: bytes, registrar: int) -> Patient:
-    """An alias and who controls it; ``registrar`` is the one its statement names. Raises PatientNotFound."""
+    """An alias and who controls it; ``registrar`` is the one its statement names, and counts once it is claimed.
+
+    Raises PatientNotFound.
+    """
     facts = view.alias(alias)
     if facts is None:
         raise PatientNotFound()
-    return Patient(
-        alias, facts.kind, PartyId(registrar) if registrar else None, facts.until if facts.until else None
-    )
+    named = facts.registrar or registrar
+    return Patient(alias, facts.kind, PartyId(named) if named else None, facts.until or None)
 
 
 def consent_at(view: LedgerView, signed: Signed, deployment: bytes) -> Consent:

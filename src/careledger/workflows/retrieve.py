@@ -1,7 +1,7 @@
 """Retrieve records: ask custodians, verify what they released, open it.
 
     request → custodians check, log, answer → rows verified against the ledger → c from t shares → blocks
-    verified by CID → header or escrow → record secret → manifest → body
+    verified by CID → header or escrow → record secret → manifest → body → all together judged again
 
 Nothing is changed outside but the custodians' logs, so a retrieval may be repeated at any point; each repetition is
 a request of its own in the patient's log.
@@ -36,14 +36,14 @@ from careledger.workflows.asking import Access, Asked, ask
 from careledger.workflows.blocks import sealed_block
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
-from careledger.workflows.second_look import judge
+from careledger.workflows.second_look import Opened, SecondLook
 
 
 @dataclass(frozen=True, repr=False)
 class Record:
     """One version, opened; never printed.
 
-    ``trusted`` is empty, or says why the reader's own decision at the anchoring block would not have let it be
+    ``distrust`` is empty, or says why the reader's own decision at the anchoring block would not have let it be
     written. ``states`` and ``marks`` are what custodians say of it.
     """
 
@@ -98,15 +98,9 @@ def retrieve(
     _require_answers(network, asked)
     view = network.ledger.fresh_head()
     gathered = gather(view, len(statement.custodians), asked.answers)
-    seeds = _epoch_seeds(access, asked)
-    records, problems = [], [error for _, error in gathered.unverified]
-    for found in sorted(gathered.found.values(), key=lambda each: (each.anchor.block, each.row.index)):
-        if as_of and found.anchor.block > as_of:
-            continue
-        try:
-            records.append(_open(network, access, statement, found, seeds))
-        except CareLedgerError as error:
-            problems.append(error)
+    opened, problems = _open_all(network, access, statement, gathered, _epoch_seeds(access, asked), as_of)
+    look = SecondLook(network, statement, opened)
+    records = [Record(each.manifest, each.body, each.secret, each.found, look.judge(each)) for each in opened]
     return Retrieved(
         tuple(records),
         tuple(problems),
@@ -115,6 +109,26 @@ def retrieve(
         gathered.waiting,
         asked,
     )
+
+
+def _open_all(
+    network: Network,
+    access: Access,
+    statement: AliasStatement,
+    gathered: Gathered,
+    seeds: dict[tuple[int, int], Secret],
+    as_of: int,
+) -> tuple[list[Opened], list[CareLedgerError]]:
+    """The versions that open, in the order of their anchors, and what the others failed at."""
+    opened, problems = [], [error for _, error in gathered.unverified]
+    for found in sorted(gathered.found.values(), key=lambda each: (each.anchor.block, each.row.index)):
+        if as_of and found.anchor.block > as_of:
+            continue
+        try:
+            opened.append(_open(network, access, statement, found, seeds))
+        except CareLedgerError as error:
+            problems.append(error)
+    return opened, problems
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
@@ -177,7 +191,7 @@ def _open(
     statement: AliasStatement,
     found: Found,
     seeds: dict[tuple[int, int], Secret],
-) -> Record:
+) -> Opened:
     """One version opened; raises what it failed at."""
     if "erased" in found.states:
         raise AccessRefused(reason="erased")
@@ -190,7 +204,7 @@ def _open(
     body = RecordBody.decode(opened.data)
     if digest("fhir-content", body.canonical) != manifest.content_digest:
         raise DigestMismatch(what="content")
-    return Record(manifest, body, secret, found, judge(network, statement, found, manifest))
+    return Opened(found, manifest, body, secret)
 
 
 def _record_secret(
