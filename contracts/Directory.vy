@@ -121,10 +121,11 @@ def vote_admission(voter: uint64, party: uint64):
 @external
 def vote_exclusion(voter: uint64, party: uint64):
     """
-    @notice A member votes for a member's exclusion; two thirds exclude.
+    @notice A member votes for a member's exclusion; two thirds exclude. The last member stays.
     """
     self._check_member(voter)
     assert party in self.members, "unknown"
+    assert len(self.members) > 1, "last member"
     if self._voted(voter, keccak256(abi_encode(EXCLUDE, self.round, party))):
         last: uint64 = self.members.pop()
         for i: uint256 in range(len(self.members), bound=MOST_MEMBERS):

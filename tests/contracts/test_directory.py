@@ -192,6 +192,13 @@ def test_members_exclude_a_member(guild: Guild) -> None:
     assert guild.directory.call("member_list") == (PHARMACY, CENTRE)
 
 
+def test_the_last_member_stays(net: Consortium) -> None:
+    guild = Guild(net)
+    guild.found(HOSPITAL)
+    with refused("last member"):
+        guild.member(HOSPITAL, "vote_exclusion", HOSPITAL)
+
+
 def test_only_officers_found_members_and_only_verified_organisations(net: Consortium) -> None:
     guild = Guild(net)
     with refused("officer"):

@@ -214,3 +214,15 @@ def test_a_suspended_registrar_signs_nobody_over(net: Consortium, aliases: Contr
         turned(net, aliases, _rotation(net), GATEWAY, NEW)
     net.officer("reinstate", HOSPITAL)
     turned(net, aliases, _rotation(net), GATEWAY, NEW)
+
+
+def test_nothing_that_is_written_joins_registration_and_alias(net: Consortium, aliases: Contract) -> None:
+    (registered,) = net.register(1).events
+    message = OpenAlias(ALIAS, GATEWAY.address, REGISTRAR, HOSPITAL, net.soon())
+    (entered,) = opened(net, aliases, message, GATEWAY, controller(HOSPITAL)).events
+    patient = registered.fields["patient"].to_bytes(32, "big")
+    told = entered.fields["name"] + entered.fields["word"].to_bytes(32, "big")
+    shared = {patient[i : i + 4] for i in range(29)} & {told[i : i + 4] for i in range(len(told) - 3)}
+    party = HOSPITAL.to_bytes(8, "big")
+    allowed = {(bytes(8) + party + bytes(8))[i : i + 4] for i in range(21)}
+    assert shared <= allowed

@@ -163,8 +163,9 @@ def test_organisations_do_not_mix(net: Consortium, teams: Contract) -> None:
         teams.send(controller(CENTRE), "form_team", CENTRE, MEDICINE, 0)
     with refused("empty"):
         _hospital(teams, "form_team", HOSPITAL, 0, 0)
-    with refused("unknown"):
-        _hospital(teams, "join_team", 0x7009, DOCTOR)
+    for function in ("join_team", "leave_team"):
+        with refused("unknown"):
+            _hospital(teams, function, 0x7009, DOCTOR)
     net.add_post(TECHNICIAN + 1, HOSPITAL)
     net.act(HOSPITAL, "end_post", TECHNICIAN + 1)
     with refused("status"):
