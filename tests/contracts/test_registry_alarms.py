@@ -75,11 +75,12 @@ class Home:
         *,
         threshold: int = 2,
         named: tuple[bytes, ...] = ADDRESSES,
+        possession: SigningKey = NEW,
     ) -> Receipt:
         """The alarm that these guardians raise for the new key."""
         message = RecoverAlias(ALIAS, self.word.number, NEW.address, self.net.soon())
         signed = [self.net.signed(message, by, self.aliases) if by else b"" for by in signing]
-        new = self.net.signed(message, NEW, self.aliases)
+        new = self.net.signed(message, possession, self.aliases)
         args = (ALIAS, NEW.address, message.deadline, threshold, named, SALT, signed, new)
         return self.aliases.send(STRANGER, "alarm_by_guardians", *args)
 
@@ -177,6 +178,8 @@ def test_too_few_or_other_guardians_raise_no_alarm(guarded: Home) -> None:
         guarded.alarm((GUARDIANS[0], None, None), threshold=1)
     with refused("guardians"):
         guarded.alarm((GUARDIANS[0], GUARDIANS[1]))
+    with refused("new signer"):
+        guarded.alarm((*GUARDIANS[:2], None), possession=STRANGER)
     others = tuple(sorted((ADDRESSES[0], STRANGER.address)))
     with refused("guardians"):
         guarded.alarm((GUARDIANS[0], STRANGER), named=others)
