@@ -287,8 +287,6 @@ def _check_reviewer(reviewer: uint64, entry: uint256):
     word: uint256 = self._verified(reviewer)
     opener: uint256 = entry & MASK64
     assert self._controller(word) == msg.sender, "caller"
-    assert convert(reviewer, uint256) != opener, "reviewer"
-    assert convert(reviewer, uint256) != entry >> 64 & MASK64, "reviewer"
     opener_word: uint256 = staticcall REGISTRY.standing_word(convert(opener, uint64))
     second_word: uint256 = staticcall REGISTRY.standing_word(convert(entry >> 64 & MASK64, uint64))
     assert self._controller(opener_word) != msg.sender, "reviewer"

@@ -100,12 +100,13 @@ def test_nobody_reviews_their_own_opening_and_no_stranger_reviews_any(world: Wor
     assert reviewed(world, "entry") == 0
 
 
-def test_an_officer_whose_key_also_opened_may_not_review(world: World) -> None:
+@pytest.mark.parametrize("post", [DOCTOR, NURSE])
+def test_an_officer_whose_key_also_opened_may_not_review(world: World, post: int) -> None:
     open_entry(world, "entry")
     officer = 0x13
-    world.officer("appoint_officer", officer, world.key(NURSE).address)
+    world.officer("appoint_officer", officer, world.key(post).address)
     with refused("reviewer"):
-        review(world, "entry", officer, sender=world.key(NURSE))
+        review(world, "entry", officer, sender=world.key(post))
     review(world, "entry")
 
 

@@ -7,6 +7,7 @@ import pytest
 from careledger.domain.parties import Role
 from careledger.formats.record_words import AnchorWord
 from careledger.proofs.anchors import AnchorBatch
+from careledger.proofs.merkle import leaf_hash, node_hash
 from contracts.harness import Reverted, key, refused
 from contracts.records_world import CENTRE, DOCTOR, HOSPITAL, MINISTRY, OFFICER, SUSPENDED, World, digest
 
@@ -120,3 +121,13 @@ def test_a_tree_of_one_leaf_needs_no_path(world: World) -> None:
 def test_the_ministry_gains_no_way_to_anchor_for_an_organisation(world: World) -> None:
     with refused("caller"):
         world.records.send(world.key(MINISTRY), "anchor", ROOT, HOSPITAL, 1)
+
+
+def test_a_path_of_another_tree_shape_proves_nothing_even_if_its_hashes_meet_the_root(world: World) -> None:
+    leaf, other = digest("leaf"), digest("other")
+    pair = node_hash(leaf_hash(leaf), leaf_hash(other))
+    world.records.send(world.key(HOSPITAL), "anchor", pair, HOSPITAL, 4)
+    assert not world.leaves.call("included", leaf, 0, 4, [leaf_hash(other)], pair)
+    beside = node_hash(other, leaf_hash(leaf))
+    world.records.send(world.key(HOSPITAL), "anchor", beside, HOSPITAL, 1)
+    assert not world.leaves.call("included", leaf, 0, 1, [other], beside)

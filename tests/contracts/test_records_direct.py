@@ -83,6 +83,7 @@ def test_only_a_verified_organisation_deposits_and_in_a_role_that_it_has(world: 
         ({"sender": world.key(DOCTOR), "organisation": DOCTOR}, "role"),
         ({"role": Role.CENTRE}, "role"),
         ({"role": 16}, "role"),
+        ({"role": 17}, "role"),
         ({"role": 255}, "role"),
     ]
     for other, reason in refusals:
