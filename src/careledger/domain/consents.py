@@ -272,3 +272,10 @@ class Consent:
     def state(self, at: int) -> ConsentState:
         """The state at that second, max(clock, head time)."""
         return state(self.given, self.window, self.revoked, at)
+
+
+def bound_alias(consent: Consent | None, device: int) -> bytes | None:
+    """The alias that a device (its post's number) is bound to: a consent that names this very post binds it."""
+    if consent is None or consent.grantee.kind is not GranteeKind.POST or consent.grantee.number != device:
+        return None
+    return consent.alias

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from careledger.domain.categories import Category, Compartment
-from careledger.domain.consents import Consent, GranteeKind
+from careledger.domain.consents import Consent, bound_alias
 from careledger.domain.decisions import decide
 from careledger.domain.errors import CareLedgerError, PatientNotFound, SignatureRefused
 from careledger.domain.matrix import Matrix
@@ -115,7 +115,7 @@ class SecondLook:
             consent=deposit.consent,
             intake_used=not words.intake or self._intakes[_intake_of(words)] != opened.found.row.deposit,
             predecessor=self._predecessor(opened),
-            bound_to=_bound_to(deposit.consent, item.author),
+            bound_to=bound_alias(deposit.consent, item.author),
             may_sign=_may_sign(opened),
         )
 
@@ -183,13 +183,6 @@ def _may_sign(opened: Opened) -> frozenset[Role] | None:
     if opened.manifest.mime_type != FHIR_JSON:
         return signers_by_category()[category]
     return signers(resource_of(opened.body), category)
-
-
-def _bound_to(consent: Consent | None, author: int) -> bytes | None:
-    """A device is bound to a patient by a consent of the patient that names this very device."""
-    if consent is None or consent.grantee.kind is not GranteeKind.POST or consent.grantee.number != author:
-        return None
-    return consent.alias
 
 
 def _deposit(network: Network, registrar: int, found: Found) -> _Deposit:
