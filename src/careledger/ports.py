@@ -298,6 +298,40 @@ class Ledger(Protocol):
         """Undoes a link for good."""
         ...
 
+    def reopen_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
+        """A death that was recorded wrongly: the word of two officers; the controller is what it was."""
+        ...
+
+    def link_unclaimed(self, commitment: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
+        """Two unclaimed aliases are one person: the word of two officers; found under the zero address as owner."""
+        ...
+
+    def unlink_unclaimed(self, commitment: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
+        """Undoes such a link for good: the word of two officers."""
+        ...
+
+    def replace_controller(
+        self,
+        alias: bytes,
+        organisation: tuple[int, SigningKey],
+        officer: tuple[int, SigningKey],
+        new: SigningKey,
+        relay: SigningKey,
+    ) -> Head:
+        """For a registrar that does not answer or a guardian whose time is over; waits for 72 hours.
+
+        Of the former the organisation becomes the registrar, in place of the latter the patient takes over.
+        """
+        ...
+
+    def complete_replacement(self, alias: bytes, relay: SigningKey) -> Head:
+        """After 72 hours the waiting controller is the present one."""
+        ...
+
+    def stop_replacement(self, alias: bytes, present: SigningKey, relay: SigningKey) -> Head:
+        """The present controller stops what waits."""
+        ...
+
     # Consents, records, logs -------------------------------------------------------------------
 
     def give_consent(

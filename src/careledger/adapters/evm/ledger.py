@@ -16,6 +16,7 @@ from pathlib import Path
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.deploy import Genesis, directory_of, found
 from careledger.adapters.evm.following import head_of
+from careledger.adapters.evm.ledger_officers import OfficerActs
 from careledger.adapters.evm.ledger_parties import PartyActs
 from careledger.adapters.evm.ledger_patients import PatientActs
 from careledger.domain.errors import LedgerRefused, StoreUnavailable
@@ -29,7 +30,7 @@ MOST_LEAVES = 100
 JUSTIFIED, UNJUSTIFIED = 1, 2
 
 
-class EvmLedger(PartyActs, PatientActs):
+class EvmLedger(PartyActs, PatientActs, OfficerActs):
     """The whole port: parties and patients, and what is about records, logs and rules."""
 
     def anchor(self, root: bytes, count: int, organisation: int, controller: SigningKey) -> Head:
