@@ -21,11 +21,11 @@ from careledger.workflows.retrieve import Record
 
 @dataclass(frozen=True)
 class Erasure:
-    """What became of one version: who attested, how many may still hold a share, whether it is erased."""
+    """What became of one version: who attested, who may still hold a share, whether it is erased."""
 
     leaf: bytes
     attested: frozenset[int]
-    holders: int
+    remaining: frozenset[int]
     erased: bool
 
 
@@ -42,7 +42,13 @@ def all_versions(records: Iterable[Record], record_id: bytes) -> list[Record]:
     return [record for record in records if record.manifest.record_id == record_id]
 
 
-def conclude(view: LedgerView, leaf: bytes, holders: int, threshold: int) -> Erasure:
-    """Whether a version with so many holders is erased: all but t − 1 of them attested."""
-    attested = view.erased_by(leaf)
-    return Erasure(leaf, attested, holders, len(attested) >= holders - (threshold - 1) and bool(attested))
+def conclude(view: LedgerView, leaf: bytes, holders: Iterable[int], threshold: int) -> Erasure:
+    """Whether a version is erased: fewer than t of those who may hold a share have not attested.
+
+    ``holders`` are all custodians that ever were on the patient's list: more than hold a share, so that the
+    conclusion is never too early.
+    """
+    known = frozenset(holders)
+    attested = view.erased_by(leaf) & known
+    remaining = known - attested
+    return Erasure(leaf, attested, remaining, bool(attested) and len(remaining) < threshold)

@@ -1,0 +1,1 @@
+"""The demo: one patient's story over three organisations, on the real parts, told on the screen and checked."""

@@ -1,0 +1,40 @@
+"""A doctor signs a short clinical statement of their own: a FHIR resource with one text, deposited as ``signed``."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from careledger.fhir.split import import_bundle
+from careledger.formats.patients import AliasStatement
+from careledger.workflows.actors import Staff
+from careledger.workflows.batches import Writer
+from careledger.workflows.deposit import Deposited, deposit
+from careledger.workflows.import_file import new_version
+from careledger.workflows.network import Network
+from careledger.workflows.signing import signed_by
+
+
+def clinical_note(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    author: Staff,
+    resource_type: str,
+    text: str,
+    date: str,
+) -> Deposited:
+    """Deposits a Condition, AllergyIntolerance or the like that says ``text``, signed by its author's post.
+
+    Raises FhirRefused, WritingRefused where the author's row of the matrix does not allow the category.
+    """
+    resource = {
+        "resourceType": resource_type,
+        "id": str(uuid.uuid4()),
+        "code": {"text": text},
+        "recordedDate": date,
+        "subject": {"display": "the patient"},
+    }
+    report = import_bundle(json.dumps(resource).encode(), resource_type)
+    versions = [signed_by(new_version(each, report.mapping_version), author) for each in report.versions]
+    return deposit(network, writer, statement, versions)
