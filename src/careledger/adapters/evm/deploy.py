@@ -7,8 +7,10 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
+from careledger.adapters.evm.blocks import Receipt
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.contract import Contract, deployment, load_artifact
+from careledger.adapters.evm.engine import Execution, Message
 from careledger.adapters.evm.revert import revert_reason
 from careledger.adapters.evm.rlp_trie import encode_rlp, uint_bytes
 from careledger.adapters.evm.transactions import Transaction
@@ -43,20 +45,26 @@ class Genesis:
 def found(chain: EmbeddedChain, genesis: Genesis) -> Address:
     """Deploys everything in one block and gives the directory's address.
 
-    Raises LedgerRefused if a constructor refuses; nothing is named by a directory then.
+    Raises LedgerRefused if a constructor refuses; nothing is sent then.
     """
-    nonce = chain.nonce(genesis.founder.address)
-    planned = _planned(genesis, nonce)
-    raws = []
-    for place, (name, arguments) in enumerate(planned):
-        code = deployment(load_artifact(name), *arguments)
-        raws.append(Transaction(chain.chain_id, nonce + place, None, code, GAS).sign(genesis.founder))
-    for outcome in chain.send_many(raws):
+    founder = genesis.founder
+    nonce = chain.nonce(founder.address)
+    codes = [deployment(load_artifact(name), *arguments) for name, arguments in _planned(genesis, nonce)]
+    for code in codes:  # no constructor asks another contract, so each can be tried alone
+        _check(chain.simulate(Message(founder.address, None, code, GAS)))
+    creations = [
+        Transaction(chain.chain_id, nonce + place, None, code, GAS) for place, code in enumerate(codes)
+    ]
+    for outcome in chain.send_many([each.sign(founder) for each in creations]):
         if isinstance(outcome, TransactionRefused):
             raise outcome
-        if not outcome.success:
-            raise LedgerRefused(reason=revert_reason(outcome.output))
-    return _created(genesis.founder.address, nonce + len(planned) - 1)
+        _check(outcome)
+    return _created(founder.address, nonce + len(codes) - 1)
+
+
+def _check(outcome: Receipt | Execution) -> None:
+    if not outcome.success:
+        raise LedgerRefused(reason=revert_reason(outcome.output))
 
 
 def directory_of(chain: EmbeddedChain) -> Address | None:

@@ -74,6 +74,11 @@ class EvmLedgerBase:
         """Drops the projection and folds it again from genesis; gives the head it reached."""
         return head_of(self._follower.rebuild())
 
+    def rows(self) -> list[tuple[bytes, int, bytes]]:
+        """Every row of the projection at the head, packed, in order: to compare two."""
+        self._follower.catch_up()
+        return list(self._tables.rows())
+
     # Sending -----------------------------------------------------------------------------------
 
     def _contract(self, name: str) -> Contract:

@@ -71,31 +71,43 @@ class MemoryView:
     def party(self, number: int) -> PartyFacts | None:
         """The party, its standing that of the employer if that is worse."""
         facts: PartyFacts | None = self._get("party", number)
-        if facts is None or not facts.employer:
+        if facts is None:
+            return None
+        _, log_key = self._get("keys", number) or (b"", bytes(32))
+        facts = dataclasses.replace(facts, log_key=log_key)
+        if not facts.employer:
             return facts
         employer: PartyFacts = self._get("party", facts.employer)
         standing = facts.status if facts.status is not Status.VERIFIED else employer.status
         return dataclasses.replace(facts, standing=standing)
 
     def in_team(self, post: int, team: int) -> bool:
-        """Whether the role tree puts that post in that team or below it."""
-        for key, joined in self._history.of_kind(self._block, "member"):
-            at = key[2] if joined and key[1] == post else 0
-            while at:
-                if at == team:
-                    return True
+        """Whether a post in good standing works in that team or in one below it."""
+        facts, sought = self.party(post), self._get("team", team)
+        if facts is None or sought is None:
+            return False
+        if facts.employer != sought[0] or facts.standing is not Status.VERIFIED:
+            return False
+        for at in self._get("teams of", post) or ():
+            while at and at != team:
                 at = self._get("team", at)[1]
+            if at == team:
+                return True
         return False
 
     def custodians(self) -> tuple[CustodianFacts, ...]:
-        """The active custodians, by number."""
+        """The custodians that serve, by number."""
         steps = self._history.of_kind(self._block, "custodian")
-        found = (self.custodian(key[1]) for key, step in steps if step in ("active", "leaving"))
+        found = (self._serving(key[1]) for key, step in steps if step in ("active", "leaving"))
         return tuple(sorted((facts for facts in found if facts), key=lambda facts: facts.number))
+
+    def _serving(self, number: int) -> CustodianFacts | None:
+        party = self.party(number)
+        return self.custodian(number) if party and party.status is Status.VERIFIED else None
 
     def custodian(self, number: int) -> CustodianFacts | None:
         """A custodian that is or ever was active."""
-        if self._get("custodian", number) in (None, "joining"):
+        if not self._get("served", number):
             return None
         party: PartyFacts = self._get("party", number)
         signer, log_key = self._get("keys", number)
@@ -118,8 +130,7 @@ class MemoryView:
 
     def matrix_version(self) -> int:
         """The number of the access matrix in force."""
-        version: int = self._get("matrix")
-        return version
+        return max((version for version, since in self._get("matrix") if since <= self.head.time), default=0)
 
     def anchor(self, root: bytes) -> AnchorFacts | None:
         """The anchored root."""
@@ -142,7 +153,11 @@ class MemoryView:
 
     def may_break_glass(self, post: int) -> bool:
         """Whether no earlier entry of that post waits for its review beyond 72 hours."""
-        return not any(
-            facts.opener == post and not facts.reviewed and facts.opened_at + REVIEW_WITHIN < self.head.time
+        return not self.overdue(post, self.head.time)
+
+    def overdue(self, post: int, at: int) -> bool:
+        """Whether one does at that time."""
+        return any(
+            facts.opener == post and not facts.reviewed and facts.opened_at + REVIEW_WITHIN < at
             for _, facts in self._history.of_kind(self._block, "glass")
         )

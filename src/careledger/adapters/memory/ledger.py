@@ -15,10 +15,12 @@ from careledger.domain.facts import (
     CheckpointFacts,
     ConsentFacts,
     Head,
+    PartyFacts,
 )
 from careledger.domain.matrix import VERSIONS
-from careledger.domain.parties import ControllerKind, Role
-from careledger.formats.signatures import SigningKey
+from careledger.domain.parties import ORGANISATION_ROLES, ControllerKind, Role, Status
+from careledger.formats.ledger_words import patient_word
+from careledger.formats.signatures import Address, SigningKey
 
 LONGEST_BREAK_GLASS = 4 * 3600
 
@@ -29,15 +31,22 @@ class MemoryLedger(MemoryRegistry):
     # Patients ----------------------------------------------------------------------------------
 
     def register_patient(self, registration: bytes, registrar: int, controller: SigningKey) -> Head:
-        """A registration with that hospital."""
-        self._party(registrar, controller)
+        """A registration with that organisation."""
+        patient_word(registrar, registration)
+        facts = self._known(registrar)
+        require(facts.controller == controller.address, "caller")
+        require(facts.status is Status.VERIFIED, "status")
+        require(bool(facts.roles & ORGANISATION_ROLES), "role")
         require(self._get("registration", registration) is None, "taken")
         return self._commit({("registration", registration): registrar})
 
-    def end_registration(self, registration: bytes, registrar: int, controller: SigningKey) -> Head:
+    def end_registration(self, registration: bytes, controller: SigningKey) -> Head:
         """The registration ends."""
-        self._party(registrar, controller)
-        require(self._get("registration", registration) == registrar, "registration")
+        registrar = self._get("registration", registration)
+        require(bool(registrar), "unknown")
+        facts = self._known(registrar)
+        require(facts.controller == controller.address, "caller")
+        require(facts.status in (Status.VERIFIED, Status.SUSPENDED), "status")
         return self._commit({("registration", registration): 0})
 
     def open_alias(
@@ -51,15 +60,38 @@ class MemoryLedger(MemoryRegistry):
         relay: SigningKey,
     ) -> Head:
         """A new alias under that controller."""
+        require(not until or kind is ControllerKind.GUARDIAN, "detail")
+        require(any(alias), "empty")
         require(self._now.alias(alias) is None, "taken")
-        require(kind in (ControllerKind.SELF, ControllerKind.GUARDIAN, ControllerKind.REGISTRAR), "kind")
-        require((kind is ControllerKind.GUARDIAN) == (until > 0), "until")
-        require((kind is ControllerKind.REGISTRAR) == (registrar > 0), "registrar")
+        self._kind(kind, until)
+        held = registrar if kind is ControllerKind.REGISTRAR else 0
         if kind is ControllerKind.REGISTRAR:
-            require(answering is not None, "signature")
+            require(answering is not None, "signature form")
             assert answering is not None
-            self._party(registrar, answering)
-        return self._commit({("alias", alias): AliasFacts(alias, owner.address, kind, until, registrar)})
+            require(self._registrar(held) == answering.address, "registrar signer")
+        return self._turn(AliasFacts(alias, owner.address, kind, until, held))
+
+    def _kind(self, kind: ControllerKind, until: int) -> None:
+        require(kind in (ControllerKind.SELF, ControllerKind.GUARDIAN, ControllerKind.REGISTRAR), "kind")
+        require(kind is not ControllerKind.GUARDIAN or until > self._time(), "until")
+
+    def _registrar(self, number: int) -> Address:
+        facts = self._known(number)
+        able = bool(facts.roles & ORGANISATION_ROLES)
+        require(able and facts.status is Status.VERIFIED, "registrar")
+        return facts.controller
+
+    def _turn(self, facts: AliasFacts) -> Head:
+        """Every change counts up the alias's number, which voids what was voted under the one before."""
+        number = (self._get("number", facts.alias) or 0) + 1
+        return self._commit({("alias", facts.alias): facts, ("number", facts.alias): number})
+
+    def _alive(self, alias: bytes) -> AliasFacts:
+        facts = self._now.alias(alias)
+        require(facts is not None, "unknown")
+        assert facts is not None
+        require(facts.kind is not ControllerKind.NOBODY, "nobody")
+        return facts
 
     def rotate_alias(
         self,
@@ -71,35 +103,44 @@ class MemoryLedger(MemoryRegistry):
         relay: SigningKey,
     ) -> Head:
         """The alias changes hands."""
-        facts = self._now.alias(alias)
-        require(facts is not None and facts.kind is not ControllerKind.NOBODY, "unknown")
-        assert facts is not None
-        require(facts.controller == present.address, "signature")
-        require((kind is ControllerKind.GUARDIAN) == (until > 0), "until")
+        require(not until or kind is ControllerKind.GUARDIAN, "detail")
+        facts = self._alive(alias)
+        require(facts.controller == present.address, "signer")
+        self._kind(kind, until)
+        if facts.kind is ControllerKind.SELF:
+            require(kind is ControllerKind.SELF, "kind")
+        elif facts.kind is ControllerKind.REGISTRAR:
+            self._registrar(facts.registrar)
+        elif kind is not ControllerKind.SELF:
+            require(kind is ControllerKind.GUARDIAN and self._time() < facts.until, "kind")
+            require(until <= facts.until, "until")
         held = facts.registrar if kind is ControllerKind.REGISTRAR else 0
-        return self._commit({("alias", alias): AliasFacts(alias, new.address, kind, until, held)})
+        return self._turn(AliasFacts(alias, new.address, kind, until, held))
 
     def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """Nobody controls the alias any more, once two officers said so."""
         for post, key in officers:
-            self._officer(post, key)
-        facts = self._now.alias(alias)
-        require(facts is not None and facts.kind is not ControllerKind.NOBODY, "unknown")
-        said = self._get("closing", alias) or frozenset()
-        said |= {post for post, _ in officers}
-        changes: dict[Key, Any] = {("closing", alias): said}
-        if len(said) >= 2:
-            changes["alias", alias] = AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0)
-        return self._commit(changes)
+            self._alive(alias)
+            if len(self._vote(("death", alias, self._get("number", alias)), post, key)) >= 2:
+                return self._turn(AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0))
+        return self._now.head
+
+    def _vote(self, proposal: tuple[Any, ...], post: int, key: SigningKey) -> list[int]:
+        """Records an officer's vote; gives the voters who are in office."""
+        require(self._is_officer(post, key), "officer")
+        before = self._get("votes", proposal) or ()
+        require(post not in before, "voted")
+        self._commit({("votes", proposal): (*before, post)})
+        return [voter for voter in (*before, post) if self._is_officer(voter)]
 
     def link_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """A link is made once."""
-        require(self._get("link", owner.address, commitment) is None, "used")
+        require(self._get("link", owner.address, commitment) is None, "state")
         return self._commit({("link", owner.address, commitment): True})
 
     def unlink_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
-        """A link is undone for good."""
-        require(bool(self._get("link", owner.address, commitment)), "unknown")
+        """A link is undone for good; an unknown one can then never be made."""
+        require(self._get("link", owner.address, commitment) is not False, "state")
         return self._commit({("link", owner.address, commitment): False})
 
     # Consents, records, logs -------------------------------------------------------------------
@@ -108,62 +149,69 @@ class MemoryLedger(MemoryRegistry):
         self, owner: SigningKey, commitment: bytes, start: int, end: int, relay: SigningKey
     ) -> Head:
         """An id is used once."""
-        require(0 < start < end, "window")
+        require(start < end and end > self._time(), "window")
         require(self._now.consent(owner.address, commitment) is None, "used")
-        facts = ConsentFacts(start, end, self._clock.now(), 0)
+        facts = ConsentFacts(start, end, self._time(), 0)
         return self._commit({("consent", owner.address, commitment): facts})
 
     def revoke_consent(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """Revoking an unknown id burns it; revoking again is harmless."""
         facts = self._now.consent(owner.address, commitment) or ConsentFacts(0, 0, 0, 0)
-        revoked = dataclasses.replace(facts, revoked_at=facts.revoked_at or self._clock.now())
+        if facts.revoked_at:
+            return self._now.head
+        revoked = dataclasses.replace(facts, revoked_at=self._time())
         return self._commit({("consent", owner.address, commitment): revoked})
 
     def anchor(self, root: bytes, count: int, organisation: int, controller: SigningKey) -> Head:
         """A root is anchored once; by the same organisation again is harmless."""
-        self._party(organisation, controller)
-        require(count > 0, "count")
+        self._organisation(organisation, controller)
         known = self._now.anchor(root)
         if known is not None:
             require((known.organisation, known.count) == (organisation, count), "known root")
             return self._history.heads[known.block]
-        number, now = self._now.head.number + 1, self._clock.now()
-        return self._commit({("anchor", root): AnchorFacts(root, number, now, organisation, count)})
+        require(count > 0, "count")
+        number = self._now.head.number + 1
+        return self._commit({("anchor", root): AnchorFacts(root, number, self._time(), organisation, count)})
 
     def attest_erased(
         self, leaves: Sequence[bytes], reason: bytes, custodian: int, signer: SigningKey
     ) -> Head:
         """One attestation per leaf and custodian; again is harmless."""
-        self._signer(custodian, signer)
-        require(bool(leaves) and any(reason), "empty")
+        self._signed_by_custodian(custodian, signer, "caller")
         return self._commit({("erased", leaf): self._now.erased_by(leaf) | {custodian} for leaf in leaves})
 
     def anchor_checkpoint(
         self, custodian: int, size: int, root: bytes, map_root: bytes, note: bytes, signer: SigningKey
     ) -> Head:
         """Sizes grow; two trees of one size are a fork."""
-        self._signer(custodian, signer)
-        known = self._now.checkpoint(custodian)
-        if known is not None and known.size == size:
-            require((known.root, known.map_root) == (root, map_root), "fork")
-        require(known is None or known.size != size, "known")
-        require(known is None or known.size < size, "shrunk")
-        block, now = self._now.head.number + 1, self._clock.now()
-        facts = CheckpointFacts(custodian, size, root, map_root, block, now, frozenset(), note)
-        return self._commit({("checkpoint", custodian): facts})
+        self._signed_by_custodian(custodian, signer, "signature")
+        tree, newest = self._get("tree", custodian, size), self._now.checkpoint(custodian)
+        if tree is not None:
+            require(tree != (root, map_root), "known")
+            require(False, "fork")
+        require(newest is None or newest.size < size, "shrunk")
+        block = self._now.head.number + 1
+        facts = CheckpointFacts(custodian, size, root, map_root, block, self._time(), frozenset(), note)
+        changes: dict[Key, Any] = {
+            ("checkpoint", custodian): facts,
+            ("tree", custodian, size): (root, map_root),
+        }
+        return self._commit(changes)
 
     def cosign_checkpoint(
         self, custodian: int, size: int, root: bytes, map_root: bytes, cosigner: int, signer: SigningKey
     ) -> Head:
-        """Another custodian puts its name to the newest checkpoint, once."""
-        self._signer(cosigner, signer)
-        known = self._now.checkpoint(custodian)
-        require(known is not None, "unknown")
-        assert known is not None
-        require((known.size, known.root, known.map_root) == (size, root, map_root), "unknown")
-        require(cosigner != custodian and cosigner not in known.cosigners, "cosigned")
-        changed = dataclasses.replace(known, cosigners=known.cosigners | {cosigner})
-        return self._commit({("checkpoint", custodian): changed})
+        """Another custodian puts its name to an anchored checkpoint, once."""
+        require(cosigner != custodian, "custodian")
+        self._signed_by_custodian(cosigner, signer, "signature")
+        require(self._get("tree", custodian, size) == (root, map_root), "unknown")
+        before = self._get("cosigners", custodian, size) or frozenset()
+        require(cosigner not in before, "cosigned")
+        changes: dict[Key, Any] = {("cosigners", custodian, size): before | {cosigner}}
+        newest = self._now.checkpoint(custodian)
+        if newest is not None and newest.size == size:
+            changes["checkpoint", custodian] = dataclasses.replace(newest, cosigners=before | {cosigner})
+        return self._commit(changes)
 
     def open_break_glass(
         self,
@@ -176,32 +224,48 @@ class MemoryLedger(MemoryRegistry):
         relay: SigningKey,
     ) -> Head:
         """A verified doctor and a second party, for at most four hours."""
-        facts, other = self._party(*opener), self._party(*second)
+        facts, other = self._post(opener[0]), self._post(second[0])
         require(Role.DOCTOR in facts.roles, "role")
         require(opener[0] != second[0] and facts.controller != other.controller, "second party")
-        now = self._clock.now()
+        require(facts.controller == opener[1].address, "signature")
+        require(other.controller == second[1].address, "signature")
+        now = self._time()
         require(now < until <= now + LONGEST_BREAK_GLASS, "window")
-        require(self._now.may_break_glass(opener[0]), "review overdue")
+        require(not self._now.overdue(opener[0], now), "review overdue")
         require(self._now.break_glass(entry) is None, "used")
         made = BreakGlassFacts(entry, opener[0], second[0], now, until, restricted, commitment, False)
         return self._commit({("glass", entry): made})
 
+    def _post(self, number: int) -> PartyFacts:
+        facts = self._known(number)
+        require(facts.status is Status.VERIFIED, "status")
+        require(facts.employer != 0, "role")
+        require(facts.standing is Status.VERIFIED, "status")
+        return facts
+
     def review_break_glass(self, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
         """Once, by a ministry officer or the opener's employer."""
-        facts, judge = self._now.break_glass(entry), self._party(reviewer, key)
+        facts, judge = self._now.break_glass(entry), self._known(reviewer)
         require(facts is not None, "unknown")
         assert facts is not None
-        opener = self._now.party(facts.opener)
-        employer = opener is not None and opener.employer == reviewer
-        require(employer or Role.MINISTRY in judge.roles, "reviewer")
         require(not facts.reviewed, "reviewed")
+        require(judge.status is Status.VERIFIED, "status")
+        require(judge.controller == key.address, "caller")
+        opener, second = self._known(facts.opener), self._known(facts.second)
         require(reviewer not in (facts.opener, facts.second), "reviewer")
+        require(key.address not in (opener.controller, second.controller), "reviewer")
+        require(Role.MINISTRY in judge.roles or opener.employer == reviewer, "reviewer")
         return self._commit({("glass", entry): dataclasses.replace(facts, reviewed=True)})
 
     def enact_matrix(self, version: int, officers: Sequence[tuple[int, SigningKey]]) -> Head:
-        """The officers' vote; in force at once."""
+        """The officers' votes, until they carry it; in force after the delay."""
+        require(version in VERSIONS, "version")
         for post, key in officers:
-            self._officer(post, key)
-        require(len({post for post, _ in officers}) >= self._threshold, "threshold")
-        require(version in VERSIONS, "unknown")
-        return self._commit({("matrix",): version})
+            require(self._is_officer(post, key), "officer")
+            versions = self._get("matrix")
+            latest, since = versions[-1]
+            require(since <= self._time(), "pending")
+            require(version == latest + 1, "version")
+            if len(self._vote(("matrix", version), post, key)) >= self._threshold:
+                return self._commit({("matrix",): (*versions, (version, self._time() + self._delay))})
+        return self._now.head

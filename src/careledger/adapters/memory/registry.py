@@ -16,12 +16,15 @@ from careledger.formats.signatures import Address, SigningKey
 from careledger.formats.signed import deployment_id
 from careledger.ports import Clock
 
+DEEPEST_TEAM = 8
+MOST_TEAMS = 8
+
 
 class MemoryRegistry:
     """History and parties. Every act is final in a block of its own; ``stale`` makes fresh_head refuse.
 
-    ``officers`` are the ministry's posts with their addresses; ``threshold`` of them enact a matrix, two close
-    an alias.
+    ``officers`` are the ministry's posts with their addresses; ``threshold`` of them enact a matrix, in force
+    ``delay`` seconds later; ``version`` is the matrix that it begins with.
     """
 
     def __init__(
@@ -31,16 +34,18 @@ class MemoryRegistry:
         officers: Mapping[int, Address],
         chain_id: int = 20261,
         threshold: int = 2,
+        delay: int = 0,
+        version: int = max(VERSIONS),
     ) -> None:
         self._clock = clock
         self._chain_id = chain_id
-        self._threshold = threshold
+        self._threshold, self._delay = threshold, delay
         self._history = History(clock.now())
         self.stale = False
         verified, roles = Status.VERIFIED, frozenset({Role.MINISTRY})
         changes: dict[Key, Any] = {
             ("party", ministry): PartyFacts(ministry, roles, verified, verified, 0, bytes(20)),
-            ("matrix",): max(VERSIONS),
+            ("matrix",): ((version, clock.now()),),
         }
         for post, address in officers.items():
             changes["party", post] = PartyFacts(post, roles, verified, verified, ministry, address)
@@ -86,22 +91,44 @@ class MemoryRegistry:
     def _get(self, *key: object) -> Any:
         return self._history.get(self._now.head.number, key)
 
+    def _time(self) -> int:
+        """The time of the next block."""
+        return max(self._clock.now(), self._now.head.time)
+
     # Checks ------------------------------------------------------------------------------------
 
-    def _party(self, number: int, key: SigningKey, *statuses: Status) -> PartyFacts:
+    def _known(self, number: int) -> PartyFacts:
         facts = self._now.party(number)
-        require(facts is not None, "unknown")
-        assert facts is not None
+        return NOBODY if facts is None else facts
+
+    def _organisation(self, number: int, key: SigningKey) -> None:
+        facts = self._known(number)
         require(facts.controller == key.address, "caller")
-        require(facts.standing in (statuses or (Status.VERIFIED,)), "status")
-        return facts
+        require(not facts.employer, "role")
+        require(facts.status is Status.VERIFIED, "status")
+
+    def _in_standing(self, number: int, key: SigningKey) -> None:
+        facts = self._known(number)
+        require(facts.controller == key.address, "caller")
+        require(facts.standing is Status.VERIFIED, "status")
+
+    def _is_officer(self, number: int, key: SigningKey | None = None) -> bool:
+        facts = self._known(number)
+        mine = key is None or facts.controller == key.address
+        return (
+            mine and Role.MINISTRY in facts.roles and facts.status is Status.VERIFIED and facts.employer != 0
+        )
 
     def _officer(self, number: int, key: SigningKey) -> None:
-        require(Role.MINISTRY in self._party(number, key).roles and number != 0, "officer")
+        require(self._known(number).controller == key.address, "caller")
+        require(self._is_officer(number), "officer")
 
-    def _signer(self, custodian: int, key: SigningKey, step: tuple[str, ...] = ("active", "leaving")) -> None:
-        require(self._get("custodian", custodian) in step, "custodian")
-        require(self._get("keys", custodian)[0] == key.address, "signature")
+    def _serves(self, number: int) -> bool:
+        return any(facts.number == number for facts in self._now.custodians())
+
+    def _signed_by_custodian(self, number: int, key: SigningKey, reason: str) -> None:
+        require(self._serves(number), "custodian")
+        require(self._get("keys", number)[0] == key.address, reason)
 
     # Parties -----------------------------------------------------------------------------------
 
@@ -111,7 +138,9 @@ class MemoryRegistry:
         """A pending organisation under that controller."""
         placed, pending = frozenset(roles), Status.PENDING
         require(bool(placed) and placed <= ORGANISATION_ROLES, "role")
-        require(self._now.party(number) is None and number != 0, "taken")
+        require(number != 0, "empty")
+        require(self._now.party(number) is None, "taken")
+        require(any(licence) and any(sealing_key), "empty")
         facts = PartyFacts(
             number, placed, pending, pending, 0, controller.address, sealing_key, licence=licence
         )
@@ -119,41 +148,47 @@ class MemoryRegistry:
 
     def replace_sealing_key(self, number: int, sealing_key: bytes, controller: SigningKey) -> Head:
         """The party's new sealing key."""
-        self._party(number, controller)
+        self._in_standing(number, controller)
         require(any(sealing_key), "empty")
+        return self._changed(number, sealing_key=sealing_key)
+
+    def _changed(self, number: int, **fields: Any) -> Head:
         facts = self._get("party", number)
-        return self._commit({("party", number): dataclasses.replace(facts, sealing_key=sealing_key)})
+        return self._commit({("party", number): dataclasses.replace(facts, **fields)})
 
     def verify(
         self, number: int, licence: bytes, sealing_key: bytes, officer: SigningKey, officer_post: int
     ) -> Head:
         """Pending to verified, for the declaration that the officer checked."""
-        facts = self._now.party(number)
-        require(
-            facts is not None and (facts.licence, facts.sealing_key) == (licence, sealing_key),
-            "other declaration",
-        )
-        return self._move(number, officer, officer_post, Status.VERIFIED, Status.PENDING)
+        self._officer(officer_post, officer)
+        facts = self._known(number)
+        require(facts.status is Status.PENDING, "status")
+        require((facts.licence, facts.sealing_key) == (licence, sealing_key), "other declaration")
+        return self._moved(number, Status.VERIFIED)
 
-    def _move(self, number: int, officer: SigningKey, post: int, new: Status, *from_: Status) -> Head:
+    def _moved(self, number: int, status: Status) -> Head:
+        return self._changed(number, status=status, standing=status)
+
+    def _supervise(self, number: int, officer: SigningKey, post: int, new: Status, *before: Status) -> Head:
         self._officer(post, officer)
-        facts = self._get("party", number)
-        require(facts is not None and facts.status in from_, "status")
-        return self._commit({("party", number): dataclasses.replace(facts, status=new, standing=new)})
+        facts = self._known(number)
+        require(facts is not NOBODY, "unknown")
+        require(Role.MINISTRY not in facts.roles, "role")
+        require(facts.status in before, "status")
+        return self._moved(number, new)
 
     def suspend(self, number: int, officer: SigningKey, officer_post: int) -> Head:
         """Verified to suspended."""
-        return self._move(number, officer, officer_post, Status.SUSPENDED, Status.VERIFIED)
+        return self._supervise(number, officer, officer_post, Status.SUSPENDED, Status.VERIFIED)
 
     def reinstate(self, number: int, officer: SigningKey, officer_post: int) -> Head:
         """Suspended to verified."""
-        return self._move(number, officer, officer_post, Status.VERIFIED, Status.SUSPENDED)
+        return self._supervise(number, officer, officer_post, Status.VERIFIED, Status.SUSPENDED)
 
     def remove(self, number: int, officer: SigningKey, officer_post: int) -> Head:
         """Any status to removed, for good."""
-        return self._move(
-            number, officer, officer_post, Status.REMOVED, Status.PENDING, Status.VERIFIED, Status.SUSPENDED
-        )
+        before = Status.PENDING, Status.VERIFIED, Status.SUSPENDED
+        return self._supervise(number, officer, officer_post, Status.REMOVED, *before)
 
     def vouch(
         self,
@@ -166,85 +201,121 @@ class MemoryRegistry:
         controller: SigningKey,
     ) -> Head:
         """A verified post of a verified organisation."""
-        self._party(employer, controller)
+        self._organisation(employer, controller)
         placed, verified = frozenset(roles), Status.VERIFIED
         require(bool(placed) and placed <= POST_ROLES, "role")
-        require(self._now.party(post) is None and post != 0, "taken")
+        require(post != 0 and any(key) and any(sealing_key), "empty")
+        require(self._now.party(post) is None, "taken")
         facts = PartyFacts(post, placed, verified, verified, employer, key, sealing_key, licence=licence)
         return self._commit({("party", post): facts})
 
-    def end_post(self, post: int, employer: int, controller: SigningKey) -> Head:
+    def end_post(self, post: int, controller: SigningKey) -> Head:
         """The post is removed."""
-        self._party(employer, controller, Status.VERIFIED, Status.SUSPENDED)
-        facts = self._get("party", post)
-        require(facts is not None and facts.employer == employer, "caller")
+        facts = self._known(post)
+        require(facts.employer != 0, "unknown")
+        employer = self._known(facts.employer)
+        require(employer.controller == controller.address, "caller")
+        require(employer.status in (Status.VERIFIED, Status.SUSPENDED), "employer status")
+        require(Role.MINISTRY not in facts.roles, "role")
         require(facts.status is not Status.REMOVED, "status")
-        gone = dataclasses.replace(facts, status=Status.REMOVED, standing=Status.REMOVED)
-        return self._commit({("party", post): gone})
+        return self._moved(post, Status.REMOVED)
 
     def rotate_party(self, number: int, old: SigningKey, new: SigningKey) -> Head:
         """The party's controller changes."""
-        self._party(number, old, Status.PENDING, Status.VERIFIED)
-        facts = self._get("party", number)
-        return self._commit({("party", number): dataclasses.replace(facts, controller=new.address)})
+        self._in_standing(number, old)
+        return self._changed(number, controller=new.address)
+
+    # Custodians --------------------------------------------------------------------------------
 
     def _step(self, number: int, before: tuple[str | None, ...], after: str) -> Head:
         require(self._get("custodian", number) in before, "custodian state")
-        return self._commit({("custodian", number): after})
+        changes: dict[Key, Any] = {("custodian", number): after}
+        if after == "active":
+            changes["served", number] = True
+        return self._commit(changes)
 
     def join_custodians(
         self, number: int, log_key: bytes, signer: SigningKey, controller: SigningKey
     ) -> Head:
         """First of two steps."""
-        self._party(number, controller)
-        require(any(log_key), "empty")
+        self._organisation(number, controller)
         require(self._get("custodian", number) in (None, "left"), "custodian state")
+        require(any(log_key), "empty")
         return self._commit({("custodian", number): "joining", ("keys", number): (signer.address, log_key)})
 
     def rekey_custodian(
         self, number: int, log_key: bytes, signer: SigningKey, controller: SigningKey
     ) -> Head:
         """New keys at once."""
-        self._party(number, controller)
+        self._organisation(number, controller)
         require(self._get("custodian", number) in ("active", "leaving"), "custodian state")
+        require(any(log_key), "empty")
         return self._commit({("keys", number): (signer.address, log_key)})
 
     def activate_custodian(self, number: int, officer: SigningKey, officer_post: int) -> Head:
         """Second of two steps."""
         self._officer(officer_post, officer)
+        require(self._known(number).status is Status.VERIFIED, "status")
         return self._step(number, ("joining",), "active")
 
     def leave_custodians(self, number: int, controller: SigningKey) -> Head:
-        """First of two steps; it stays active until retired."""
-        self._party(number, controller)
+        """First of two steps; it goes on serving until retired."""
+        self._organisation(number, controller)
         return self._step(number, ("active",), "leaving")
 
     def retire_custodian(self, number: int, officer: SigningKey, officer_post: int) -> Head:
-        """Second of two steps."""
+        """Second of two steps; also for a custodian that is no longer verified."""
         self._officer(officer_post, officer)
-        return self._step(number, ("leaving",), "left")
+        lost = self._known(number).status is not Status.VERIFIED
+        return self._step(number, ("leaving", "joining", "active") if lost else ("leaving",), "left")
+
+    # Teams -------------------------------------------------------------------------------------
+
+    def _team(self, team: int, controller: SigningKey) -> int:
+        organisation: int = (self._get("team", team) or (0, 0))[0]
+        require(organisation != 0, "unknown")
+        self._employs(organisation, controller)
+        return organisation
+
+    def _employs(self, organisation: int, controller: SigningKey) -> None:
+        facts = self._known(organisation)
+        require(facts.controller == controller.address, "caller")
+        require(facts.status is Status.VERIFIED and not facts.employer, "status")
+
+    def _depth(self, team: int) -> int:
+        depth = 0
+        while team:
+            depth, team = depth + 1, self._get("team", team)[1]
+        return depth
 
     def create_team(self, team: int, organisation: int, parent: int, controller: SigningKey) -> Head:
         """A team, below ``parent`` (0: top)."""
-        self._party(organisation, controller)
-        require(self._get("team", team) is None and team != 0, "taken")
+        self._employs(organisation, controller)
+        require(team != 0, "empty")
+        require(self._get("team", team) is None, "taken")
         require(parent == 0 or (self._get("team", parent) or (0, 0))[0] == organisation, "parent")
+        require(self._depth(parent) < DEEPEST_TEAM, "too deep")
         return self._commit({("team", team): (organisation, parent)})
 
-    def _member(self, post: int, team: int, organisation: int, controller: SigningKey, joins: bool) -> Head:
-        self._party(organisation, controller)
-        facts = self._get("party", post)
-        require((self._get("team", team) or (0, 0))[0] == organisation, "team")
-        require(facts is not None and facts.employer == organisation, "post")
-        return self._commit({("member", post, team): joins})
+    def join_team(self, post: int, team: int, controller: SigningKey) -> Head:
+        """The post works in the team."""
+        organisation, facts = self._team(team, controller), self._known(post)
+        require(facts.employer == organisation, "employer")
+        require(facts.status is not Status.REMOVED, "status")
+        teams = self._get("teams of", post) or ()
+        require(team not in teams, "in team")
+        require(len(teams) < MOST_TEAMS, "full")
+        return self._commit({("teams of", post): (*teams, team)})
 
-    def join_team(self, post: int, team: int, organisation: int, controller: SigningKey) -> Head:
-        """The post is in the team."""
-        return self._member(post, team, organisation, controller, True)
+    def leave_team(self, post: int, team: int, controller: SigningKey) -> Head:
+        """The post works there no longer."""
+        self._team(team, controller)
+        teams = self._get("teams of", post) or ()
+        require(team in teams, "not in team")
+        return self._commit({("teams of", post): tuple(each for each in teams if each != team)})
 
-    def leave_team(self, post: int, team: int, organisation: int, controller: SigningKey) -> Head:
-        """The post is no longer in the team."""
-        return self._member(post, team, organisation, controller, False)
+
+NOBODY = PartyFacts(0, frozenset(), Status.UNKNOWN, Status.UNKNOWN, 0, bytes(20))
 
 
 def require(holds: bool, reason: str) -> None:

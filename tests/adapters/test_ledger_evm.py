@@ -1,0 +1,141 @@
+"""The ledger over the contracts keeps the port's promises, and is the same after it was opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.ledger_suite_parties import PartySuite
+from adapters.ledger_suite_patients import PatientSuite
+from adapters.ledger_suite_records import RecordSuite
+from adapters.ledger_world import (
+    CHAIN_ID,
+    HOSPITAL,
+    MINISTRY,
+    OFFICERS,
+    POLICY_DELAY,
+    THRESHOLD,
+    LedgerWorld,
+    digest,
+    key,
+    of,
+    refused,
+)
+from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.deploy import Genesis, directory_of, found
+from careledger.adapters.evm.ledger import EvmLedger, open_ledger
+from careledger.adapters.evm.verify import verify_chain
+from careledger.adapters.memory.clock import ManualClock
+from careledger.domain.errors import LedgerRefused, StoreUnavailable
+from careledger.formats.signed import deployment_id
+
+
+def genesis(**other: object) -> Genesis:
+    """What the tests' network is founded with."""
+    officers = tuple((post, of(post).address) for post in OFFICERS)
+    told = {"threshold": THRESHOLD, "policy_delay": POLICY_DELAY} | other
+    return Genesis(key("founder"), MINISTRY, of(MINISTRY).address, officers, **told)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world() -> Iterator[LedgerWorld]:
+    """A founded ledger on a chain in memory."""
+    clock = ManualClock()
+    ledger = open_ledger(None, CHAIN_ID, clock, genesis())
+    yield LedgerWorld(ledger, clock)
+    ledger.close()
+
+
+class TestParties(PartySuite):
+    """Organisations, posts, custodians, teams."""
+
+
+class TestPatients(PatientSuite):
+    """Registrations, aliases, links, consents."""
+
+
+class TestRecords(RecordSuite):
+    """Anchors, erasures, checkpoints, emergencies, the matrix."""
+
+
+def test_a_directory_opens_again_with_the_same_facts(tmp_path: Path) -> None:
+    clock = ManualClock()
+    world = LedgerWorld(open_ledger(tmp_path, CHAIN_ID, clock, genesis()), clock)
+    world.organisation(HOSPITAL)
+    world.ledger.anchor(digest("root"), 3, HOSPITAL, of(HOSPITAL))
+    before, deployment = world.ledger.fresh_head(), world.ledger.deployment
+    facts = before.head, before.party(HOSPITAL), before.anchor(digest("root"))
+    world.ledger.close()
+    again = open_ledger(tmp_path, CHAIN_ID, clock)
+    view = again.fresh_head()
+    assert (view.head, view.party(HOSPITAL), view.anchor(digest("root"))) == facts
+    assert again.deployment == deployment == deployment_id(CHAIN_ID, again.contract("Directory"))
+    LedgerWorld(again, clock).post(31, HOSPITAL)
+    again.close()
+    assert verify_chain(tmp_path).head.number == view.head.number + 1
+
+
+def test_an_empty_directory_needs_a_genesis(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable):
+        open_ledger(tmp_path, CHAIN_ID, ManualClock())
+    open_ledger(tmp_path, CHAIN_ID, ManualClock(), genesis()).close()
+
+
+def test_founding_takes_one_block_and_gives_the_same_addresses() -> None:
+    chains = [EmbeddedChain(None, CHAIN_ID, ManualClock().now) for _ in range(2)]
+    addresses = [found(chain, genesis()) for chain in chains]
+    assert addresses[0] == addresses[1] == directory_of(chains[0])
+    assert chains[0].head.number == 1
+
+
+def test_a_genesis_that_a_contract_refuses_founds_nothing() -> None:
+    chain = EmbeddedChain(None, CHAIN_ID, ManualClock().now)
+    with pytest.raises(LedgerRefused) as caught:
+        found(chain, genesis(threshold=4))
+    assert caught.value.details["reason"] == "threshold"
+    assert directory_of(chain) is None
+
+
+def test_the_projections_file_can_be_deleted(tmp_path: Path) -> None:
+    clock = ManualClock()
+    ledger = open_ledger(tmp_path, CHAIN_ID, clock, genesis())
+    LedgerWorld(ledger, clock).organisation(HOSPITAL)
+    kept = ledger.rows()
+    ledger.close()
+    for path in tmp_path.glob("facts.sqlite*"):
+        path.unlink()
+    again = open_ledger(tmp_path, CHAIN_ID, clock)
+    assert again.rows() == kept != []
+    again.close()
+
+
+def test_the_projection_of_another_chain_is_not_believed(tmp_path: Path) -> None:
+    clock = ManualClock()
+    first = LedgerWorld(open_ledger(tmp_path / "one", CHAIN_ID, clock, genesis()), clock)
+    first.organisation(HOSPITAL)
+    first.ledger.close()
+    clock.advance(1)
+    second = open_ledger(tmp_path / "two", CHAIN_ID, clock, genesis())
+    second.close()
+    (tmp_path / "one" / "facts.sqlite").replace(tmp_path / "two" / "facts.sqlite")
+    again = open_ledger(tmp_path / "two", CHAIN_ID, clock)
+    assert again.fresh_head().party(HOSPITAL) is None
+    again.close()
+
+
+def test_an_unknown_name_leads_to_no_contract(world: LedgerWorld) -> None:
+    with refused("unknown"):
+        world.ledger.contract("consents")
+    assert world.ledger.contract("Consents")
+
+
+def test_direct_deposits_have_their_chart_only_where_they_are_wanted() -> None:
+    clock = ManualClock()
+    with_chart = open_ledger(None, CHAIN_ID, clock, genesis(direct_deposits=True))
+    assert with_chart.contract("WriteChart")
+    without = open_ledger(None, CHAIN_ID, clock, genesis())
+    with refused("unknown"):
+        without.contract("WriteChart")
+    assert isinstance(without, EvmLedger)
