@@ -186,6 +186,10 @@ class PartyNotVerified(CareLedgerError):
     """This party is not in good standing on the ledger."""
 
 
+class ActRefused(CareLedgerError):
+    """This party may not do this."""
+
+
 class SessionExpired(CareLedgerError):
     """This session has ended; the post has to open a new one."""
 
