@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from careledger.domain.errors import MalformedBytes
@@ -121,6 +122,11 @@ def _kind_of(made: Any) -> Kind:
     return kind
 
 
+@cache
+def _declared(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    return tuple(f for f in dataclasses.fields(kind) if "kind" in f.metadata)
+
+
 @dataclass(frozen=True)
 class Message:
     """Base of all messages; TYPE names it in digests and documents."""
@@ -159,7 +165,7 @@ class Message:
 
     @classmethod
     def _fields(cls) -> tuple[dataclasses.Field[Any], ...]:
-        return tuple(f for f in dataclasses.fields(cls) if "kind" in f.metadata)
+        return _declared(cls)
 
     @classmethod
     def _one(cls, does: Callable[[Any], Any], f: dataclasses.Field[Any], value: Any) -> Any:

@@ -14,8 +14,10 @@ from careledger.fhir.authorship import Identifier, Lookup
 from careledger.fhir.split import import_bundle, nobody_registered
 from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.formats.patients import AliasStatement
+from careledger.workflows.actors import Holder
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.deposit import Deposited, Progress, deposit
+from careledger.workflows.epochs import ensure_epochs
 from careledger.workflows.network import Network
 
 FHIR_JSON = "application/fhir+json"
@@ -39,13 +41,15 @@ def import_file(
     *,
     home: Identifier | None = None,
     lookup: Lookup = nobody_registered,
+    holder: Holder | None = None,
     all_or_nothing: bool = False,
     chosen: Chosen = lambda version: True,
     progress: Progress = lambda count: None,
 ) -> Imported:
     """Imports a file for one patient; repeating deposits nothing twice.
 
-    An entry that cannot be imported is a reject of the report; with ``all_or_nothing`` it stops the whole file.
+    With ``holder`` (the registrar's, until the patient claims) first epochs are begun where the file needs them. An
+    entry that cannot be imported is a reject of the report; with ``all_or_nothing`` it stops the whole file.
     Raises FhirRefused for the file as a whole, and what ``deposit`` raises.
     """
     namespace = writer.organisation.number.to_bytes(8, "big")
@@ -53,6 +57,8 @@ def import_file(
     if all_or_nothing and report.rejects:
         raise ImportStopped(file=file_name, rejected=len(report.rejects), first_entry=report.rejects[0].index)
     versions = [new_version(each, report.mapping_version) for each in report.versions if chosen(each)]
+    if holder is not None:
+        ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
     return Imported(report, deposit(network, writer, statement, versions, progress))
 
 

@@ -48,10 +48,10 @@ def import_sample(stage: Stage, most: int) -> None:
 def _one(stage: Stage, name: str, label: str) -> Imported:
     network, registrar = stage.world.network, stage.organisations[label]
     data = sample_file(name)
-    holder = register.patient(network, registrar)
+    holder = register.patient(network, registrar, compartments=())
     statement, _ = own_statement(holder)
     writer = Writer(registrar, Ground.REGISTRAR, stage.session(DESKS[label]))
-    return import_file(network, writer, statement, data, name)
+    return import_file(network, writer, statement, data, name, holder=holder)
 
 
 def _categories(report: ImportReport) -> Counter[str]:
