@@ -75,9 +75,9 @@ class Embedded:
     chain: EmbeddedChain
 
     @classmethod
-    def new(cls) -> Embedded:
-        """An empty chain whose clock stands still."""
-        return cls(EmbeddedChain(None, chain_id=CHAIN_ID, clock=lambda: START))
+    def new(cls, engine: str | None = None) -> Embedded:
+        """An empty chain whose clock stands still, on the preferred engine or the one named."""
+        return cls(EmbeddedChain(None, chain_id=CHAIN_ID, clock=lambda: START, engine=engine))
 
     def send(self, raw: bytes) -> int:
         """As Network promises."""

@@ -26,6 +26,10 @@ def test_the_snapshot_is_what_the_embedded_chain_charges(gas: ModuleType, figure
     assert figures == json.loads(gas.SNAPSHOT.read_text())
 
 
+def test_the_executable_specification_charges_the_same(gas: ModuleType) -> None:
+    assert gas.measure(gas.Embedded.new("eels")) == json.loads(gas.SNAPSHOT.read_text())
+
+
 def test_no_operation_costs_more_than_its_ceiling(gas: ModuleType, figures: dict[str, Any]) -> None:
     assert len(gas.CEILINGS) == 12
     assert gas.over(figures) == []
