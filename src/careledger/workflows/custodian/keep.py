@@ -12,6 +12,7 @@ import time
 from careledger.domain.custody import KeptDeposit, KeptVersion
 from careledger.domain.errors import DepositConflict, MalformedBytes, ShareMismatch
 from careledger.formats.deposits import DepositItem, DepositStatement, KeepRequest, ShareRow
+from careledger.formats.digests import digest
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import DepositProof
 from careledger.ports import LedgerView
@@ -38,20 +39,20 @@ def keep(custody: Custody, body: bytes) -> bytes:
     view = custody.ledger.fresh_head()
     statement = custody.statement(deposit.alias)
     place = custody.place(statement)
-    digest = deposit.digest()
+    named = digest(DepositStatement.TYPE, request.statement.body)  # of the very bytes that were signed
     known = custody.rows.deposit_named(deposit.id)
-    if known is not None and known.digest != digest:
+    if known is not None and known.digest != named:
         raise DepositConflict()
     _check_parts(request, deposit, place, len(statement.custodians))
     if known is None:
         check_writing(custody, view, request, deposit, statement)
-        _put(custody, request, deposit, place)
+        _put(custody, request, deposit, named, place)
     else:
         _complete(custody, request, deposit, known)
     if request.anchor is not None:
         anchored.place(custody, view, request.anchor)
-    _log(custody, view, statement, deposit)
-    return custody.receipt(view, DepositStatement.TYPE, digest, len(deposit.items))
+    _log(custody, view, statement, deposit, named)
+    return custody.receipt(view, DepositStatement.TYPE, named, len(deposit.items))
 
 
 def _check_parts(request: KeepRequest, deposit: DepositStatement, place: int, places: int) -> None:
@@ -83,34 +84,33 @@ def check_share(root: bytes, row: ShareRow, place: int, places: int) -> None:
         raise ShareMismatch(place=place)
 
 
-def _put(custody: Custody, request: KeepRequest, deposit: DepositStatement, place: int) -> None:
-    digest = deposit.digest()
+def _put(custody: Custody, request: KeepRequest, deposit: DepositStatement, named: bytes, place: int) -> None:
     proof = DepositProof(request.statement, request.session, request.certificate)
     escrow = request.escrow.commitments if request.escrow else None
     kept = KeptDeposit(
-        digest, deposit.id, deposit.alias, deposit.compartment, deposit.epoch, deposit.depositor, deposit.post,
+        named, deposit.id, deposit.alias, deposit.compartment, deposit.epoch, deposit.depositor, deposit.post,
         deposit.ground, deposit.source, deposit.intake, place, month_of(custody.clock.now()), proof.encode(), escrow,
     )  # fmt: skip
     commitments = [row.commitments for row in request.rows] or [()] * len(deposit.items)
     versions = [
-        kept_version(item, deposit, digest, known)
+        kept_version(item, deposit, named, known)
         for item, known in zip(deposit.items, commitments, strict=True)
     ]
     if any(custody.rows.version(version.handle) for version in versions):
         raise DepositConflict(why="a handle of another deposit")
     shares = [(item.handle, row.share) for item, row in zip(deposit.items, request.rows, strict=False)]
     if request.escrow is not None:
-        shares.append((digest, request.escrow.share))
+        shares.append((named, request.escrow.share))
     with custody.rows.transaction():
         custody.rows.put_deposit(kept, versions, shares)
 
 
 def kept_version(
-    item: DepositItem, deposit: DepositStatement, digest: bytes, commitments: tuple[bytes, ...]
+    item: DepositItem, deposit: DepositStatement, named: bytes, commitments: tuple[bytes, ...]
 ) -> KeptVersion:
-    """A new row for an item; ``commitments`` are empty at a stand-in."""
+    """A new row for an item; ``named`` is the deposit's digest, ``commitments`` are empty at a stand-in."""
     return KeptVersion(
-        item.handle, digest, deposit.alias, deposit.compartment, item.header, item.manifest, item.body, item.leaf,
+        item.handle, named, deposit.alias, deposit.compartment, item.header, item.manifest, item.body, item.leaf,
         item.commitments, commitments, item.predecessor, item.author, item.signed, item.clinical_month,
     )  # fmt: skip
 
@@ -136,7 +136,9 @@ def _complete(custody: Custody, request: KeepRequest, deposit: DepositStatement,
             custody.rows.set_commitments(item.handle, row.commitments)
 
 
-def _log(custody: Custody, view: LedgerView, statement: AliasStatement, deposit: DepositStatement) -> None:
+def _log(
+    custody: Custody, view: LedgerView, statement: AliasStatement, deposit: DepositStatement, named: bytes
+) -> None:
     if custody.journal.act(KIND, deposit.id) is not None:
         return
     event = Event(
@@ -149,7 +151,7 @@ def _log(custody: Custody, view: LedgerView, statement: AliasStatement, deposit:
         handles=tuple(item.handle for item in deposit.items),
     )
     with custody.journal.transaction():
-        custody.journal.add_act(KIND, deposit.id, deposit.digest(), b"")
+        custody.journal.add_act(KIND, deposit.id, named, b"")
         logbook.write(custody, view, statement, event)
     logbook.grow(custody)
 

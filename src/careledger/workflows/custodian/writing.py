@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from careledger.domain.categories import Compartment
-from careledger.domain.consents import Consent
+from careledger.domain.consents import Consent, bound_alias
 from careledger.domain.decisions import require
 from careledger.domain.errors import EpochRefused, MalformedBytes, PatientNotFound, WritingRefused
 from careledger.domain.facts import AliasFacts
@@ -53,8 +53,8 @@ def check_writing(
     at = custody.time(view) if request.anchor is None else moment.head.time
     _check_epoch(custody, deposit, at)
     judged = _judged(custody, moment, at, request, deposit)
-    taken = set(custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source))
-    used = not deposit.intake or bool(taken - {deposit.digest()})
+    taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
+    used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
     employers = standing.Employers(moment)
     within = {item.handle: item for item in deposit.items}
     for item in deposit.items:
@@ -138,6 +138,7 @@ def _question(
         consent=judged.consent,
         intake_used=intake_used,
         predecessor=_predecessor(custody, deposit, item, employers, within),
+        bound_to=bound_alias(judged.consent, item.author),
     )
 
 

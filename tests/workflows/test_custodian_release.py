@@ -1,0 +1,397 @@
+"""A custodian releases shares only if every check at one block passes; each check beside the path that it lets pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from careledger.domain.errors import (
+    AccessRefused,
+    CustodianBehind,
+    LedgerStale,
+    PatientNotFound,
+    RecordNotFound,
+    RequestRefused,
+    SessionExpired,
+    SignatureRefused,
+)
+from careledger.domain.parties import ControllerKind
+from careledger.formats.patients import GranteeForm
+from careledger.formats.releases import EmergencyOpening
+from careledger.formats.signatures import SigningKey
+from careledger.formats.signed import sign
+from careledger.proofs.anchors import check_share
+from careledger.sealing.keys import SealingKey
+from careledger.sealing.shamir import Secret, Share, combine
+from custodian_world import (
+    DIAGNOSIS,
+    DIAGNOSIS_RESTRICTED,
+    DOCTOR,
+    GENERAL,
+    MINISTRY,
+    OFFICERS,
+    OTHER_DOCTOR,
+    REGISTRAR,
+    STRANGER,
+    STRANGER_HOSPITAL,
+    World,
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_reader_with_consent_gets_shares_that_give_the_secret(world: World) -> None:
+    made = world.deposited(world.patient, count=3)
+    _, certificate, _ = world.consent(world.patient)
+    session = world.session()
+    answers = [world.ask(world.patient, session, certificate, place=place) for place in (2, 5)]
+    for number, handle in enumerate(made.handles):
+        rows = [next(row for row in answer.rows if row.handle == handle) for answer in answers]
+        for row in rows:
+            assert row.share is not None
+            check_share(row.commitments, 5, row.place, row.share, row.path)
+            assert row.escrow is None
+            assert row.root == made.notice.root if made.notice else False
+        shares = [Share(row.place, Secret(row.share or b"")) for row in rows]
+        assert combine(shares, 2) == made.secrets[number]
+    assert answers[0].deposits[0].statement == made.signed
+    assert len(answers[0].epochs) == 1
+
+
+def test_a_stranger_gets_nothing(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    with pytest.raises(AccessRefused, match="other-grantee"):
+        world.ask(world.patient, world.session(STRANGER, STRANGER_HOSPITAL), certificate)
+    with pytest.raises(AccessRefused, match="other-grantee"):
+        world.ask(world.patient, world.session(OTHER_DOCTOR), certificate)
+    with pytest.raises(AccessRefused, match="no-consent"):
+        world.ask(world.patient, world.session())
+    assert world.ask(world.patient, world.session(), certificate).rows
+
+
+def test_suspending_the_employer_or_ending_the_post_ends_reading(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    session, officer = world.session(), OFFICERS[0]
+    assert world.ask(world.patient, session, certificate).rows
+    world.ledger.suspend(REGISTRAR, world.officer_keys[officer], officer)
+    with pytest.raises(AccessRefused, match="employer-not-verified"):
+        world.ask(world.patient, session, certificate)
+    world.ledger.reinstate(REGISTRAR, world.officer_keys[officer], officer)
+    assert world.ask(world.patient, session, certificate).rows
+    world.ledger.end_post(DOCTOR, world.controllers[REGISTRAR])
+    with pytest.raises(AccessRefused, match="reader-not-verified"):
+        world.ask(world.patient, session, certificate)
+
+
+def test_a_session_counts_until_its_end_and_only_for_its_own_key(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    session = world.session(seconds=100)
+    world.clock.advance(99)
+    assert world.ask(world.patient, session, certificate).rows
+    with pytest.raises(SignatureRefused):
+        world.ask(world.patient, session, certificate, signer=SigningKey.random())
+    world.clock.advance(1)
+    with pytest.raises(SessionExpired):
+        world.ask(world.patient, session, certificate)
+
+
+def test_an_employer_that_is_not_the_posts_is_refused(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    with pytest.raises(SignatureRefused, match="employer"):
+        world.ask(world.patient, world.session(), certificate, employer=STRANGER_HOSPITAL)
+
+
+def test_a_request_is_answered_once(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    ephemeral = SealingKey.random()
+    request = world.request(world.patient, world.session(), ephemeral, certificate)
+    assert world.send(1, request, ephemeral).rows
+    with pytest.raises(RequestRefused, match="replayed"):
+        world.send(1, request, ephemeral)
+    world.restart(1)
+    with pytest.raises(RequestRefused, match="replayed"):
+        world.send(1, request, ephemeral)
+    assert world.send(2, request, ephemeral).rows
+
+
+def test_a_request_is_short_lived_and_names_its_custodians(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    now = world.clock.now()
+    for late in (now - 1, now + 61):
+        with pytest.raises(RequestRefused, match="not-after"):
+            world.ask(world.patient, world.session(), certificate, not_after=late)
+    with pytest.raises(RequestRefused, match="another-custodian"):
+        world.ask(world.patient, world.session(), certificate, custodians=(2, 3))
+    assert world.ask(world.patient, world.session(), certificate, custodians=(1,), not_after=now + 60).rows
+
+
+def test_the_block_that_was_seen_must_be_real_and_recent(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    session, head = world.session(), world.ledger.fresh_head().head
+    with pytest.raises(RequestRefused, match="another-ledger"):
+        world.ask(world.patient, session, certificate, block_hash=b"\1" * 32)
+    with pytest.raises(LedgerStale):
+        world.ask(world.patient, session, certificate, block_number=head.number + 1)
+    world.ledger.mine()
+    world.clock.advance(100)
+    seen = {"block_number": head.number, "block_hash": head.hash}
+    assert world.ask(world.patient, session, certificate, **seen).rows
+    world.clock.advance(30)
+    with pytest.raises(RequestRefused, match="stale-block"):
+        world.ask(world.patient, session, certificate, **seen)
+    world.ledger.stale = True
+    with pytest.raises(LedgerStale):
+        world.custodians[0].call("release", world.request_bytes(world.patient, session, certificate))
+
+
+def test_consent_counts_from_its_start_until_its_end_and_never_when_revoked(world: World) -> None:
+    world.deposited(world.patient)
+    session = world.session(seconds=12 * 3600)
+    _, certificate, owner = world.consent(world.patient, start=100, seconds=1000)
+    with pytest.raises(AccessRefused, match="consent-not-yet"):
+        world.ask(world.patient, session, certificate)
+    world.clock.advance(100)
+    assert world.ask(world.patient, session, certificate).rows
+    world.clock.advance(999)
+    assert world.ask(world.patient, session, certificate).rows
+    world.clock.advance(1)
+    with pytest.raises(AccessRefused, match="consent-expired"):
+        world.ask(world.patient, session, certificate)
+    opened, certificate, owner = world.consent(world.patient)
+    assert world.ask(world.patient, session, certificate).rows
+    world.ledger.revoke_consent(owner, opened.commitment, world.controllers[REGISTRAR])
+    with pytest.raises(AccessRefused, match="consent-revoked"):
+        world.ask(world.patient, session, certificate)
+    _, certificate, _ = world.consent(world.patient, give=False)
+    with pytest.raises(AccessRefused, match="no-consent"):
+        world.ask(world.patient, session, certificate)
+
+
+def test_a_certificate_must_open_the_consent_that_is_named(world: World) -> None:
+    world.deposited(world.patient)
+    opened, _, _ = world.consent(world.patient)
+    wider = replace(opened, purpose="COC")
+    certificate = sign(wider, world.patient.controller, world.ledger.deployment)
+    with pytest.raises(RequestRefused, match="another-certificate"):
+        world.ask(world.patient, world.session(), certificate, commitment=opened.commitment)
+    with pytest.raises(AccessRefused, match="no-consent"):
+        world.ask(world.patient, world.session(), certificate)
+
+
+def test_rotating_the_controller_ends_every_certificate(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    session, patient = world.session(), world.patient
+    assert world.ask(patient, session, certificate).rows
+    fresh = SigningKey.random()
+    relay = world.controllers[REGISTRAR]
+    world.ledger.rotate_alias(patient.alias, ControllerKind.SELF, 0, patient.controller, fresh, relay)
+    with pytest.raises(AccessRefused, match="consent-of-former-controller"):
+        world.ask(patient, session, certificate)
+    patient.controller = fresh
+    renewed = sign(world.opened(certificate), fresh, world.ledger.deployment)
+    assert world.ask(patient, session, renewed).rows
+
+
+def test_another_purpose_than_the_consents_is_refused(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    with pytest.raises(AccessRefused, match="other-purpose"):
+        world.ask(world.patient, world.session(), certificate, purpose="COVERAGE")
+
+
+def test_handles_out_of_scope_are_simply_not_in_the_rows(world: World) -> None:
+    first = world.deposited(world.patient, count=2)
+    second = world.deposited(world.patient, GENERAL)
+    _, certificate, _ = world.consent(world.patient, exceptions=(first.handles[0],))
+    wanted = (*first.handles, *second.handles, b"\7" * 32)
+    answer = world.ask(world.patient, world.session(), certificate, handles=wanted)
+    assert [row.handle for row in answer.rows] == [first.handles[1]]
+    with pytest.raises(AccessRefused, match="excepted"):
+        world.ask(world.patient, world.session(), certificate, handles=(first.handles[0],))
+    with pytest.raises(RecordNotFound):
+        world.ask(world.patient, world.session(), certificate, handles=(b"\7" * 32,))
+
+
+def test_scope_by_author_and_by_period_is_enforced_per_version(world: World) -> None:
+    world.deposited(world.patient)
+    session = world.session()
+    for limits, permitted in (
+        ({"authors": (DOCTOR,)}, True),
+        ({"authors": (STRANGER,)}, False),
+        ({"from_month": "2026-05"}, True),
+        ({"from_month": "2026-06"}, False),
+        ({"to_month": "2026-04"}, False),
+    ):
+        _, certificate, _ = world.consent(world.patient, **limits)
+        if permitted:
+            assert world.ask(world.patient, session, certificate).rows
+        # Nothing is given out, and an honest answer to who may read the compartment is an empty one or a refusal.
+        else:
+            with pytest.raises(AccessRefused):
+                world.ask(world.patient, session, certificate)
+
+
+def test_a_restricted_compartment_is_released_only_where_it_is_named(world: World) -> None:
+    made = world.deposited(world.patient, DIAGNOSIS_RESTRICTED)
+    both = (DIAGNOSIS, DIAGNOSIS_RESTRICTED)
+    _, certificate, _ = world.consent(world.patient)
+    assert world.ask(world.patient, world.session(), certificate, compartments=both).rows == ()
+    with pytest.raises(AccessRefused, match="restricted-not-named"):
+        world.ask(world.patient, world.session(), certificate, compartments=(DIAGNOSIS_RESTRICTED,))
+    _, certificate, _ = world.consent(world.patient, both)
+    rows = world.ask(world.patient, world.session(), certificate, compartments=both).rows
+    assert [row.handle for row in rows] == list(made.handles)
+
+
+def test_an_open_compartment_without_records_is_an_empty_answer(world: World) -> None:
+    _, certificate, _ = world.consent(world.patient)
+    assert world.ask(world.patient, world.session(), certificate).rows == ()
+    with pytest.raises(AccessRefused, match="other-category"):
+        world.ask(world.patient, world.session(), certificate, compartments=(GENERAL,))
+
+
+def test_a_team_reads_through_its_members_while_they_are_in_it(world: World) -> None:
+    world.deposited(world.patient)
+    controller = world.controllers[REGISTRAR]
+    world.ledger.create_team(7, REGISTRAR, 0, controller)
+    _, certificate, _ = world.consent(world.patient, grantee=GranteeForm("team", 7, REGISTRAR))
+    with pytest.raises(AccessRefused, match="other-grantee"):
+        world.ask(world.patient, world.session(), certificate)
+    world.ledger.join_team(DOCTOR, 7, controller)
+    assert world.ask(world.patient, world.session(), certificate).rows
+    world.ledger.leave_team(DOCTOR, 7, controller)
+    with pytest.raises(AccessRefused, match="other-grantee"):
+        world.ask(world.patient, world.session(), certificate)
+
+
+def test_the_patient_reads_by_the_present_controllers_signature(world: World) -> None:
+    made = world.deposited(world.patient)
+    own = {"rule": "own", "purpose": "PATRQT"}
+    rows = world.ask(world.patient, None, **own).rows
+    assert [row.handle for row in rows] == list(made.handles)
+    with pytest.raises(SignatureRefused):
+        world.ask(world.patient, None, signer=SigningKey.random(), **own)
+
+
+def test_the_registrar_reads_for_care_until_the_patient_has_claimed(world: World) -> None:
+    unclaimed = world.new_patient(ControllerKind.REGISTRAR)
+    world.deposited(unclaimed, ground="registrar")
+    assert world.ask(unclaimed, world.session(), rule="registrar").rows
+    with pytest.raises(AccessRefused, match="not-the-registrar"):
+        world.ask(unclaimed, world.session(STRANGER, STRANGER_HOSPITAL), rule="registrar")
+    with pytest.raises(AccessRefused, match="claimed"):
+        world.ask(world.patient, world.session(), rule="registrar")
+
+
+def test_a_doctor_reads_general_of_forty_patients_a_day_and_no_more(world: World) -> None:
+    world.deposited(world.patient, GENERAL)
+    session = world.session(STRANGER, STRANGER_HOSPITAL)
+    asked = {"rule": "general", "compartments": (GENERAL,)}
+    row = world.ask(world.patient, session, **asked).rows[0]
+    assert row.escrow is not None
+    with pytest.raises(AccessRefused, match="normal-general-only"):
+        world.ask(world.patient, session, rule="general")
+    day, journal = world.clock.now() // 86_400, world.directories[1].journal
+    for number in range(40):
+        journal.count_general(STRANGER, day, number.to_bytes(32, "big"))
+    with pytest.raises(AccessRefused, match="too-many-patients"):
+        world.ask(world.patient, session, **asked)
+    world.clock.advance(86_400)
+    assert world.ask(world.patient, world.session(STRANGER, STRANGER_HOSPITAL), **asked).rows
+
+
+def test_breaking_the_glass_needs_an_entry_by_that_post_that_opens_to_this_patient(world: World) -> None:
+    made = world.deposited(world.patient)
+    world.deposited(world.patient, DIAGNOSIS_RESTRICTED)
+    opening = EmergencyOpening(b"\1" * 32, world.patient.alias, "unconscious", ())
+    entry, until = b"\2" * 32, world.clock.now() + 3600
+    opener, second = (DOCTOR, world.post_keys[DOCTOR]), (OTHER_DOCTOR, world.post_keys[OTHER_DOCTOR])
+    relay = world.controllers[REGISTRAR]
+    both = (DIAGNOSIS, DIAGNOSIS_RESTRICTED)
+    asked = {"rule": "break-glass", "purpose": "BTG", "entry": entry, "compartments": both}
+    with pytest.raises(AccessRefused, match="no-break-glass"):
+        world.ask(world.patient, world.session(), emergency=opening, **asked)
+    world.ledger.open_break_glass(entry, opening.commitment, until, False, opener, second, relay)
+    rows = world.ask(world.patient, world.session(), emergency=opening, **asked).rows
+    assert [row.handle for row in rows] == list(made.handles)
+    assert all(row.escrow is not None for row in rows)
+    with pytest.raises(AccessRefused, match="no-break-glass"):
+        world.ask(world.patient, world.session(OTHER_DOCTOR), emergency=opening, **asked)
+    other = replace(opening, alias=b"\3" * 32)
+    for wrong in (None, other, replace(opening, restricted=(DIAGNOSIS_RESTRICTED,))):
+        with pytest.raises(AccessRefused, match="no-break-glass"):
+            world.ask(world.patient, world.session(), emergency=wrong, **asked)
+    world.clock.advance(3600)
+    with pytest.raises(AccessRefused, match="break-glass-over"):
+        world.ask(world.patient, world.session(), emergency=opening, **asked)
+
+
+def test_an_unreviewed_entry_suspends_the_right_to_break_the_glass(world: World) -> None:
+    world.deposited(world.patient)
+    relay = world.controllers[REGISTRAR]
+    opener, second = (DOCTOR, world.post_keys[DOCTOR]), (OTHER_DOCTOR, world.post_keys[OTHER_DOCTOR])
+    opening = EmergencyOpening(b"\1" * 32, world.patient.alias, "unconscious", ())
+    world.ledger.open_break_glass(
+        b"\1" * 32, b"\1" * 32, world.clock.now() + 60, False, opener, second, relay
+    )
+    world.clock.advance(71 * 3600)
+    until = world.clock.now() + 4 * 3600
+    world.ledger.open_break_glass(b"\2" * 32, opening.commitment, until, False, opener, second, relay)
+    asked = {"rule": "break-glass", "purpose": "BTG", "entry": b"\2" * 32, "emergency": opening}
+    assert world.ask(world.patient, world.session(), **asked).rows
+    world.clock.advance(3700)
+    world.ledger.mine()
+    with pytest.raises(AccessRefused, match="break-glass-suspended"):
+        world.ask(world.patient, world.session(), **asked)
+    officer = OFFICERS[0]
+    world.ledger.review_break_glass(b"\1" * 32, True, officer, world.officer_keys[officer])
+    assert world.ask(world.patient, world.session(), **asked).rows
+    assert MINISTRY
+
+
+def test_only_what_was_anchored_up_to_a_block_is_released_as_of_it(world: World) -> None:
+    first = world.deposited(world.patient)
+    block = world.ledger.fresh_head().head.number
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    rows = world.ask(world.patient, world.session(), certificate, as_of=block).rows
+    assert [row.handle for row in rows] == list(first.handles)
+    assert len(world.ask(world.patient, world.session(), certificate).rows) == 2
+
+
+def test_an_unknown_alias_is_not_found(world: World) -> None:
+    unknown = world.new_patient(enrolled=False)
+    unknown.statement = world.patient.statement
+    with pytest.raises(PatientNotFound):
+        world.ask(unknown, world.session())
+
+
+def test_a_custodian_whose_log_cannot_be_anchored_stops_answering(world: World) -> None:
+    world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    session = world.session()
+    assert world.ask(world.patient, session, certificate).rows
+    controller = world.controllers[1]
+    world.ledger.rekey_custodian(1, b"\1" * 32, SigningKey.random(), controller)
+    world.clock.advance(60)
+    assert world.ask(world.patient, session, certificate).rows
+    world.clock.advance(1)
+    with pytest.raises(CustodianBehind):
+        world.ask(world.patient, session, certificate)
+    assert world.ask(world.patient, session, certificate, place=2).rows
+    keys = world.keys(1)
+    world.ledger.rekey_custodian(1, b"\1" * 32, keys.signing, controller)
+    assert world.ask(world.patient, session, certificate).rows
