@@ -57,7 +57,9 @@ class Consents(RuleBasedStateMachine):
         self.outcomes[f"{what}: {reason or 'done'}"] += 1
         return not reason
 
-    @rule(owner=owners, what=commitments, start=st.integers(-HOUR, HOUR // 4), length=st.integers(-5, 6 * HOUR))
+    @rule(
+        owner=owners, what=commitments, start=st.integers(-HOUR, HOUR // 4), length=st.integers(-5, 6 * HOUR)
+    )
     def give(self, owner: int, what: int, start: int, length: int) -> None:
         """The owner gives, perhaps for a window that is over or empty, perhaps again."""
         next_time = self.chain.time + 1
