@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from careledger.domain.errors import MalformedBytes
@@ -122,9 +121,7 @@ def _kind_of(made: Any) -> Kind:
     return kind
 
 
-@cache
-def _declared(kind: type) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(f for f in dataclasses.fields(kind) if "kind" in f.metadata)
+_DECLARED: dict[type, tuple[dataclasses.Field[Any], ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,9 @@ class Message:
 
     @classmethod
     def _fields(cls) -> tuple[dataclasses.Field[Any], ...]:
-        return _declared(cls)
+        if cls not in _DECLARED:
+            _DECLARED[cls] = tuple(f for f in dataclasses.fields(cls) if "kind" in f.metadata)
+        return _DECLARED[cls]
 
     @classmethod
     def _one(cls, does: Callable[[Any], Any], f: dataclasses.Field[Any], value: Any) -> Any:
