@@ -205,6 +205,24 @@ class Refusal(Message):
 
 
 @dataclass(frozen=True)
+class Call(Message):
+    """A call between processes on one machine: a method's name and the message for it."""
+
+    TYPE: ClassVar[str] = "call"
+    method: str = text(32)
+    body: bytes = octets()
+
+
+@dataclass(frozen=True)
+class Reply(Message):
+    """The answer to a call: the message, or why there is none."""
+
+    TYPE: ClassVar[str] = "reply"
+    body: bytes | None = maybe(octets())
+    refusal: Refusal | None = maybe(message(Refusal))
+
+
+@dataclass(frozen=True)
 class CustodianKeys(Message):
     """A custodian's public keys, to be checked against the digests on the ledger before use."""
 

@@ -1,0 +1,152 @@
+"""Calls over a Unix socket of mode 0600: one frame there, one frame back; a length of 4 bytes, then the message."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from careledger.domain import errors
+from careledger.domain.errors import CareLedgerError, MalformedBytes, StoreUnavailable
+from careledger.formats import cbor
+from careledger.formats.custody import Call, Refusal, Reply
+
+MOST_FRAME = cbor.MOST_BYTES
+Answer = Callable[[str, bytes], bytes]
+
+
+class CallServer:
+    """Answers calls on a socket, each connection in a thread of its own, until it is closed."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        """Binds and listens; a socket file that a dead process left is replaced."""
+        path.unlink(missing_ok=True)
+        self._path, self._answer = path, answer
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        old = os.umask(0o177)
+        try:
+            self._socket.bind(str(path))
+        finally:
+            os.umask(old)
+        self._socket.listen(64)
+
+    def start(self) -> None:
+        """Serves in the background."""
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        """Serves until ``close``."""
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def close(self) -> None:
+        """Takes no more connections."""
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while (frame := receive(connection)) is not None:
+                    send(connection, self._reply(frame))
+            except (OSError, CareLedgerError):
+                return  # the other side is gone or talks nonsense; it will call again
+
+    def _reply(self, frame: bytes) -> bytes:
+        try:
+            call = Call.decode(frame)
+            return Reply(self._answer(call.method, call.body), None).encode()
+        except CareLedgerError as refusal:
+            return Reply(None, refusal_of(refusal)).encode()
+        except Exception:
+            return Reply(None, refusal_of(StoreUnavailable())).encode()  # a bug: no detail leaves
+
+
+def refusal_of(error: CareLedgerError) -> Refusal:
+    """The refusal as it goes over the wire."""
+    details = list(error.details.items())[:16]
+    return Refusal(type(error).__name__, tuple((str(key)[:500], str(value)[:500]) for key, value in details))
+
+
+def error_of(refusal: Refusal) -> CareLedgerError:
+    """The same exception again, its details as text; StoreUnavailable for a name that is not in the tree."""
+    kind = getattr(errors, refusal.error, None)
+    if not (isinstance(kind, type) and issubclass(kind, CareLedgerError)):
+        return StoreUnavailable(error=refusal.error)
+    return kind(**{pair[0]: pair[1] for pair in refusal.details if len(pair) == 2})
+
+
+class CallClient:
+    """Calls a server; keeps one connection and makes it again after a failure. For one thread at a time."""
+
+    def __init__(self, path: Path, seconds: float = 60) -> None:
+        self._path, self._seconds = path, seconds
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The answer; raises what was raised there, StoreUnavailable if it cannot be known whether it was done."""
+        frame = Call(method, body).encode()
+        with self._lock:
+            try:
+                reply = Reply.decode(self._exchange(frame))
+            except (OSError, MalformedBytes):
+                self.close()
+                raise StoreUnavailable(method=method) from None
+        if reply.refusal is not None:
+            raise error_of(reply.refusal)
+        if reply.body is None:
+            raise StoreUnavailable(method=method)
+        return reply.body
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, frame: bytes) -> bytes:
+        if self._socket is None:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.settimeout(self._seconds)
+            made.connect(str(self._path))
+            self._socket = made
+        send(self._socket, frame)
+        reply = receive(self._socket)
+        if reply is None:
+            raise OSError("closed")
+        return reply
+
+
+def send(connection: socket.socket, frame: bytes) -> None:
+    """One frame; raises MalformedBytes over the bound."""
+    if len(frame) > MOST_FRAME:
+        raise MalformedBytes(why="frame too large")
+    connection.sendall(len(frame).to_bytes(4, "big") + frame)
+
+
+def receive(connection: socket.socket) -> bytes | None:
+    """One frame, or None at the end; raises MalformedBytes over the bound, OSError."""
+    head = _exactly(connection, 4)
+    if head is None:
+        return None
+    size = int.from_bytes(head, "big")
+    if size > MOST_FRAME:
+        raise MalformedBytes(why="frame too large")
+    return _exactly(connection, size)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(min(size - len(data), 1 << 20))
+        if not part:
+            return None
+        data += part
+    return bytes(data)
