@@ -44,13 +44,23 @@ def encode(value: object) -> bytes:
 
 def decode(data: bytes) -> Any:
     """The value that encode would give exactly these bytes for; raises MalformedBytes otherwise."""
+    value = decode_declared(data)
+    _check(value, 0)
+    return value
+
+
+def encode_declared(value: object) -> bytes:
+    """The one encoding of a value whose types a declaration has checked already (formats.schema)."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode_declared(data: bytes) -> Any:
+    """As decode, for a caller that checks every type by a declaration: here only the encoding is."""
     if len(data) > MOST_BYTES:
         raise MalformedBytes(why="message over 16 MiB")
     try:
         value = cbor2.loads(data)
-        again = encode(value)
-    except MalformedBytes:
-        raise
+        again = encode_declared(value)
     except (ValueError, RecursionError, OverflowError, MemoryError, EOFError, TypeError) as error:
         raise MalformedBytes(why=type(error).__name__) from None
     if again != data:

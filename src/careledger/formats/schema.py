@@ -136,7 +136,7 @@ class Message:
 
     def encode(self) -> bytes:
         """The one encoding."""
-        return cbor.encode(self.value())
+        return cbor.encode_declared(self.value())
 
     def digest(self) -> bytes:
         """``H(TYPE, encoding)``, 32 bytes."""
@@ -153,7 +153,7 @@ class Message:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The message that encodes to exactly these bytes; raises MalformedBytes otherwise."""
-        return cls.from_value(cbor.decode(data))
+        return cls.from_value(cbor.decode_declared(data))
 
     @classmethod
     def example(cls) -> Self:

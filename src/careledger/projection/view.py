@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from careledger.domain.facts import (
     AliasFacts,
     AnchorFacts,
@@ -43,7 +45,7 @@ class FactsView:
     """The port LedgerView. ``read`` gives each row as it was after the block of ``head``."""
 
     def __init__(self, head: Head, read: Read) -> None:
-        self._head, self._read = head, read
+        self._head, self._read = head, cache(read)  # rows of a past block never change
 
     @property
     def head(self) -> Head:

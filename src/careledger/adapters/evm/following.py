@@ -57,6 +57,7 @@ class Follower:
         self._directory = Contract.at(directory, "Directory")
         self._contracts: dict[Address, Contract] = {}
         self._named: dict[str, Address] = {}
+        self._newest: FactsView | None = None
         self._position = self._known_position()
 
     def contract(self, name: str) -> Contract:
@@ -72,6 +73,12 @@ class Follower:
         """The facts after that block (None: the head); raises BlockNotFound for one that is not there yet."""
         head = self.catch_up()
         header = head if block is None else self._chain.header(block)
+        with self._lock:
+            if self._newest is None or self._newest.head.hash != head.hash:
+                self._newest = self._view(head)
+            return self._newest if header.number == head.number else self._view(header)
+
+    def _view(self, header: Header) -> FactsView:
         return FactsView(head_of(header), self._tables.reader(header.number))
 
     def catch_up(self) -> Header:
@@ -137,7 +144,7 @@ class Follower:
 
     def _start_again(self) -> None:
         self._tables.clear()
-        self._position = -1
+        self._position, self._newest = -1, None
 
 
 def _text(name: bytes) -> str:
