@@ -114,6 +114,12 @@ class Holder:
         """What this claim's audit keys come from."""
         return self.keys.audit_seed(self.state.alias_number, self.state.claim)
 
+    def take_counter(self) -> int:
+        """The number of a one-time key that was never used before, used up from now on."""
+        counter = self.fresh().state.next_consent
+        self.changed(next_consent=counter + 1)
+        return counter
+
     def consent_key(self, counter: int) -> SigningKey:
         """The one-time owner of the consent with that counter."""
         return self.keys.consent_key(self.state.alias_number, counter)
@@ -122,9 +128,14 @@ class Holder:
         """Its salt, 32 bytes."""
         return self.keys.consent_salt(self.state.alias_number, counter).reveal()
 
+    def fresh(self) -> Holder:
+        """The holder as its books say now: one that was kept for a while may be behind."""
+        row = self.books.get(HOLDER, self.alias)
+        return self if row is None else replace(self, state=HolderState.decode(row))
+
     def changed(self, **fields: object) -> Holder:
-        """The holder with a state that is durable in its books."""
-        state = replace(self.state, **fields)  # type: ignore[arg-type]
+        """The holder with these changes to what its books say, durable in them."""
+        state = replace(self.fresh().state, **fields)  # type: ignore[arg-type]
         self.books.put(HOLDER, [(state.alias, state.encode())])
         return replace(self, state=state)
 

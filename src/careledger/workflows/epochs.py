@@ -45,6 +45,7 @@ def publish_statement(
     network: Network, holder: Holder, custodians: tuple[int, ...], seed: bytes, registrar: int, escrow: bool
 ) -> Holder:
     """Signs the next alias statement and enrols the alias at each custodian; needs n of them."""
+    holder = holder.fresh()
     state = holder.state
     published = state.statement_digest != bytes(32)
     number = state.statement_number + 1 if published else 0

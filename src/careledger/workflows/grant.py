@@ -62,8 +62,7 @@ def grant(
     """
     _check_keys(scope, record_keys)
     organisation_key(network, grantee.organisation.number)
-    counter = holder.state.next_consent
-    holder = holder.changed(next_consent=counter + 1)
+    counter = holder.take_counter()
     certificate = Certificate(
         holder.alias, holder.consent_key(counter).address, grantee_form(grantee), scope_form(scope), purpose.code,
         holder.consent_salt(counter), ready_made,

@@ -1,0 +1,163 @@
+"""What joins, finds and carries away a person's records: links of aliases, the locator's messages, archives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from careledger.formats.digests import digest
+from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
+from careledger.formats.signed import Signed
+
+NO_OWNER = bytes(20)
+ARCHIVE_FORMAT = "careledger-archive"
+ARCHIVE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LinkStatement(Message):
+    """Two aliases are one person's; ``first`` is the lower one, signed by the controllers of both at ``block``.
+
+    ``owner`` is the one-time address that entered it, zero for a link of unclaimed aliases, which officers enter.
+    """
+
+    TYPE: ClassVar[str] = "link-statement"
+    first: bytes = octets(32)
+    second: bytes = octets(32)
+    owner: bytes = octets(20)
+    salt: bytes = octets(32)
+    block: int = uint()
+
+    @property
+    def commitment(self) -> bytes:
+        """What the ledger keeps: ``H("link", salt, first, second)``."""
+        return digest("link", self.salt, self.first, self.second)
+
+
+@dataclass(frozen=True)
+class SignedLink(Message):
+    """A link statement with both controllers' signatures: the same body twice."""
+
+    TYPE: ClassVar[str] = "signed-link"
+    by_first: Signed = message(Signed)
+    by_second: Signed = message(Signed)
+
+
+@dataclass(frozen=True)
+class KeptLink(Message):
+    """A link in the books of who made it; ``counter`` is that of its one-time key, null where it has none here.
+
+    ``undone`` says that a new link of the pair needs a new statement.
+    """
+
+    TYPE: ClassVar[str] = "kept-link"
+    link: SignedLink = message(SignedLink)
+    counter: int | None = maybe(uint())
+    undone: bool = flag()
+
+
+@dataclass(frozen=True)
+class LocatorQuestion(Message):
+    """Who looks for whom, and why it may: signed by the asking post's session, sent to members over mutual TLS.
+
+    ``declared`` is ``present`` (the person is at the desk) or ``break-glass`` (then ``entry`` is open on the ledger).
+    ``birth`` is a date with its precision. Empty: not asked by this.
+    """
+
+    TYPE: ClassVar[str] = "locator-question"
+    id: bytes = octets(16)
+    reader: int = uint()
+    employer: int = uint()
+    declared: str = text(16)
+    entry: bytes = octets(32)
+    name: str = text(200)
+    national_id: str = text(64)
+    birth: str = text(10)
+    not_after: int = uint()
+
+
+@dataclass(frozen=True)
+class LocatorRequest(Message):
+    """A locator question and the session that signed it."""
+
+    TYPE: ClassVar[str] = "locator-request"
+    question: Signed = message(Signed)
+    session: Signed = message(Signed)
+
+
+@dataclass(frozen=True)
+class LocatorMatch(Message):
+    """A person found: the alias, how it was found, and the salted commitment to the identity that the member holds.
+
+    ``commitment`` is ``H("identity", salt, name, romanised, national id, birth)`` with a salt that stays there.
+    """
+
+    TYPE: ClassVar[str] = "locator-match"
+    alias: bytes = octets(32)
+    why: str = text(32)
+    commitment: bytes = octets(32)
+
+
+@dataclass(frozen=True)
+class LocatorAnswer(Message):
+    """What a member's own identity table says; signed by its controller. ``question`` is the question's digest."""
+
+    TYPE: ClassVar[str] = "locator-answer"
+    member: int = uint()
+    question: bytes = octets(32)
+    matches: tuple[LocatorMatch, ...] = several(message(LocatorMatch), most=16)
+
+
+@dataclass(frozen=True)
+class Located(Message):
+    """Tells a person who was found by whom and why; signed by the member that answered, sealed to the alias."""
+
+    TYPE: ClassVar[str] = "located"
+    alias: bytes = octets(32)
+    member: int = uint()
+    reader: int = uint()
+    employer: int = uint()
+    declared: str = text(16)
+    entry: bytes = octets(32)
+    at_time: int = uint()
+
+
+@dataclass(frozen=True)
+class ArchivedVersion(Message):
+    """One version in an archive: the encoded manifest and body, and where and when it was anchored."""
+
+    TYPE: ClassVar[str] = "archived-version"
+    manifest: bytes = octets()
+    body: bytes = octets()
+    root: bytes = octets(32)
+    leaf: bytes = octets(32)
+    block: int = uint()
+    anchored_at: int = uint()
+
+
+@dataclass(frozen=True)
+class Archive(Message):
+    """What an archive holds inside its seal: all versions of one alias that its owner took away, oldest first."""
+
+    TYPE: ClassVar[str] = "archive"
+    alias: bytes = octets(32)
+    deployment: bytes = octets(32)
+    made: int = uint()
+    versions: tuple[ArchivedVersion, ...] = several(message(ArchivedVersion))
+
+
+@dataclass(frozen=True)
+class ArchiveFile(Message):
+    """An archive as a file: a random key sealed to its owner's sealing key, and the archive under it.
+
+    ``key`` is HPKE with the context ``archive``, ``H("archive-body", sealed)``; ``sealed`` Zstandard, Padmé,
+    Cobblestone-256, as a version's body. ``alias_number`` and ``generation`` say which of the phrase's keys opens it.
+    """
+
+    TYPE: ClassVar[str] = "archive-file"
+    format: str = text(32)
+    version: int = uint(8)
+    alias_number: int = uint()
+    generation: int = uint()
+    key: bytes = octets(most=8192)
+    sealed: bytes = octets()
