@@ -172,7 +172,7 @@ class ReleasedRow(Message):
     ``root`` is null while the version is not anchored. ``share`` is null where the custodian holds the row but no
     share (a stand-in, or one that lost it); then ``path`` may be empty. ``state`` is ``kept``, ``restricted`` or
     ``retracted``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``. ``escrow`` is this custodian's share
-    of b.
+    of b, ``escrow_path`` leads to the statement's escrow root.
     """
 
     TYPE: ClassVar[str] = "released-row"
@@ -193,6 +193,7 @@ class ReleasedRow(Message):
     anchor_path: tuple[bytes, ...] = several(octets(32), most=32)
     escrow: bytes | None = maybe(octets(32))
     escrow_place: int = uint(8)
+    escrow_path: tuple[bytes, ...] = several(octets(32), most=32)
     state: str = text(16)
     mark: str = text(16)
     unasked: bool = flag()

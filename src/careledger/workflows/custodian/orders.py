@@ -7,6 +7,7 @@ the attestation on the ledger. The journal is replayed at every start, so a cras
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from careledger.domain.custody import KeptVersion
 from careledger.domain.errors import (
@@ -41,7 +42,8 @@ LONGEST = 3600
 def order(custody: Custody, body: bytes) -> bytes:
     """Takes a signed Order; returns a signed receipt about it.
 
-    Handles that this custodian does not keep are passed over. Raises SignatureRefused unless the present controller
+    Handles that this custodian does not keep are passed over; the same order signed again for a later time is the
+    same. Raises SignatureRefused unless the present controller
     signed, RequestRefused when its time is over, RecordNotFound for a handle of another alias, DepositConflict for an
     id used for another order.
     """
@@ -51,7 +53,7 @@ def order(custody: Custody, body: bytes) -> bytes:
     facts = alias_facts(view, claimed.alias)
     made = open_signed(Order, signed, facts.controller, custody.deployment)
     known = custody.journal.act(ORDER, made.id)
-    if known is not None and known.digest != made.digest():
+    if known is not None and not _same(made, known.body):
         raise DepositConflict(what="order id")
     if known is None:
         _check(custody, view, made)
@@ -63,6 +65,11 @@ def order(custody: Custody, body: bytes) -> bytes:
     erasures.attest_owed(custody)
     kept = _versions(custody, made.alias, made.handles)
     return custody.receipt(view, Order.TYPE, made.digest(), len(kept))
+
+
+def _same(made: Order, known: bytes) -> bool:
+    """Whether this is the order of before; it may have been signed again for a later time."""
+    return replace(Order.decode(Signed.decode(known).body), not_after=made.not_after) == made
 
 
 def _check(custody: Custody, view: LedgerView, made: Order) -> None:

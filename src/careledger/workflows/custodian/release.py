@@ -231,7 +231,7 @@ def _row(
     version: KeptVersion, deposit: KeptDeposit, shares: dict[bytes, bytes], with_escrow: bool
 ) -> ReleasedRow:
     at, known = version.anchoring, version.all_commitments
-    escrow = shares.get(deposit.digest) if with_escrow else None
+    escrow, batch = shares.get(deposit.digest) if with_escrow else None, deposit.escrow
     return ReleasedRow(
         deposit=deposit.digest,
         handle=version.handle,
@@ -250,6 +250,7 @@ def _row(
         anchor_path=() if at is None else at.path,
         escrow=escrow,
         escrow_place=0 if escrow is None else deposit.place,
+        escrow_path=tuple(inclusion_path(batch, deposit.place - 1)) if escrow is not None and batch else (),
         state=version.state,
         mark=version.mark,
         unasked=deposit.ground == Ground.UNASKED.code and not version.accepted,
