@@ -1,41 +1,52 @@
 # make demo: the main job on the embedded default.   make test: all tests.   Both install what they need.
+# A name on the PATH may be a shim that runs nothing, and a Python may lack venv: take the first that can do both.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
-	$$p -c 'import sys, venv; sys.exit(sys.version_info[:2] < (3, 11))' 2>/dev/null && echo $$p && break; done)
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 READY = $(VENV)/.ready
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?= demo-data
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint types imports contracts docs gas clean
+.PHONY: install demo test lint types imports contracts gas docs clean
+
+install: $(READY)
 
 $(READY): requirements/lock.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "make: CareLedger needs Python 3.11 or newer with venv on the PATH" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "make: CareLedger needs Python 3.11 or 3.12, with venv, on the PATH" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/lock.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(PIP) -r requirements/lock.txt
+	$(PIP) --no-deps -e .
 	@touch $(READY)
 
 demo: $(READY)
-	$(VENV)/bin/careledger demo --data $(DATA)
+	$(BIN)/careledger demo --data $(DATA)
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(READY)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(VENV)/bin/mypy
+	$(BIN)/mypy
 
 imports: $(READY)
-	$(VENV)/bin/lint-imports
+	$(BIN)/lint-imports
 
 contracts: $(READY)
-	$(VENV)/bin/python contracts/build.py --check
+	$(BIN)/python contracts/build.py --check
+
+gas: $(READY)
+	$(BIN)/python contracts/measure_gas.py --check
 
 docs: $(READY)
-	$(VENV)/bin/python tools/message_tables.py --check
+	$(BIN)/python tools/message_tables.py --check
+	$(BIN)/python tools/matrix_page.py --check
+	for script in docs/vectors/make_*.py; do $(BIN)/python $$script --check || exit 1; done
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist src/*.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
