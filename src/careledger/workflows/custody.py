@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from careledger.domain.errors import (
     CareLedgerError,
@@ -46,21 +48,49 @@ def receipt(network: Network, view: LedgerView, link: CustodianLink, method: str
     return open_signed(Receipt, signed, signer, network.ledger.deployment)
 
 
+@dataclass(frozen=True)
+class Telling:
+    """One message to one custodian."""
+
+    number: int
+    method: str
+    body: bytes
+
+
+def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
+    """Tells custodians at the same time; their receipts in order, None for those that cannot be reached.
+
+    Raises the first refusal in order, after all were told.
+    """
+    view = network.ledger.fresh_head()
+
+    def one(telling: Telling) -> Receipt | CareLedgerError | None:
+        link = network.custodians.get(telling.number)
+        try:
+            return None if link is None else receipt(network, view, link, telling.method, telling.body)
+        except LOST:
+            return None
+        except CareLedgerError as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(max(1, len(tellings))) as pool:
+        outcomes = list(pool.map(one, tellings))
+    for outcome in outcomes:
+        if isinstance(outcome, CareLedgerError):
+            raise outcome
+    return [outcome if isinstance(outcome, Receipt) else None for outcome in outcomes]
+
+
 def receipts(
     network: Network, numbers: Iterable[int], method: str, body: bytes, needed: int
 ) -> list[Receipt]:
-    """Tells these custodians and collects their receipts.
+    """Tells these custodians the same and collects their receipts.
 
     A custodian that cannot be reached is passed over; one that refuses ends it with its refusal. Raises
     NotEnoughCustodians under ``needed`` receipts: repeat, every custodian takes the same message again.
     """
-    view = network.ledger.fresh_head()
-    made = []
-    for link in network.links(numbers):
-        try:
-            made.append(receipt(network, view, link, method, body))
-        except LOST:
-            continue
+    told = tell(network, [Telling(number, method, body) for number in numbers])
+    made = [each for each in told if each is not None]
     if len(made) < needed:
         raise NotEnoughCustodians(found=len(made), needed=needed)
     return made

@@ -26,7 +26,7 @@ from careledger.formats.patients import AliasStatement
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Writer, seal_batch
-from careledger.workflows.custody import LOST, epoch_chain, receipt
+from careledger.workflows.custody import LOST, Telling, epoch_chain, receipt, tell
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
@@ -73,15 +73,15 @@ def deposit(
     ]
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
     kept = [_keep(network, statement, batch, progress) for batch in batches]
-    plan = _plan(batches, [missing for _, missing in kept])
+    plan = _plan(batches, [each.missing for each in kept])
     writer.organisation.books.put(PLAN, [(plan.root, plan.encode())])
     finish(network, writer.organisation, plan)
     return Deposited(
         plan.root,
         {item.record_id: item.handle for batch in batches for item in batch.copies},
         known,
-        tuple(made for receipts, _ in kept for made in receipts),
-        any(missing for _, missing in kept),
+        tuple(made for each in kept for made in each.receipts),
+        any(len(each.receipts) < network.thresholds.holding for each in kept),
     )
 
 
@@ -103,8 +103,8 @@ def finish(network: Network, organisation: Organisation, plan: DepositPlan) -> N
     books.put(COPY, [(copy.handle, copy.encode()) for copy in plan.copies])
     books.put(BY_TAG, [(_tag_key(copy.alias, copy.content_tag), copy.handle) for copy in plan.copies])
     books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
-    for notice in plan.notices:
-        _notify(network, plan.custodians, notice)
+    told = {missing.custodian for missing in plan.missing}
+    _notify(network, [number for number in plan.custodians if number not in told], plan.notices)
     books.drop(PLAN, [plan.root])
 
 
@@ -164,33 +164,36 @@ def _sealed(
     return seal_batch(network, writer, statement, chain, versions)
 
 
-def _keep(
-    network: Network, statement: AliasStatement, batch: SealedBatch, progress: Progress
-) -> tuple[list[Receipt], list[tuple[int, KeepRequest]]]:
+@dataclass(frozen=True)
+class _Kept:
+    """What became of one batch: receipts of those with shares, and what could not be given."""
+
+    receipts: list[Receipt]
+    missing: list[tuple[int, KeepRequest]]
+
+
+def _keep(network: Network, statement: AliasStatement, batch: SealedBatch, progress: Progress) -> _Kept:
     """Gives a batch to its custodians: shares to the first n reachable, the index and escrow to the others.
 
-    Returns the receipts of those with shares, and what could not be given, if fewer than n hold shares.
+    All are told at once; where one of the first n cannot be reached, the next one is given shares too.
     """
-    view = network.ledger.fresh_head()
-    made: list[Receipt] = []
-    missing: list[tuple[int, KeepRequest]] = []
-    for place, number in enumerate(statement.custodians, start=1):
-        with_shares = len(made) < network.thresholds.holding
-        request = batch.keep_request(place, with_shares)
-        link = network.custodians.get(number)
-        try:
-            if link is None:
-                raise NotEnoughCustodians(custodian=number)
-            given = receipt(network, view, link, "keep", request.encode())
-        except (*LOST, NotEnoughCustodians):
-            missing.append((number, request))
-            continue
-        if with_shares:
-            made.append(given)
+    numbers, holding = statement.custodians, network.thresholds.holding
+    requests = [batch.keep_request(place, place <= holding) for place in range(1, len(numbers) + 1)]
+    told = _told(network, list(zip(numbers, requests, strict=True)))
+    made = [each for each in told[:holding] if each is not None]
+    for place in range(holding + 1, len(numbers) + 1):
+        if len(made) < holding and told[place - 1] is not None:
+            stand_in = [(numbers[place - 1], batch.keep_request(place, True))]
+            made += [each for each in _told(network, stand_in) if each is not None]
     if len(made) < network.thresholds.opening:
         raise NotEnoughCustodians(found=len(made), needed=network.thresholds.opening)
     progress(len(batch.copies))
-    return made, missing if len(made) < network.thresholds.holding else []
+    lost = [place for place, receipt in enumerate(told) if receipt is None]
+    return _Kept(made, [(numbers[place], requests[place]) for place in lost])
+
+
+def _told(network: Network, requests: Sequence[tuple[int, KeepRequest]]) -> list[Receipt | None]:
+    return tell(network, [Telling(number, "keep", request.encode()) for number, request in requests])
 
 
 def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, KeepRequest]]]) -> DepositPlan:
@@ -220,13 +223,7 @@ def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, Keep
     )
 
 
-def _notify(network: Network, custodians: Iterable[int], notice: AnchorNotice) -> None:
+def _notify(network: Network, custodians: Iterable[int], notices: Iterable[AnchorNotice]) -> None:
     """Tells custodians under which root the leaves stand; one that misses it learns it from ``complete``."""
-    view = network.ledger.fresh_head()
-    for number in custodians:
-        link = network.custodians.get(number)
-        try:
-            if link is not None:
-                receipt(network, view, link, "anchored", notice.encode())
-        except LOST:
-            continue
+    for notice in notices:
+        tell(network, [Telling(number, "anchored", notice.encode()) for number in custodians])
