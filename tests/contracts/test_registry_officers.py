@@ -118,3 +118,14 @@ def test_a_consortium_is_founded_with_enough_officers(chain: Chain) -> None:
             chain.deploy("Registry", MINISTRY, key("m").address, officers, keys, threshold)
     with refused("empty"):
         chain.deploy("Registry", 0, key("m").address, [1, 2], two, 1)
+
+
+def test_there_are_at_most_thirty_two_officers(chain: Chain) -> None:
+    officers = list(range(1, 33))
+    keys = [controller(officer).address for officer in officers]
+    registry = chain.deploy("Registry", MINISTRY, key("m").address, officers, keys, 1)
+    with refused("full"):
+        registry.send(controller(1), "appoint_officer", 1, NEW, STRANGER.address)
+    registry.send(controller(1), "dismiss_officer", 1, 32)
+    registry.send(controller(1), "appoint_officer", 1, NEW, STRANGER.address)
+    assert registry.call("officer_count") == 32
