@@ -35,8 +35,8 @@ from careledger.formats.signed import deployment_id
 def genesis(**other: object) -> Genesis:
     """What the tests' network is founded with."""
     officers = tuple((post, of(post).address) for post in OFFICERS)
-    told = {"threshold": THRESHOLD, "policy_delay": POLICY_DELAY} | other
-    return Genesis(key("founder"), MINISTRY, of(MINISTRY).address, officers, **told)  # type: ignore[arg-type]
+    told = {"founder": key("founder"), "threshold": THRESHOLD, "policy_delay": POLICY_DELAY} | other
+    return Genesis(ministry=MINISTRY, controller=of(MINISTRY).address, officers=officers, **told)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -89,7 +89,10 @@ class AnchorFacts:
 
 @dataclass(frozen=True, slots=True)
 class BreakGlassFacts:
-    """An emergency entry: opener and second party (posts), window, restricted or not, commitment, review."""
+    """An emergency entry: opener and second party (posts), window, restricted or not, commitment, review.
+
+    ``afterwards``: custodians granted it while the ledger stood still; ``opened_at`` is when it was entered.
+    """
 
     entry: bytes
     opener: int
@@ -99,6 +102,7 @@ class BreakGlassFacts:
     restricted: bool
     commitment: bytes
     reviewed: bool
+    afterwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ def _opened(state: State, event: Happened) -> None:
         event.time,
         event["until"],
         event["restricted"],
+        event["afterwards"],
         event["commitment"],
         0,
     )

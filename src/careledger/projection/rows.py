@@ -117,13 +117,14 @@ class CheckpointRow(NamedTuple):
 
 
 class GlassRow(NamedTuple):
-    """By entry: opener, second party, window, restricted, commitment, outcome (0: not reviewed)."""
+    """By entry: opener, second party, window, restricted, afterwards, commitment, outcome (0: not reviewed)."""
 
     opener: int
     second: int
     opened_at: int
     until: int
     restricted: bool
+    afterwards: bool
     commitment: bytes
     outcome: int
 

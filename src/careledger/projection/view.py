@@ -188,6 +188,7 @@ class FactsView:
             row.restricted,
             row.commitment,
             row.outcome != 0,
+            row.afterwards,
         )
 
     def may_break_glass(self, post: int) -> bool:
