@@ -25,7 +25,7 @@ from careledger.domain.errors import (
 from careledger.formats.deposits import Retraction, RetractRequest
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
-from custodian_world import DIAGNOSIS, DOCTOR, REGISTRAR, STRANGER, STRANGER_HOSPITAL, Deposited, World
+from custodian_world import DOCTOR, REGISTRAR, STRANGER, STRANGER_HOSPITAL, Deposited, World
 
 
 @pytest.fixture
@@ -278,4 +278,3 @@ def test_two_processes_do_not_share_a_directory(world: World) -> None:
     with pytest.raises(DirectoryInUse):
         CustodyDirectory(world.folder / "custodian-1")
     world.restart(1)
-    assert DIAGNOSIS

@@ -89,7 +89,8 @@ class RepairOrder(Message):
     """Share ``place`` of everything kept for this alias shall be remade for ``successor``; signed by the controller.
 
     ``helpers`` are the places of the helpers. The newest alias statement already names the successor at ``place``,
-    which may be the custodian that was there before and lost its shares.
+    which may be the custodian that was there before and lost its shares. ``escrow``: there are enough helpers to remake
+    the shares of batch secrets too.
     """
 
     TYPE: ClassVar[str] = "repair-order"
@@ -98,6 +99,7 @@ class RepairOrder(Message):
     place: int = uint(8)
     successor: int = uint()
     helpers: tuple[int, ...] = several(uint(8), most=64)
+    escrow: bool = flag()
     not_after: int = uint()
 
 

@@ -37,13 +37,9 @@ def repair(
     links = network.links([statement.custodians[each - 1] for each in helpers])
     if len(links) != len(helpers) or successor not in network.custodians:
         raise NotEnoughCustodians(found=len(links), needed=len(helpers))
+    escrow, until = len(links) >= network.thresholds.escrow, network.clock.now() + LASTS
     made = RepairOrder(
-        secrets.token_bytes(16),
-        statement.alias,
-        place,
-        successor,
-        tuple(helpers),
-        network.clock.now() + LASTS,
+        secrets.token_bytes(16), statement.alias, place, successor, tuple(helpers), escrow, until
     )
     order = sign(made, holder.controller, network.ledger.deployment)
     keys = tuple(sealing_key(view, link) for link in links)

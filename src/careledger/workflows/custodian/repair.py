@@ -10,8 +10,6 @@ helpers hold is passed over. Old shares are destroyed by the order ``retire``. R
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from careledger.domain.errors import MalformedBytes, RequestRefused, ShareMismatch
 from careledger.formats.custody import (
     KeptRow,
@@ -21,7 +19,6 @@ from careledger.formats.custody import (
     RepairSums,
     RepairTerm,
 )
-from careledger.formats.deposits import DepositStatement
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import DepositProof
@@ -29,7 +26,7 @@ from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.sealing.keys import Secret, check_sealing_key, unwrap, wrap
 from careledger.sealing.shamir import Share, repair_sum, repair_terms
-from careledger.workflows.custodian import successor
+from careledger.workflows.custodian import keep, successor
 from careledger.workflows.custodian.orders import LONGEST
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
@@ -69,7 +66,7 @@ def terms(custody: Custody, body: bytes) -> bytes:
     place = _place(custody, order, statement)
     if len(request.keys) != len(order.helpers):
         raise MalformedBytes(why="not a key for each helper")
-    shares = _live_shares(custody, order.alias)
+    shares = _live_shares(custody, order)
     subjects = tuple(sorted(shares))
     parts = [
         repair_terms(Share(place, Secret(shares[subject])), order.helpers, order.place)
@@ -92,12 +89,14 @@ def check_key(view: LedgerView, custodian: int, key: bytes) -> None:
     check_sealing_key(key, facts.sealing_key)
 
 
-def _live_shares(custody: Custody, alias: bytes) -> dict[bytes, bytes]:
-    """The shares held, without those of versions that shall be nobody's any more."""
-    dead = {
-        version.handle for version in custody.rows.versions(alias) if version.state in ("erased", "moved")
-    }
-    return {subject: share for subject, share in custody.rows.shares(alias).items() if subject not in dead}
+def _live_shares(custody: Custody, order: RepairOrder) -> dict[bytes, bytes]:
+    """The shares held, without those of versions that shall be nobody's any more, and of escrow unless ordered."""
+    alias = order.alias
+    dead = {version.handle for version in custody.rows.versions(alias) if version.state in keep.GONE}
+    if not order.escrow:
+        dead |= {deposit.digest for deposit in custody.rows.deposits(alias)}
+    shares = custody.rows.shares(alias)
+    return {subject: share for subject, share in shares.items() if subject not in dead}
 
 
 def sums(custody: Custody, body: bytes) -> bytes:
@@ -185,9 +184,3 @@ def finish(custody: Custody, body: bytes) -> bytes:
             custody.journal.add_evidence("repair", body)
         raise
     return custody.receipt(view, RepairOrder.TYPE, order.digest(), count)
-
-
-def statements(messages: Iterable[RepairSums]) -> dict[bytes, DepositStatement]:
-    """All deposit statements in these messages, by digest."""
-    found = (DepositStatement.decode(proof.statement.body) for each in messages for proof in each.deposits)
-    return {statement.digest(): statement for statement in found}
