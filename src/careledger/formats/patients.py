@@ -207,13 +207,15 @@ class HandoverKey(Message):
 class Handover(Message):
     """What the former holder of an alias hands to the next, sealed: its audit seed and all epoch seeds.
 
-    Keys are ordered by compartment and rising number. ``claim`` is the former holder's.
+    Keys are ordered by compartment and rising number. ``claim`` is the former holder's. ``sealing_seed`` opens the log
+    entries of that claim; null for a guardian, who must not open the restricted epochs with it.
     """
 
     TYPE: ClassVar[str] = "handover"
     alias: bytes = octets(32)
     claim: int = uint(32)
     audit_seed: bytes = octets(32)
+    sealing_seed: bytes | None = maybe(octets(32))
     keys: tuple[HandoverKey, ...] = several(message(HandoverKey))
 
 

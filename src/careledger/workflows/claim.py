@@ -1,22 +1,34 @@
 """Claim a record: its keys pass from the registrar to the patient's own agent.
 
-Order of effects: the hand-over sealed to the new keys (nothing of the old record is lost), the rotation on the
-ledger (from that block the registrar's rule and consents end), the new statement and epochs at the custodians, and
-last the registrar forgets. Until the new epochs are in force nobody can deposit: too little, never too much.
+Order of effects: the hand-over sealed to the new keys and durable in the new books (nothing of the old record is
+lost), the rotation on the ledger (from that block the registrar's rule and consents end), the new statement and epochs
+at the custodians, and last the registrar forgets. Until the new epochs are in force nobody can deposit: too little,
+never too much. ``claim`` is repeated with the same phrase and books.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from careledger.domain.errors import NotTheController, PatientNotFound
 from careledger.domain.parties import ControllerKind
+from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Handover, HandoverKey
+from careledger.formats.signatures import SigningKey
 from careledger.ports import Books
 from careledger.sealing.keys import Secret, unwrap, wrap
 from careledger.sealing.phrase import Phrase
-from careledger.workflows.actors import Holder, Organisation, new_holder
+from careledger.workflows.actors import HOLDER, Holder, Organisation, load_holder, new_holder
 from careledger.workflows.custody import epoch_chain
-from careledger.workflows.epochs import ALL, open_epochs, own_statement, publish_epoch, publish_statement
+from careledger.workflows.epochs import (
+    ALL,
+    STATEMENT,
+    open_epochs,
+    own_statement,
+    publish_epoch,
+    publish_statement,
+)
 from careledger.workflows.network import Network
 from careledger.workflows.register import forget_keys, kept_holder
 
@@ -31,30 +43,93 @@ class Claimed:
     handover: Handover
 
 
-def hand_over(network: Network, holder: Holder, sealing_key: bytes) -> bytes:
-    """Everything that only the present holder has, sealed to the next holder's public sealing key."""
-    statement, _ = own_statement(holder)
-    keys = []
-    for compartment in ALL:
-        for number, seed in sorted(open_epochs(network, holder, statement, compartment).items()):
-            keys.append(HandoverKey(compartment, number, seed.reveal()))
-    made = Handover(holder.alias, holder.state.claim, holder.audit_seed.reveal(), tuple(keys))
-    return wrap(sealing_key, made.encode(), "handover", holder.alias)
-
-
 def claim(network: Network, registrar: Organisation, alias: bytes, phrase: Phrase, books: Books) -> Claimed:
     """The patient, at the desk, takes over; raises PatientNotFound if the registrar does not hold the keys."""
     old = kept_holder(registrar, alias)
-    statement, _ = own_statement(old)
-    mine = new_holder(phrase, alias, books, claim=old.state.claim + 1)
-    sealed = hand_over(network, old, mine.sealing.public)
-    opened = Handover.decode(unwrap(mine.sealing, sealed, "handover", alias))
-    books.put(HANDOVER, [(alias, opened.encode())])
-    network.ledger.rotate_alias(alias, ControllerKind.SELF, 0, old.controller, mine.controller, network.relay)
-    mine = continue_statement(network, mine, statement)
-    renew_epochs(network, mine, opened)
+    before, _ = own_statement(old)
+    mine = next_holder(phrase, alias, books, old.state.claim)
+    opened = _handed_over(network, old, mine)
+    take_over(network, mine, old.controller, before, [opened])
     forget_keys(registrar, alias)
-    return Claimed(mine, opened)
+    return Claimed(mine.fresh(), opened)
+
+
+def next_holder(phrase: Phrase, alias: bytes, books: Books, claim_before: int) -> Holder:
+    """The holder who takes over; the one that began before, if these books have it."""
+    if books.get(HOLDER, alias) is not None:
+        begun = load_holder(phrase, alias, books)
+        if begun.state.claim > claim_before:
+            return begun
+    return new_holder(phrase, alias, books, claim=claim_before + 1)
+
+
+def _handed_over(network: Network, old: Holder, mine: Holder) -> Handover:
+    """What the registrar hands over, durable in the new books; the one there is stays."""
+    row = mine.books.get(HANDOVER, handover_key(old))
+    if row is not None:
+        return Handover.decode(row)
+    sealed = hand_over(network, old, mine.sealing.public)
+    return receive(mine, sealed)
+
+
+def handover_key(old: Holder) -> bytes:
+    """The row in the next holder's books."""
+    return old.alias + uint(old.state.claim, 4)
+
+
+def hand_over(
+    network: Network, holder: Holder, sealing_key: bytes, compartments: Iterable[int] = ALL, log: bool = True
+) -> bytes:
+    """Everything that only the present holder has of these compartments, sealed to the next holder's public key.
+
+    ``log`` adds the sealing seed, which opens this claim's log entries and epoch records.
+    """
+    statement, _ = own_statement(holder)
+    keys = []
+    for compartment in compartments:
+        for number, seed in sorted(open_epochs(network, holder, statement, compartment).items()):
+            keys.append(HandoverKey(compartment, number, seed.reveal()))
+    made = Handover(
+        holder.alias,
+        holder.state.claim,
+        holder.audit_seed.reveal(),
+        holder.sealing.seed.reveal() if log else None,
+        tuple(keys),
+    )
+    return wrap(sealing_key, made.encode(), "handover", holder.alias)
+
+
+def receive(mine: Holder, sealed: bytes) -> Handover:
+    """Opens a hand-over and makes it durable; raises CannotOpen, MalformedBytes."""
+    opened = Handover.decode(unwrap(mine.sealing, sealed, "handover", mine.alias))
+    mine.books.put(HANDOVER, [(mine.alias + uint(opened.claim, 4), opened.encode())])
+    return opened
+
+
+def take_over(
+    network: Network,
+    mine: Holder,
+    present: SigningKey,
+    before: AliasStatement,
+    handed: Iterable[Handover],
+    kind: ControllerKind = ControllerKind.SELF,
+    until: int = 0,
+) -> Holder:
+    """The rotation, the next statement and the next epochs; what is done already is not done again.
+
+    Raises NotTheController if neither ``present`` nor the new holder controls the alias.
+    """
+    facts = network.ledger.fresh_head().alias(mine.alias)
+    if facts is None:
+        raise PatientNotFound()
+    if facts.controller == present.address:
+        network.ledger.rotate_alias(mine.alias, kind, until, present, mine.controller, network.relay)
+    elif facts.controller != mine.controller.address:
+        raise NotTheController()
+    if mine.books.get(STATEMENT, mine.alias) is None:
+        mine = continue_statement(network, mine, before)
+    renew_epochs(network, mine, [key for each in handed for key in each.keys])
+    return mine.fresh()
 
 
 def continue_statement(network: Network, holder: Holder, before: AliasStatement) -> Holder:
@@ -65,17 +140,17 @@ def continue_statement(network: Network, holder: Holder, before: AliasStatement)
     )
 
 
-def renew_epochs(network: Network, holder: Holder, handover: Handover) -> None:
-    """A new epoch in every compartment, which opens the ones handed over."""
+def renew_epochs(network: Network, holder: Holder, handed: Iterable[HandoverKey]) -> None:
+    """A new epoch in every compartment, which opens the newest one handed over.
+
+    A compartment whose newest seed was not handed over is passed over: who holds that seed continues it.
+    """
     statement, _ = own_statement(holder)
-    newest = {key.compartment: Secret(key.seed) for key in handover.keys}  # in rising order of numbers
+    newest = {key.compartment: key for key in sorted(handed, key=lambda key: key.number)}
     for compartment in ALL:
         chain = epoch_chain(network, statement, compartment, any_controller=True)
-        if chain and chain[0][0].number >= _handed(handover, compartment) + 1:
-            continue
-        before = chain[0][0] if chain else None
-        publish_epoch(network, holder, statement, compartment, before, newest.get(compartment))
-
-
-def _handed(handover: Handover, compartment: int) -> int:
-    return max((key.number for key in handover.keys if key.compartment == compartment), default=-1)
+        before, key = (chain[0][0] if chain else None), newest.get(compartment)
+        if before is None:
+            publish_epoch(network, holder, statement, compartment, None, None)
+        elif key is not None and key.number == before.number:
+            publish_epoch(network, holder, statement, compartment, before, Secret(key.seed))

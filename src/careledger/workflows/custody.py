@@ -60,7 +60,8 @@ class Telling:
 def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
     """Tells custodians at the same time; their receipts in order, None for those that cannot be reached.
 
-    Raises the first refusal in order, after all were told.
+    Raises the first refusal in order, after all were told. One that does not know the patient while others do has
+    missed the enrolment, so it counts as not reached.
     """
     view = network.ledger.fresh_head()
 
@@ -75,8 +76,9 @@ def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
 
     with ThreadPoolExecutor(max(1, len(tellings))) as pool:
         outcomes = list(pool.map(one, tellings))
+    known = any(isinstance(outcome, Receipt) for outcome in outcomes)
     for outcome in outcomes:
-        if isinstance(outcome, CareLedgerError):
+        if isinstance(outcome, CareLedgerError) and not (known and isinstance(outcome, PatientNotFound)):
             raise outcome
     return [outcome if isinstance(outcome, Receipt) else None for outcome in outcomes]
 

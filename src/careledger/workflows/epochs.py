@@ -10,18 +10,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
-from careledger.domain.errors import NotTheController
+from careledger.domain.errors import NotEnoughCustodians, NotTheController
+from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochStatement
 from careledger.formats.signed import Signed, sign
 from careledger.sealing.epochs import new_epoch_seed, open_back, open_record, seal_record
 from careledger.sealing.keys import SealingKey, Secret, wrap
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
-from careledger.workflows.custody import epoch_chain, receipt, receipts, sealing_key
+from careledger.workflows.custody import LOST, epoch_chain, receipt, receipts, sealing_key
 from careledger.workflows.network import Network
 
 ALL = tuple(Compartment(category, sensitivity).number for category in Category for sensitivity in Sensitivity)
 STATEMENT = "alias-statement"
+UNTOLD = "untold-statement"
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,35 @@ def publish_statement(
 
 
 def _enrol(network: Network, holder: Holder, signed: Signed, custodians: Iterable[int]) -> None:
+    """Enrols at each custodian that can be reached, at least n; ``repeat_enrolments`` tells the others later."""
+    numbers = tuple(custodians)
+    holder.books.put(UNTOLD, [(holder.alias + uint(number), signed.encode()) for number in numbers])
+    told = [number for number in numbers if _enrol_at(network, holder, signed, number)]
+    if len(told) < network.thresholds.holding:
+        raise NotEnoughCustodians(found=len(told), needed=network.thresholds.holding)
+
+
+def repeat_enrolments(network: Network, holder: Holder) -> int:
+    """Tells custodians the statements that they have missed; returns how many still miss one."""
+    for key, row in list(holder.books.rows(UNTOLD)):
+        if key.startswith(holder.alias):
+            _enrol_at(network, holder, Signed.decode(row), int.from_bytes(key[32:], "big"))
+    return sum(key.startswith(holder.alias) for key, _ in holder.books.rows(UNTOLD))
+
+
+def _enrol_at(network: Network, holder: Holder, signed: Signed, number: int) -> bool:
+    link = network.custodians.get(number)
+    if link is None:
+        return False
     view = network.ledger.fresh_head()
-    for link in network.links(custodians):
-        key = audit_key(holder.audit_seed, holder.alias, holder.state.claim, link.party)
+    key = audit_key(holder.audit_seed, holder.alias, holder.state.claim, number)
+    try:
         sealed = wrap(sealing_key(view, link), key.reveal(), "audit-key", holder.alias)
         receipt(network, view, link, "enrol", Enrolment(signed, sealed).encode())
+    except LOST:
+        return False
+    holder.books.drop(UNTOLD, [holder.alias + uint(number)])
+    return True
 
 
 def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] = ALL) -> None:
