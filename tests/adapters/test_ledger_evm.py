@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,46 @@ def test_direct_deposits_have_their_chart_only_where_they_are_wanted() -> None:
     with refused("unknown"):
         without.contract("WriteChart")
     assert isinstance(without, EvmLedger)
+
+
+def test_acts_of_many_at_once_are_all_final_and_share_blocks(tmp_path: Path) -> None:
+    clock = ManualClock()
+    world = LedgerWorld(open_ledger(tmp_path, CHAIN_ID, clock, genesis()), clock)
+    organisations, roots = range(101, 109), range(25)
+    for number in organisations:
+        world.organisation(number)
+    first = world.ledger.fresh_head().head.number
+
+    def anchor_all(number: int) -> None:
+        for root in roots:
+            world.ledger.anchor(digest(f"{number} {root}"), 1, number, of(number))
+
+    with ThreadPoolExecutor(16) as pool:  # two threads for each sender
+        list(pool.map(anchor_all, [*organisations, *organisations]))
+    view = world.ledger.fresh_head()
+    anchored = [view.anchor(digest(f"{number} {root}")) for number in organisations for root in roots]
+    assert [facts.organisation for facts in anchored if facts] == [
+        number for number in organisations for _ in roots
+    ]
+    assert view.head.number - first < 2 * len(anchored)
+    world.ledger.close()
+    assert verify_chain(tmp_path).transactions > 2 * len(anchored)
+
+
+def test_a_projection_that_fell_behind_catches_up(tmp_path: Path) -> None:
+    clock = ManualClock()
+    world = LedgerWorld(open_ledger(tmp_path, CHAIN_ID, clock, genesis()), clock)
+    world.organisation(HOSPITAL)
+    world.ledger.fresh_head()
+    with sqlite3.connect(tmp_path / "facts.sqlite") as database, sqlite3.connect(tmp_path / "kept") as kept:
+        database.backup(kept)
+    world.ledger.anchor(digest("root"), 3, HOSPITAL, of(HOSPITAL))
+    facts, rows = world.ledger.fresh_head().anchor(digest("root")), world.ledger.rows()
+    world.ledger.close()
+    for path in tmp_path.glob("facts.sqlite*"):
+        path.unlink()
+    (tmp_path / "kept").rename(tmp_path / "facts.sqlite")
+    again = open_ledger(tmp_path, CHAIN_ID, clock)
+    assert again.fresh_head().anchor(digest("root")) == facts is not None
+    assert again.rows() == rows
+    again.close()
