@@ -64,9 +64,13 @@ class World:
             self.settings.thresholds,
         )
 
+    def custodian_folder(self, number: int) -> Path:
+        """Where a custodian of this machine keeps everything."""
+        return self.folder / "custodians" / f"{number:016x}"
+
     def open_custodian(self, number: int) -> None:
         """Serves a custodian of this machine in this process."""
-        directory = CustodyDirectory(self.folder / "custodians" / f"{number:016x}")
+        directory = CustodyDirectory(self.custodian_folder(number))
         self.directories[number] = directory
         keys = custodian_keys(self.ledger.deployment, number, directory.seeds)
         self.custodians[number] = Custodian(

@@ -42,18 +42,16 @@ def open_the_network(stage: Stage) -> None:
     posts = officer_posts(stage.world)
     stage.officers = [register.Officer(post.number, post.key) for post in posts]
     for label, roles in ORGANISATIONS.items():
-        _organisation(stage, label, roles)
+        organisation(stage, label, roles)
     for label, (employer, roles) in STAFF.items():
         _post(stage, label, employer, roles)
     view = network.ledger.fresh_head()
     rows = []
-    for label, organisation in stage.organisations.items():
-        facts = view.party(organisation.number)
+    for label, actor in stage.organisations.items():
+        facts = view.party(actor.number)
         assert facts is not None
-        number = PartyId(organisation.number)
-        rows.append(
-            (label, organisation.role.code, number.text(organisation.role), facts.status.name.lower())
-        )
+        number = PartyId(actor.number)
+        rows.append((label, actor.role.code, number.text(actor.role), facts.status.name.lower()))
     screen.table("Public parties on the ledger", ("organisation", "kind", "id", "status"), rows)
     screen.says("Each of the five also keeps shares as a custodian, with keys, database and log of its own.")
     stage.claim("five verified custodians serve", len(view.custodians()) == len(ORGANISATIONS))
@@ -81,7 +79,8 @@ def _nudge(stage: Stage) -> None:
     stage.world.ledger.create_team(PartyId.random().number, city.number, 0, city.controller)
 
 
-def _organisation(stage: Stage, label: str, roles: tuple[Role, ...]) -> None:
+def organisation(stage: Stage, label: str, roles: tuple[Role, ...]) -> None:
+    """Registers, verifies and serves an organisation that is also a custodian."""
     world, network = stage.world, stage.world.network
     number = PartyId.random().number
     seeds = install_custodian(world.folder, number)

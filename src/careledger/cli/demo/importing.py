@@ -42,7 +42,7 @@ def import_sample(stage: Stage, most: int) -> None:
     stage.screen.says(
         f"  That took {seconds:.0f} s, {1000 * seconds / max(1, total):.1f} ms for each record."
     )
-    stage.kept["imported"] = total
+    stage.counts["imported"] = total
 
 
 def _one(stage: Stage, name: str, label: str) -> Imported:

@@ -70,7 +70,7 @@ def deposit_at_three(stage: Stage) -> None:
         )
     stage.tend_logs()
     stage.claim(f"all {total} records stand under three anchored roots and nowhere in the clear", total > 300)
-    stage.kept["deposited"] = total
+    stage.counts["deposited"] = total
 
 
 def _appender(stage: Stage, label: str) -> Writer:
