@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from careledger.adapters.custody.sockets import CallClient, CallServer
 from careledger.domain import facts as domain_facts
@@ -18,7 +18,7 @@ from careledger.domain.facts import Head
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.formats import cbor
 from careledger.formats.signatures import Address, SigningKey
-from careledger.ports import Ledger, LedgerView
+from careledger.ports import Clock, Ledger, LedgerView
 
 VIEW = (
     "party", "in_team", "custodians", "custodian", "alias", "consent", "matrix_version", "anchor", "erased_by",
@@ -62,14 +62,16 @@ def unpack(value: Any) -> Any:
     raise MalformedBytes(why="not a fact")
 
 
-def serve_ledger(path: Path, ledger: Ledger) -> CallServer:
-    """Serves this ledger to custodians' processes; call ``start`` or ``serve`` on what it returns."""
+def serve_ledger(path: Path, ledger: Ledger, clock: Clock) -> CallServer:
+    """Serves this ledger, and its operator's clock, to custodians' processes: ``start`` or ``serve`` what it returns."""
 
     def answer(method: str, body: bytes) -> bytes:
         arguments = unpack(cbor.decode(body))
         if method in ("fresh_head", "at"):
             view = ledger.fresh_head() if method == "fresh_head" else ledger.at(*arguments)
             return cbor.encode(pack(view.head))
+        if method == "now":
+            return cbor.encode(clock.now())
         if method == "network":
             return cbor.encode(pack((ledger.chain_id, ledger.deployment)))
         if method == "contract":
@@ -100,6 +102,15 @@ class LedgerLink:
     def ask(self, method: str, *arguments: Any) -> Any:
         """One call; raises what the ledger raised, StoreUnavailable."""
         return unpack(cbor.decode(self._client.call(method, cbor.encode(pack(arguments)))))
+
+    def now(self) -> int:
+        """The operator's clock, unix seconds: one machine has one time, also in a story."""
+        now: int = self.ask("now")
+        return now
+
+    def port(self) -> Ledger:
+        """This link as the port Ledger, for a custodian: acts that no custodian does are not there."""
+        return cast(Ledger, self)
 
     def contract(self, name: str) -> Address:
         """The address of a contract."""

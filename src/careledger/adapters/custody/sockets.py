@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -47,6 +48,8 @@ class CallServer:
 
     def close(self) -> None:
         """Takes no more connections."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept
         self._socket.close()
         self._path.unlink(missing_ok=True)
 

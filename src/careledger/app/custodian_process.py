@@ -1,0 +1,48 @@
+"""Serves one custodian in this process, for whoever has the socket; the ledger is reached over another.
+
+python -m careledger.app.custodian_process DIRECTORY PARTY SOCKET LEDGER-SOCKET
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from careledger.adapters.custody.directory import CustodyDirectory
+from careledger.adapters.custody.ledger_link import LedgerLink
+from careledger.adapters.custody.process import CustodianProcess, serve_custodian
+from careledger.workflows.custodian.custodian import Custodian
+from careledger.workflows.custodian.parts import Keys
+
+
+def custodian_process(directory: Path, party: int, sockets: Path, ledger_socket: Path) -> CustodianProcess:
+    """A process, not started yet, that serves the custodian of this directory under ``sockets``."""
+    path = sockets / f"{party:016x}.sock"
+    arguments = (str(directory), str(party), str(path), str(ledger_socket))
+    return CustodianProcess(
+        party, path, (sys.executable, "-m", "careledger.app.custodian_process", *arguments)
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Serves until SIGTERM."""
+    directory = CustodyDirectory(Path(arguments[0]))
+    party = int(arguments[1])
+    ledger = LedgerLink(Path(arguments[3]))
+    seeds = directory.seeds
+    keys = Keys.of(ledger.deployment, party, seeds.signing, seeds.log, seeds.sealing)
+    custodian = Custodian(party, directory.rows, directory.journal, keys, ledger.port(), ledger)
+    server = serve_custodian(Path(arguments[2]), custodian)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.close()
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    server.serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
