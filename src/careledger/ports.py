@@ -116,6 +116,10 @@ class LedgerView(Protocol):
         """A custodian that is or ever was active."""
         ...
 
+    def custodians_ever(self) -> tuple[CustodianFacts, ...]:
+        """Every custodian that is or ever was active, by number: whom an audit has to ask."""
+        ...
+
     def alias(self, alias: bytes) -> AliasFacts | None: ...
 
     def linked(self, owner: Address, commitment: bytes) -> bool:

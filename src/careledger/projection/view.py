@@ -117,6 +117,12 @@ class FactsView:
             return None
         return CustodianFacts(number, row.signer, party.sealing_key, row.log_key, row.state == LEAVING)
 
+    def custodians_ever(self) -> tuple[CustodianFacts, ...]:
+        """Every custodian that is or ever was active, by number."""
+        everyone = lookup(self._read, CustodiansRow)
+        found = [self.custodian(number) for number in sorted(everyone.numbers if everyone else ())]
+        return tuple(facts for facts in found if facts is not None)
+
     # Patients ----------------------------------------------------------------------------------
 
     def alias(self, alias: bytes) -> AliasFacts | None:

@@ -114,6 +114,12 @@ class MemoryView:
         leaving = self._get("custodian", number) == "leaving"
         return CustodianFacts(number, signer, party.sealing_key, log_key, leaving)
 
+    def custodians_ever(self) -> tuple[CustodianFacts, ...]:
+        """Every custodian that is or ever was active, by number."""
+        keys = self._history.of_kind(self._block, "served")
+        found = (self.custodian(key[1]) for key, _ in keys)
+        return tuple(sorted((facts for facts in found if facts), key=lambda facts: facts.number))
+
     def alias(self, alias: bytes) -> AliasFacts | None:
         """Who controls that alias."""
         facts: AliasFacts | None = self._get("alias", alias)
