@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from careledger.adapters.custody.directory import CustodyDirectory, install
+from careledger.adapters.custody.hostile import LyingRows
 from careledger.adapters.memory.clock import ManualClock
 from careledger.adapters.memory.ledger import MemoryLedger
 from careledger.domain.categories import Category, Compartment, Sensitivity
@@ -407,6 +408,21 @@ class World:
             place: int = 1, **more: Any) -> Answer:  # fmt: skip
         ephemeral = SealingKey.random()
         return self.send(place, self.request(patient, session, ephemeral, certificate, **more), ephemeral)
+
+    def ask_liar(
+        self, patient: Patient, session: Session, certificate: Signed, lie: dict[str, Any], place: int = 1
+    ) -> Answer:
+        """Asks the custodian at that place once, its rows lying to it."""
+        number, honest = self.custodians[place - 1].party, self.custodians[place - 1]
+        directory = self.directories[number]
+        rows = LyingRows(directory.rows, **lie)
+        self.custodians[place - 1] = Custodian(
+            number, rows, directory.journal, self.keys(number), self.ledger, self.clock
+        )
+        answer = self.ask(patient, session, certificate, place=place)
+        self.custodians[place - 1] = honest
+        self.restart(number)
+        return answer
 
     def request_bytes(self, patient: Patient, session: Session, certificate: Signed) -> bytes:
         return self.request_at(patient, session, certificate).encode()

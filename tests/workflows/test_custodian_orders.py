@@ -270,6 +270,17 @@ def test_a_crash_between_the_steps_of_an_erasure_ends_in_the_same_state(world: W
         assert world.ledger.fresh_head().erased_by(made.statement.items[0].leaf) == {1}, step
 
 
+def test_an_act_that_failed_half_way_is_finished_before_anything_else(world: World) -> None:
+    made = world.deposited(world.patient)
+    body = world.order(world.patient, "dispute", made.handles)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.directories[1].rows, "set_mark", _dies)
+        with pytest.raises(ZeroDivisionError):
+            world.receipt(1, "order", body)
+    assert _rows(world)[made.handles[0]][1] == "disputed"
+    assert world.receipt(1, "order", body).count == 1
+
+
 def _dies(*_: object) -> None:
     raise ZeroDivisionError
 

@@ -1,15 +1,20 @@
-"""Custodians that lie, delay, repeat, die before or after doing it: links to wrap an honest one in, for tests.
+"""Custodians that lie, delay, repeat, die before or after doing it: twins to wrap an honest one in, for tests.
 
-What an answer says is changed by whoever holds the custodian's keys; so the liar is given how to open and sign.
+Answers are signed and sealed, so a link can only spoil them; a lie that is signed is made in the rows beneath.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from careledger.domain.custody import KeptDeposit, KeptVersion
 from careledger.domain.errors import StoreUnavailable
 from careledger.ports import CustodianLink
+from careledger.proofs.notes import NoteKey
+from careledger.proofs.release_log import ReleaseLog
+from careledger.proofs.tiles import new_bundles
 
 Change = Callable[[bytes], bytes]
 
@@ -122,3 +127,68 @@ class LyingLink:
         """The lie, or the honest answer where there is none."""
         answer = self.link.call(method, body)
         return self.lies[method](answer) if method in self.lies else answer
+
+
+class LyingRows:
+    """A custodian's rows that lie to it, so that it signs the lie: what a dishonest custodian's answers look like.
+
+    ``wrong_share`` changes every share, ``wrong_commitment`` every commitment (and so the path), ``rows_of`` gives
+    another alias's versions and deposits in place of the one that is asked.
+    """
+
+    def __init__(
+        self,
+        rows: Any,
+        wrong_share: bool = False,
+        wrong_commitment: bool = False,
+        rows_of: bytes | None = None,
+    ) -> None:
+        self._rows = rows
+        self._wrong_share, self._wrong_commitment, self._rows_of = wrong_share, wrong_commitment, rows_of
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    def shares(self, alias: bytes) -> dict[bytes, bytes]:
+        """The shares, changed if told to."""
+        held: dict[bytes, bytes] = self._rows.shares(self._rows_of or alias)
+        if not self._wrong_share:
+            return held
+        return {subject: share[:-1] + bytes([share[-1] ^ 1]) for subject, share in held.items()}
+
+    def deposits(self, alias: bytes) -> list[KeptDeposit]:
+        """The deposits, of another alias if told to."""
+        found: list[KeptDeposit] = self._rows.deposits(self._rows_of or alias)
+        return found
+
+    def versions(self, alias: bytes) -> list[KeptVersion]:
+        """The versions, of another alias or with other commitments if told to."""
+        found: list[KeptVersion] = self._rows.versions(self._rows_of or alias)
+        if self._rows_of is not None:
+            found = [replace(version, alias=alias) for version in found]
+        if self._wrong_commitment:
+            found = [replace(version, all_commitments=version.all_commitments[::-1]) for version in found]
+        return found
+
+
+class ForkedLogLink:
+    """A custodian that shows one log to the ledger and another, signed with the same key, to whoever asks here."""
+
+    def __init__(self, link: CustodianLink, key: NoteKey, entries: Iterable[bytes]) -> None:
+        self._link = link
+        self._log = ReleaseLog(key.verifier.name, entries)
+        self._note = self._log.head().checkpoint.sign(key).encode()
+
+    @property
+    def party(self) -> int:
+        """The organisation's number."""
+        return self._link.party
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The honest answer, but the other log's files."""
+        if method != "tile":
+            return self._link.call(method, body)
+        if body == b"checkpoint":
+            return self._note
+        files = new_bundles(self._log.entries(0, self._log.size), 0, self._log.size)
+        return files[body.decode()]

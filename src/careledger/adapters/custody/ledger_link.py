@@ -63,7 +63,7 @@ def unpack(value: Any) -> Any:
 
 
 def serve_ledger(path: Path, ledger: Ledger, clock: Clock) -> CallServer:
-    """Serves this ledger, and its operator's clock, to custodians' processes: ``start`` or ``serve`` what it returns."""
+    """Serves this ledger, and its operator's clock, to custodians' processes: ``start`` or ``serve`` it."""
 
     def answer(method: str, body: bytes) -> bytes:
         arguments = unpack(cbor.decode(body))

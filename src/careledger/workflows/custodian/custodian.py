@@ -62,7 +62,7 @@ class Custodian:
         log = ReleaseLog(log_origin(ledger.deployment, party), journal.entries())
         self._custody = Custody(party, rows, journal, keys, ledger, clock, log)
         self._lock = threading.RLock()
-        self._joined = False
+        self._joined, self._settled = False, True
         self.lost_shares = recover.settle(self._custody)
 
     @property
@@ -78,7 +78,12 @@ class Custodian:
             if method not in ALWAYS and not self._joined:
                 recover.rejoin(self._custody)
                 self._joined = True
-            return ACTS[method](self._custody, body)
+            if not self._settled:
+                recover.replay(self._custody)
+            self._settled = False  # until the act has come to its end
+            answer = ACTS[method](self._custody, body)
+            self._settled = True
+            return answer
 
     def evidence(self) -> list[tuple[str, bytes]]:
         """What this custodian has kept to show that others lied: kind and the message."""

@@ -93,11 +93,17 @@ class Custody:
         return statement.custodians.index(self.party) + 1
 
 
-def alias_facts(view: LedgerView, alias: bytes) -> AliasFacts:
-    """Who controls an alias at that block; raises PatientNotFound, NotTheController if nobody does."""
+def known_alias(view: LedgerView, alias: bytes) -> AliasFacts:
+    """Who controls an alias at that block, nobody if the person has died; raises PatientNotFound."""
     facts = view.alias(alias)
     if facts is None:
         raise PatientNotFound()
+    return facts
+
+
+def alias_facts(view: LedgerView, alias: bytes) -> AliasFacts:
+    """Who controls an alias at that block; raises PatientNotFound, NotTheController if nobody does."""
+    facts = known_alias(view, alias)
     if not any(facts.controller):
         raise NotTheController()
     return facts

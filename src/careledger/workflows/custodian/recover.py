@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from careledger.domain.custody import Act
-from careledger.workflows.custodian import checkpoint, enrol, erasures, keep_epoch, orders
+from careledger.workflows.custodian import checkpoint, enrol, erasures, keep_epoch, logbook, orders
 from careledger.workflows.custodian.parts import Custody
 
 
@@ -33,14 +32,15 @@ APPLIED: dict[str, Callable[[Custody, bytes, int], None]] = {
 def settle(custody: Custody) -> int:
     """Steps 1 and 2, from the directory alone; returns how many shares were dropped."""
     lost = custody.rows.settle_keys()
-    for act in custody.journal.acts_after(custody.rows.applied()):
-        apply(custody, act)
+    replay(custody)
     return lost
 
 
-def apply(custody: Custody, act: Act) -> None:
-    """One act of the journal, again."""
-    APPLIED.get(act.kind, _nothing)(custody, act.body, act.number)
+def replay(custody: Custody) -> None:
+    """Applies what the journal has and the rows do not show, in order, and brings the log in memory up to it."""
+    for act in custody.journal.acts_after(custody.rows.applied()):
+        APPLIED.get(act.kind, _nothing)(custody, act.body, act.number)
+    logbook.grow(custody)
 
 
 def rejoin(custody: Custody) -> None:

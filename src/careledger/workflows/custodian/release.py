@@ -33,7 +33,7 @@ from careledger.workflows.custodian.asking import (
     general_use,
 )
 from careledger.workflows.custodian.logbook import Event
-from careledger.workflows.custodian.parts import Custody, alias_facts
+from careledger.workflows.custodian.parts import Custody, known_alias
 
 ESCROWED = (Rule.BREAK_GLASS, Rule.GENERAL)
 
@@ -55,7 +55,7 @@ def release(custody: Custody, body: bytes) -> bytes:
     signed = SignedRequest.decode(body)
     view = custody.ledger.fresh_head()
     statement = custody.statement(signed.request.alias)
-    asking = authentic(custody, view, signed, statement, alias_facts(view, signed.request.alias))
+    asking = authentic(custody, view, signed, statement, known_alias(view, signed.request.alias))
     if not _unseen(custody, asking):
         raise RequestRefused(reason="replayed")
     try:

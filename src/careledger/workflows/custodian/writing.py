@@ -24,7 +24,7 @@ from careledger.ports import LedgerView
 from careledger.proofs.merkle import check_inclusion
 from careledger.workflows.custodian import standing
 from careledger.workflows.custodian.keep_epoch import check_current
-from careledger.workflows.custodian.parts import Custody, alias_facts
+from careledger.workflows.custodian.parts import Custody, known_alias
 
 LATEST = 120  # seconds that a deposit may be on its way
 
@@ -96,7 +96,7 @@ def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
 def _judged(
     custody: Custody, view: LedgerView, at: int, request: KeepRequest, deposit: DepositStatement
 ) -> Judged:
-    facts = alias_facts(view, deposit.alias)
+    facts = known_alias(view, deposit.alias)
     certificate, deployment = request.certificate, custody.deployment
     consent = None if certificate is None else standing.consent(view, facts, certificate, deployment)
     if request.session is None:
