@@ -28,7 +28,7 @@ from world import DIAGNOSIS, World, condition
 
 
 def identity(name: str = "", romanised: str = "", national_id: str = "", birth: str = "") -> Identity:
-    return Identity(bytes(32), bytes(32), name, romanised, national_id, birth, bytes(32))
+    return Identity(bytes(32), bytes(16), name, romanised, national_id, birth, bytes(32))
 
 
 def two_unclaimed(world: World) -> tuple[Holder, Holder]:

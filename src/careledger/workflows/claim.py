@@ -48,7 +48,7 @@ def claim(network: Network, registrar: Organisation, alias: bytes, phrase: Phras
     old = kept_holder(registrar, alias)
     before, _ = own_statement(old)
     mine = next_holder(phrase, alias, books, old.state.claim)
-    opened = _handed_over(network, old, mine)
+    opened = handed_over(network, old, mine, before)
     take_over(network, mine, old.controller, before, [opened])
     forget_keys(registrar, alias)
     return Claimed(mine.fresh(), opened)
@@ -63,28 +63,33 @@ def next_holder(phrase: Phrase, alias: bytes, books: Books, claim_before: int) -
     return new_holder(phrase, alias, books, claim=claim_before + 1)
 
 
-def _handed_over(network: Network, old: Holder, mine: Holder) -> Handover:
-    """What the registrar hands over, durable in the new books; the one there is stays."""
-    row = mine.books.get(HANDOVER, handover_key(old))
+def handed_over(
+    network: Network,
+    old: Holder,
+    mine: Holder,
+    statement: AliasStatement,
+    compartments: Iterable[int] = ALL,
+    log: bool = True,
+) -> Handover:
+    """What the former holder hands over, sealed on the way, durable in the new books; what is there stays."""
+    row = mine.books.get(HANDOVER, old.alias + uint(old.state.claim, 4))
     if row is not None:
         return Handover.decode(row)
-    sealed = hand_over(network, old, mine.sealing.public)
-    return receive(mine, sealed)
-
-
-def handover_key(old: Holder) -> bytes:
-    """The row in the next holder's books."""
-    return old.alias + uint(old.state.claim, 4)
+    return receive(mine, hand_over(network, old, mine.sealing.public, statement, compartments, log))
 
 
 def hand_over(
-    network: Network, holder: Holder, sealing_key: bytes, compartments: Iterable[int] = ALL, log: bool = True
+    network: Network,
+    holder: Holder,
+    sealing_key: bytes,
+    statement: AliasStatement,
+    compartments: Iterable[int] = ALL,
+    log: bool = True,
 ) -> bytes:
-    """Everything that only the present holder has of these compartments, sealed to the next holder's public key.
+    """Everything that only the former holder has of these compartments, sealed to the next holder's public key.
 
     ``log`` adds the sealing seed, which opens this claim's log entries and epoch records.
     """
-    statement, _ = own_statement(holder)
     keys = []
     for compartment in compartments:
         for number, seed in sorted(open_epochs(network, holder, statement, compartment).items()):
@@ -114,6 +119,7 @@ def take_over(
     handed: Iterable[Handover],
     kind: ControllerKind = ControllerKind.SELF,
     until: int = 0,
+    compartments: Iterable[int] = ALL,
 ) -> Holder:
     """The rotation, the next statement and the next epochs; what is done already is not done again.
 
@@ -128,26 +134,30 @@ def take_over(
         raise NotTheController()
     if mine.books.get(STATEMENT, mine.alias) is None:
         mine = continue_statement(network, mine, before)
-    renew_epochs(network, mine, [key for each in handed for key in each.keys])
+    renew_epochs(network, mine, [key for each in handed for key in each.keys], compartments)
     return mine.fresh()
 
 
-def continue_statement(network: Network, holder: Holder, before: AliasStatement) -> Holder:
-    """Publishes the statement after the former holder's, with the same custodians and registrar."""
+def continue_statement(
+    network: Network, holder: Holder, before: AliasStatement, registrar: int | None = None
+) -> Holder:
+    """Publishes the statement after the former holder's: the same custodians, the same registrar unless another is
+    named."""
+    named = before.registrar if registrar is None else registrar
     holder = holder.changed(statement_number=before.number, statement_digest=before.digest())
-    return publish_statement(
-        network, holder, before.custodians, before.custodian_seed, before.registrar, before.escrow
-    )
+    return publish_statement(network, holder, before.custodians, before.custodian_seed, named, before.escrow)
 
 
-def renew_epochs(network: Network, holder: Holder, handed: Iterable[HandoverKey]) -> None:
+def renew_epochs(
+    network: Network, holder: Holder, handed: Iterable[HandoverKey], compartments: Iterable[int] = ALL
+) -> None:
     """A new epoch in every compartment, which opens the newest one handed over.
 
     A compartment whose newest seed was not handed over is passed over: who holds that seed continues it.
     """
     statement, _ = own_statement(holder)
     newest = {key.compartment: key for key in sorted(handed, key=lambda key: key.number)}
-    for compartment in ALL:
+    for compartment in compartments:
         chain = epoch_chain(network, statement, compartment, any_controller=True)
         before, key = (chain[0][0] if chain else None), newest.get(compartment)
         if before is None:

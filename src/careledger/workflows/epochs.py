@@ -14,11 +14,11 @@ from careledger.domain.errors import NotEnoughCustodians, NotTheController
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochStatement
 from careledger.formats.signed import Signed, sign
-from careledger.sealing.epochs import new_epoch_seed, open_back, open_record, seal_record
+from careledger.sealing.epochs import Epoch, new_epoch_seed, open_back, open_record, seal_record, seal_seed
 from careledger.sealing.keys import SealingKey, Secret, wrap
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
-from careledger.workflows.custody import LOST, epoch_chain, receipt, receipts, sealing_key
+from careledger.workflows.custody import LOST, Chain, epoch_chain, receipt, receipts, sealing_key
 from careledger.workflows.network import Network
 
 ALL = tuple(Compartment(category, sensitivity).number for category in Category for sensitivity in Sensitivity)
@@ -122,8 +122,12 @@ def publish_epoch(
     compartment: int,
     newest: EpochStatement | None,
     before: Secret | None,
+    keeper: bytes | None = None,
 ) -> OpenEpoch:
-    """Publishes the epoch after ``newest``, whose seed is ``before``; both None for the first."""
+    """Publishes the epoch after ``newest``, whose seed is ``before``; both None for the first.
+
+    ``keeper`` is another sealing key that the seed is sealed to instead of the holder's.
+    """
     seed = new_epoch_seed()
     made = EpochStatement(
         holder.alias,
@@ -134,7 +138,20 @@ def publish_epoch(
         statement.escrow,
     )
     signed = sign(made, holder.controller, network.ledger.deployment)
-    record = seal_record(signed, made, holder.sealing.public, seed, before)
+    record = seal_record(signed, made, keeper or holder.sealing.public, seed, before)
+    receipts(network, statement.custodians, "keep-epoch", record.encode(), network.thresholds.holding)
+    return OpenEpoch(made, seed)
+
+
+def restart_epoch(
+    network: Network, holder: Holder, statement: AliasStatement, compartment: int, newest: EpochStatement
+) -> OpenEpoch:
+    """Publishes the epoch after ``newest`` where nobody has that one's seed: it opens nothing earlier."""
+    seed = new_epoch_seed()
+    public, number = SealingKey(seed).public, newest.number + 1
+    made = EpochStatement(holder.alias, compartment, number, public, newest.digest(), statement.escrow)
+    signed = sign(made, holder.controller, network.ledger.deployment)
+    record = EpochRecord(signed, seal_seed(holder.sealing.public, Epoch.of(made), seed), None)
     receipts(network, statement.custodians, "keep-epoch", record.encode(), network.thresholds.holding)
     return OpenEpoch(made, seed)
 
@@ -143,9 +160,20 @@ def open_epochs(
     network: Network, holder: Holder, statement: AliasStatement, compartment: int
 ) -> dict[int, Secret]:
     """The seeds of all epochs of a compartment, by number; raises CannotOpen."""
-    chain = epoch_chain(network, statement, compartment)
-    return open_back(_newest_seed(holder, *chain[0]), chain) if chain else {}
+    return open_chain(holder.sealing, epoch_chain(network, statement, compartment))
 
 
-def _newest_seed(holder: Holder, statement: EpochStatement, record: EpochRecord) -> Secret:
-    return open_record(holder.sealing, statement, record)
+def open_chain(key: SealingKey, chain: Chain) -> dict[int, Secret]:
+    """The seeds of a chain, newest first, whose newest one is sealed to this key; raises CannotOpen.
+
+    It ends where an epoch was restarted.
+    """
+    return open_back(open_record(key, *chain[0]), unbroken(chain)) if chain else {}
+
+
+def unbroken(chain: Chain) -> Chain:
+    """The chain down to the first epoch that opens nothing earlier."""
+    for place, (_, record) in enumerate(chain, start=1):
+        if record.previous_seed is None:
+            return chain[:place]
+    return chain

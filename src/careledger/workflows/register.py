@@ -53,6 +53,9 @@ class Identity(Message):
     salt: bytes = octets(32)
 
 
+NOBODY = Identity(bytes(32), bytes(16), "", "", "", "", bytes(32))
+
+
 def organisation(network: Network, actor: Organisation, roles: Iterable[Role], licence: bytes) -> None:
     """Proposes an organisation; it is pending until an officer verifies this licence (a 32-byte commitment) and key."""
     if network.ledger.fresh_head().party(actor.number) is None:
@@ -117,6 +120,8 @@ def patient(
     registrar.books.put(KEPT_PHRASE, [(alias, phrase.entropy.reveal())])
     holder = new_holder(phrase, alias, registrar.books)
     registration = secrets.token_bytes(16)
+    row = identity_row(identity or NOBODY, alias, registration)
+    registrar.books.put(IDENTITY, [(alias, row.encode())])
     ledger = network.ledger
     ledger.register_patient(registration, registrar.number, registrar.controller)
     ledger.open_alias(
@@ -128,9 +133,6 @@ def patient(
         registrar.controller,
         network.relay,
     )
-    if identity is not None:
-        row = identity_row(identity, alias, registration)
-        registrar.books.put(IDENTITY, [(alias, row.encode())])
     holder = publish_statement(
         network, holder, *choose_custodians(network, {registrar.number}), registrar.number, escrow
     )

@@ -34,6 +34,7 @@ from careledger.sealing.shamir import combine
 from careledger.sealing.states import VerifiedCiphertext
 from careledger.workflows.asking import Access, Asked, ask
 from careledger.workflows.blocks import sealed_block
+from careledger.workflows.epochs import unbroken
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
 from careledger.workflows.second_look import Opened, SecondLook
@@ -180,7 +181,7 @@ def _epoch_seeds(access: Access, asked: Asked) -> dict[tuple[int, int], Secret]:
         chain = chains.get(compartment, {})
         back = [chain[n] for n in range(number, -1, -1) if n in chain]
         if back and back[0][0].number == number:
-            found = open_back(seed, back)
+            found = open_back(seed, unbroken(back))
             seeds.update({(compartment, n): each for n, each in found.items()})
     return seeds
 
