@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def rows() -> dict[str, tuple[str, str]]:
     return {threat: (defence, attacks) for threat, defence, attacks in cells[2:]}
 
 
+@cache
 def existing_tests() -> set[str]:
     trees = (ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py"))
     return {
