@@ -1,7 +1,7 @@
 """Audit: the holder asks every custodian ever registered for its entries, and checks that none is missing.
 
-Three checks: at each custodian the entries form one chain whose length a tag's absence proves, under a checkpoint on the
-ledger; "never held anything" is a signed answer; and every request stands at each custodian that it names.
+Three checks: at each custodian the entries form one chain whose length a tag's absence proves, under a checkpoint on
+the ledger; "never held anything" is a signed answer; and every request stands at each custodian that it names.
 """
 
 from __future__ import annotations

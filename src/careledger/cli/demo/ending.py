@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
+from careledger.adapters.evm.verify import verify_chain
 from careledger.cli.demo import founding
 from careledger.cli.demo.founding import CITY
-from careledger.cli.demo.stage import EVERYTHING, Stage, clinical
-from careledger.domain.categories import Category
+from careledger.cli.demo.sharing import NATIONAL_ID
+from careledger.cli.demo.stage import EVERYTHING, PATIENT, Stage, clinical
+from careledger.domain.categories import Category, Compartment
 from careledger.domain.parties import Role
+from careledger.formats import cids
+from careledger.proofs.bundle import verify_file
 from careledger.workflows import accesses
+from careledger.workflows.audit import Access, Audit, audit
+from careledger.workflows.audit_file import completeness_file
 from careledger.workflows.chart import read_back
+from careledger.workflows.cosigning import cosign_all
 from careledger.workflows.epochs import publish_statement
 from careledger.workflows.erase import all_versions, conclude, erase
 from careledger.workflows.repair import repair
@@ -27,6 +37,7 @@ def lose_a_custodian(stage: Stage) -> None:
     names, before = world.keyring.labels(), stage.statement
     lost = before.custodians[0]
     folder = world.custodian_folder(lost)
+    stage.lost = lost
     world.close_custodian(lost)
     shutil.rmtree(folder)
     screen.says(f"  The directory of {names[lost]} as a custodian is deleted: rows, shares, keys and log.")
@@ -107,12 +118,104 @@ def erase_one(stage: Stage) -> None:
 
 
 def audit_everything(stage: Stage) -> None:
-    """ """
+    """The patient sees who read what, when and why, and that nothing is missing."""
+    screen, network = stage.screen, stage.world.network
+    screen.chapter("The patient audits")
+    stage.tend_logs()
+    failed = cosign_all(network)
+    stage.claim("every release log is cosigned by all other custodians, who recomputed it", not failed)
+    found = audit(network, stage.holder)
+    names = stage.world.keyring.labels()
+    shown = [access for access in found.accesses if access.reader]
+    screen.table(
+        "Requests by others (the patient's own are left out here)",
+        ("when", "who", "rule", "outcome", "n", "categories"),
+        (_access_row(access, names) for access in shown),
+    )
+    days = Counter(_day(access) for access in found.accesses)
+    screen.bars("Requests by day, the patient's own included", sorted(days.items()))
+    for log in found.logs:
+        if log.completeness is not None:
+            screen.says(
+                f"  {names[log.custodian]}: exactly {log.completeness.count} entries, none missing, proved"
+            )
+    alarms = [access for access in shown if access.alarmed]
+    stage.claim(
+        "the broken glass stands there with its alarm", len(alarms) == 1 and alarms[0].rule == "break-glass"
+    )
+    stage.claim("the refusals stand there too", any("refused" in access.outcome for access in shown))
+    withheld = set(stage.statement.custodians[2:])
+    for number, problem in found.problems:
+        screen.says(f"  [yellow]![/yellow] {names[number]}: {problem}")
+    stage.claim(
+        "the lost custodian is named, and the one request that was kept from three custodians is noticed",
+        {number for number, _ in found.problems} == withheld | {stage.lost},
+    )
+    _prove(stage, found)
+    _show_parts(stage)
+
+
+def _access_row(access: Access, names: dict[int, str]) -> tuple[str, ...]:
+    categories = sorted({Compartment.numbered(number).category.code for number in access.compartments})
+    return (
+        _day(access),
+        names.get(access.reader, str(access.reader)),
+        f"{access.rule}, {access.purpose}",
+        access.outcome + (f" ({', '.join(access.reasons)})" if access.reasons else ""),
+        str(access.versions),
+        ", ".join(categories),
+    )
+
+
+def _day(access: Access) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(access.at_time))
+
+
+def _prove(stage: Stage, found: Audit) -> None:
+    """A file that proves the completeness of one log to anybody, offline."""
+    log = next(each for each in found.logs if each.completeness is not None)
+    file = completeness_file(stage.world.network, stage.holder, log)
+    path = stage.world.folder / "audit.proof"
+    path.write_bytes(file)
+    sentence = verify_file(path.read_bytes())
+    stage.screen.says(f"  audit.proof: {sentence}")
+    altered = bytearray(file)
+    altered[len(file) // 2] ^= 1
+    stage.refusal(
+        "a copy of that file with one bit changed", lambda: verify_file(bytes(altered)), "MalformedBytes"
+    )
+
+
+def _show_parts(stage: Stage) -> None:
+    """Where the parts of one record lie."""
+    network, reports = stage.world.network, clinical(Category.REPORT)
+    access = accesses.by_holder(network, stage.holder, stage.statement, reports)
+    record = retrieve(network, access, stage.statement, reports).records[0]
+    row, names = record.found.row, stage.world.keyring.labels()
+    holders = [names[stage.statement.custodians[place - 1]] for place in sorted(record.found.shares)]
+    stage.screen.table(
+        f"Where one record lies: {record.manifest.resource_type}, {record.manifest.clinical_date}",
+        ("part", "where"),
+        (
+            ("header, sealed to the epoch key", f"block {cids.text(row.header)}"),
+            ("manifest, sealed", f"block {cids.text(row.manifest)}"),
+            ("body, sealed and padded", f"block {cids.text(row.body)}"),
+            ("shares of the custodial secret, 2 of 5", ", ".join(holders)),
+            (
+                "epoch key",
+                f"epoch {row.epoch} of {record.compartment}: the patient, and whom the patient let",
+            ),
+            (
+                "leaf under an anchored root",
+                f"leaf {row.index} of {row.size}, block {record.found.anchor.block}",
+            ),
+        ),
+    )
 
 
 def check_everything(stage: Stage) -> None:
     """Everything again, from what lies on the disk."""
-    network = stage.world.network
+    world, network = stage.world, stage.world.network
     stage.screen.chapter("Everything is checked once more")
     access = accesses.by_holder(network, stage.holder, stage.statement, EVERYTHING)
     mine = retrieve(network, access, stage.statement, EVERYTHING)
@@ -120,3 +223,21 @@ def check_everything(stage: Stage) -> None:
         f"the patient's agent opens all {len(mine.records)} records that were deposited and not erased",
         len(mine.records) == stage.counts["deposited"] and mine.complete and not mine.problems,
     )
+    health = world.blocks.verify()
+    stage.claim(f"all {health.blocks} blocks in storage are what their identifiers name", health.sound)
+    replayed = verify_chain(world.folder / "ledger")
+    stage.claim(
+        f"the ledger's {replayed.head.number} blocks replay from genesis to the same hashes and writes", True
+    )
+    marks = [PATIENT.encode(), PATIENT.split()[-1].encode(), NATIONAL_ID.encode()]
+    stage.claim(
+        "name and national id stand in no file of ledger, blocks, board or custodians",
+        not any(
+            _stands_in(world.folder / part, marks) for part in ("ledger", "blocks", "board.db", "custodians")
+        ),
+    )
+
+
+def _stands_in(place: Path, marks: list[bytes]) -> bool:
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    return any(mark in path.read_bytes() for path in files for mark in marks)

@@ -13,7 +13,8 @@ from careledger.cli.demo.stage import Stage
 from careledger.cli.screen import Screen
 
 OFFICERS = ("Officer Begum", "Officer Das", "Officer Khan")
-BEHIND = 45 * 24 * 3600
+DAY = 24 * 3600
+BEHIND = 45 * DAY
 CHAPTERS: tuple[Callable[[Stage], None], ...] = (
     founding.open_the_network,
     founding.vote_the_matrix,
@@ -43,8 +44,10 @@ def demo(folder: Path, screen: Screen, processes: bool = False, patients: int = 
     try:
         for chapter in CHAPTERS[:2]:
             chapter(stage)
-        importing.import_sample(stage, patients)
+        if patients:
+            importing.import_sample(stage, patients)
         for chapter in CHAPTERS[2:]:
+            clock.pass_time(DAY)
             chapter(stage)
         clock.catch_up()
         ending.check_everything(stage)

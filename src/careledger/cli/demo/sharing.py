@@ -20,6 +20,7 @@ from careledger.workflows.register import Identity
 
 DESKS = {CITY: "records desk, City", LAKESIDE: "records desk, Lakeside", DELTA: "records desk, Delta"}
 SYSTEM = "urn:oid:2.999.1"
+NATIONAL_ID = "1979 0227 4410"
 YEAR = 365 * 24 * 3600
 
 
@@ -28,7 +29,7 @@ def register_and_claim(stage: Stage) -> None:
     screen, world, network = stage.screen, stage.world, stage.world.network
     screen.chapter(f"{PATIENT} is registered and claims the record")
     city = stage.organisations[CITY]
-    identity = Identity(bytes(32), bytes(16), PATIENT, PATIENT, "1979 0227 4410", "1979-02-27", bytes(32))
+    identity = Identity(bytes(32), bytes(16), PATIENT, PATIENT, NATIONAL_ID, "1979-02-27", bytes(32))
     old = register.patient(network, city, identity)
     stage.alias = old.alias
     facts = network.ledger.fresh_head().alias(stage.alias)

@@ -46,6 +46,7 @@ class Stage:
     claims: list[Claim] = field(default_factory=list)
     phrase: Phrase | None = None
     alias: bytes = b""
+    lost: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     kept: dict[str, object] = field(default_factory=dict)
 
