@@ -65,7 +65,7 @@ def _enrol(network: Network, holder: Holder, signed: Signed, custodians: Iterabl
     """Enrols at each custodian that can be reached, at least n; ``repeat_enrolments`` tells the others later."""
     numbers = tuple(custodians)
     holder.books.put(UNTOLD, [(holder.alias + uint(number), signed.encode()) for number in numbers])
-    told = [number for number in numbers if _enrol_at(network, holder, signed, number)]
+    told = [number for number in numbers if enrol_at(network, holder, signed, number)]
     if len(told) < network.thresholds.holding:
         raise NotEnoughCustodians(found=len(told), needed=network.thresholds.holding)
 
@@ -74,11 +74,12 @@ def repeat_enrolments(network: Network, holder: Holder) -> int:
     """Tells custodians the statements that they have missed; returns how many still miss one."""
     for key, row in list(holder.books.rows(UNTOLD)):
         if key.startswith(holder.alias):
-            _enrol_at(network, holder, Signed.decode(row), int.from_bytes(key[32:], "big"))
+            enrol_at(network, holder, Signed.decode(row), int.from_bytes(key[32:], "big"))
     return sum(key.startswith(holder.alias) for key, _ in holder.books.rows(UNTOLD))
 
 
-def _enrol_at(network: Network, holder: Holder, signed: Signed, number: int) -> bool:
+def enrol_at(network: Network, holder: Holder, signed: Signed, number: int) -> bool:
+    """Tells one custodian a statement, also one that is no longer on the list; False if it cannot be reached."""
     link = network.custodians.get(number)
     if link is None:
         return False

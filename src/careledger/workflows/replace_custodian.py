@@ -1,0 +1,132 @@
+"""A custodian that was lost or leaves is replaced on a patient's list, and its shares are remade for the successor.
+
+Order of effects: the alias statement that names the successor (from then on nothing new is given to the old one), the
+epoch records to the successor, the shares by the helpers (nobody reconstructs a secret), a release that shows that
+the shares are there, and last the old custodian destroys what it held, if it can be reached. Repeating is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from careledger.domain.categories import Compartment
+from careledger.domain.errors import ActRefused, CareLedgerError, NotEnoughCustodians, NotEnoughShares
+from careledger.formats.patients import AliasStatement
+from careledger.workflows.accesses import holder_seeds
+from careledger.workflows.actors import Holder
+from careledger.workflows.asking import Access
+from careledger.workflows.custody import LOST, epoch_chain
+from careledger.workflows.epochs import ALL, enrol_at, own_statement, publish_statement
+from careledger.workflows.network import Network
+from careledger.workflows.repair import repair, retire
+from careledger.workflows.retrieve import retrieve
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What came of it: of how many versions the successor holds the share, and whether the old one attested that it
+    destroyed its own."""
+
+    versions: int
+    retired: bool
+
+
+def replace_custodian(
+    network: Network, holder: Holder, access: Access, lost: int, successor: int
+) -> Replaced:
+    """Puts ``successor`` in the place of ``lost``; ``access`` is the holder's own, or the registrar's until claimed.
+
+    Raises ActRefused unless the one is or was on the list and the other is an active custodian that is not,
+    NotEnoughCustodians, and NotEnoughShares if some share could not be remade by any helpers.
+    """
+    before, _ = own_statement(holder)
+    place = _place(network, before, lost, successor)
+    if before.custodians[place - 1] == lost:
+        named = tuple(successor if number == lost else number for number in before.custodians)
+        publish_statement(network, holder, named, before.custodian_seed, before.registrar, before.escrow)
+    statement, _ = own_statement(holder)
+    _tell_epochs(network, statement, successor)
+    access = _with_seeds(network, holder, access, statement)
+    versions = _remake(network, holder, access, statement, place)
+    return Replaced(versions, _retired(network, holder, lost))
+
+
+def _place(network: Network, statement: AliasStatement, lost: int, successor: int) -> int:
+    """The place that changes hands."""
+    listed = statement.custodians
+    if successor in listed and lost not in listed:
+        return listed.index(successor) + 1  # begun before
+    active = {each.number for each in network.ledger.fresh_head().custodians() if not each.leaving}
+    if lost not in listed or successor in listed or successor not in active:
+        raise ActRefused(why="one on the list is replaced by an active custodian that is not on it")
+    return listed.index(lost) + 1
+
+
+def _tell_epochs(network: Network, statement: AliasStatement, successor: int) -> None:
+    """Every epoch record, newest first: an older one is taken because a known later one names it."""
+    link = network.custodians.get(successor)
+    if link is None:
+        raise NotEnoughCustodians(custodian=successor)
+    for compartment in ALL:
+        for _, record in epoch_chain(network, statement, compartment):
+            link.call("keep-epoch", record.encode())
+
+
+def _remake(network: Network, holder: Holder, access: Access, statement: AliasStatement, place: int) -> int:
+    """Sets of t helpers, those first on the list first, until a release shows every share; then the escrow's.
+
+    Stand-ins hold shares of some versions only, so one set need not be enough. Returns how many versions there are.
+    """
+    others = [
+        each
+        for each, number in enumerate(statement.custodians, start=1)
+        if each != place and number in network.custodians
+    ]
+    lacking, versions = _lacking(network, access, statement, place)
+    for helpers in combinations(others, network.thresholds.opening):
+        if lacking and _try(network, holder, statement, place, helpers):
+            lacking, versions = _lacking(network, access, statement, place)
+    if lacking:
+        raise NotEnoughShares(lacking=lacking, place=place)
+    sets = combinations(others, network.thresholds.escrow)
+    any(_try(network, holder, statement, place, helpers) for helpers in sets)
+    return versions
+
+
+def _lacking(network: Network, access: Access, statement: AliasStatement, place: int) -> tuple[int, int]:
+    """Of how many versions that place showed no right share in a release, and of how many in all."""
+    read = retrieve(network, access, statement, _compartments())
+    return sum(place not in record.found.shares for record in read.records), len(read.records)
+
+
+def _try(
+    network: Network, holder: Holder, statement: AliasStatement, place: int, helpers: Sequence[int]
+) -> bool:
+    try:
+        repair(network, holder, statement, place, helpers)
+    except (*LOST, NotEnoughCustodians):
+        return False
+    return True
+
+
+def _with_seeds(network: Network, holder: Holder, access: Access, statement: AliasStatement) -> Access:
+    if access.seeds:
+        return access
+    return Access(**{**access.__dict__, "seeds": holder_seeds(network, holder, statement, _compartments())})
+
+
+def _compartments() -> Iterable[Compartment]:
+    return tuple(Compartment.numbered(number) for number in ALL)
+
+
+def _retired(network: Network, holder: Holder, lost: int) -> bool:
+    _, statement = own_statement(holder)
+    try:
+        if not enrol_at(network, holder, statement, lost):
+            return False
+        retire(network, holder, lost)
+    except CareLedgerError:
+        return False
+    return True
