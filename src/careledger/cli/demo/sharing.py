@@ -42,8 +42,7 @@ def register_and_claim(stage: Stage) -> None:
     claim(network, city, stage.alias, stage.phrase, books)
     facts = network.ledger.fresh_head().alias(stage.alias)
     assert facts is not None
-    words = stage.phrase.words().split()
-    screen.says(f"  The recovery phrase has 24 words ({words[0]} … {words[-1]}); every key comes from it.")
+    screen.says("  The recovery phrase of 24 words is shown to the patient once; every key comes from it.")
     stage.claim("from this block the patient's own key controls it", facts.kind is ControllerKind.SELF)
     screen.says("  On the ledger the patient is a random alias: no name, no number, no birth date.")
     labels = world.keyring.labels()
