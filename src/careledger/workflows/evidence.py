@@ -1,7 +1,8 @@
 """What custodians released, verified: rows against the ledger, shares against their commitments.
 
 A row counts only if its leaf stands under an anchored root. A share that does not match its commitment is kept as
-evidence beside the answer that its custodian signed, and the next custodian's share is used.
+evidence beside the answer that its custodian signed, and the next custodian's share is used. What one custodian
+says counts for that custodian's share alone: it neither spoils nor replaces what the others say of a version.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass, field
 from careledger.domain.errors import (
     CareLedgerError,
     MalformedBytes,
-    NotEnoughShares,
     ProofRefused,
     ShareMismatch,
 )
@@ -26,15 +26,20 @@ from careledger.proofs.anchors import Inclusion, LeafOpening, check_share
 from careledger.sealing.keys import Secret
 from careledger.sealing.shamir import Share, combine
 
+STATES = ("kept", "restricted", "retracted")
+
 
 @dataclass(repr=False)
 class Found:
-    """One version as custodians together released it; never printed."""
+    """One version as custodians together released it; never printed.
+
+    ``proofs`` are all forms in which its deposit statement came: a dishonest custodian may leave signatures out.
+    """
 
     row: ReleasedRow
     leaf: bytes
     anchor: AnchorFacts
-    proof: DepositProof
+    proofs: list[DepositProof]
     statement: DepositStatement
     item: DepositItem
     shares: dict[int, Share] = field(default_factory=dict)
@@ -46,16 +51,10 @@ class Found:
         """c; raises NotEnoughShares, ShareMismatch."""
         return combine(list(self.shares.values())[:threshold], threshold)
 
-    def batch_secret(self, threshold: int) -> Secret:
-        """b from escrow; raises NotEnoughShares, ShareMismatch."""
-        if len(self.escrow) < threshold:
-            raise NotEnoughShares(needed=threshold, found=len(self.escrow))
-        return combine(self.escrow.values(), threshold)
-
 
 @dataclass
 class Gathered:
-    """Everything that verified, by handle, and what did not."""
+    """Everything that verified, by leaf, and what did not."""
 
     found: dict[bytes, Found] = field(default_factory=dict)
     evidence: list[ShareEvidence] = field(default_factory=list)
@@ -63,67 +62,95 @@ class Gathered:
     waiting: int = 0
 
 
-def gather(view: LedgerView, places: int, answers: Iterable[tuple[Answer, Signed]]) -> Gathered:
-    """Unites the rows of all answers; ``places`` is N, the length of the patient's list.
+def gather(view: LedgerView, alias: bytes, places: int, answers: Iterable[tuple[Answer, Signed]]) -> Gathered:
+    """Unites the rows of all answers about an alias; ``places`` is N, the length of the patient's list.
 
     Rows that are not anchored yet are counted as waiting, once per handle.
     """
     gathered, waiting = Gathered(), set()
     for answer, signed in answers:
-        proofs = {_statement_digest(proof): proof for proof in answer.deposits}
+        proofs = _proofs(gathered, alias, answer)
         for row in answer.rows:
             if row.root is None:
                 waiting.add(row.handle)
                 continue
             try:
                 found = _verified(gathered, view, proofs, row)
-                _add_share(found, places, row)
+                _add_shares(found, places, row)
             except ShareMismatch:
                 gathered.evidence.append(ShareEvidence(signed, row.handle, view.head.time))
             except CareLedgerError as error:
                 gathered.unverified.append((answer.custodian, error))
-    gathered.waiting = len(waiting - set(gathered.found))
+    gathered.waiting = len(waiting - {found.row.handle for found in gathered.found.values()})
     return gathered
 
 
-def _verified(
-    gathered: Gathered, view: LedgerView, proofs: dict[bytes, DepositProof], row: ReleasedRow
-) -> Found:
+Proofs = dict[bytes, tuple[DepositProof, DepositStatement]]
+
+
+def _proofs(gathered: Gathered, alias: bytes, answer: Answer) -> Proofs:
+    """An answer's deposit statements about the alias by digest; others are unverified."""
+    proofs: Proofs = {}
+    for proof in answer.deposits:
+        try:
+            statement = DepositStatement.decode(proof.statement.body)
+            if statement.alias != alias:
+                raise MalformedBytes(why="another patient's deposit")
+            proofs[statement.digest()] = (proof, statement)
+        except CareLedgerError as error:
+            gathered.unverified.append((answer.custodian, error))
+    return proofs
+
+
+def _verified(gathered: Gathered, view: LedgerView, proofs: Proofs, row: ReleasedRow) -> Found:
     """The version that a row is about, its leaf anchored and its deposit statement naming it.
 
     Raises MalformedBytes, ProofRefused.
     """
     leaf = LeafOpening(row.handle, row.header, row.manifest, row.body, row.commitments).leaf
-    known = gathered.found.get(row.handle)
-    if known is not None and known.leaf == leaf:
-        known.states.add(row.state)
-        known.marks.add(row.mark)
-        return known
+    if row.deposit not in proofs:
+        raise MalformedBytes(why="a row without its deposit statement")
+    if row.state not in STATES:
+        raise MalformedBytes(why="a state in which nothing is released")
+    proof, statement = proofs[row.deposit]
+    item = next((each for each in statement.items if each.leaf == leaf), None)
+    said = (row.handle, row.compartment, row.epoch)
+    if item is None or said != (item.handle, statement.compartment, statement.epoch):
+        raise ProofRefused(why="a row that its deposit statement does not name")
+    found = gathered.found.get(leaf)
+    if found is None:
+        found = Found(row, leaf, _anchor(view, row, leaf), [], statement, item)
+        gathered.found[leaf] = found
+    if found.row.deposit != row.deposit:
+        raise ProofRefused(why="a leaf that another deposit statement names too")
+    if proof not in found.proofs:
+        found.proofs.append(proof)
+    found.states.add(row.state)
+    found.marks.add(row.mark)
+    return found
+
+
+def _anchor(view: LedgerView, row: ReleasedRow, leaf: bytes) -> AnchorFacts:
+    """Where the leaf is anchored; raises ProofRefused."""
     anchor = view.anchor(row.root) if row.root is not None else None
     if anchor is None or anchor.count != row.size or row.root is None:
         raise ProofRefused(why="a root that is not anchored")
     Inclusion(row.root, row.size, row.index, row.anchor_path).check(leaf)
-    proof = proofs.get(row.deposit)
-    if proof is None:
-        raise MalformedBytes(why="a row without its deposit statement")
-    statement = DepositStatement.decode(proof.statement.body)
-    item = next((each for each in statement.items if each.handle == row.handle), None)
-    if item is None or item.leaf != leaf or statement.compartment != row.compartment:
-        raise ProofRefused(why="a row that its deposit statement does not name")
-    found = Found(row, leaf, anchor, proof, statement, item, states={row.state}, marks={row.mark})
-    gathered.found.setdefault(row.handle, found)
-    return gathered.found[row.handle]
+    return anchor
 
 
-def _add_share(found: Found, places: int, row: ReleasedRow) -> None:
+def _add_shares(found: Found, places: int, row: ReleasedRow) -> None:
     """Takes a row's share and escrow share; raises ShareMismatch for one that was not committed to."""
-    if row.escrow is not None:
-        found.escrow[row.escrow_place] = Share(row.escrow_place, Secret(row.escrow))
-    if row.share is None:
-        return
-    check_share(found.row.commitments, places, row.place, row.share, row.path)
-    found.shares[row.place] = Share(row.place, Secret(row.share))
-
-
-def _statement_digest(proof: DepositProof) -> bytes:
-    return DepositStatement.decode(proof.statement.body).digest()
+    committed = found.statement.escrow
+    wrong: ShareMismatch | None = None
+    if row.escrow is not None and row.escrow_path and committed is not None:
+        try:
+            check_share(committed, places, row.escrow_place, row.escrow, row.escrow_path)
+            found.escrow[row.escrow_place] = Share(row.escrow_place, Secret(row.escrow))
+        except ShareMismatch as error:
+            wrong = error
+    if row.share is not None:
+        check_share(found.row.commitments, places, row.place, row.share, row.path)
+        found.shares[row.place] = Share(row.place, Secret(row.share))
+    if wrong is not None:
+        raise wrong

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import (
-    AccessRefused,
     CannotOpen,
     CareLedgerError,
     DigestMismatch,
@@ -27,6 +25,7 @@ from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import Manifest
 from careledger.formats.digests import digest
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
+from careledger.formats.releases import Answer
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch, open_back
 from careledger.sealing.keys import SealingKey, Secret
@@ -38,6 +37,8 @@ from careledger.workflows.epochs import unbroken
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
 from careledger.workflows.second_look import Opened, SecondLook
+
+Seeds = dict[tuple[int, int], list[Secret]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +70,7 @@ class Record:
 class Retrieved:
     """What a request gave: records in the order of their anchors, and everything that did not open.
 
-    ``complete`` is False where fewer than N − t + 1 custodians answered: it may be incomplete. ``refusals`` are
+    ``complete`` is False where fewer than N − t + 1 custodians answered soundly: it may be incomplete. ``refusals`` are
     the custodians' refusals of the whole request; ``problems`` name no record.
     """
 
@@ -98,7 +99,7 @@ def retrieve(
     asked = ask(network, access, statement, None if handles is None else tuple(handles), numbers, as_of)
     _require_answers(network, asked)
     view = network.ledger.fresh_head()
-    gathered = gather(view, len(statement.custodians), asked.answers)
+    gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
     opened, problems = _open_all(network, access, statement, gathered, _epoch_seeds(access, asked), as_of)
     look = SecondLook(network, statement, opened)
     records = [Record(each.manifest, each.body, each.secret, each.found, look.judge(each)) for each in opened]
@@ -117,7 +118,7 @@ def _open_all(
     access: Access,
     statement: AliasStatement,
     gathered: Gathered,
-    seeds: dict[tuple[int, int], Secret],
+    seeds: Seeds,
     as_of: int,
 ) -> tuple[list[Opened], list[CareLedgerError]]:
     """The versions that open, in the order of their anchors, and what the others failed at."""
@@ -163,27 +164,51 @@ def _require_answers(network: Network, asked: Asked) -> None:
 
 
 def _complete(network: Network, statement: AliasStatement, asked: Asked, gathered: Gathered) -> bool:
+    """Whether N − t + 1 custodians gave answers in which everything verified."""
     enough = len(statement.custodians) - network.thresholds.opening + 1
-    return len(asked.answers) >= enough and not gathered.unverified
+    sound = len(asked.answers) - len({number for number, _ in gathered.unverified})
+    return sound >= enough
 
 
-def _epoch_seeds(access: Access, asked: Asked) -> dict[tuple[int, int], Secret]:
-    """Every epoch seed that follows from the ones held, backwards along the epoch records in the answers."""
-    seeds = dict(access.seeds)
-    chains: dict[int, dict[int, tuple[EpochStatement, EpochRecord]]] = {}
+def _epoch_seeds(access: Access, asked: Asked) -> Seeds:
+    """Every epoch seed that follows from the ones held, backwards along the epoch records in each answer.
+
+    Where answers lead to several seeds of an epoch, all are tried: a header opens with its own only.
+    """
+    found: Seeds = {place: [seed] for place, seed in access.seeds}
+    seen: set[tuple[bytes, ...]] = set()
     for answer, _ in asked.answers:
-        for encoded in answer.epochs:
-            record = EpochRecord.decode(encoded)
-            statement = EpochStatement.decode(record.statement.body)
-            if statement.alias == asked.request.alias:
-                chains.setdefault(statement.compartment, {})[statement.number] = (statement, record)
-    for (compartment, number), seed in access.seeds:
-        chain = chains.get(compartment, {})
-        back = [chain[n] for n in range(number, -1, -1) if n in chain]
-        if back and back[0][0].number == number:
-            found = open_back(seed, unbroken(back))
-            seeds.update({(compartment, n): each for n, each in found.items()})
-    return seeds
+        if answer.epochs in seen:
+            continue
+        seen.add(answer.epochs)
+        for (compartment, number), seed in access.seeds:
+            for earlier, each in _back(answer, Epoch(asked.request.alias, compartment, number), seed).items():
+                known = found.setdefault((compartment, earlier), [])
+                if each not in known:
+                    known.append(each)
+    return found
+
+
+def _back(answer: Answer, newest: Epoch, seed: Secret) -> dict[int, Secret]:
+    """The seeds that one answer's epoch records lead to, backwards from one held; none if they do not fit."""
+    try:
+        records = [EpochRecord.decode(each) for each in answer.epochs]
+        chain = [(EpochStatement.decode(record.statement.body), record) for record in records]
+        back = sorted(
+            (pair for pair in chain if _leads_to(pair[0], newest)),
+            key=lambda pair: pair[0].number,
+            reverse=True,
+        )
+        return open_back(seed, unbroken(back))
+    except CareLedgerError:
+        return {}
+
+
+def _leads_to(statement: EpochStatement, newest: Epoch) -> bool:
+    return (statement.alias, statement.compartment) == (
+        newest.alias,
+        newest.compartment,
+    ) and statement.number <= newest.number
 
 
 def _open(
@@ -191,11 +216,9 @@ def _open(
     access: Access,
     statement: AliasStatement,
     found: Found,
-    seeds: dict[tuple[int, int], Secret],
+    seeds: Seeds,
 ) -> Opened:
     """One version opened; raises what it failed at."""
-    if "erased" in found.states:
-        raise AccessRefused(reason="erased")
     manifest_block = sealed_block(network, found.row.manifest)
     secret, manifest = _record_secret(network, access, found, seeds, manifest_block)
     _check_manifest(manifest, statement.alias, found)
@@ -212,7 +235,7 @@ def _record_secret(
     network: Network,
     access: Access,
     found: Found,
-    seeds: dict[tuple[int, int], Secret],
+    seeds: Seeds,
     manifest_block: VerifiedCiphertext,
 ) -> tuple[Secret, Manifest]:
     """r and the manifest that it opens: by a secret one was given, by the epoch key, or from escrow."""
@@ -222,24 +245,30 @@ def _record_secret(
         return given, _manifest(given, manifest_block)
     if place in seeds:
         epoch = Epoch(found.statement.alias, *place)
-        header = sealed_block(network, found.row.header)
-        secret = sealed.record_secret(sealed.open_header(SealingKey(seeds[place]), epoch, header), handle)
+        secret = sealed.record_secret(_batch_secret(network, found, epoch, seeds[place]), handle)
         return secret, _manifest(secret, manifest_block)
     return _from_escrow(network, found, manifest_block)
 
 
+def _batch_secret(network: Network, found: Found, epoch: Epoch, seeds: Sequence[Secret]) -> Secret:
+    """b from the header, by whichever of these seeds opens it; raises CannotOpen."""
+    header = sealed_block(network, found.row.header)
+    for seed in seeds:
+        try:
+            return sealed.open_header(SealingKey(seed), epoch, header)
+        except CannotOpen:
+            continue
+    raise CannotOpen(epoch=epoch.number)
+
+
 def _from_escrow(network: Network, found: Found, block: VerifiedCiphertext) -> tuple[Secret, Manifest]:
-    """r from escrow shares of b; a wrong share among them is found by trying all sets of the threshold's size."""
+    """r from escrow shares of b, each checked against the deposit statement's commitment."""
     needed = network.thresholds.escrow
     if len(found.escrow) < needed:
         raise NotEnoughShares(needed=needed, found=len(found.escrow))
-    for chosen in combinations(found.escrow.values(), needed):
-        secret = sealed.record_secret(combine(chosen, needed), found.row.handle)
-        try:
-            return secret, _manifest(secret, block)
-        except CannotOpen:
-            continue
-    raise NotEnoughShares(needed=needed, found=0)
+    batch = combine(list(found.escrow.values())[:needed], needed)
+    secret = sealed.record_secret(batch, found.row.handle)
+    return secret, _manifest(secret, block)
 
 
 def _manifest(secret: Secret, block: VerifiedCiphertext) -> Manifest:

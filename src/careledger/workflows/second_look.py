@@ -25,7 +25,7 @@ from careledger.fhir.mapping import signers, signers_by_category
 from careledger.formats.bodies import RecordBody
 from careledger.formats.deposits import DepositStatement, Manifest
 from careledger.formats.patients import AliasStatement
-from careledger.formats.releases import SessionStatement
+from careledger.formats.releases import DepositProof, SessionStatement
 from careledger.formats.signatures import Address, check_signer
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
@@ -68,6 +68,7 @@ class _Deposit:
     matrix: Matrix
     depositor: Post | None
     consent: Consent | None
+    by_controller: bool
     controller: Address
     refused: str
 
@@ -78,7 +79,7 @@ class SecondLook:
     def __init__(self, network: Network, statement: AliasStatement, opened: Sequence[Opened]) -> None:
         self._network = network
         self._registrar = statement.registrar
-        self._by_handle = {each.handle: each for each in opened}
+        self._by_handle = {each.handle: each for each in reversed(opened)}  # of two, the first anchored
         self._deposits: dict[bytes, _Deposit] = {}
         self._records: dict[bytes, frozenset[bytes]] = _records(opened)
         self._intakes = _first_intakes(opened)
@@ -111,7 +112,7 @@ class SecondLook:
             at=opened.found.anchor.time,
             depositor=deposit.depositor,
             author=author,
-            by_controller=words.ground == Ground.OWN.code and opened.found.proof.session is None,
+            by_controller=deposit.by_controller,
             consent=deposit.consent,
             intake_used=not words.intake or self._intakes[_intake_of(words)] != opened.found.row.deposit,
             predecessor=self._predecessor(opened),
@@ -190,36 +191,49 @@ def _deposit(network: Network, registrar: int, found: Found) -> _Deposit:
     alias = view.alias(words.alias)
     if alias is None:
         raise PatientNotFound()
-    try:
-        _check_signature(network, view, alias.controller, found)
-        refused = ""
-    except CareLedgerError as error:
-        refused = str(error)
-    certificate, deployment = found.proof.certificate, network.ledger.deployment
+    proof, refused = _signed_proof(network, view, alias.controller, found)
+    certificate, deployment = proof.certificate, network.ledger.deployment
     return _Deposit(
         view=view,
         patient=patient_at(view, words.alias, registrar),
         matrix=matrix_at(view),
         depositor=post_at(view, words.post) if words.post else None,
         consent=consent_at(view, certificate, deployment) if certificate is not None else None,
+        by_controller=words.ground == Ground.OWN.code and proof.session is None,
         controller=alias.controller,
         refused=refused,
     )
 
 
-def _check_signature(network: Network, view: LedgerView, controller: Address, found: Found) -> None:
+def _signed_proof(
+    network: Network, view: LedgerView, controller: Address, found: Found
+) -> tuple[DepositProof, str]:
+    """The form of the deposit statement that is signed as it should be, or the last one with why it is not."""
+    refused = ""
+    for proof in sorted(found.proofs, key=lambda each: each.certificate is None):
+        try:
+            _check_signature(network, view, controller, found.statement, proof)
+            return proof, ""
+        except CareLedgerError as error:
+            refused = str(error)
+    return found.proofs[0], refused
+
+
+def _check_signature(
+    network: Network, view: LedgerView, controller: Address, words: DepositStatement, proof: DepositProof
+) -> None:
     """The deposit's signature by its session or the controller; raises SignatureRefused, MalformedBytes."""
-    deployment, words = network.ledger.deployment, found.statement
-    if found.proof.session is None:
+    deployment = network.ledger.deployment
+    if proof.session is None:
         if words.ground != Ground.OWN.code:
             raise SignatureRefused(why="nobody's session")
-        open_signed(DepositStatement, found.proof.statement, controller, deployment)
+        open_signed(DepositStatement, proof.statement, controller, deployment)
         return
     post = controller_of(view, words.post)
-    session = open_signed(SessionStatement, found.proof.session.statement, post, deployment)
+    session = open_signed(SessionStatement, proof.session.statement, post, deployment)
     if session.post != words.post or not session.made <= words.made < session.until:
         raise SignatureRefused(why="another session")
-    open_signed(DepositStatement, found.proof.statement, session.session_key, deployment)
+    open_signed(DepositStatement, proof.statement, session.session_key, deployment)
 
 
 def _check_author(deposit: _Deposit, opened: Opened) -> None:
