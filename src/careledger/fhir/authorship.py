@@ -39,11 +39,14 @@ class Authorship:
         self._provenances: dict[int, list[Entry]] = defaultdict(list)
         for entry in links.entries:
             if entry.type == "Provenance":
-                for text in texts_at(entry.resource, "target.reference"):
-                    target = links.find(text)
-                    if target:
-                        self._provenances[target.index].append(entry)
+                self._take_provenance(entry)
         self._home = self._home_key(home)
+
+    def _take_provenance(self, provenance: Entry) -> None:
+        for text in texts_at(provenance.resource, "target.reference"):
+            target = self._links.find(text)
+            if target:
+                self._provenances[target.index].append(provenance)
 
     def author(self, entry: Entry) -> AuthorStatement:
         """Who answers for this entry."""

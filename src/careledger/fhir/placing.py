@@ -33,12 +33,10 @@ def settle(links: Links, placings: Placings) -> Placings:
 def _guard_referrers(links: Links, made: Placings) -> None:
     waiting = [entry for entry in links.entries if _gives_away(made[entry.index])]
     while waiting:
-        for referrer in links.referrers(waiting.pop()):
-            placing = made[referrer.index]
-            if _can_be_guarded(placing):
-                made[referrer.index] = placing.restricted_because("refers-to-restricted")
-                if _gives_away(made[referrer.index]):
-                    waiting.append(referrer)
+        open_ones = [each for each in links.referrers(waiting.pop()) if _can_be_guarded(made[each.index])]
+        for referrer in open_ones:
+            made[referrer.index] = made[referrer.index].restricted_because("refers-to-restricted")
+        waiting += [referrer for referrer in open_ones if _gives_away(made[referrer.index])]
 
 
 def _guard_free_text(links: Links, made: Placings) -> None:
