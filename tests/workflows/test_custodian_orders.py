@@ -75,6 +75,26 @@ def test_an_order_is_carried_out_once_and_repeating_it_is_harmless(world: World)
         world.receipt(1, "order", world.order(world.patient, "erase", made.handles, id=b"\1" * 16))
 
 
+def test_what_was_erased_or_retracted_is_not_brought_back_by_lifting_a_restriction(world: World) -> None:
+    erased, retracted = world.deposited(world.patient), world.deposited(world.patient)
+    both = erased.handles + retracted.handles
+    world.receipt(1, "order", world.order(world.patient, "restrict", both))
+    world.receipt(1, "order", world.order(world.patient, "erase", erased.handles))
+    world.receipt(1, "retract", _retraction(world, retracted, world.session()))
+    for act in ("unrestrict", "restrict"):
+        world.receipt(1, "order", world.order(world.patient, act, both))
+        assert {handle: row[0] for handle, row in _rows(world).items()} == {retracted.handles[0]: "retracted"}
+
+
+def test_a_moved_version_is_given_to_nobody(world: World) -> None:
+    made = world.deposited(world.patient, count=2)
+    world.receipt(1, "order", world.order(world.patient, "move", made.handles[:1]))
+    assert set(_rows(world)) == {made.handles[1]}
+    _, certificate, _ = world.consent(world.patient)
+    rows = world.ask(world.patient, world.session(), certificate).rows
+    assert [row.handle for row in rows] == [made.handles[1]]
+
+
 def test_an_order_has_a_time_a_known_act_and_handles_of_its_own_alias(world: World) -> None:
     made = world.deposited(world.patient)
     now = world.clock.now()
@@ -232,7 +252,7 @@ def test_rows_and_journal_from_an_old_backup_serve_nobody(world: World, tmp_path
     shutil.copytree(copy, world.folder / "custodian-1")
     world.directories[1] = CustodyDirectory(world.folder / "custodian-1")
     world.custodians[0] = world.start(1)
-    with pytest.raises(CustodianBehind):
+    with pytest.raises(CustodianBehind, match="older-than-its-checkpoint"):
         _rows(world)
     with pytest.raises(CustodianBehind):
         world.receipt(1, "order", world.order(world.patient, "erase", ()))

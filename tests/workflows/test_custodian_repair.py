@@ -46,7 +46,7 @@ def test_a_successor_gets_the_shares_of_its_place_from_helpers(
     world: World, helpers: tuple[int, ...]
 ) -> None:
     made = world.deposited(world.patient, count=3)
-    world.receipt(1, "order", world.order(world.patient, "erase", made.handles[:1]))
+    world.receipt(1, "order", world.order(world.patient, "move", made.handles[:1]))
     _replace_third(world)
     receipt = repair(_network(world), _holder(world), world.patient.statement, 3, helpers)
     assert receipt.count == 2

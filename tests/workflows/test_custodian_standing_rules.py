@@ -1,4 +1,4 @@
-"""What a custodian releases without a consent: to the patient, the registrar, for general information, in an emergency."""
+"""What a custodian releases without a consent: to the patient, the registrar, any doctor, in an emergency."""
 
 from __future__ import annotations
 

@@ -59,9 +59,13 @@ class CustodyDirectory:
             os.close(self._lock)
             raise DirectoryInUse() from None
         self.path = path
-        self.rows = Rows(path / "rows.db", ShredKeys(path / "shred"))
-        self.journal = Journal(path / "journal.db")
-        self.seeds = KeySeeds(*(_read_key(path / "keys" / name) for name in KEYS))
+        try:
+            self.seeds = KeySeeds(*(_read_key(path / "keys" / name) for name in KEYS))
+            self.rows = Rows(path / "rows.db", ShredKeys(path / "shred"))
+            self.journal = Journal(path / "journal.db")
+        except StoreCorrupt:
+            os.close(self._lock)
+            raise
 
     def close(self) -> None:
         """Closes the files and gives the lock back."""

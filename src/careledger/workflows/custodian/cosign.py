@@ -56,16 +56,13 @@ def _cosigned(custody: Custody, note: Note) -> bytes:
 
 def _follow(custody: Custody, request: CosignRequest, claimed: Checkpoint) -> None:
     known = custody.journal.followed(request.custodian)
-    overlap = known[request.start :]
     if request.start > len(known) or claimed.size < len(known):
         raise RequestRefused(reason="lines-missing", known=len(known))
-    if list(request.entries[: len(overlap)]) != overlap:
-        raise LogForked(why="another line where one was seen")
     follower = custody.followers.get(request.custodian)
     if follower is None or follower.size != len(known):
         follower = Follower(claimed.origin, known)
         custody.followers[request.custodian] = follower
-    fresh = request.entries[len(overlap) :]
+    fresh = request.entries[len(known) - request.start :]
     follower.follow(claimed, fresh)
     with custody.journal.transaction():
         custody.journal.follow(request.custodian, len(known), fresh)

@@ -14,10 +14,10 @@ from careledger.domain.consents import Consent
 from careledger.domain.custody import KeptDeposit, KeptVersion
 from careledger.domain.decisions import decide
 from careledger.domain.errors import AccessRefused, CareLedgerError, RecordNotFound, RequestRefused
-from careledger.domain.matrix import VERSIONS
+from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.questions import Action, BreakGlass, GeneralUse, Reading
 from careledger.domain.reasons import Permitted, Refused, Rule
-from careledger.domain.records import Ground, RecordVersion, Source
+from careledger.domain.records import Ground, Patient, RecordVersion, Source
 from careledger.formats.releases import Answer, DepositProof, ReleasedRow, SignedRequest
 from careledger.formats.signed import sign
 from careledger.proofs.merkle import inclusion_path
@@ -82,6 +82,8 @@ def permitted(custody: Custody, asking: Asking) -> Released:
     An empty answer is one to a request that was permitted and found nothing.
     """
     basis = _Basis(
+        standing.patient(asking.facts, asking.statement),
+        VERSIONS[asking.view.matrix_version()],
         consent_of(custody, asking) if asking.rule is Rule.CONSENT else None,
         broken_glass(asking) if asking.rule is Rule.BREAK_GLASS else None,
         general_use(custody, asking) if asking.rule is Rule.GENERAL else None,
@@ -89,13 +91,13 @@ def permitted(custody: Custody, asking: Asking) -> Released:
     everything = custody.rows.versions(asking.request.alias)
     deposits = {deposit.digest: deposit for deposit in custody.rows.deposits(asking.request.alias)}
     records = standing.records(everything)
-    employers = standing.Employers(asking.view)
+    authors = standing.Authors(asking.view)
     found, refusals = [], []
     for kept in everything:
         if not _asked(asking, kept):
             continue
         deposit = deposits[kept.deposit]
-        version = standing.record_version(kept, deposit, employers.of(kept.author), records[kept.handle])
+        version = standing.record_version(kept, deposit, authors.employer(kept.author), records[kept.handle])
         decision = decide(_question(asking, basis, version, kept))
         if isinstance(decision, Permitted):
             found.append(kept)
@@ -108,8 +110,10 @@ def permitted(custody: Custody, asking: Asking) -> Released:
 
 @dataclass(frozen=True)
 class _Basis:
-    """What the rule of a request stands on."""
+    """What all questions about a request share: the patient, the matrix, and what its rule stands on."""
 
+    patient: Patient
+    present: Matrix
     consent: Consent | None
     glass: BreakGlass | None
     general: GeneralUse | None
@@ -127,16 +131,15 @@ def _asked(asking: Asking, kept: KeptVersion) -> bool:
 def _question(
     asking: Asking, basis: _Basis, version: RecordVersion, kept: KeptVersion | None = None
 ) -> Reading:
-    present = VERSIONS[asking.view.matrix_version()]
     at = kept.anchoring if kept is not None else None
     return Reading(
         action=Action.RELEASE,
         rule=asking.rule,
         version=version,
-        patient=standing.patient(asking.facts, asking.statement),
+        patient=basis.patient,
         purpose=asking.purpose,
-        present=present,
-        anchored=present if at is None else VERSIONS[at.matrix],
+        present=basis.present,
+        anchored=basis.present if at is None else VERSIONS[at.matrix],
         at=asking.at,
         reader=asking.reader,
         by_controller=asking.rule is Rule.OWN,

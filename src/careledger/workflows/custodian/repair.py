@@ -26,7 +26,7 @@ from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.sealing.keys import Secret, check_sealing_key, unwrap, wrap
 from careledger.sealing.shamir import Share, repair_sum, repair_terms
-from careledger.workflows.custodian import keep, successor
+from careledger.workflows.custodian import successor
 from careledger.workflows.custodian.orders import LONGEST
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
@@ -66,7 +66,7 @@ def terms(custody: Custody, body: bytes) -> bytes:
     place = _place(custody, order, statement)
     if len(request.keys) != len(order.helpers):
         raise MalformedBytes(why="not a key for each helper")
-    shares = _live_shares(custody, order)
+    shares = _shares(custody, order)
     subjects = tuple(sorted(shares))
     parts = [
         repair_terms(Share(place, Secret(shares[subject])), order.helpers, order.place)
@@ -89,14 +89,13 @@ def check_key(view: LedgerView, custodian: int, key: bytes) -> None:
     check_sealing_key(key, facts.sealing_key)
 
 
-def _live_shares(custody: Custody, order: RepairOrder) -> dict[bytes, bytes]:
-    """The shares held, without those of versions that shall be nobody's any more, and of escrow unless ordered."""
-    alias = order.alias
-    dead = {version.handle for version in custody.rows.versions(alias) if version.state in keep.GONE}
-    if not order.escrow:
-        dead |= {deposit.digest for deposit in custody.rows.deposits(alias)}
-    shares = custody.rows.shares(alias)
-    return {subject: share for subject, share in shares.items() if subject not in dead}
+def _shares(custody: Custody, order: RepairOrder) -> dict[bytes, bytes]:
+    """The shares held, without those of batch secrets unless ordered; the successor keeps those of live versions."""
+    held = custody.rows.shares(order.alias)
+    if order.escrow:
+        return held
+    batches = {deposit.digest for deposit in custody.rows.deposits(order.alias)}
+    return {subject: share for subject, share in held.items() if subject not in batches}
 
 
 def sums(custody: Custody, body: bytes) -> bytes:

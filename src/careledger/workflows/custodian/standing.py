@@ -115,19 +115,24 @@ def record_version(
     )
 
 
-class Employers:
-    """Employers of authors at one block, each asked once."""
+class Authors:
+    """Authors at one block, each asked once."""
 
     def __init__(self, view: LedgerView) -> None:
         self._view = view
-        self._known: dict[int, int] = {}
+        self._known: dict[int, Post | None] = {}
 
-    def of(self, author: int) -> int:
-        """The author's employer (or itself), 0 for an unregistered one."""
+    def post(self, author: int) -> Post | None:
+        """The author with its employer, None for an unregistered one."""
         if author not in self._known:
             facts = self._view.party(author) if author else None
-            self._known[author] = 0 if facts is None else facts.employer or facts.number
+            self._known[author] = None if facts is None else post(self._view, facts)
         return self._known[author]
+
+    def employer(self, author: int) -> int:
+        """The number of the author's employer (or its own), 0 for an unregistered one."""
+        known = self.post(author)
+        return 0 if known is None else known.employer.number
 
 
 def records(versions: Iterable[KeptVersion]) -> dict[bytes, frozenset[bytes]]:

@@ -13,7 +13,7 @@ from careledger.domain.consents import Consent, bound_alias
 from careledger.domain.decisions import require
 from careledger.domain.errors import EpochRefused, MalformedBytes, PatientNotFound, WritingRefused
 from careledger.domain.facts import AliasFacts
-from careledger.domain.matrix import VERSIONS
+from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.parties import PartyId
 from careledger.domain.questions import Writing
 from careledger.domain.records import Ground, Post, RecordVersion, Source
@@ -37,6 +37,7 @@ class Judged:
     at: int
     facts: AliasFacts
     depositor: Post | None
+    matrix: Matrix
     by_controller: bool
     consent: Consent | None
 
@@ -55,10 +56,10 @@ def check_writing(
     judged = _judged(custody, moment, at, request, deposit)
     taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
     used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
-    employers = standing.Employers(moment)
+    authors = standing.Authors(moment)
     within = {item.handle: item for item in deposit.items}
     for item in deposit.items:
-        require(_question(custody, judged, statement, deposit, item, used, employers, within))
+        require(_question(custody, judged, statement, deposit, item, used, authors, within))
 
 
 def _anchoring_view(
@@ -99,11 +100,12 @@ def _judged(
     facts = known_alias(view, deposit.alias)
     certificate, deployment = request.certificate, custody.deployment
     consent = None if certificate is None else standing.consent(view, facts, certificate, deployment)
+    matrix = VERSIONS[view.matrix_version()]
     if request.session is None:
         if deposit.ground != Ground.OWN.code or deposit.depositor or deposit.post:
             raise MalformedBytes(why="only the controller deposits without a session")
         open_signed(DepositStatement, request.statement, facts.controller, deployment)
-        return Judged(view, at, facts, None, True, consent)
+        return Judged(view, at, facts, None, matrix, True, consent)
     session, post = standing.session(view, request.session, deployment)
     standing.check_time(session, deposit.made)
     standing.check_time(session, at)
@@ -113,7 +115,7 @@ def _judged(
     if not deposit.made - LATEST <= at:
         raise WritingRefused(reason="made-later")
     teams = (consent.grantee.number,) if consent else ()
-    return Judged(view, at, facts, standing.post(view, post, teams), False, consent)
+    return Judged(view, at, facts, standing.post(view, post, teams), matrix, False, consent)
 
 
 def _question(
@@ -123,27 +125,26 @@ def _question(
     deposit: DepositStatement,
     item: DepositItem,
     intake_used: bool,
-    employers: standing.Employers,
+    authors: standing.Authors,
     within: dict[bytes, DepositItem],
 ) -> Writing:
-    author = judged.view.party(item.author) if item.signed and item.author else None
     return Writing(
-        version=_version(deposit, item, employers),
+        version=_version(deposit, item, authors),
         patient=standing.patient(judged.facts, statement),
-        matrix=VERSIONS[judged.view.matrix_version()],
+        matrix=judged.matrix,
         at=judged.at,
         depositor=judged.depositor,
-        author=None if author is None else standing.post(judged.view, author),
+        author=authors.post(item.author) if item.signed else None,
         by_controller=judged.by_controller,
         consent=judged.consent,
         intake_used=intake_used,
-        predecessor=_predecessor(custody, deposit, item, employers, within),
+        predecessor=_predecessor(custody, deposit, item, authors, within),
         bound_to=bound_alias(judged.consent, item.author),
     )
 
 
-def _version(deposit: DepositStatement, item: DepositItem, employers: standing.Employers) -> RecordVersion:
-    employer = employers.of(item.author)
+def _version(deposit: DepositStatement, item: DepositItem, authors: standing.Authors) -> RecordVersion:
+    employer = authors.employer(item.author)
     return RecordVersion(
         deposit.alias,
         item.handle,
@@ -163,18 +164,18 @@ def _predecessor(
     custody: Custody,
     deposit: DepositStatement,
     item: DepositItem,
-    employers: standing.Employers,
+    authors: standing.Authors,
     within: dict[bytes, DepositItem],
 ) -> RecordVersion | None:
     """The version that this one follows, if it is known here; readers, who have all, decide again."""
     if item.predecessor is None:
         return None
     if item.predecessor in within:
-        return _version(deposit, within[item.predecessor], employers)
+        return _version(deposit, within[item.predecessor], authors)
     kept = custody.rows.version(item.predecessor)
     earlier = custody.rows.deposit(kept.deposit) if kept is not None else None
     if kept is None or earlier is None:
         return None
     if kept.alias != deposit.alias:
         raise PatientNotFound()
-    return standing.record_version(kept, earlier, employers.of(kept.author), frozenset({kept.handle}))
+    return standing.record_version(kept, earlier, authors.employer(kept.author), frozenset({kept.handle}))
