@@ -8,17 +8,20 @@ from __future__ import annotations
 import secrets
 
 from careledger.domain.consents import Purpose, Scope, Window
-from careledger.domain.errors import MalformedBytes, RecordNotFound, SignatureRefused
+from careledger.domain.errors import MalformedBytes, PatientNotFound, RecordNotFound, SignatureRefused
 from careledger.formats.patients import AccessAnswer, AccessRequest, AliasStatement, Envelope
+from careledger.formats.persons import Located
 from careledger.formats.releases import SessionStatement
 from careledger.formats.scopes import scope_form
 from careledger.formats.signed import open_signed, sign
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.board import organisation_key, post_package, read_board
+from careledger.workflows.located import take_located
 from careledger.workflows.network import Network, verified
 
 ASKED = "access-request"
 ANSWERED = "access-answer"
+SENT = "sent-request"
 
 
 def request_access(
@@ -38,6 +41,7 @@ def request_access(
         purpose.code, window.start, window.end, reason, network.clock.now(),
     )  # fmt: skip
     signed = sign(request, session.key, network.ledger.deployment)
+    staff.organisation.books.put(SENT, [(request.id, request.encode())])
     post_package(
         network, statement.sealing_key, Envelope(AccessRequest.TYPE, signed, session.proof.statement)
     )
@@ -45,9 +49,15 @@ def request_access(
 
 
 def read_requests(network: Network, holder: Holder) -> list[AccessRequest]:
-    """All requests that have reached this holder, new ones fetched first; forged ones are passed over."""
+    """All requests that have reached this holder, new ones fetched first; forged ones are passed over.
+
+    Word of who looked for this person is taken too (``located``).
+    """
 
     def take(envelope: Envelope) -> None:
+        if envelope.kind == Located.TYPE:
+            take_located(network, holder, envelope)
+            return
         request = _checked(network, envelope)
         if request.alias == holder.alias:
             holder.books.put(ASKED, [(request.id, request.encode())])
@@ -70,10 +80,20 @@ def answer(network: Network, holder: Holder, request_id: bytes, outcome: str) ->
 
 
 def take_answer(network: Network, organisation: Organisation, envelope: Envelope) -> None:
-    """Keeps an answer in the organisation's books; raises MalformedBytes."""
+    """Keeps an answer to a request of this organisation.
+
+    Raises MalformedBytes, RecordNotFound for a request never sent, SignatureRefused unless the present controller of
+    the alias that was asked signed.
+    """
     if envelope.kind != AccessAnswer.TYPE:
         raise MalformedBytes(envelope=envelope.kind)
-    told = AccessAnswer.decode(envelope.content.body)
+    row = organisation.books.get(SENT, AccessAnswer.decode(envelope.content.body).request)
+    if row is None:
+        raise RecordNotFound(what="access request")
+    facts = network.ledger.fresh_head().alias(AccessRequest.decode(row).alias)
+    if facts is None:
+        raise PatientNotFound()
+    told = open_signed(AccessAnswer, envelope.content, facts.controller, network.ledger.deployment)
     organisation.books.put(ANSWERED, [(told.request, told.encode())])
 
 
@@ -89,3 +109,9 @@ def _checked(network: Network, envelope: Envelope) -> AccessRequest:
     if post.employer != claimed.employer or session.post != claimed.reader or session.until <= claimed.made:
         raise SignatureRefused(why="another post's session")
     return open_signed(AccessRequest, envelope.content, session.session_key, deployment)
+
+
+def answer_to(organisation: Organisation, request_id: bytes) -> str | None:
+    """``granted`` or ``refused`` as the patient answered, None while there is no answer."""
+    row = organisation.books.get(ANSWERED, request_id)
+    return None if row is None else AccessAnswer.decode(row).outcome
