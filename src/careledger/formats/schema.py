@@ -130,6 +130,14 @@ class Message:
 
     TYPE: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Every message is printed by its name alone: many carry keys, secrets or what is said of a person."""
+        super().__init_subclass__(**options)
+        cls.__repr__ = Message.__repr__  # type: ignore[method-assign] # else dataclass writes one of all fields
+
+    def __repr__(self) -> str:
+        return f"<{self.TYPE or type(self).__name__}>"
+
     def value(self) -> dict[str, Any]:
         """The CBOR map's value; raises MalformedBytes if a field breaks its declaration."""
         return {f.name: self._one(f.metadata["kind"].write, f, getattr(self, f.name)) for f in self._fields()}
