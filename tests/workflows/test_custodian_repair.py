@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from careledger.domain.custodians import Thresholds
+from careledger.domain.custody import KeptStatement
 from careledger.domain.errors import RequestRefused, ShareMismatch, SignatureRefused
 from careledger.formats.custody import RepairAnswer, RepairOrder, RepairRequest, RepairTerm
 from careledger.formats.digests import uint
@@ -18,7 +19,7 @@ from careledger.formats.signed import sign
 from careledger.sealing.keys import unwrap, wrap
 from careledger.workflows.network import Network
 from careledger.workflows.repair import repair, retire
-from custodian_world import World
+from custodian_world import DIAGNOSIS, World
 
 
 @pytest.fixture
@@ -88,6 +89,23 @@ def test_a_custodian_that_lost_its_shares_is_repaired_in_place(world: World) -> 
     assert {handle: held[handle] for handle in made.handles} == {
         made.handles[at]: made.rows[at][2].share for at in (0, 1)
     }
+
+
+def test_a_successor_believes_only_epochs_that_the_controller_answers_for(world: World) -> None:
+    world.deposited(world.patient)
+    world.begin_epoch(world.patient, DIAGNOSIS)
+    honest = world.patient.controller
+    world.patient.controller = SigningKey.random()
+    forged, record = world.next_epoch(world.patient, DIAGNOSIS)
+    world.patient.controller = honest
+    rows = world.directories[1].rows
+    lie = KeptStatement(forged.number, forged.digest(), record, world.clock.now())
+    with rows.transaction():
+        rows.put_epoch(world.patient.alias, DIAGNOSIS, lie)
+    _replace_third(world)
+    repair(_network(world), _holder(world), world.patient.statement, 3, (1, 2))
+    taken = world.directories[6].rows.epochs(world.patient.alias, DIAGNOSIS)
+    assert [each.number for each in taken] == [0, 1]
 
 
 def _order(world: World, **changes: object) -> RepairOrder:

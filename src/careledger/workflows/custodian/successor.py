@@ -6,11 +6,18 @@ the stricter one counts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from careledger.domain.custody import KeptDeposit, KeptVersion
-from careledger.domain.errors import MalformedBytes, ProofRefused
+from careledger.domain.errors import (
+    EpochRefused,
+    MalformedBytes,
+    NotTheController,
+    ProofRefused,
+    SignatureRefused,
+)
 from careledger.formats.custody import KeptRow, RepairOrder, RepairSums
 from careledger.formats.deposits import AnchorNotice, AnchorPlace, DepositStatement, ShareRow
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
@@ -34,7 +41,7 @@ def take(
     messages: Sequence[RepairSums],
 ) -> int:
     """Keeps rows and shares; returns for how many versions a share is held now. Raises ShareMismatch."""
-    _take_epochs(custody, order.alias, messages)
+    _take_epochs(custody, messages)
     rows = _rows(messages)
     for proof in {proof.encode(): proof for each in messages for proof in each.deposits}.values():
         _take_deposit(custody, view, order, proof, rows)
@@ -74,15 +81,16 @@ def _stricter(one: KeptRow, other: KeptRow) -> KeptRow:
     )
 
 
-def _take_epochs(custody: Custody, alias: bytes, messages: Sequence[RepairSums]) -> None:
-    """Epoch records that chain up to the newest; writers and readers check the newest one's signature."""
-    for record in sorted({record for message in messages for record in message.epochs}):
-        epoch = EpochStatement.decode(EpochRecord.decode(record).statement.body)
-        known = custody.rows.epochs(alias, epoch.compartment)
-        if epoch.alias == alias and all(each.number != epoch.number for each in known):
-            with custody.journal.transaction():
-                act = custody.journal.add_act(keep_epoch.KIND, epoch.digest(), epoch.digest(), record)
-            keep_epoch.apply(custody, record, act.number)
+def _take_epochs(custody: Custody, messages: Sequence[RepairSums]) -> None:
+    """Epoch records, newest first: each signed by the present controller or named by the next one; others not."""
+    records = {record for message in messages for record in message.epochs}
+    for record in sorted(records, key=_epoch_number, reverse=True):
+        with contextlib.suppress(SignatureRefused, EpochRefused, NotTheController):
+            keep_epoch.keep_epoch(custody, record)
+
+
+def _epoch_number(record: bytes) -> int:
+    return EpochStatement.decode(EpochRecord.decode(record).statement.body).number
 
 
 def _take_deposit(
@@ -109,10 +117,10 @@ def _take_deposit(
         keep.kept_version(item, deposit, digest, row.commitments)
         for item, row in zip(deposit.items, mine, strict=True)
     ]
-    custody_put(custody, view, kept, versions, mine)
+    _put(custody, view, kept, versions, mine)
 
 
-def custody_put(
+def _put(
     custody: Custody,
     view: LedgerView,
     kept: KeptDeposit,
