@@ -94,6 +94,21 @@ class Board(Protocol):
         ...
 
 
+class Locator(Protocol):
+    """Members' own identity tables, reached over mutually authenticated connections.
+
+    Trusted for nothing: a member answers by its own rules and signs, and who asks signs too.
+    """
+
+    def members(self) -> Iterable[int]:
+        """The organisations that can be asked."""
+        ...
+
+    def ask(self, member: int, request: bytes) -> bytes:
+        """A member's signed answer to a LocatorRequest; refusals arrive as the class that it raised."""
+        ...
+
+
 class LedgerView(Protocol):
     """All facts as they stand at one block. None means: no such thing at that block."""
 
@@ -215,7 +230,6 @@ class Ledger(Protocol):
         """By the controller of the post's employer."""
         ...
 
-
     def rotate_party(self, number: int, old: SigningKey, new: SigningKey) -> Head: ...
 
     def join_custodians(
@@ -248,7 +262,6 @@ class Ledger(Protocol):
         """By the controller of the organisation that formed the team."""
         ...
 
-
     def leave_team(self, post: int, team: int, controller: SigningKey) -> Head: ...
 
     # Patients ----------------------------------------------------------------------------------
@@ -260,7 +273,6 @@ class Ledger(Protocol):
     def end_registration(self, registration: bytes, controller: SigningKey) -> Head:
         """By the controller of the registrar."""
         ...
-
 
     def open_alias(
         self,

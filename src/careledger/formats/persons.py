@@ -137,7 +137,7 @@ class ArchivedVersion(Message):
 
 @dataclass(frozen=True)
 class Archive(Message):
-    """What an archive holds inside its seal: all versions of one alias that its owner took away, oldest first."""
+    """What a part of an archive holds inside its seal: versions of one alias that its owner took away, oldest first."""
 
     TYPE: ClassVar[str] = "archive"
     alias: bytes = octets(32)
@@ -148,10 +148,11 @@ class Archive(Message):
 
 @dataclass(frozen=True)
 class ArchiveFile(Message):
-    """An archive as a file: a random key sealed to its owner's sealing key, and the archive under it.
+    """An archive as a file: a random key sealed to its owner's sealing key, and parts, each an Archive, under it.
 
-    ``key`` is HPKE with the context ``archive``, ``H("archive-body", sealed)``; ``sealed`` Zstandard, Padmé,
-    Cobblestone-256, as a version's body. ``alias_number`` and ``generation`` say which of the phrase's keys opens it.
+    ``key`` is HPKE with the context ``archive``, ``H("archive-parts", parts…)``. A part is Zstandard, Padmé, then
+    Cobblestone-256 with the context ``LP("sealed/archive") ‖ LP(uint32 its number) ‖ LP(uint32 how many)``.
+    ``alias_number`` and ``generation`` say which of the phrase's sealing keys opens it.
     """
 
     TYPE: ClassVar[str] = "archive-file"
@@ -160,4 +161,4 @@ class ArchiveFile(Message):
     alias_number: int = uint()
     generation: int = uint()
     key: bytes = octets(most=8192)
-    sealed: bytes = octets()
+    parts: tuple[bytes, ...] = several(octets())
