@@ -21,6 +21,7 @@ from careledger.adapters.evm.ledger import EvmLedger, open_ledger
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
+from careledger.app.processes import Processes
 from careledger.app.settings import Settings
 from careledger.domain.errors import SettingsRefused
 from careledger.domain.parties import Role
@@ -50,6 +51,7 @@ class World:
     keyring: Keyring
     custodians: dict[int, CustodianLink]
     directories: dict[int, CustodyDirectory]
+    processes: Processes | None = None
 
     @property
     def network(self) -> Network:
@@ -69,7 +71,10 @@ class World:
         return self.folder / "custodians" / f"{number:016x}"
 
     def open_custodian(self, number: int) -> None:
-        """Serves a custodian of this machine in this process."""
+        """Serves a custodian of this machine, in this process or in one of its own."""
+        if self.processes is not None:
+            self.custodians[number] = self.processes.start(self.custodian_folder(number), number)
+            return
         directory = CustodyDirectory(self.custodian_folder(number))
         self.directories[number] = directory
         keys = custodian_keys(self.ledger.deployment, number, directory.seeds)
@@ -78,16 +83,20 @@ class World:
         )
 
     def close_custodian(self, number: int) -> None:
-        """Stops serving a custodian of this process."""
+        """Stops serving a custodian."""
         self.custodians.pop(number, None)
+        if self.processes is not None:
+            self.processes.stop(number)
         directory = self.directories.pop(number, None)
         if directory is not None:
             directory.close()
 
     def close(self) -> None:
         """Closes every part."""
-        for number in list(self.directories):
+        for number in list(self.custodians):
             self.close_custodian(number)
+        if self.processes is not None:
+            self.processes.close()
         self.keyring.close()
         self.board.close()
         self.blocks.close()
@@ -95,11 +104,17 @@ class World:
 
 
 def found(
-    folder: Path, officers: Iterable[str], clock: Clock, threshold: int = 2, policy_delay: int = 30 * DAY
+    folder: Path,
+    officers: Iterable[str],
+    clock: Clock,
+    threshold: int = 2,
+    policy_delay: int = 30 * DAY,
+    processes: bool = False,
 ) -> World:
     """Founds a network in a new or empty directory: the ministry, its officers, the contracts.
 
-    Raises SettingsRefused if the directory is not empty.
+    ``processes``: each custodian is served by a process of its own. Raises SettingsRefused if the directory is not
+    empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
@@ -119,7 +134,9 @@ def found(
     ledger = open_ledger(folder / "ledger", CHAIN_ID, clock, genesis)
     settings = Settings(CHAIN_ID, ledger.contract("Directory").hex())
     settings_file.save(folder, settings)
-    return _world(folder, settings, clock, ledger, keyring)
+    world = _world(folder, settings, clock, ledger, keyring)
+    world.processes = Processes(ledger, clock) if processes else None
+    return world
 
 
 def open_world(folder: Path, clock: Clock | None = None) -> World:

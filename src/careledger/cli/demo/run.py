@@ -39,7 +39,7 @@ def demo(folder: Path, screen: Screen, processes: bool = False, patients: int = 
     """
     begun = time.perf_counter()
     clock = StoryClock(BEHIND)
-    world = found(folder, OFFICERS, clock)
+    world = found(folder, OFFICERS, clock, processes=processes)
     stage = Stage(world, screen, clock)
     try:
         for chapter in CHAPTERS[:2]:
