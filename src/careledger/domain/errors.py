@@ -86,6 +86,10 @@ class StoreCorrupt(CareLedgerError):
     """A data directory is damaged."""
 
 
+class DirectoryNotFound(CareLedgerError):
+    """There is no CareLedger data directory here."""
+
+
 class DirectoryInUse(CareLedgerError):
     """Another process has this data directory open."""
 
@@ -157,6 +161,10 @@ class ImportStopped(CareLedgerError):
 
 class NotExchanged(CareLedgerError):
     """Resources of this type are never exchanged."""
+
+
+class ExportStopped(CareLedgerError):
+    """Something of this record cannot be had at the moment, so nothing was written."""
 
 
 # Decisions --------------------------------------------------------------------------------------

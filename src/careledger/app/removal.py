@@ -1,0 +1,46 @@
+"""Removing a data directory, and nothing that is not one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from careledger.app import settings as settings_file
+from careledger.domain.errors import DirectoryInUse, SettingsRefused
+
+KNOWN = frozenset(
+    {settings_file.FILE, "ledger", "blocks", "custodians", "organisations", "patients", "audit.proof"}
+    | {"board.db", "board.db-wal", "board.db-shm"}
+)
+"""What a data directory holds; app.world says what each is, ``audit.proof`` is what the demo leaves."""
+
+
+def remove(folder: Path) -> None:
+    """Removes a CareLedger data directory; raises SettingsRefused for anything else, DirectoryInUse."""
+    if folder.is_symlink():
+        raise SettingsRefused(folder=str(folder), why="a link, not a data directory")
+    settings_file.load(folder)
+    for name in sorted(path.name for path in folder.iterdir()):
+        if name not in KNOWN:
+            raise SettingsRefused(folder=str(folder), why="it also holds what CareLedger did not make")
+    _refuse_in_use(folder)
+    # The settings go last: whatever a crash leaves is still known as a data directory.
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == settings_file.FILE):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    folder.rmdir()
+
+
+def _refuse_in_use(folder: Path) -> None:
+    for path in folder.rglob("lock"):
+        handle = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DirectoryInUse() from None
+        finally:
+            os.close(handle)

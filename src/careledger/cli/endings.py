@@ -1,0 +1,132 @@
+"""How a command ends: the exit code of each error class, what to do next, one line on stderr.
+
+0: done, and what was checked holds. 1: refused, or something does not hold. 2: the command line asks for something
+that is not there or cannot be. 3: the data directory is missing, in use, or not one that this version opens.
+141: whoever read the output stopped reading.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, NoReturn
+
+import typer
+
+from careledger.cli.words import plain
+from careledger.domain import errors
+from careledger.domain.errors import CareLedgerError
+
+OK, REFUSED, USAGE, DATA, PIPE = 0, 1, 2, 3, 141
+
+
+class Ending(NamedTuple):
+    """The exit code of an error class and what a person does next."""
+
+    code: int
+    hint: str
+
+
+_DAMAGE = "careledger verify says what is damaged; restore those parts from a backup"
+_AGAIN = "try again; nothing was changed"
+_BUG = "this should not reach a command line; please report it with the command that you ran"
+_SETTINGS = "put the file careledger.json of this data directory right, or restore it from a backup"
+
+ENDINGS: dict[type[CareLedgerError], Ending] = {
+    # Bytes and formats
+    errors.MalformedBytes: Ending(REFUSED, "the file was cut, changed, or is something else: get it again"),
+    errors.DigestMismatch: Ending(REFUSED, _DAMAGE),
+    errors.SignatureRefused: Ending(REFUSED, "do not rely on it; ask whoever gave it to you"),
+    errors.CannotOpen: Ending(REFUSED, "it is sealed to another key than those of this device"),
+    errors.KeyRefused: Ending(REFUSED, "the party has to publish its sealing key again"),
+    errors.PackageTooLarge: Ending(REFUSED, "grant fewer single records at once"),
+    errors.ShareMismatch: Ending(REFUSED, _DAMAGE),
+    errors.NotEnoughShares: Ending(
+        REFUSED, "more custodians have to answer; careledger verify says which do"
+    ),
+    errors.PhraseRefused: Ending(USAGE, "check the 24 words"),
+    # Proofs
+    errors.ProofRefused: Ending(REFUSED, "do not rely on it; ask whoever gave it to you"),
+    errors.LogForked: Ending(
+        REFUSED, "keep the data directory as it is: it is evidence against that custodian"
+    ),
+    # Stores
+    errors.BlockNotFound: Ending(REFUSED, _DAMAGE),
+    errors.BlockMismatch: Ending(REFUSED, _DAMAGE),
+    errors.StoreUnavailable: Ending(DATA, "close whatever else has this data directory open, then try again"),
+    errors.StoreCorrupt: Ending(REFUSED, _DAMAGE),
+    errors.DirectoryNotFound: Ending(DATA, "name one with --data, or make one with careledger demo"),
+    errors.DirectoryInUse: Ending(DATA, "wait until the other process is done, or end it"),
+    errors.SettingsRefused: Ending(DATA, _SETTINGS),
+    # Ledger
+    errors.LedgerRefused: Ending(REFUSED, "careledger show says how everybody stands on the ledger"),
+    errors.TransactionRefused: Ending(REFUSED, _AGAIN),
+    errors.EngineMismatch: Ending(REFUSED, "reinstall CareLedger; or choose the other one with --engine"),
+    errors.ChainCorrupt: Ending(REFUSED, "restore the folder ledger from a backup"),
+    errors.ChainMismatch: Ending(DATA, "the settings are of another network than the folder ledger"),
+    errors.LedgerStale: Ending(REFUSED, "name a block that exists; careledger chain head says the last one"),
+    # Custody
+    errors.RequestRefused: Ending(REFUSED, _AGAIN),
+    errors.StatementRefused: Ending(REFUSED, "use the newest copy of this patient's agent"),
+    errors.EpochRefused: Ending(REFUSED, _AGAIN),
+    errors.DepositConflict: Ending(REFUSED, _AGAIN),
+    errors.CustodianBehind: Ending(
+        REFUSED, "a custodian came from an old backup: its shares have to be remade"
+    ),
+    # Health data
+    errors.FhirRefused: Ending(REFUSED, "mend the file at that place"),
+    errors.ImportStopped: Ending(REFUSED, "mend the file at that place"),
+    errors.NotExchanged: Ending(REFUSED, "leave resources of this type out"),
+    errors.ExportStopped: Ending(REFUSED, "careledger verify says which custodian or block is missing"),
+    # Decisions
+    errors.AccessRefused: Ending(REFUSED, "careledger consent list says which consents stand"),
+    errors.WritingRefused: Ending(REFUSED, "careledger consent list says which consents stand"),
+    errors.CannotExpress: Ending(USAGE, "ask for something narrower"),
+    errors.NotEnoughCustodians: Ending(
+        REFUSED, "more custodians have to answer; careledger verify says which do"
+    ),
+    errors.PartyNotFound: Ending(USAGE, "careledger show lists the parties"),
+    errors.PartyNotVerified: Ending(REFUSED, "careledger show says how everybody stands on the ledger"),
+    errors.ActRefused: Ending(REFUSED, "careledger show says how everybody stands on the ledger"),
+    errors.SessionExpired: Ending(REFUSED, _AGAIN),
+    errors.NotTheController: Ending(REFUSED, "only the agent with the newest keys can do this"),
+    errors.PatientNotFound: Ending(USAGE, "careledger show lists the patients of this device"),
+    errors.RecordNotFound: Ending(USAGE, "careledger show PATIENT --all lists the records"),
+    CareLedgerError: Ending(REFUSED, _BUG),
+}
+"""Every class of domain/errors.py; a test says that none is missing."""
+
+
+def ending_of(error: CareLedgerError) -> Ending:
+    """The ending of an error's class, or of the nearest class above it."""
+    return next(ENDINGS[kind] for kind in type(error).__mro__ if kind in ENDINGS)
+
+
+def line_of(error: CareLedgerError) -> str:
+    """What is printed: the sentence, and what to do next."""
+    return plain(f"careledger: {error} Next: {ending_of(error).hint}.").replace("\n", " ")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns a refusal into its line and exit code, and a pipe that nobody reads into silence."""
+    try:
+        yield
+    except BrokenPipeError:
+        quiet_pipe()
+    except CareLedgerError as error:
+        typer.echo(line_of(error), err=True)
+        raise typer.Exit(ending_of(error).code) from None
+
+
+def quiet_pipe() -> NoReturn:
+    """Whoever read the output has stopped: nothing more is written, and no error is shown."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(PIPE)
+
+
+def not_verified() -> NoReturn:
+    """Ends a command whose output said what does not hold."""
+    raise typer.Exit(REFUSED)

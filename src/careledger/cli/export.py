@@ -1,0 +1,43 @@
+"""``careledger export PATIENT``: a patient takes the record away, as FHIR or as an archive only the phrase opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from careledger.app.world import World
+from careledger.cli.opening import Mine
+from careledger.cli.output import print_text, write_private
+from careledger.cli.records import own_records
+from careledger.domain.errors import ExportStopped
+from careledger.workflows.export import as_archive, as_fhir
+from careledger.workflows.retrieve import Record
+
+STDOUT = "-"
+
+
+def export_fhir(world: World, mine: Mine, path: Path) -> int:
+    """Writes the newest version of each record as a collection Bundle; returns how many there are.
+
+    Raises ExportStopped where something may be missing: half a record is never written as a whole one.
+    """
+    records = _everything(world, mine)
+    bundle = as_fhir(records)
+    if str(path) == STDOUT:
+        print_text(bundle.decode())
+    else:
+        write_private(path, bundle + b"\n", "--fhir")
+    return len({record.manifest.record_id for record in records})
+
+
+def export_archive(world: World, mine: Mine, path: Path) -> int:
+    """Writes every version, sealed to the patient; returns how many there are. Raises ExportStopped."""
+    records = _everything(world, mine)
+    write_private(path, as_archive(world.network, mine.holder, records), "--archive")
+    return len(records)
+
+
+def _everything(world: World, mine: Mine) -> list[Record]:
+    found = own_records(world, mine).retrieved
+    if not found.complete or found.problems:
+        raise ExportStopped(custodians=len(found.asked.answers), did_not_open=len(found.problems))
+    return list(found.records)

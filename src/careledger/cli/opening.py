@@ -1,0 +1,103 @@
+"""A command's data directory, opened for as long as the command runs; the patients whose keys lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from careledger.app.settings import FILE
+from careledger.app.world import World, open_world
+from careledger.domain.errors import DirectoryNotFound, PatientNotFound
+from careledger.domain.parties import PartyId, Role
+from careledger.formats.patients import AliasStatement
+from careledger.ports import LedgerView
+from careledger.workflows.actors import Holder, load_holder
+from careledger.workflows.epochs import own_statement
+
+SHORT = 8
+
+
+def existing(folder: Path) -> Path:
+    """That directory, if CareLedger made it; raises DirectoryNotFound."""
+    if not (folder / FILE).is_file():
+        raise DirectoryNotFound(folder=str(folder))
+    return folder
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[World]:
+    """The directory with its ledger, blocks and custodians; raises what existing, open_world raise."""
+    world = open_world(existing(folder))
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@dataclass(frozen=True, repr=False)
+class Mine:
+    """A patient whose keys are on this device."""
+
+    label: str
+    holder: Holder
+    statement: AliasStatement
+
+
+def patient(world: World, named: str) -> Mine:
+    """The patient of that name, or whose name or alias alone begins so; raises PatientNotFound, BadParameter."""
+    label = _label(world, named)
+    alias, phrase, books = world.keyring.patient(label)
+    holder = load_holder(phrase, alias, books)
+    return Mine(label, holder, own_statement(holder)[0])
+
+
+def _label(world: World, named: str) -> str:
+    """Names and aliases are never repeated in an error: they are personal."""
+    labels = world.keyring.patients()
+    if named in labels:
+        return named
+    said = named.casefold()
+    fitting = [label for label in labels if label.casefold().startswith(said)]
+    if len(said) >= SHORT:
+        fitting += [label for label in labels if world.keyring.patient(label)[0].hex().startswith(said)]
+    if not fitting or not said:
+        raise PatientNotFound()
+    if len(set(fitting)) > 1:
+        raise typer.BadParameter(
+            "several patients of this device fit; write more of the name", param_hint="PATIENT"
+        )
+    return fitting[0]
+
+
+class Names:
+    """What to call the parties: the label that this device knows, else the public identifier."""
+
+    def __init__(self, world: World, view: LedgerView) -> None:
+        self._labels = world.keyring.labels()
+        self._view = view
+
+    def of(self, number: int) -> str:
+        """A party's name; a dash for nobody (0)."""
+        if number in self._labels:
+            return self._labels[number]
+        return self.id(number)
+
+    def id(self, number: int) -> str:
+        """The identifier whose prefix shows the group; the bare number in hex where the ledger has no such party."""
+        facts = self._view.party(number) if number else None
+        if facts is None:
+            return f"{number:016x}" if number else "–"
+        return party_id(number, facts.roles)
+
+
+def party_id(number: int, roles: frozenset[Role]) -> str:
+    """The identifier of a party with these roles, by the first role that has a prefix of its own."""
+    shown = [role for role in sorted(roles) if role not in _UNPREFIXED]
+    return PartyId(number).text(shown[0]) if shown else f"{number:016x}"
+
+
+_UNPREFIXED = frozenset({Role.PATIENT, Role.PUBLIC, Role.RELATIVE, Role.IMPORT})

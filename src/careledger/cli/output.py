@@ -1,0 +1,66 @@
+"""Where a command's findings go: a screen for people, JSON for programs, files for later."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from careledger.cli.endings import quiet_pipe
+from careledger.cli.screen import Screen
+from careledger.cli.words import Facts, plain
+
+
+class _Console(Console):
+    """A console that ends quietly where nobody reads on."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich calls this when the pipe is gone."""
+        quiet_pipe()
+
+
+def screen(uncoloured: bool = False) -> Screen:
+    """The terminal; ``uncoloured``: no colours and no moving parts."""
+    if uncoloured:
+        return Screen(_Console(highlight=False, color_system=None, force_interactive=False))
+    return Screen(_Console(highlight=False))
+
+
+def print_json(facts: Facts) -> None:
+    """One JSON object in ASCII."""
+    print_text(json.dumps(facts, indent=2))
+
+
+def print_text(text: str) -> None:
+    """Lines as they are, never folded; a terminal gets nothing that could steer it."""
+    sys.stdout.write((plain(text) if sys.stdout.isatty() else text) + "\n")
+    sys.stdout.flush()
+
+
+def progress() -> Progress:
+    """A bar on stderr that leaves nothing behind."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=(console := Console(stderr=True)),
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def write_private(path: Path, data: bytes, option: str) -> None:
+    """A new file of mode 0600, durable; raises BadParameter where it cannot be made, or stands there already."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
