@@ -48,7 +48,7 @@ from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.network import Network
-from careledger.workflows.received import fetch_grants, grant_for
+from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.register import Identity, Officer
 from careledger.workflows.retrieve import Retrieved, retrieve
 
@@ -229,7 +229,7 @@ class World:
     ) -> Retrieved:  # fmt: skip
         """What a post reads with the newest grant that reached its organisation."""
         fetch_grants(self.network, staff.organisation)
-        received = grant_for(staff.organisation, alias, purpose.code)
+        received = live_grant(self.network, staff, alias, purpose.code)
         access = by_consent(self.session(staff), received)
         return retrieve(self.network, access, self.statement(alias), compartments, handles)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from careledger.domain.errors import CareLedgerError, PartyNotFound
+from careledger.formats.digests import digest
 from careledger.formats.patients import Envelope
 from careledger.ports import Books
 from careledger.sealing.grants import find_packages, seal_package
@@ -42,7 +43,8 @@ def read_board(
 
     What ``take`` refuses (CareLedgerError) is passed over: anybody can post anything. Returns how many were taken.
     """
-    row = books.get(POSITION, b"")
+    mark = digest("board-reader", *(key.digest for key in keys))  # books may serve several readers
+    row = books.get(POSITION, mark)
     reached, packages = network.board.since(int.from_bytes(row or b"", "big"))
     taken = 0
     for envelope in _envelopes(keys, packages):
@@ -51,7 +53,7 @@ def read_board(
             taken += 1
         except CareLedgerError:
             continue
-    books.put(POSITION, [(b"", reached.to_bytes(8, "big"))])
+    books.put(POSITION, [(mark, reached.to_bytes(8, "big"))])
     return taken
 
 

@@ -1,7 +1,9 @@
 """Grant a consent: the certificate, the epoch keys, the slot on the ledger.
 
 Order of effects: books (the one-time key is used up), the ledger (the commit point), the package on the board,
-books (given). A crash before the package leaves a grantee who cannot read yet; ``finish_grants`` posts it.
+books (given). A crash before the package leaves a grantee who cannot read yet; ``finish_grants`` posts it. By other
+members (workflows.two_hops) the ledger follows within seconds, or before a later start: until ``finish_grants`` finds
+the consent there and posts its package, it is only prepared.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from dataclasses import dataclass
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Grantee, Permission, Purpose, Scope, Window
 from careledger.domain.errors import CannotExpress
+from careledger.domain.relaying import rounded
 from careledger.formats.patients import Certificate, Envelope, EpochKey, GivenConsent, GrantPackage, RecordKey
 from careledger.formats.scopes import grantee_form, scope_form
 from careledger.formats.signed import sign
 from careledger.sealing.epochs import open_record
+from careledger.sealing.grants import seal_package
 from careledger.workflows.actors import Holder
-from careledger.workflows.board import organisation_key, post_package
+from careledger.workflows.board import organisation_key
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.network import Network
+from careledger.workflows.two_hops import post, send_consent
 
 GIVEN = "given-consent"
 PREPARED, STANDS, REVOKED = "prepared", "given", "revoked"
@@ -68,13 +73,14 @@ def grant(
         holder.consent_salt(counter), ready_made,
     )  # fmt: skip
     signed = sign(certificate, holder.controller, network.ledger.deployment)
+    window = rounded(window, network.clock.now()) if network.relays else window
     given = GivenConsent(counter, signed, window.start, window.end, PREPARED, tuple(record_keys))
-    _remember(holder, given)
+    remember(holder, given)
     return _give(network, holder, given)
 
 
 def finish_grants(network: Network, holder: Holder) -> int:
-    """Gives what a crash left prepared; returns how many."""
+    """Goes on with what is prepared: after a crash, or on its way by another member; returns how many."""
     waiting = [given for given in given_consents(holder) if given.state == PREPARED]
     for given in waiting:
         _give(network, holder, given)
@@ -82,8 +88,8 @@ def finish_grants(network: Network, holder: Holder) -> int:
 
 
 def given_consents(holder: Holder) -> list[GivenConsent]:
-    """All consents of this holder, oldest first."""
-    return [GivenConsent.decode(row) for _, row in holder.books.rows(GIVEN)]
+    """All consents that were given for this alias, oldest first; a registrar's books hold those of many."""
+    return [GivenConsent.decode(row) for key, row in holder.books.rows(GIVEN) if key.startswith(holder.alias)]
 
 
 def certificate_of(given: GivenConsent) -> Certificate:
@@ -94,7 +100,7 @@ def certificate_of(given: GivenConsent) -> Certificate:
 def set_state(holder: Holder, given: GivenConsent, state: str) -> GivenConsent:
     """The consent in that state, durable in the books."""
     changed = GivenConsent(given.counter, given.certificate, given.start, given.end, state, given.record_keys)
-    _remember(holder, changed)
+    remember(holder, changed)
     return changed
 
 
@@ -113,7 +119,8 @@ def send_package(network: Network, holder: Holder, given: GivenConsent, compartm
         signed_statement, given.certificate, given.start, given.end, tuple(keys), given.record_keys
     )
     envelope = Envelope(GrantPackage.TYPE, sign(package, holder.controller, network.ledger.deployment), None)
-    post_package(network, organisation_key(network, certificate.grantee.organisation), envelope)
+    public = organisation_key(network, certificate.grantee.organisation)
+    post(network, seal_package(public, envelope.encode()))
 
 
 def epoch_compartments(certificate: Certificate) -> tuple[int, ...]:
@@ -124,7 +131,11 @@ def epoch_compartments(certificate: Certificate) -> tuple[int, ...]:
 
 def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
     certificate = certificate_of(given)
-    if network.ledger.fresh_head().consent(certificate.owner, certificate.commitment) is None:
+    missing = network.ledger.fresh_head().consent(certificate.owner, certificate.commitment) is None
+    if missing and network.relays:
+        send_consent(network, holder, given, certificate.commitment)
+        return Granted(given, certificate)
+    if missing:
         network.ledger.give_consent(
             holder.consent_key(given.counter), certificate.commitment, given.start, given.end, network.relay
         )
@@ -132,8 +143,9 @@ def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
     return Granted(set_state(holder, given, STANDS), certificate)
 
 
-def _remember(holder: Holder, given: GivenConsent) -> None:
-    holder.books.put(GIVEN, [(given.counter.to_bytes(8, "big"), given.encode())])
+def remember(holder: Holder, given: GivenConsent) -> None:
+    """Writes a consent into the holder's books."""
+    holder.books.put(GIVEN, [(holder.alias + given.counter.to_bytes(8, "big"), given.encode())])
 
 
 def _check_keys(scope: Scope, record_keys: Sequence[RecordKey]) -> None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from careledger.domain.errors import NotEnoughCustodians
+from careledger.domain.errors import DepositConflict, NotEnoughCustodians
 from careledger.formats.custody import Receipt
 from careledger.formats.patients import Order
 from careledger.formats.signed import Signed, sign
@@ -42,11 +42,22 @@ def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], 
 
 def repeat_orders(network: Network, holder: Holder) -> int:
     """Tells custodians what they have missed, signed anew; returns how many messages still wait."""
+    waiting = 0
     for key, row in list(holder.books.rows(UNTOLD)):
-        number = int.from_bytes(key[16:], "big")
-        made = replace(Order.decode(Signed.decode(row).body), not_after=network.clock.now() + LASTS)
-        _tell(network, holder, key[:16], sign(made, holder.controller, network.ledger.deployment), (number,))
-    return len(list(holder.books.rows(UNTOLD)))
+        missed = Order.decode(Signed.decode(row).body)
+        if missed.alias == holder.alias:
+            waiting += not _told_again(network, holder, missed, int.from_bytes(key[16:], "big"))
+    return waiting
+
+
+def _told_again(network: Network, holder: Holder, missed: Order, number: int) -> bool:
+    made = replace(missed, not_after=network.clock.now() + LASTS)
+    signed = sign(made, holder.controller, network.ledger.deployment)
+    try:
+        return bool(_tell(network, holder, made.id, signed, (number,)))
+    except DepositConflict:  # it has carried out this order as it was signed first
+        holder.books.drop(UNTOLD, [made.id + _key(number)])
+        return True
 
 
 def _tell(

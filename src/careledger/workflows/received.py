@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from careledger.domain.consents import GranteeKind
 from careledger.domain.errors import AccessRefused, MalformedBytes, PatientNotFound
 from careledger.formats.patients import (
     AliasStatement,
     Certificate,
     Envelope,
     EpochKey,
+    GranteeForm,
     GrantPackage,
     ReceivedGrant,
 )
 from careledger.formats.signed import open_signed
-from careledger.workflows.actors import Organisation
+from careledger.ports import LedgerView
+from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.board import read_board
 from careledger.workflows.network import Network
 from careledger.workflows.request_access import take_answer
@@ -122,3 +125,33 @@ def epoch_keys(organisation: Organisation, certificate: Certificate) -> list[Epo
     return [
         EpochKey.decode(row) for key, row in organisation.books.rows(EPOCH_KEYS) if key.startswith(prefix)
     ]
+
+
+def live_grant(network: Network, staff: Staff, alias: bytes, purpose: str) -> Received:
+    """The newest grant to this post, one of its teams or its organisation whose consent stands now.
+
+    Where none does the newest of all, so that custodians say why not. Raises AccessRefused where there is none.
+    """
+    view = network.ledger.fresh_head()
+    standing = [
+        each
+        for each in grants(staff.organisation, alias)
+        if each.certificate.purpose == purpose
+        and _names(view, each.certificate.grantee, staff)
+        and _stands(network, view, each.certificate)
+    ]
+    if standing:
+        return max(standing, key=lambda each: each.package.window_start)
+    return grant_for(staff.organisation, alias, purpose)
+
+
+def _names(view: LedgerView, grantee: GranteeForm, staff: Staff) -> bool:
+    if grantee.kind == GranteeKind.TEAM.code:
+        return view.in_team(staff.number, grantee.number)
+    return grantee.number in (staff.number, staff.organisation.number)
+
+
+def _stands(network: Network, view: LedgerView, certificate: Certificate) -> bool:
+    now = max(network.clock.now(), view.head.time)
+    facts = view.consent(certificate.owner, certificate.commitment)
+    return facts is not None and not facts.revoked_at and facts.start <= now < facts.end

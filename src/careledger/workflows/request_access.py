@@ -63,7 +63,8 @@ def read_requests(network: Network, holder: Holder) -> list[AccessRequest]:
             holder.books.put(ASKED, [(request.id, request.encode())])
 
     read_board(network, holder.books, [holder.sealing], take)
-    return [AccessRequest.decode(row) for _, row in holder.books.rows(ASKED)]
+    found = (AccessRequest.decode(row) for _, row in holder.books.rows(ASKED))
+    return [request for request in found if request.alias == holder.alias]
 
 
 def answer(network: Network, holder: Holder, request_id: bytes, outcome: str) -> None:

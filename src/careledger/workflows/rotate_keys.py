@@ -19,11 +19,11 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import ALL, own_statement, publish_epoch, publish_statement
 from careledger.workflows.grant import (
-    GIVEN,
     STANDS,
     certificate_of,
     epoch_compartments,
     given_consents,
+    remember,
     send_package,
 )
 from careledger.workflows.network import Network
@@ -97,14 +97,9 @@ def _sign_anew(network: Network, holder: Holder, keep: Callable[[Certificate], b
     now = network.clock.now()
     for given in given_consents(holder):
         certificate = certificate_of(given)
-        if (
-            certificate.alias != holder.alias
-            or given.state != STANDS
-            or given.end <= now
-            or not keep(certificate)
-        ):
+        if given.state != STANDS or given.end <= now or not keep(certificate):
             continue
         signed = sign(certificate, holder.controller, network.ledger.deployment)
         renewed = replace(given, certificate=signed)
-        holder.books.put(GIVEN, [(given.counter.to_bytes(8, "big"), renewed.encode())])
+        remember(holder, renewed)
         send_package(network, holder, renewed, epoch_compartments(certificate))

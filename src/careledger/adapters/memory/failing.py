@@ -1,0 +1,80 @@
+"""Any port, failing at a chosen effect: before it persisted or after. For tests of what a crash leaves behind.
+
+plan = Plan(at=3, after=True)
+ledger = Failing(ledger, plan, LEDGER)      # the fourth effect of all ports that share the plan persists, then Crash
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from careledger.ports import CustodianLink
+
+BLOCKS = frozenset({"put_many", "put_stream", "pin", "unpin"})
+BOARD = frozenset({"post", "publish_key"})
+BOOKS = frozenset({"put", "drop"})
+LEDGER_READS = frozenset({"chain_id", "deployment", "contract", "fresh_head", "at"})
+TELLING = frozenset({"enrol", "keep-epoch", "keep", "anchored", "order", "retract", "repair-finish"})
+
+
+class Crash(Exception):
+    """The process died here; nothing may catch it."""
+
+
+class Plan:
+    """Counts effects; the one numbered ``at`` (from 0; None: none) fails, once, before or after it persisted."""
+
+    def __init__(self, at: int | None = None, after: bool = False) -> None:
+        self.effects = 0
+        self.failed = False
+        self._at, self._after = at, after
+        self._lock = threading.Lock()
+
+    def run(self, act: Callable[[], Any]) -> Any:
+        """The act's result; raises Crash at the chosen effect, and ever after: a dead process does nothing more."""
+        with self._lock:
+            due = self.effects == self._at
+            dead, self.effects = self.failed, self.effects + 1
+            self.failed = self.failed or due
+        if dead or (due and not self._after):
+            raise Crash()
+        result = act()
+        if due:
+            raise Crash()
+        return result
+
+
+class Failing:
+    """A port's methods that have effects, run by the plan; all others, and attributes, as they are."""
+
+    def __init__(self, target: Any, plan: Plan, effects: frozenset[str] | None = None) -> None:
+        """``effects`` None: everything but what a ledger reads."""
+        self._target, self._plan, self._effects = target, plan, effects
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        counts = name in self._effects if self._effects is not None else name not in LEDGER_READS
+        if not counts or not callable(found):
+            return found
+        return lambda *arguments, **named: self._plan.run(lambda: found(*arguments, **named))
+
+
+class FailingLink:
+    """A custodian that its caller may fail to tell, or may not hear from any more."""
+
+    def __init__(self, link: CustodianLink, plan: Plan) -> None:
+        self._link, self._plan = link, plan
+
+    @property
+    def party(self) -> int:
+        """The organisation's number."""
+        return self._link.party
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The answer, or Crash."""
+        if method not in TELLING:
+            return self._link.call(method, body)
+        answer: bytes = self._plan.run(lambda: self._link.call(method, body))
+        return answer
