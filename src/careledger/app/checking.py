@@ -58,21 +58,25 @@ def check(folder: Path, progress: Callable[[int], None] | None = None) -> Iterat
     ``progress`` is told the number of each replayed block.
     """
     settings_file.load(folder)
-    yield _found("chain", lambda: _chain(folder, progress))
-    yield _found("blocks", lambda: _blocks(folder))
+    opened: _Opened | CareLedgerError
     try:
-        chain, kept = _opened(folder)
+        opened = _opened(folder)
     except DirectoryInUse:
         raise
     except CareLedgerError as error:
-        yield Finding("facts", str(error), error)
-        return
+        opened = error
     try:
-        yield _found("facts", lambda: _facts(folder, chain, kept))
+        yield _found("chain", partial(_chain, folder, progress))
+        yield _found("blocks", partial(_blocks, folder))
+        if isinstance(opened, CareLedgerError):
+            yield Finding("facts", str(opened), opened)
+            return
+        yield _found("facts", partial(_facts, folder, opened))
         for number in custodian_numbers(folder):
-            yield _found(_name(folder, number), partial(_custodian, folder, kept, number))
+            yield _found(_name(folder, number), partial(_custodian, folder, opened.ledger, number))
     finally:
-        kept.close()
+        if isinstance(opened, _Opened):
+            opened.ledger.close()
 
 
 def _found(part: str, check: Callable[[], str]) -> Finding:
@@ -107,25 +111,33 @@ def _blocks(folder: Path) -> str:
     return f"{health.blocks:,} blocks of {health.bytes:,} bytes hashed again: each is what its CID names."
 
 
-def _opened(folder: Path) -> tuple[EmbeddedChain, EvmLedger]:
+@dataclass(frozen=True)
+class _Opened:
     """The chain, and the ledger with the facts that are kept; closing the ledger closes both."""
+
+    chain: EmbeddedChain
+    ledger: EvmLedger
+
+
+def _opened(folder: Path) -> _Opened:
     settings = settings_file.load(folder)
     clock = SystemClock()
     chain = EmbeddedChain(folder / LEDGER, settings.chain_id, clock.now)
     try:
-        return chain, EvmLedger(chain, bytes.fromhex(settings.directory), clock, folder / LEDGER / FACTS)
+        ledger = EvmLedger(chain, bytes.fromhex(settings.directory), clock, folder / LEDGER / FACTS)
     except sqlite3.DatabaseError as error:
         chain.close()
         raise StoreCorrupt(file=FACTS, why=str(error)) from None
     except BaseException:
         chain.close()
         raise
+    return _Opened(chain, ledger)
 
 
-def _facts(folder: Path, chain: EmbeddedChain, kept: EvmLedger) -> str:
+def _facts(folder: Path, opened: _Opened) -> str:
     settings = settings_file.load(folder)
-    again = EvmLedger(chain, bytes.fromhex(settings.directory), SystemClock())
-    before, after = kept.rows(), again.rows()
+    again = EvmLedger(opened.chain, bytes.fromhex(settings.directory), SystemClock())
+    before, after = opened.ledger.rows(), again.rows()
     if before != after:
         raise ChainCorrupt(differs="facts", rows=len(set(before) ^ set(after)))
     return f"{len(after):,} rows of facts folded again from the chain's events: each equals the kept one."

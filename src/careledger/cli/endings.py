@@ -32,6 +32,7 @@ class Ending(NamedTuple):
 _DAMAGE = "careledger verify says what is damaged; restore those parts from a backup"
 _AGAIN = "try again; nothing was changed"
 _BUG = "this should not reach a command line; please report it with the command that you ran"
+_READABLE = "make it readable and writable for yourself alone, or free some space"
 _SETTINGS = "put the file careledger.json of this data directory right, or restore it from a backup"
 
 ENDINGS: dict[type[CareLedgerError], Ending] = {
@@ -119,6 +120,9 @@ def explained() -> Iterator[None]:
     except CareLedgerError as error:
         typer.echo(line_of(error), err=True)
         raise typer.Exit(ending_of(error).code) from None
+    except OSError as error:
+        typer.echo(f"careledger: {error.strerror}: {error.filename}. Next: {_READABLE}.", err=True)
+        raise typer.Exit(DATA) from None
 
 
 def quiet_pipe() -> NoReturn:

@@ -111,17 +111,17 @@ def _share(names: Names, record: Record, place: int, number: int) -> Facts:
 
 def resource_text(record: Record) -> str:
     """The resource as JSON with its own digits, indented; raises FhirRefused for what is not FHIR."""
-    return _indented(resource_of(record.body))
+    return indented(resource_of(record.body))
 
 
-def _indented(value: Any, depth: int = 0) -> str:
+def indented(value: Any, depth: int = 0) -> str:
     """Numbers keep the digits of their source, so they never pass through a float."""
     inner, outer = "\n" + "  " * (depth + 1), "\n" + "  " * depth
     if isinstance(value, dict) and value:
-        lines = [f'"{name}": {_indented(each, depth + 1)}' for name, each in value.items()]
+        lines = [f'"{name}": {indented(each, depth + 1)}' for name, each in value.items()]
         return "{" + inner + f",{inner}".join(lines) + outer + "}"
     if isinstance(value, list) and value:
-        return "[" + inner + f",{inner}".join(_indented(each, depth + 1) for each in value) + outer + "]"
+        return "[" + inner + f",{inner}".join(indented(each, depth + 1) for each in value) + outer + "]"
     return canonical(value).decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import typer
 
 from careledger.app.settings import FILE
 from careledger.app.world import World, open_world
-from careledger.domain.errors import DirectoryNotFound, PatientNotFound
+from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.patients import AliasStatement
 from careledger.ports import LedgerView
@@ -31,11 +32,14 @@ def existing(folder: Path) -> Path:
 @contextmanager
 def opened(folder: Path) -> Iterator[World]:
     """The directory with its ledger, blocks and custodians; raises what existing, open_world raise."""
-    world = open_world(existing(folder))
     try:
-        yield world
-    finally:
-        world.close()
+        world = open_world(existing(folder))
+        try:
+            yield world
+        finally:
+            world.close()
+    except sqlite3.DatabaseError as error:
+        raise StoreCorrupt(why=str(error)) from None
 
 
 @dataclass(frozen=True, repr=False)
