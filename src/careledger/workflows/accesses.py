@@ -60,9 +60,10 @@ def by_holder(
 def holder_seeds(
     network: Network, holder: Holder, statement: AliasStatement, asked: Iterable[Compartment]
 ) -> Seeds:
-    """All epoch seeds of these compartments."""
+    """All epoch seeds of these compartments that can be found: reading needs t custodians, not all that deposits do."""
+    enough = network.thresholds.opening
     return tuple(
         ((compartment.number, number), seed)
         for compartment in asked
-        for number, seed in open_epochs(network, holder, statement, compartment.number).items()
+        for number, seed in open_epochs(network, holder, statement, compartment.number, enough).items()
     )

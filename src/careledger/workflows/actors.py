@@ -11,7 +11,7 @@ from careledger.formats.schema import Message, octets, uint
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.ports import Books
-from careledger.sealing.keys import SealingKey, Secret
+from careledger.sealing.keys import SealingKey, Secret, hmac_tag
 from careledger.sealing.phrase import PatientKeys, Phrase
 
 HOLDER = "holder"
@@ -113,6 +113,11 @@ class Holder:
     def audit_seed(self) -> Secret:
         """What this claim's audit keys come from."""
         return self.keys.audit_seed(self.state.alias_number, self.state.claim)
+
+    @property
+    def tag_key(self) -> Secret:
+        """What content tags of the holder's own deposits are made with."""
+        return Secret(hmac_tag(self.audit_seed, b"content-tags"))
 
     def take_counter(self) -> int:
         """The number of a one-time key that was never used before, used up from now on."""

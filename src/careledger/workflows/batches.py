@@ -28,6 +28,7 @@ from careledger.formats.digests import digest, framed, uint
 from careledger.formats.patients import AliasStatement, EpochStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign
+from careledger.ports import Books
 from careledger.proofs.anchors import Commitments, LeafOpening, share_commitment
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch
@@ -69,7 +70,8 @@ class NewVersion:
 class Writer:
     """Who deposits and why it may: an organisation's session, or (ground ``own``) the holder by its organisation.
 
-    ``organisation`` anchors and keeps the author's copies; for ``own`` it only relays, and is no depositor.
+    ``organisation`` anchors and keeps the author's copies; for ``own`` it only relays, is no depositor and can open
+    nothing: the copies are the holder's.
     """
 
     organisation: Organisation
@@ -98,8 +100,25 @@ class Writer:
         """The depositing post, 0 for the patient."""
         return 0 if self.session is None or self.ground is Ground.OWN else self.session.staff.number
 
+    @property
+    def copy_key(self) -> bytes:
+        """The public key that author's copies are sealed to: the depositor's chart key, or the holder's own."""
+        if self.ground is Ground.OWN and self.holder is not None:
+            return self.holder.sealing.public
+        return self.organisation.chart.public
+
+    @property
+    def books(self) -> Books:
+        """Where the depositor remembers its deposits."""
+        return self.holder.books if self.ground is Ground.OWN and self.holder else self.organisation.books
+
+    @property
+    def tag_key(self) -> Secret:
+        """What makes this depositor's content tags."""
+        return self.holder.tag_key if self.ground is Ground.OWN and self.holder else self.organisation.tag
+
     def content_tag(self, version: NewVersion) -> bytes:
-        """HMAC(organisation's tag key, what makes a version itself): the same again is the same version."""
+        """HMAC(depositor's tag key, what makes a version itself): the same again is the same version."""
         edition = framed(
             "content-tag",
             version.record_id,
@@ -107,7 +126,7 @@ class Writer:
             version.source.encode(),
             version.body.canonical,
         )
-        return hmac_tag(self.organisation.tag, edition)
+        return hmac_tag(self.tag_key, edition)
 
 
 @dataclass(frozen=True)
@@ -219,7 +238,7 @@ def _seal(
     )  # fmt: skip
     copy = AuthorsCopy(
         statement.alias, handle, version.compartment.number, version.record_id, opening.body,
-        sealed.seal_author_copy(writer.organisation.chart.public, handle, key),
+        sealed.seal_author_copy(writer.copy_key, handle, key),
         content, manifest.content_tag, network.clock.now(),
     )  # fmt: skip
     return _Sealed(item, (*manifest_blocks, *body_blocks), copy, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from careledger.domain.errors import (
 from careledger.domain.facts import CustodianFacts
 from careledger.formats.custody import AliasAnswer, AliasQuestion, CustodianKeys, Receipt
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
+from careledger.formats.signatures import Address
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import CustodianLink, LedgerView
 from careledger.sealing.keys import check_sealing_key
@@ -60,8 +62,19 @@ class Telling:
 def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
     """Tells custodians at the same time; their receipts in order, None for those that cannot be reached.
 
-    Raises the first refusal in order, after all were told. One that does not know the patient while others do has
-    missed the enrolment, so it counts as not reached.
+    Raises the first refusal in order, after all were told.
+    """
+    told = outcomes(network, tellings)
+    for outcome in told:
+        if isinstance(outcome, CareLedgerError):
+            raise outcome
+    return [outcome if isinstance(outcome, Receipt) else None for outcome in told]
+
+
+def outcomes(network: Network, tellings: Sequence[Telling]) -> list[Receipt | CareLedgerError | None]:
+    """Tells custodians at the same time; in order their receipts, refusals, None for those that cannot be reached.
+
+    One that does not know the patient while others do has missed the enrolment, so it counts as not reached.
     """
     view = network.ledger.fresh_head()
 
@@ -75,12 +88,9 @@ def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
             return refusal
 
     with ThreadPoolExecutor(max(1, len(tellings))) as pool:
-        outcomes = list(pool.map(one, tellings))
-    known = any(isinstance(outcome, Receipt) for outcome in outcomes)
-    for outcome in outcomes:
-        if isinstance(outcome, CareLedgerError) and not (known and isinstance(outcome, PatientNotFound)):
-            raise outcome
-    return [outcome if isinstance(outcome, Receipt) else None for outcome in outcomes]
+        told = list(pool.map(one, tellings))
+    known = any(isinstance(outcome, Receipt) for outcome in told)
+    return [None if known and isinstance(outcome, PatientNotFound) else outcome for outcome in told]
 
 
 def receipts(
@@ -88,27 +98,35 @@ def receipts(
 ) -> list[Receipt]:
     """Tells these custodians the same and collects their receipts.
 
-    A custodian that cannot be reached is passed over; one that refuses ends it with its refusal. Raises
-    NotEnoughCustodians under ``needed`` receipts: repeat, every custodian takes the same message again.
+    Those that cannot be reached or refuse are passed over while enough do it. Under ``needed`` receipts it raises the
+    first refusal, or NotEnoughCustodians: repeat then, every custodian takes the same message again.
     """
-    told = tell(network, [Telling(number, method, body) for number in numbers])
-    made = [each for each in told if each is not None]
-    if len(made) < needed:
-        raise NotEnoughCustodians(found=len(made), needed=needed)
-    return made
+    told = outcomes(network, [Telling(number, method, body) for number in numbers])
+    made = [each for each in told if isinstance(each, Receipt)]
+    if len(made) >= needed:
+        return made
+    refusals = [each for each in told if isinstance(each, CareLedgerError)]
+    raise refusals[0] if refusals else NotEnoughCustodians(found=len(made), needed=needed)
 
 
 def ask_alias(
     network: Network, numbers: Iterable[int], alias: bytes, compartment: int | None
 ) -> list[AliasAnswer]:
     """What these custodians know of an alias; those that cannot be reached or talk nonsense are left out."""
+    return list(alias_answers(network, numbers, alias, compartment).values())
+
+
+def alias_answers(
+    network: Network, numbers: Iterable[int], alias: bytes, compartment: int | None
+) -> dict[int, AliasAnswer]:
+    """The same by custodian."""
     question = AliasQuestion(alias, compartment).encode()
-    answers = []
+    answers = {}
     for number in numbers:
         link = network.custodians.get(number)
         try:
             if link is not None:
-                answers.append(AliasAnswer.decode(link.call("alias", question)))
+                answers[number] = AliasAnswer.decode(link.call("alias", question))
         except CareLedgerError:
             continue
     return answers
@@ -146,42 +164,86 @@ Chain = Sequence[tuple[EpochStatement, EpochRecord]]
 
 
 def epoch_chain(
-    network: Network, statement: AliasStatement, compartment: int, any_controller: bool = False
+    network: Network,
+    statement: AliasStatement,
+    compartment: int,
+    any_controller: bool = False,
+    enough: int | None = None,
 ) -> Chain:
-    """The longest valid chain of epochs of a compartment, newest first; empty where there is none.
+    """The epochs of a compartment, newest first, united from all answers; empty where there is none.
 
-    Valid: the newest statement is signed by the present controller (unless ``any_controller``: just after a
-    rotation none is yet) and each names the digest of the one before. Raises NotEnoughCustodians under N − t + 1
-    answers, so that nobody can be fed an old key.
+    The newest is the highest-numbered statement that the present controller signed (with ``any_controller``, just
+    after a rotation, that t custodians keep); each names the digest of the one before, and of several forms of a
+    record the one that most custodians keep counts. Raises NotEnoughCustodians under ``enough`` answers, N − t + 1
+    unless told otherwise, so that nobody can be fed an old key.
     """
     numbers = statement.custodians
     answers = ask_alias(network, numbers, statement.alias, compartment)
-    needed = len(numbers) - network.thresholds.opening + 1
+    needed = len(numbers) - network.thresholds.opening + 1 if enough is None else enough
     if len(answers) < needed:
         raise NotEnoughCustodians(found=len(answers), needed=needed)
     facts = network.ledger.fresh_head().alias(statement.alias)
     if facts is None:
         raise PatientNotFound()
-    controller = None if any_controller else facts.controller
-    chains = (_chain(network, controller, statement.alias, compartment, answer.epochs) for answer in answers)
-    return max(chains, key=len)
+    known = _known_epochs(statement.alias, compartment, answers)
+    in_order = sorted(known.values(), key=lambda each: (each.statement.number, each.kept), reverse=True)
+    for newest in in_order:
+        if any_controller and newest.kept >= min(network.thresholds.opening, len(answers)):
+            return _back_from(newest, known)
+        if not any_controller and _only_signed(network, newest, facts.controller):
+            return _back_from(newest, known)
+    return ()
 
 
-def _chain(
-    network: Network, controller: bytes | None, alias: bytes, compartment: int, epochs: Sequence[bytes]
-) -> Chain:
-    """One custodian's epochs, newest first, or nothing if they do not hold together."""
-    try:
-        records = [EpochRecord.decode(each) for each in epochs]
-        statements = [EpochStatement.decode(record.statement.body) for record in records]
-        for number, statement in enumerate(statements):
-            before = statements[number - 1].digest() if number else bytes(32)
-            if (statement.alias, statement.compartment, statement.number) != (alias, compartment, number):
-                return ()
-            if statement.previous != before:
-                return ()
-        if records and controller is not None:
-            open_signed(EpochStatement, records[-1].statement, controller, network.ledger.deployment)
-    except (MalformedBytes, SignatureRefused):
-        return ()
-    return tuple(zip(reversed(statements), reversed(records), strict=True))
+@dataclass
+class _KnownEpoch:
+    """One epoch statement with the forms in which its record came, each counted once for each custodian."""
+
+    statement: EpochStatement
+    forms: Counter[bytes]
+
+    @property
+    def kept(self) -> int:
+        """How many custodians keep it in some form."""
+        return self.forms.total()
+
+    @property
+    def record(self) -> EpochRecord:
+        """The form that most keep."""
+        return EpochRecord.decode(self.forms.most_common(1)[0][0])
+
+
+def _known_epochs(alias: bytes, compartment: int, answers: Iterable[AliasAnswer]) -> dict[bytes, _KnownEpoch]:
+    """Every epoch of the compartment that some answer has, by its statement's digest; nonsense is left out."""
+    known: dict[bytes, _KnownEpoch] = {}
+    for answer in answers:
+        for form in set(answer.epochs):
+            try:
+                statement = EpochStatement.decode(EpochRecord.decode(form).statement.body)
+            except MalformedBytes:
+                continue
+            if (statement.alias, statement.compartment) == (alias, compartment):
+                known.setdefault(statement.digest(), _KnownEpoch(statement, Counter())).forms[form] += 1
+    return known
+
+
+def _only_signed(network: Network, epoch: _KnownEpoch, controller: Address) -> bool:
+    """Leaves only the forms that the controller signed; False if there is none."""
+    for form in list(epoch.forms):
+        try:
+            signed = EpochRecord.decode(form).statement
+            open_signed(EpochStatement, signed, controller, network.ledger.deployment)
+        except SignatureRefused:
+            del epoch.forms[form]
+    return epoch.kept > 0
+
+
+def _back_from(newest: _KnownEpoch, known: dict[bytes, _KnownEpoch]) -> Chain:
+    """The chain from there, as far back as each epoch's predecessor is known."""
+    chain, each = [], newest
+    while True:
+        chain.append((each.statement, each.record))
+        before = known.get(each.statement.previous)
+        if before is None or before.statement.number != each.statement.number - 1:
+            return tuple(chain)
+        each = before

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from careledger.domain.errors import NotEnoughCustodians
+from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import (
     AnchorNotice,
@@ -24,9 +24,9 @@ from careledger.formats.deposits import (
 )
 from careledger.formats.patients import AliasStatement
 from careledger.proofs.anchors import AnchorBatch
-from careledger.workflows.actors import Organisation
+from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Writer, seal_batch
-from careledger.workflows.custody import LOST, Telling, epoch_chain, receipt, tell
+from careledger.workflows.custody import Telling, epoch_chain, outcomes, receipt, tell
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
@@ -63,7 +63,7 @@ def deposit(
     What the depositor has deposited before (same content tag, same alias) is not deposited again. Raises
     WritingRefused by a custodian's decision, NotEnoughCustodians under t, LedgerRefused.
     """
-    resume(network, writer.organisation)
+    resume(network, writer)
     fresh, known = _unknown(writer, statement.alias, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
@@ -74,8 +74,8 @@ def deposit(
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
     kept = [_keep(network, statement, batch, progress) for batch in batches]
     plan = _plan(batches, [each.missing for each in kept])
-    writer.organisation.books.put(PLAN, [(plan.root, plan.encode())])
-    finish(network, writer.organisation, plan)
+    writer.books.put(PLAN, [(plan.root, plan.encode())])
+    finish(network, writer, plan)
     return Deposited(
         plan.root,
         {item.record_id: item.handle for batch in batches for item in batch.copies},
@@ -85,21 +85,22 @@ def deposit(
     )
 
 
-def resume(network: Network, organisation: Organisation) -> int:
+def resume(network: Network, writer: Writer) -> int:
     """Finishes deposits that a crash left between the plan and its end; returns how many."""
-    plans = list(organisation.books.rows(PLAN))
+    plans = list(writer.books.rows(PLAN))
     for _, row in plans:
-        finish(network, organisation, DepositPlan.decode(row))
+        finish(network, writer, DepositPlan.decode(row))
     return len(plans)
 
 
-def finish(network: Network, organisation: Organisation, plan: DepositPlan) -> None:
+def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
     """Anchors a plan and does what follows; every step may be repeated."""
+    organisation, books = writer.organisation, writer.books
     network.blocks.pin(SHARED, plan.blocks)
-    network.blocks.pin(f"chart-{organisation.number}", [copy.body for copy in plan.copies])
+    if writer.depositor:
+        network.blocks.pin(f"chart-{organisation.number}", [copy.body for copy in plan.copies])
     if network.ledger.fresh_head().anchor(plan.root) is None:
         network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
-    books = organisation.books
     books.put(COPY, [(copy.handle, copy.encode()) for copy in plan.copies])
     books.put(BY_TAG, [(_tag_key(copy.alias, copy.content_tag), copy.handle) for copy in plan.copies])
     books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
@@ -108,10 +109,10 @@ def finish(network: Network, organisation: Organisation, plan: DepositPlan) -> N
     books.drop(PLAN, [plan.root])
 
 
-def complete(network: Network, organisation: Organisation) -> int:
+def complete(network: Network, depositor: Organisation | Holder) -> int:
     """Gives thin deposits to the custodians that were missing; returns how many are still missing."""
     waiting = 0
-    for key, row in list(organisation.books.rows(MISSING)):
+    for key, row in list(depositor.books.rows(MISSING)):
         missing = MissingKeep.decode(row)
         link = network.custodians.get(missing.custodian)
         try:
@@ -119,10 +120,10 @@ def complete(network: Network, organisation: Organisation) -> int:
                 raise NotEnoughCustodians(custodian=missing.custodian)
             view = network.ledger.fresh_head()
             receipt(network, view, link, "keep", missing.request)
-        except (*LOST, NotEnoughCustodians):
+        except CareLedgerError:  # one that refuses owes no less than one that cannot be reached
             waiting += 1
             continue
-        organisation.books.drop(MISSING, [key])
+        depositor.books.drop(MISSING, [key])
     return waiting
 
 
@@ -141,15 +142,17 @@ def _tag_key(alias: bytes, tag: bytes) -> bytes:
 def _unknown(
     writer: Writer, alias: bytes, versions: Iterable[NewVersion]
 ) -> tuple[list[NewVersion], dict[bytes, bytes]]:
-    """The versions that this organisation has not deposited for this alias, and the handles of the others."""
-    fresh, known = [], {}
+    """The versions that this depositor has not deposited for this alias, each once, and the others' handles."""
+    fresh: dict[bytes, NewVersion] = {}
+    known = {}
     for version in versions:
-        handle = writer.organisation.books.get(BY_TAG, _tag_key(alias, writer.content_tag(version)))
+        tag = _tag_key(alias, writer.content_tag(version))
+        handle = writer.books.get(BY_TAG, tag)
         if handle is None:
-            fresh.append(version)
+            fresh.setdefault(tag, version)
         else:
             known[version.record_id] = handle
-    return fresh, known
+    return list(fresh.values()), known
 
 
 def _sealed(
@@ -224,6 +227,6 @@ def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, Keep
 
 
 def _notify(network: Network, custodians: Iterable[int], notices: Iterable[AnchorNotice]) -> None:
-    """Tells custodians under which root the leaves stand; one that misses it learns it from ``complete``."""
+    """Tells custodians under which root the leaves stand. The deposit stands: whoever refuses it stops nobody."""
     for notice in notices:
-        tell(network, [Telling(number, "anchored", notice.encode()) for number in custodians])
+        outcomes(network, [Telling(number, "anchored", notice.encode()) for number in custodians])

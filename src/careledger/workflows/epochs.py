@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import NotEnoughCustodians, NotTheController
+from careledger.formats.custody import Receipt
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochStatement
 from careledger.formats.signed import Signed, sign
@@ -18,7 +19,17 @@ from careledger.sealing.epochs import Epoch, new_epoch_seed, open_back, open_rec
 from careledger.sealing.keys import SealingKey, Secret, wrap
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
-from careledger.workflows.custody import LOST, Chain, epoch_chain, receipt, receipts, sealing_key
+from careledger.workflows.custody import (
+    LOST,
+    Chain,
+    Telling,
+    alias_answers,
+    epoch_chain,
+    outcomes,
+    receipt,
+    receipts,
+    sealing_key,
+)
 from careledger.workflows.network import Network
 
 ALL = tuple(Compartment(category, sensitivity).number for category in Category for sensitivity in Sensitivity)
@@ -110,10 +121,26 @@ def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int])
 
 
 def next_epoch(network: Network, holder: Holder, statement: AliasStatement, compartment: int) -> OpenEpoch:
-    """Makes and publishes the next epoch of a compartment, in force when n custodians hold it."""
+    """Makes and publishes the next epoch of a compartment, in force when n custodians hold it.
+
+    First custodians are told the earlier epochs that they have missed, so that no chain hangs on one of them.
+    """
     chain = epoch_chain(network, statement, compartment)
+    spread_epochs(network, statement, compartment, chain)
     before = open_record(holder.sealing, *chain[0]) if chain else None
     return publish_epoch(network, holder, statement, compartment, chain[0][0] if chain else None, before)
+
+
+def spread_epochs(network: Network, statement: AliasStatement, compartment: int, chain: Chain) -> int:
+    """Tells each custodian the epochs of a chain that it has missed, newest first; returns how many it told."""
+    answers = alias_answers(network, statement.custodians, statement.alias, compartment)
+    missed = [
+        Telling(number, "keep-epoch", record.encode())
+        for number, answer in answers.items()
+        for _, record in chain
+        if record.encode() not in answer.epochs
+    ]
+    return sum(isinstance(told, Receipt) for each in missed for told in outcomes(network, [each]))
 
 
 def publish_epoch(
@@ -158,10 +185,10 @@ def restart_epoch(
 
 
 def open_epochs(
-    network: Network, holder: Holder, statement: AliasStatement, compartment: int
+    network: Network, holder: Holder, statement: AliasStatement, compartment: int, enough: int | None = None
 ) -> dict[int, Secret]:
-    """The seeds of all epochs of a compartment, by number; raises CannotOpen."""
-    return open_chain(holder.sealing, epoch_chain(network, statement, compartment))
+    """The seeds of all epochs of a compartment, by number; ``enough``: see ``epoch_chain``. Raises CannotOpen."""
+    return open_chain(holder.sealing, epoch_chain(network, statement, compartment, enough=enough))
 
 
 def open_chain(key: SealingKey, chain: Chain) -> dict[int, Secret]:
