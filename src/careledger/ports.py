@@ -16,6 +16,7 @@ from careledger.domain.facts import (
     PartyFacts,
 )
 from careledger.domain.parties import ControllerKind, Role
+from careledger.formats.relaying import RelayedEntry
 from careledger.formats.signatures import Address, SigningKey
 
 
@@ -81,6 +82,10 @@ class Board(Protocol):
         """Durable when it returns; posting the same package again is harmless."""
         ...
 
+    def has(self, package: bytes) -> bool:
+        """Whether exactly this package was posted."""
+        ...
+
     def since(self, position: int) -> tuple[int, list[bytes]]:
         """The position reached and all packages posted after ``position`` (0: from the start)."""
         ...
@@ -106,6 +111,25 @@ class Locator(Protocol):
 
     def ask(self, member: int, request: bytes) -> bytes:
         """A member's signed answer to a LocatorRequest; refusals arrive as the class that it raised."""
+        ...
+
+
+class Relay(Protocol):
+    """Another member that sends what was sealed to it. Trusted for nothing: it may drop, delay, alter or repeat.
+
+    What it carries is signed and sealed; whether it did carry it is asked of the ledger or the board.
+    """
+
+    @property
+    def party(self) -> int:
+        """The member's number; messages are sealed to its registered key (sealing.relays)."""
+        ...
+
+    def take(self, sealed: bytes) -> None:
+        """Handed over; an honest member sends it in its next batch, and revocations and packages at once.
+
+        Raises CannotOpen, MalformedBytes, StoreUnavailable. The same again is harmless.
+        """
         ...
 
 
@@ -356,6 +380,14 @@ class Ledger(Protocol):
 
     def revoke_consent(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """Revoking an unknown id burns it; revoking again is harmless."""
+        ...
+
+    def carry(self, entries: Sequence[RelayedEntry], relay: SigningKey) -> Head:
+        """Others' signed consents and revocations.
+
+        One that would be refused alone is left out and holds up no other: ask for each afterwards. Raises
+        MalformedBytes for an entry that nobody relays.
+        """
         ...
 
     def anchor(self, root: bytes, count: int, organisation: int, controller: SigningKey) -> Head:

@@ -257,4 +257,5 @@ METHODS = (
     "repair-terms",
     "repair-sums",
     "repair-finish",
+    "revoked",
 )

@@ -73,7 +73,7 @@ def grant(
         holder.consent_salt(counter), ready_made,
     )  # fmt: skip
     signed = sign(certificate, holder.controller, network.ledger.deployment)
-    window = rounded(window, network.clock.now()) if network.relays else window
+    window = rounded(window, network.clock.now()) if network.gateway.relays else window
     given = GivenConsent(counter, signed, window.start, window.end, PREPARED, tuple(record_keys))
     remember(holder, given)
     return _give(network, holder, given)
@@ -132,7 +132,7 @@ def epoch_compartments(certificate: Certificate) -> tuple[int, ...]:
 def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
     certificate = certificate_of(given)
     missing = network.ledger.fresh_head().consent(certificate.owner, certificate.commitment) is None
-    if missing and network.relays:
+    if missing and network.gateway.relays:
         send_consent(network, holder, given, certificate.commitment)
         return Granted(given, certificate)
     if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import NotEnoughCustodians, PartyNotFound, PartyNotVerified
@@ -11,11 +11,16 @@ from careledger.domain.facts import PartyFacts
 from careledger.domain.parties import Status
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Blocks, Board, Clock, CustodianLink, Ledger, LedgerView
+from careledger.workflows.gateway import Gateway
 
 
 @dataclass(frozen=True)
 class Network:
-    """What a workflow may touch. ``relay`` sends messages whose authority is in their signatures."""
+    """What a workflow may touch. ``relay`` sends messages whose authority is in their signatures.
+
+    ``gateway`` is the way to other members; where it reaches none (the embedded network has one operator) consents go
+    to the ledger directly.
+    """
 
     ledger: Ledger
     blocks: Blocks
@@ -24,6 +29,7 @@ class Network:
     clock: Clock
     relay: SigningKey
     thresholds: Thresholds
+    gateway: Gateway = field(default_factory=Gateway)
 
     def links(self, numbers: Iterable[int]) -> list[CustodianLink]:
         """The reachable custodians among these, in order; raises NotEnoughCustodians under t of the list."""

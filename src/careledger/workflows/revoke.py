@@ -1,16 +1,21 @@
 """Revoke a consent: new epochs, new packages for those who stay, then the ledger.
 
 Order of effects: books, the new epochs at the custodians, packages for the remaining grantees, the ledger, books. A
-crash between leaves too few readers, never too many; ``revoke`` is repeated.
+crash between leaves too few readers, never too many; ``revoke`` is repeated. Where other members relay, the custodians
+are told before the ledger, which shows it a few moments later (workflows.two_hops).
 """
 
 from __future__ import annotations
 
-from careledger.domain.errors import CannotExpress
+from contextlib import suppress
+
+from careledger.domain.errors import CannotExpress, CareLedgerError
 from careledger.domain.facts import Head
 from careledger.formats.patients import GivenConsent
+from careledger.formats.relaying import ConsentRevocation
 from careledger.workflows.actors import Holder
-from careledger.workflows.epochs import begin_epochs
+from careledger.workflows.custody import Telling, tell
+from careledger.workflows.epochs import begin_epochs, own_statement
 from careledger.workflows.grant import (
     REVOKED,
     STANDS,
@@ -21,6 +26,7 @@ from careledger.workflows.grant import (
     set_state,
 )
 from careledger.workflows.network import Network
+from careledger.workflows.two_hops import send_revocation, signed_revocation
 
 
 def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
@@ -33,11 +39,20 @@ def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
     turned = set(epoch_compartments(certificate))
     begin_epochs(network, holder, sorted(turned))
     _send_to_remaining(network, holder, given, turned)
-    head = network.ledger.revoke_consent(
-        holder.consent_key(given.counter), certificate.commitment, network.relay
-    )
+    head = _enter(network, holder, given)
     set_state(holder, given, REVOKED)
     return head
+
+
+def _enter(network: Network, holder: Holder, given: GivenConsent) -> Head:
+    key, commitment = holder.consent_key(given.counter), certificate_of(given).commitment
+    if not network.gateway.relays:
+        return network.ledger.revoke_consent(key, commitment, network.relay)
+    entry = signed_revocation(network, key, commitment)
+    told = ConsentRevocation(given.certificate, entry).encode()
+    with suppress(CareLedgerError):  # whom it does not reach sees the ledger
+        tell(network, [Telling(each, "revoked", told) for each in own_statement(holder)[0].custodians])
+    return send_revocation(network, key, commitment, entry)
 
 
 def renew_expired(network: Network, holder: Holder) -> int:

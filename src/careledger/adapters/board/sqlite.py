@@ -41,6 +41,14 @@ class SqliteBoard:
                 (hashlib.sha256(package).digest(), package),
             )
 
+    def has(self, package: bytes) -> bool:
+        """Whether it was posted."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT 1 FROM packages WHERE digest = ?", (hashlib.sha256(package).digest(),)
+            ).fetchone()
+        return found is not None
+
     def since(self, position: int) -> tuple[int, list[bytes]]:
         """The position reached and all packages after ``position``."""
         with self._lock:

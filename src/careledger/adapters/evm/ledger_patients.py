@@ -12,7 +12,10 @@ from careledger.domain.parties import ControllerKind
 from careledger.formats.consent_messages import GiveConsent, RevokeConsent
 from careledger.formats.ledger_messages import LinkAliases, OpenAlias, RotateAlias, UnlinkAliases
 from careledger.formats.ledger_words import AliasWord, patient_word
+from careledger.formats.relaying import RelayedEntry
 from careledger.formats.signatures import SigningKey
+
+MOST_CARRIED = 100
 
 
 class PatientActs(EvmLedgerBase):
@@ -108,6 +111,19 @@ class PatientActs(EvmLedgerBase):
             if refused.details["reason"] != "used":
                 raise
             return head_of(self._chain.head)
+
+    def carry(self, entries: Sequence[RelayedEntry], relay: SigningKey) -> Head:
+        """By the contract's batch functions, a hundred in a transaction; what it refuses is left out."""
+        carried = [(entry.message, entry.signature) for entry in entries]
+        called, calls = self._contract("Consents"), []
+        for kind, function in ((GiveConsent, "give_many"), (RevokeConsent, "revoke_many")):
+            items = [
+                message.carried(signature) for message, signature in carried if isinstance(message, kind)
+            ]
+            parts = [items[at : at + MOST_CARRIED] for at in range(0, len(items), MOST_CARRIED)]
+            calls += [called.calldata(function, part) for part in parts]
+        self._sent(relay, called.address, calls)
+        return head_of(self._chain.head)
 
 
 def _detail(kind: ControllerKind, until: int, registrar: int) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from careledger.adapters.memory.history import Key
 from careledger.adapters.memory.registry import MemoryRegistry, require
+from careledger.domain.errors import LedgerRefused, SignatureRefused
 from careledger.domain.facts import (
     AliasFacts,
     AnchorFacts,
@@ -19,8 +21,10 @@ from careledger.domain.facts import (
 )
 from careledger.domain.matrix import VERSIONS
 from careledger.domain.parties import ORGANISATION_ROLES, ControllerKind, Role, Status
+from careledger.formats.consent_messages import LONGEST_DEADLINE, GiveConsent, LedgerMessage, RevokeConsent
 from careledger.formats.ledger_words import patient_word
-from careledger.formats.signatures import Address, SigningKey
+from careledger.formats.relaying import RelayedEntry
+from careledger.formats.signatures import Address, SigningKey, check_signer
 
 LONGEST_BREAK_GLASS = 4 * 3600
 
@@ -149,18 +153,42 @@ class MemoryLedger(MemoryRegistry):
         self, owner: SigningKey, commitment: bytes, start: int, end: int, relay: SigningKey
     ) -> Head:
         """An id is used once."""
+        return self._give(owner.address, commitment, start, end)
+
+    def _give(self, owner: Address, commitment: bytes, start: int, end: int) -> Head:
         require(start < end and end > self._time(), "window")
-        require(self._now.consent(owner.address, commitment) is None, "used")
+        require(self._now.consent(owner, commitment) is None, "used")
         facts = ConsentFacts(start, end, self._time(), 0)
-        return self._commit({("consent", owner.address, commitment): facts})
+        return self._commit({("consent", owner, commitment): facts})
 
     def revoke_consent(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """Revoking an unknown id burns it; revoking again is harmless."""
-        facts = self._now.consent(owner.address, commitment) or ConsentFacts(0, 0, 0, 0)
+        return self._revoke(owner.address, commitment)
+
+    def _revoke(self, owner: Address, commitment: bytes) -> Head:
+        facts = self._now.consent(owner, commitment) or ConsentFacts(0, 0, 0, 0)
         if facts.revoked_at:
             return self._now.head
         revoked = dataclasses.replace(facts, revoked_at=self._time())
-        return self._commit({("consent", owner.address, commitment): revoked})
+        return self._commit({("consent", owner, commitment): revoked})
+
+    def carry(self, entries: Sequence[RelayedEntry], relay: SigningKey) -> Head:
+        """Each as if alone; what is refused is left out."""
+        messages = [entry.message for entry in entries]
+        for entry, message in zip(entries, messages, strict=True):
+            with suppress(LedgerRefused, SignatureRefused):
+                self._carry(message, entry.signature)
+        return self._now.head
+
+    def _carry(self, message: LedgerMessage, signature: bytes) -> None:
+        assert isinstance(message, GiveConsent | RevokeConsent)
+        signed = message.digest(self.chain_id, self.contract(message.CONTRACT))
+        check_signer(signed, signature, message.owner)
+        require(self._time() <= message.deadline <= self._time() + LONGEST_DEADLINE, "deadline")
+        if isinstance(message, GiveConsent):
+            self._give(message.owner, message.commitment, message.start, message.until)
+        else:
+            self._revoke(message.owner, message.commitment)
 
     def anchor(self, root: bytes, count: int, organisation: int, controller: SigningKey) -> Head:
         """A root is anchored once; by the same organisation again is harmless."""

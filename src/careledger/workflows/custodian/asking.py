@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Consent, Purpose
@@ -16,7 +16,7 @@ from careledger.formats.patients import AliasStatement, Certificate
 from careledger.formats.releases import MOST_REQUEST, ReleaseRequest, SessionStatement, SignedRequest
 from careledger.formats.signatures import check_signer
 from careledger.ports import LedgerView
-from careledger.workflows.custodian import standing
+from careledger.workflows.custodian import hear_revocation, standing
 from careledger.workflows.custodian.parts import Custody
 
 MOST_STALE = 120
@@ -115,7 +115,8 @@ def consent_of(custody: Custody, asking: Asking) -> Consent | None:
     named = (asking.request.owner, asking.request.commitment)
     if (opened.owner, opened.commitment) != named:
         raise RequestRefused(reason="another-certificate")
-    return standing.consent(asking.view, asking.facts, certificate, custody.deployment)
+    consent = standing.consent(asking.view, asking.facts, certificate, custody.deployment)
+    return replace(consent, revoked=True) if hear_revocation.was_heard(custody, opened) else consent
 
 
 def broken_glass(asking: Asking) -> BreakGlass | None:

@@ -16,6 +16,7 @@ from careledger.workflows.custodian import (
     checkpoint,
     cosign,
     enrol,
+    hear_revocation,
     keep,
     keep_epoch,
     orders,
@@ -45,6 +46,7 @@ ACTS: dict[str, Act] = {
     "repair-terms": repair.terms,
     "repair-sums": repair.sums,
     "repair-finish": repair.finish,
+    "revoked": hear_revocation.hear,
 }
 ALWAYS = frozenset({"keys", "attest"})
 

@@ -1,0 +1,1 @@
+"""Members that relay badly, for tests of what an agent survives."""
