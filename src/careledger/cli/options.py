@@ -16,7 +16,7 @@ Data = Annotated[
         metavar="DIR",
         envvar="CARELEDGER_DATA",
         show_default="./demo-data",
-        help="The data directory to look into.",
+        help="The data directory.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object, for programs.")]
