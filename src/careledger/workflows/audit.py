@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from careledger.domain.errors import CareLedgerError, DigestMismatch, ProofRefused, StoreUnavailable
+from careledger.domain.errors import (
+    CannotOpen,
+    CareLedgerError,
+    DigestMismatch,
+    ProofRefused,
+    StoreUnavailable,
+)
 from careledger.domain.facts import CustodianFacts
 from careledger.formats.custody import AuditAnswer, CustodianKeys, log_origin
 from careledger.formats.digests import digest, uint
-from careledger.formats.patients import AuditRequest
+from careledger.formats.patients import AuditRequest, Handover
 from careledger.formats.proofs import AuditProof
 from careledger.formats.releases import LogEntry
 from careledger.formats.signed import Signed, open_signed, sign
@@ -26,6 +32,7 @@ from careledger.proofs.release_log import sealed_digest
 from careledger.sealing.keys import SealingKey, Secret, unwrap
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
+from careledger.workflows.claim import HANDOVER
 from careledger.workflows.network import Network
 
 LASTS = 600
@@ -33,10 +40,11 @@ LASTS = 600
 
 @dataclass(frozen=True)
 class Claimed:
-    """The keys of one claim: its number, what its entries are sealed to, what its audit keys come from."""
+    """The keys of one claim: its number, what its entries are sealed to (one key for each generation, the newest
+    first), what its audit keys come from."""
 
     claim: int
-    sealing: SealingKey
+    sealing: tuple[SealingKey, ...]
     seed: Secret
 
 
@@ -91,17 +99,37 @@ class Audit:
         return not self.problems
 
 
-def audit(network: Network, holder: Holder) -> Audit:
-    """The patient's audit of the present claim."""
-    present = Claimed(holder.state.claim, holder.sealing, holder.audit_seed)
+def audit(network: Network, holder: Holder, claims: Iterable[Claimed] = ()) -> Audit:
+    """The patient's audit of the present claim, or of these (``known_claims``: from the first one on)."""
+    asked = list(claims) or [present_claim(holder)]
     logs, problems = [], []
     for facts in network.ledger.fresh_head().custodians_ever():
-        try:
-            logs.append(_ask(network, holder, facts, present))
-        except CareLedgerError as error:
-            problems.append((facts.number, str(error)))
+        for claimed in asked:
+            try:
+                logs.append(_ask(network, holder, facts, claimed))
+            except CareLedgerError as error:
+                problems.append((facts.number, str(error)))
     problems += missing_requests(logs)
     return Audit(tuple(logs), tuple(accesses(logs)), tuple(problems))
+
+
+def present_claim(holder: Holder) -> Claimed:
+    """The holder's own keys, of all generations."""
+    state = holder.fresh().state
+    generations = reversed(range(state.generation + 1))
+    keys = tuple(holder.keys.sealing_key(state.alias_number, number) for number in generations)
+    return Claimed(state.claim, keys, holder.keys.audit_seed(state.alias_number, state.claim))
+
+
+def known_claims(holder: Holder) -> list[Claimed]:
+    """The present claim, and before it those whose keys were handed over, by number."""
+    rows = (Handover.decode(row) for key, row in holder.books.rows(HANDOVER) if key.startswith(holder.alias))
+    earlier = [
+        Claimed(each.claim, (SealingKey(Secret(each.sealing_seed)),), Secret(each.audit_seed))
+        for each in rows
+        if each.sealing_seed is not None
+    ]
+    return [*earlier, present_claim(holder)]
 
 
 def missing_requests(logs: Iterable[Log]) -> list[tuple[int, str]]:
@@ -205,11 +233,21 @@ def log_key(network: Network, facts: CustodianFacts, link: CustodianLink) -> Ver
     return VerifierKey(log_origin(network.ledger.deployment, facts.number), KeyKind.LOG, keys.log_key)
 
 
-def _opened(sealed: bytes, alias: bytes, custodian: int, index: int, key: SealingKey) -> LogEntry:
-    entry = LogEntry.decode(unwrap(key, sealed, "log-entry", alias, uint(custodian), uint(index)))
+def _opened(sealed: bytes, alias: bytes, custodian: int, index: int, keys: Sequence[SealingKey]) -> LogEntry:
+    entry = LogEntry.decode(_unsealed(sealed, keys, alias, uint(custodian), uint(index)))
     if (entry.alias, entry.custodian) != (alias, custodian):
         raise ProofRefused(why="an entry of another log")
     return entry
+
+
+def _unsealed(sealed: bytes, keys: Sequence[SealingKey], *context: bytes) -> bytes:
+    """By whichever generation's key opens it; raises CannotOpen."""
+    for key in keys:
+        try:
+            return unwrap(key, sealed, "log-entry", *context)
+        except CannotOpen:
+            continue
+    raise CannotOpen(why="by no key of this claim")
 
 
 def readers(found: Audit) -> dict[int, int]:

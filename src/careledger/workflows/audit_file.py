@@ -12,7 +12,7 @@ from careledger.formats.signed import Signed
 from careledger.proofs.bundle import audit_file
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
-from careledger.workflows.audit import Log, log_key
+from careledger.workflows.audit import Log, known_claims, log_key
 from careledger.workflows.network import Network
 
 
@@ -25,7 +25,10 @@ def completeness_file(network: Network, holder: Holder, log: Log) -> bytes:
     link = network.custodians.get(log.custodian)
     if log.proof is None or facts is None or link is None:
         raise ProofRefused(why="nothing to prove")
-    key = audit_key(holder.audit_seed, holder.alias, log.claim, log.custodian).reveal()
+    seeds = {claimed.claim: claimed.seed for claimed in known_claims(holder)}
+    if log.claim not in seeds:
+        raise ProofRefused(why="no audit key of this claim")
+    key = audit_key(seeds[log.claim], holder.alias, log.claim, log.custodian).reveal()
     attested = attest(network, "checkpoint", uint(log.custodian))
     return audit_file(log.custodian, log_key(network, facts, link), key, log.proof, attested)
 
