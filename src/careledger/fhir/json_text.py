@@ -17,6 +17,21 @@ MOST_EXPONENT = 308
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
+BUNDLE_NAMES = frozenset(  # names that say nothing of a person, wherever they stand
+    {
+        "resourceType",
+        "type",
+        "entry",
+        "resource",
+        "fullUrl",
+        "id",
+        "meta",
+        "request",
+        "response",
+        "search",
+        "link",
+    }
+)
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -192,7 +207,8 @@ class Cursor:
             if not isinstance(name, str):
                 raise self.flaw("expected a name", self.at)
             if name in made:
-                raise Flaw(f"the name {name[:40]!r} twice in one object")
+                shown = f"the name {name!r}" if name in BUNDLE_NAMES else "a name"
+                raise Flaw(f"{shown} twice in one object")
             self._take(":")
             made[name] = inner(name)
         return made

@@ -22,7 +22,7 @@ MOST_ENTRIES = 200_000
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Entry:
     """One resource of a file.
 
@@ -51,7 +51,7 @@ class Reject:
     resource_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ParsedFile:
     """What one file holds; ``bundle_type`` is None for a single resource, ``meta`` the bundle's own."""
 
@@ -75,7 +75,7 @@ def parse_file(data: bytes, name: str) -> ParsedFile:
         raise reader.refusal(flaw.path, flaw.why) from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Raw:
     """A resource inside an entry: its value and where it stands in the text."""
 

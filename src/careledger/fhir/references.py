@@ -34,7 +34,7 @@ class Form(Enum):
     URL = "url"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Reference:
     """A reference taken apart; ``type``, ``id`` and ``version`` are empty where the form has none."""
 

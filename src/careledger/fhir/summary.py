@@ -11,7 +11,7 @@ from careledger.fhir.json_text import Number, Resource
 from careledger.fhir.paths import all_at, concept_text, first_at, name_of, objects_at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """When, what, and which value; each empty where the resource does not say."""
 

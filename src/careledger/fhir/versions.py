@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from careledger.domain.categories import Compartment
@@ -24,7 +24,7 @@ PATIENT_REPORTED = "patient-reported"
 DEVICE = "device"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AuthorStatement:
     """Who answers for a statement, as the file says it.
 
@@ -46,7 +46,7 @@ class AuthorStatement:
         return self.resolved not in (OWN_ELEMENT, PROVENANCE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ImportedVersion:
     """One resource of a file as a record version.
 
@@ -60,20 +60,20 @@ class ImportedVersion:
     index: int
     record_id: UUID
     resource_type: str
-    canonical: bytes = field(repr=False)
-    original: bytes = field(repr=False)
-    compartment: Compartment = field(repr=False)
-    row: str = field(repr=False)
-    why_restricted: tuple[str, ...] = field(repr=False)
-    clinical_date: str | None = field(repr=False)
+    canonical: bytes
+    original: bytes
+    compartment: Compartment
+    row: str
+    why_restricted: tuple[str, ...]
+    clinical_date: str | None
     subject: UUID | None
-    subject_stated: str = field(repr=False)
-    author: AuthorStatement = field(repr=False)
-    forwarded_by: str | None = field(repr=False)
+    subject_stated: str
+    author: AuthorStatement
+    forwarded_by: str | None
     source_key: str
     full_url: str | None
     source_id: str | None
-    references: tuple[tuple[str, UUID], ...] = field(repr=False)
+    references: tuple[tuple[str, UUID], ...]
 
     @property
     def clinical_month(self) -> str | None:
@@ -102,7 +102,7 @@ class Notice:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ImportReport:
     """What became of a file: every entry is a version or a reject, and ``unmapped`` lists versions to look at."""
 
