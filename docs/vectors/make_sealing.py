@@ -16,7 +16,7 @@ from typing import Any
 
 from careledger.domain.errors import CareLedgerError
 from careledger.formats.digests import framed, uint
-from careledger.sealing import bodies, epochs, grants, keys, padme, phrase, shamir, versions
+from careledger.sealing import bodies, epochs, grants, keys, padme, phrase, relays, shamir, versions
 from careledger.sealing.keys import SealingKey, Secret, derive
 
 FILE = Path(__file__).with_name("sealing.json")
@@ -182,6 +182,7 @@ def wraps(kept: dict[str, Any]) -> dict[str, Any]:
         "previous-epoch-seed": (fixed(9).reveal(), EPOCH.fields()),
         "author-copy": (BODY_KEY.reveal(), (HANDLE,)),
         "grant-package": (package, (RECIPIENT.digest,)),
+        "relay": (padme.pad_to(b"entry", relays.SIZES[0] - keys.OVERHEAD), (fixed(12).reveal(), uint(7))),
     }
     made = {}
     for what, (plaintext, fields) in contents.items():
@@ -219,7 +220,8 @@ def refused(good: dict[str, Any]) -> list[dict[str, Any]]:
 def refused_wraps(good: dict[str, Any]) -> list[Row]:
     seed, public = good["recipient"]["seed"], good["recipient"]["public"]
     sealed, fields = good["wraps"]["header"]["sealed"], good["wraps"]["header"]["fields"]
-    package = good["wraps"]["grant-package"]["sealed"]
+    package, relayed = good["wraps"]["grant-package"]["sealed"], good["wraps"]["relay"]
+    deployment = relayed["fields"][0]
     low_order = sealed[: 2 * 1088] + "00" * 32 + sealed[2 * 1120 :]
     return [
         ("unwrap", "another key", [show(fixed(99)), "header", fields, sealed], "CannotOpen"),
@@ -232,6 +234,9 @@ def refused_wraps(good: dict[str, Any]) -> list[Row]:
         ("wrap", "coefficients over the modulus", ["ff" * 1184 + public[-64:]], "KeyRefused"),
         ("wrap", "cut", [public[:-2]], "KeyRefused"),
         ("open_package", "of another size", [seed, package + "00"], "CannotOpen"),
+        ("open_relayed", "of another size", [seed, deployment, 7, relayed["sealed"] + "00"], "CannotOpen"),
+        ("open_relayed", "for another member", [seed, deployment, 8, relayed["sealed"]], "CannotOpen"),
+        ("open_relayed", "of another network", [seed, show(fixed(13)), 7, relayed["sealed"]], "CannotOpen"),
     ]
 
 

@@ -16,7 +16,7 @@ from careledger.domain import errors
 from careledger.formats.cids import raw_cid
 from careledger.formats.digests import framed, uint
 from careledger.formats.signatures import SigningKey
-from careledger.sealing import bodies, grants, keys, padme, shamir, versions
+from careledger.sealing import bodies, grants, keys, padme, relays, shamir, versions
 from careledger.sealing.epochs import Epoch, open_previous, open_seed
 from careledger.sealing.keys import SealingKey, Secret, derive
 from careledger.sealing.phrase import PatientKeys, Phrase, audit_key
@@ -153,7 +153,11 @@ def test_wraps_open_in_the_context_that_the_documents_give():
     assert open_previous(key, epoch, sealed["previous-epoch-seed"]).reveal() == plain["previous-epoch-seed"]
     assert versions.open_author_copy(key, handle, sealed["author-copy"]).reveal() == plain["author-copy"]
     assert grants.open_package(key, sealed["grant-package"]) == b"grant"
-    assert list(sealed) == ["header", "epoch-seed", "previous-epoch-seed", "author-copy", "grant-package"]
+    deployment, member = (h(each) for each in GOOD["wraps"]["relay"]["fields"])
+    number = int.from_bytes(member, "big")
+    assert relays.open_relayed(key, deployment, number, sealed["relay"]) == b"entry"
+    opened = ["header", "epoch-seed", "previous-epoch-seed", "author-copy", "grant-package", "relay"]
+    assert list(sealed) == opened
 
 
 def refuse(function: str, arguments: list[Any]) -> object:
@@ -181,6 +185,9 @@ def refuse(function: str, arguments: list[Any]) -> object:
             return Phrase.from_words(arguments[0])
         case "open_package":
             return grants.open_package(SealingKey(secret(arguments[0])), h(arguments[1]))
+        case "open_relayed":
+            seed, deployment, member, sealed = arguments
+            return relays.open_relayed(SealingKey(secret(seed)), h(deployment), member, h(sealed))
     raise AssertionError(function)
 
 
