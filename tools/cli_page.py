@@ -54,9 +54,10 @@ EXAMPLES = {
         "careledger show velvet --category diagnosis --all",
         "careledger show velvet RECORD",
         "careledger show velvet RECORD --fhir",
+        "careledger show velvet RECORD --proof record.proof",
     ],
     "audit": ["careledger audit velvet", "careledger audit velvet --proof city.proof --custodian City"],
-    "verify": ["careledger verify", "careledger verify city.proof"],
+    "verify": ["careledger verify", "careledger verify record.proof"],
     "export": [
         "careledger export velvet --fhir record.json",
         "careledger export velvet --archive record.archive",

@@ -84,6 +84,25 @@ def test_a_proof_file_says_one_sentence_and_a_cut_one_nothing(explored: Path, tm
         assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
 
 
+def test_a_records_proof_says_under_which_root_and_block_it_stands(explored: Path, tmp_path: Path) -> None:
+    file = tmp_path / "record.proof"
+    rows = json.loads(
+        careledger("show", PATIENT, "--category", "diagnosis", "--data", explored, "--json").out
+    )
+    record = rows["records"][0]["record"]
+    shown = careledger("show", PATIENT, record, "--data", explored, "--proof", file, "--json")
+    ledger = json.loads(shown.out)["parts"]["ledger"]
+    said = careledger("verify", file)
+    assert said.code == 0
+    for part in (
+        ledger["leaf"],
+        ledger["root"],
+        f"number {ledger['index']} of the {ledger['leaves']} leaves",
+    ):
+        assert part in said.out
+    assert careledger("show", PATIENT, "--proof", tmp_path / "none", "--data", explored).code == 2
+
+
 def test_a_proof_of_nobodys_log_is_wrong_usage(explored: Path, tmp_path: Path) -> None:
     file = tmp_path / "log.proof"
     assert (

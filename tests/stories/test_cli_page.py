@@ -60,4 +60,5 @@ def test_every_example_on_the_page_ends_well(
         "demo-data",
         "record.archive",
         "record.json",
+        "record.proof",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import os
 import re
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 
 from careledger.app.removal import KNOWN
 from careledger.app.world import open_world
 from careledger.cli.endings import ENDINGS, ending_of, line_of
 from careledger.cli.main import app
+from careledger.cli.screen import Screen
 from careledger.cli.words import plain
 from careledger.domain import errors
 from careledger.domain.errors import CareLedgerError
@@ -155,6 +158,23 @@ def test_a_reader_who_stops_reading_is_no_error(explored: Path) -> None:
 def test_records_cannot_steer_the_terminal() -> None:
     assert plain("a\x1b[31mb\x9bc\u202ed") == "a\ufffd[31mb\ufffdc\ufffdd"
     assert plain("রহিম\u200c\nक्\u200dष") == "রহিম\u200c\nक्\u200dष"
+
+
+def test_brackets_and_controls_in_records_are_shown_and_never_obeyed() -> None:
+    paper = io.StringIO()
+    screen = Screen(
+        Console(file=paper, width=100, force_terminal=True, color_system="truecolor", highlight=False)
+    )
+    hostile = "Urea [red]10[/red] \x1b]8;;http://x\x07"
+    screen.table(hostile, ("what",), [(hostile,)])
+    screen.facts(hostile, [("what", hostile)])
+    screen.bars(hostile, [(hostile, 3)])
+    screen.holds(hostile)
+    screen.fails(hostile)
+    screen.warns(hostile)
+    said = paper.getvalue()
+    assert said.count("Urea [red]10[/red] \ufffd]8;;http://x\ufffd") == 9
+    assert "\x1b]" not in said
 
 
 def test_demo_refuses_a_directory_that_holds_anything(explored: Path, tmp_path: Path) -> None:

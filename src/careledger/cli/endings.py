@@ -121,7 +121,10 @@ def explained() -> Iterator[None]:
         typer.echo(line_of(error), err=True)
         raise typer.Exit(ending_of(error).code) from None
     except OSError as error:
-        typer.echo(f"careledger: {error.strerror}: {error.filename}. Next: {_READABLE}.", err=True)
+        typer.echo(
+            f"careledger: {error.strerror or type(error).__name__}: {error.filename}. Next: {_READABLE}.",
+            err=True,
+        )
         raise typer.Exit(DATA) from None
 
 

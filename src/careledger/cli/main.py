@@ -95,13 +95,17 @@ def show(
         int, typer.Option(min=0, metavar="BLOCK", help="As it stood after that block (0: now).")
     ] = 0,
     fhir: Annotated[bool, typer.Option("--fhir", help="Print the record's resource as FHIR JSON.")] = False,
+    proof: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a file that proves offline when it was anchored."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what lies in the data directory, a patient's records, or one record and where its parts lie.
 
     A patient's records are asked for as the patient's own agent does: each asking stands in the patient's log.
     """
-    _check_usage(named, record, fhir)
+    _check_usage(record, {"--fhir": fhir, "--proof": proof is not None})
     with opened(data) as world:
         if named is None:
             found = overview.overview(world)
@@ -113,6 +117,8 @@ def show(
             print_json(records.facts(shown)) if as_json else records.print_records(screen(), shown, every)
             return
         versions = records.one(shown, record)
+        if proof is not None:
+            one_record.write_proof(world, versions[-1], proof)
         if fhir:
             print_text(one_record.resource_text(versions[-1]))
         elif as_json:
@@ -126,9 +132,10 @@ def _check_block(as_of: int, last: int) -> None:
         raise typer.BadParameter(f"the last block is {last}", param_hint="--as-of")
 
 
-def _check_usage(named: str | None, record: str | None, fhir: bool) -> None:
-    if fhir and record is None:
-        raise typer.BadParameter("goes with a PATIENT and a RECORD", param_hint="--fhir")
+def _check_usage(record: str | None, asked: dict[str, bool]) -> None:
+    for option, given in asked.items():
+        if given and record is None:
+            raise typer.BadParameter("goes with a PATIENT and a RECORD", param_hint=option)
 
 
 @app.command()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from careledger.app.world import World
 from careledger.cli.opening import Names
+from careledger.cli.output import write_private
 from careledger.cli.records import Shown, marks, print_trust, record_facts, said
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, listed, minute, moment
@@ -14,6 +16,9 @@ from careledger.domain.errors import BlockMismatch, BlockNotFound
 from careledger.fhir.canonical import canonical
 from careledger.fhir.export import resource_of
 from careledger.formats.cids import text
+from careledger.proofs.anchors import Inclusion, LeafOpening
+from careledger.proofs.bundle import ANCHOR_QUESTION, anchoring_file
+from careledger.workflows.audit_file import attest
 from careledger.workflows.erase import conclude
 from careledger.workflows.retrieve import Record
 
@@ -107,6 +112,18 @@ def _share(names: Names, record: Record, place: int, number: int) -> Facts:
         "share": place in record.found.shares,
         "escrow_share": place in record.found.escrow,
     }
+
+
+def write_proof(world: World, record: Record, path: Path) -> None:
+    """Writes an offline proof of when a version was anchored, with custodians' words for the block.
+
+    Raises ProofRefused if no custodian attests the root.
+    """
+    row, found = record.found.row, record.found
+    opening = LeafOpening(row.handle, row.header, row.manifest, row.body, row.commitments)
+    inclusion = Inclusion(found.anchor.root, row.size, row.index, row.anchor_path)
+    anchored = attest(world.network, ANCHOR_QUESTION, found.anchor.root)
+    write_private(path, anchoring_file(opening, inclusion, anchored), "--proof")
 
 
 def resource_text(record: Record) -> str:
