@@ -8,8 +8,9 @@ escrow.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from careledger.app import world as directory
@@ -78,6 +79,18 @@ class Story:
     def folder(self) -> Path:
         return self.world.folder
 
+    def reopen(self, damage: Callable[[], object] = lambda: None) -> None:
+        """Closes the directory, damages it, and opens it again as another process would."""
+        self.world.close()
+        damage()
+        self.world = directory.open_world(self.folder)
+        self.find_everybody()
+
+    def find_everybody(self) -> None:
+        keyring = self.world.keyring
+        self.organisations = keyring.organisations()
+        self.staff = {label: keyring.staff(label)[0] for label in self.staff}
+
     def session(self, staff: Staff) -> Session:
         return open_session(staff, self.world.ledger.deployment, self.world.clock.now())
 
@@ -140,6 +153,14 @@ def tell(folder: Path) -> Story:
     _adam(story)
     _berta(story)
     return story
+
+
+def copied(told: Story, folder: Path) -> Story:
+    """The same story in a copy of its directory, opened there: a test may change and damage it."""
+    shutil.copytree(told.folder, folder)
+    made = replace(told, world=directory.open_world(folder))
+    made.find_everybody()
+    return made
 
 
 def _organisation(world: World, label: str, role: Role, officer: Staff) -> Organisation:
