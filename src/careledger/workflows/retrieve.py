@@ -176,17 +176,19 @@ def _epoch_seeds(access: Access, asked: Asked) -> Seeds:
     Where answers lead to several seeds of an epoch, all are tried: a header opens with its own only.
     """
     found: Seeds = {place: [seed] for place, seed in access.seeds}
-    seen: set[tuple[bytes, ...]] = set()
-    for answer, _ in asked.answers:
-        if answer.epochs in seen:
-            continue
-        seen.add(answer.epochs)
+    different = {answer.epochs: answer for answer, _ in asked.answers}
+    for answer in different.values():
         for (compartment, number), seed in access.seeds:
-            for earlier, each in _back(answer, Epoch(asked.request.alias, compartment, number), seed).items():
-                known = found.setdefault((compartment, earlier), [])
-                if each not in known:
-                    known.append(each)
+            earlier = _back(answer, Epoch(asked.request.alias, compartment, number), seed)
+            _unite(found, {(compartment, each): before for each, before in earlier.items()})
     return found
+
+
+def _unite(found: Seeds, more: dict[tuple[int, int], Secret]) -> None:
+    for place, seed in more.items():
+        known = found.setdefault(place, [])
+        if seed not in known:
+            known.append(seed)
 
 
 def _back(answer: Answer, newest: Epoch, seed: Secret) -> dict[int, Secret]:

@@ -1,0 +1,16 @@
+"""What a workflow may ask of the outside, and what it may rely on."""
+
+from careledger.ports.ledger import Ledger, LedgerView
+from careledger.ports.outside import Blocks, Board, Books, Clock, CustodianLink, Locator, Relay
+
+__all__ = [
+    "Blocks",
+    "Board",
+    "Books",
+    "Clock",
+    "CustodianLink",
+    "Ledger",
+    "LedgerView",
+    "Locator",
+    "Relay",
+]

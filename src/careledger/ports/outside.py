@@ -1,0 +1,142 @@
+"""Clock, stores, custodians and the ways between members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time. Trusted as far as its owner's clock; decisions take max(clock, head time)."""
+
+    def now(self) -> int:
+        """Unix seconds."""
+        ...
+
+
+class Blocks(Protocol):
+    """Content-addressed ciphertext. The store may lie or forget: readers verify every block.
+
+    CIDs are 36 bytes (CIDv1, raw or dag-cbor, sha2-256), see formats.cids.
+    """
+
+    def put_many(self, blocks: Sequence[bytes]) -> list[bytes]:
+        """The CIDs of these blocks, in order; all durable when it returns. Repeating is harmless."""
+        ...
+
+    def get(self, cid: bytes) -> bytes:
+        """The block; raises BlockNotFound, BlockMismatch (what the store gave is something else)."""
+        ...
+
+    def has(self, cid: bytes) -> bool:
+        """Whether the store says that it has the block."""
+        ...
+
+    def pin(self, owner: str, cids: Iterable[bytes]) -> None:
+        """Keeps these blocks for that owner whatever others unpin; durable when it returns."""
+        ...
+
+    def unpin(self, owner: str, cids: Iterable[bytes]) -> None:
+        """The owner no longer needs them; ``collect`` removes blocks that nobody pins."""
+        ...
+
+
+class CustodianLink(Protocol):
+    """One custodian as others reach it: a message in, a message out. It may lie, delay, repeat or die.
+
+    ``method`` is one of formats.custody.METHODS. Refusals arrive as the same exception class that the
+    custodian raised; StoreUnavailable means that it may or may not have done it: repeat.
+    """
+
+    @property
+    def party(self) -> int:
+        """The organisation's number on the ledger."""
+        ...
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The answer's bytes."""
+        ...
+
+
+class Board(Protocol):
+    """Where sealed packages are posted without an address, and parties publish their public sealing keys.
+
+    Trusted for nothing: packages are signed inside, keys are checked against the ledger's digests.
+    """
+
+    def post(self, package: bytes) -> None:
+        """Durable when it returns; posting the same package again is harmless."""
+        ...
+
+    def has(self, package: bytes) -> bool:
+        """Whether exactly this package was posted."""
+        ...
+
+    def since(self, position: int) -> tuple[int, list[bytes]]:
+        """The position reached and all packages posted after ``position`` (0: from the start)."""
+        ...
+
+    def publish_key(self, party: int, sealing_key: bytes) -> None:
+        """Durable when it returns."""
+        ...
+
+    def sealing_key(self, party: int) -> bytes | None:
+        """The key that was published last under that number, by whomever."""
+        ...
+
+
+class Locator(Protocol):
+    """Members' own identity tables, reached over mutually authenticated connections.
+
+    Trusted for nothing: a member answers by its own rules and signs, and who asks signs too.
+    """
+
+    def members(self) -> Iterable[int]:
+        """The organisations that can be asked."""
+        ...
+
+    def ask(self, member: int, request: bytes) -> bytes:
+        """A member's signed answer to a LocatorRequest; refusals arrive as the class that it raised."""
+        ...
+
+
+class Relay(Protocol):
+    """Another member that sends what was sealed to it. Trusted for nothing: it may drop, delay, alter or repeat.
+
+    What it carries is signed and sealed; whether it did carry it is asked of the ledger or the board.
+    """
+
+    @property
+    def party(self) -> int:
+        """The member's number; messages are sealed to its registered key (sealing.relays)."""
+        ...
+
+    def take(self, sealed: bytes) -> None:
+        """Handed over; an honest member sends it in its next batch, and revocations and packages at once.
+
+        Raises CannotOpen, MalformedBytes, StoreUnavailable. The same again is harmless.
+        """
+        ...
+
+
+class Books(Protocol):
+    """What one actor (an organisation, a patient's agent) remembers between acts, encrypted at rest.
+
+    A kind is a table, a key a row's name; both are the caller's words and hold nothing personal.
+    """
+
+    def put(self, kind: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Writes or replaces rows; all of them durable when it returns, or none."""
+        ...
+
+    def get(self, kind: str, key: bytes) -> bytes | None:
+        """The value, or None."""
+        ...
+
+    def rows(self, kind: str) -> Iterable[tuple[bytes, bytes]]:
+        """All rows of that kind, by key."""
+        ...
+
+    def drop(self, kind: str, keys: Iterable[bytes]) -> None:
+        """Removes rows; durable when it returns."""
+        ...
