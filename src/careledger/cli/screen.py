@@ -43,15 +43,15 @@ class Screen:
 
     def holds(self, sentence: str) -> None:
         """A sentence that was checked and holds; shown as it is, brackets included."""
-        self.console.print(Text("  ✓ ", style="green") + Text(plain(sentence)))
+        self.console.print(Text.assemble(("  ✓ ", "green"), plain(sentence)))
 
     def fails(self, sentence: str) -> None:
         """A sentence about something that was checked and does not hold."""
-        self.console.print(Text("  ✗ ", style="red") + Text(plain(sentence)))
+        self.console.print(Text.assemble(("  ✗ ", "red"), plain(sentence)))
 
     def warns(self, sentence: str) -> None:
         """Something that a person has to know before relying on the rest."""
-        self.console.print(Text("  ! ", style="yellow") + Text(plain(sentence)))
+        self.console.print(Text.assemble(("  ! ", "yellow"), plain(sentence)))
 
     def table(
         self,

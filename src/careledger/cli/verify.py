@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from careledger.adapters.evm.verify import chain_head
@@ -26,13 +27,15 @@ def verify_proof(file: Path, as_json: bool) -> bool:
 def verify_data(data: Path, as_json: bool) -> bool:
     """Prints what was checked and found, part by part; whether all of it holds."""
     folder = existing(data)
-    findings = []
-    with progress() as bar:
+    with progress() as bar:  # gone before anything is printed
         task = bar.add_task("replaying blocks", total=_blocks(folder))
-        for finding in check(folder, lambda number: bar.update(task, completed=number)):
-            findings.append(finding)
-            if not as_json:
-                _print(finding)
+        parts = check(folder, lambda number: bar.update(task, completed=number))
+        replayed = next(parts)
+    findings = []
+    for finding in chain([replayed], parts):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
     holds = all(finding.holds for finding in findings)
     if as_json:
         print_json({"holds": holds, "findings": [_facts(finding) for finding in findings]})
