@@ -43,9 +43,8 @@ gas: $(READY)
 	$(BIN)/python contracts/measure_gas.py --check
 
 docs: $(READY)
-	$(BIN)/python tools/message_tables.py --check
-	$(BIN)/python tools/matrix_page.py --check
-	for script in docs/vectors/make_*.py; do $(BIN)/python $$script --check || exit 1; done
+	for script in tools/message_tables.py tools/*_page.py docs/vectors/make_*.py; do \
+		echo "$$script --check"; $(BIN)/python $$script --check || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
