@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from careledger.domain.errors import CannotOpen, PackageTooLarge
+from careledger.domain.errors import CannotOpen, MalformedBytes, PackageTooLarge
 from careledger.sealing import padme
 from careledger.sealing.keys import OVERHEAD, SealingKey, sealing_key_digest, unwrap, wrap
 
@@ -34,12 +34,13 @@ def open_package(key: SealingKey, package: bytes) -> bytes:
 
 
 def find_packages(keys: Sequence[SealingKey], packages: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Index and content of the packages that one of these keys opens; passes over all others."""
+    """Index and content of the packages that one of these keys opens; passes over all others, wrongly padded ones
+    too: anybody can seal to anybody."""
     for index, package in enumerate(packages):
         for key in keys:
             try:
                 content = open_package(key, package)
-            except CannotOpen:
+            except (CannotOpen, MalformedBytes):
                 continue
             yield index, content
             break

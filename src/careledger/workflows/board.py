@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from careledger.domain.errors import CareLedgerError, PartyNotFound
+from careledger.domain.errors import CareLedgerError, LedgerStale, PartyNotFound, StoreUnavailable
 from careledger.formats.digests import digest
 from careledger.formats.patients import Envelope
 from careledger.ports import Books
@@ -41,7 +41,8 @@ def read_board(
 ) -> int:
     """Hands every new envelope for one of these keys to ``take``, then remembers how far it read.
 
-    What ``take`` refuses (CareLedgerError) is passed over: anybody can post anything. Returns how many were taken.
+    What ``take`` refuses (CareLedgerError) is passed over: anybody can post anything. Where the ledger or a store is
+    not there to ask, it ends with that, and everything new is read again next time. Returns how many were taken.
     """
     mark = digest("board-reader", *(key.digest for key in keys))  # books may serve several readers
     row = books.get(POSITION, mark)
@@ -51,6 +52,8 @@ def read_board(
         try:
             take(envelope)
             taken += 1
+        except (LedgerStale, StoreUnavailable):
+            raise
         except CareLedgerError:
             continue
     books.put(POSITION, [(mark, reached.to_bytes(8, "big"))])

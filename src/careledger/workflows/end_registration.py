@@ -12,7 +12,7 @@ from careledger.domain.facts import Head
 from careledger.domain.parties import ControllerKind
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.epochs import own_statement, publish_statement
-from careledger.workflows.grant import STANDS, certificate_of, given_consents
+from careledger.workflows.grant import PREPARED, STANDS, certificate_of, given_consents
 from careledger.workflows.network import Network
 from careledger.workflows.register import IDENTITY, Identity
 from careledger.workflows.revoke import revoke
@@ -31,7 +31,7 @@ def leave(network: Network, holder: Holder, organisation: int) -> int:
     live = [
         certificate_of(given).owner
         for given in given_consents(holder)
-        if given.state == STANDS and certificate_of(given).grantee.organisation == organisation
+        if given.state in (PREPARED, STANDS) and certificate_of(given).grantee.organisation == organisation
     ]
     for owner in live:
         revoke(network, holder, owner)

@@ -9,11 +9,12 @@ the consent there and posts its package, it is only prepared.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Grantee, Permission, Purpose, Scope, Window
-from careledger.domain.errors import CannotExpress
+from careledger.domain.errors import CannotExpress, DigestMismatch, PartyNotFound, PartyNotVerified
 from careledger.domain.relaying import rounded
 from careledger.formats.patients import Certificate, Envelope, EpochKey, GivenConsent, GrantPackage, RecordKey
 from careledger.formats.scopes import grantee_form, scope_form
@@ -29,6 +30,8 @@ from careledger.workflows.two_hops import post, send_consent
 
 GIVEN = "given-consent"
 PREPARED, STANDS, REVOKED = "prepared", "given", "revoked"
+OWED = "epoch-owed"
+UNSENDABLE = (PartyNotFound, PartyNotVerified, DigestMismatch)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def grant(
 
     ``ready_made`` names a template that was taken unchanged; empty means that the patient named each category. For a
     scope of single handles, ``record_keys`` are those records' secrets and no epoch key is given. Raises
-    CannotExpress if viewing single handles lacks a key, PartyNotVerified, LedgerRefused.
+    CannotExpress if viewing single handles lacks a key, PackageTooLarge for too many of them, PartyNotVerified,
+    LedgerRefused.
     """
     _check_keys(scope, record_keys)
     organisation_key(network, grantee.organisation.number)
@@ -75,16 +79,29 @@ def grant(
     signed = sign(certificate, holder.controller, network.ledger.deployment)
     window = rounded(window, network.clock.now()) if network.gateway.relays else window
     given = GivenConsent(counter, signed, window.start, window.end, PREPARED, tuple(record_keys))
+    sealed_package(
+        network, holder, given, epoch_compartments(certificate)
+    )  # what cannot be sent is not given
     remember(holder, given)
     return _give(network, holder, given)
 
 
 def finish_grants(network: Network, holder: Holder) -> int:
-    """Goes on with what is prepared: after a crash, or on its way by another member; returns how many."""
-    waiting = [given for given in given_consents(holder) if given.state == PREPARED]
-    for given in waiting:
-        _give(network, holder, given)
-    return len(waiting)
+    """Goes on with what is prepared: after a crash, or on its way by another member; returns how many.
+
+    What has expired meanwhile is closed; what cannot be sealed to its grantee now stays prepared.
+    """
+    went_on = 0
+    for given in given_consents(holder):
+        if given.state != PREPARED:
+            continue
+        if given.end <= network.clock.now():
+            set_state(holder, given, OWED)
+            continue
+        with suppress(*UNSENDABLE):
+            _give(network, holder, given)
+            went_on += 1
+    return went_on
 
 
 def given_consents(holder: Holder) -> list[GivenConsent]:
@@ -106,6 +123,13 @@ def set_state(holder: Holder, given: GivenConsent, state: str) -> GivenConsent:
 
 def send_package(network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]) -> None:
     """Posts a package with the newest epoch keys of these compartments to the consent's grantee."""
+    post(network, sealed_package(network, holder, given, compartments))
+
+
+def sealed_package(
+    network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]
+) -> bytes:
+    """That package; raises PackageTooLarge, PartyNotFound, PartyNotVerified, DigestMismatch."""
     certificate = certificate_of(given)
     statement, signed_statement = own_statement(holder)
     keys = []
@@ -120,7 +144,16 @@ def send_package(network: Network, holder: Holder, given: GivenConsent, compartm
     )
     envelope = Envelope(GrantPackage.TYPE, sign(package, holder.controller, network.ledger.deployment), None)
     public = organisation_key(network, certificate.grantee.organisation)
-    post(network, seal_package(public, envelope.encode()))
+    return seal_package(public, envelope.encode())
+
+
+def send_newest(network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]) -> None:
+    """The same for a consent that stands. A grantee that nothing can be sealed to now, suspended for example, holds
+    up nobody: ``finish_grants`` sends its package later."""
+    try:
+        send_package(network, holder, given, compartments)
+    except UNSENDABLE:
+        set_state(holder, given, PREPARED)
 
 
 def epoch_compartments(certificate: Certificate) -> tuple[int, ...]:

@@ -3,13 +3,16 @@
 Order of effects: books, the new epochs at the custodians, packages for the remaining grantees, the ledger, books. A
 crash between leaves too few readers, never too many; ``revoke`` is repeated. Where other members relay, the custodians
 are told before the ledger, which shows it a few moments later (workflows.two_hops).
+
+Ending a consent waits for nobody: where new epochs cannot be made now, because too few custodians can be reached
+(nobody can deposit then either), it ends on the ledger at once and ``renew_expired`` makes them later.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from careledger.domain.errors import CannotExpress, CareLedgerError
+from careledger.domain.errors import CannotExpress, CareLedgerError, NotEnoughCustodians
 from careledger.domain.facts import Head
 from careledger.formats.patients import GivenConsent
 from careledger.formats.relaying import ConsentRevocation
@@ -17,12 +20,13 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.custody import Telling, tell
 from careledger.workflows.epochs import begin_epochs, own_statement
 from careledger.workflows.grant import (
+    OWED,
     REVOKED,
     STANDS,
     certificate_of,
     epoch_compartments,
     given_consents,
-    send_package,
+    send_newest,
     set_state,
 )
 from careledger.workflows.network import Network
@@ -37,10 +41,14 @@ def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
     given = find_given(holder, owner)
     certificate = certificate_of(given)
     turned = set(epoch_compartments(certificate))
-    begin_epochs(network, holder, sorted(turned))
-    _send_to_remaining(network, holder, given, turned)
+    state = REVOKED
+    try:
+        begin_epochs(network, holder, sorted(turned))
+        _send_to_remaining(network, holder, given, turned)
+    except NotEnoughCustodians:
+        state = OWED
     head = _enter(network, holder, given)
-    set_state(holder, given, REVOKED)
+    set_state(holder, given, state)
     return head
 
 
@@ -56,9 +64,13 @@ def _enter(network: Network, holder: Holder, given: GivenConsent) -> Head:
 
 
 def renew_expired(network: Network, holder: Holder) -> int:
-    """New epochs where a consent has expired since; returns how many consents were closed."""
+    """New epochs where a consent has expired since, or was revoked without; returns how many were closed."""
     now = network.clock.now()
-    over = [given for given in given_consents(holder) if given.state == STANDS and given.end <= now]
+    over = [
+        given
+        for given in given_consents(holder)
+        if given.state == OWED or (given.state == STANDS and given.end <= now)
+    ]
     for given in over:
         turned = set(epoch_compartments(certificate_of(given)))
         begin_epochs(network, holder, sorted(turned))
@@ -83,4 +95,4 @@ def _send_to_remaining(network: Network, holder: Holder, ended: GivenConsent, tu
             continue
         touched = turned & set(epoch_compartments(certificate_of(given)))
         if touched:
-            send_package(network, holder, given, sorted(touched))
+            send_newest(network, holder, given, sorted(touched))

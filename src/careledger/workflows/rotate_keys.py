@@ -19,12 +19,13 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import ALL, own_statement, publish_epoch, publish_statement
 from careledger.workflows.grant import (
+    PREPARED,
     STANDS,
     certificate_of,
     epoch_compartments,
     given_consents,
     remember,
-    send_package,
+    send_newest,
 )
 from careledger.workflows.network import Network
 
@@ -97,9 +98,10 @@ def _sign_anew(network: Network, holder: Holder, keep: Callable[[Certificate], b
     now = network.clock.now()
     for given in given_consents(holder):
         certificate = certificate_of(given)
-        if given.state != STANDS or given.end <= now or not keep(certificate):
+        if given.state not in (PREPARED, STANDS) or given.end <= now or not keep(certificate):
             continue
         signed = sign(certificate, holder.controller, network.ledger.deployment)
         renewed = replace(given, certificate=signed)
         remember(holder, renewed)
-        send_package(network, holder, renewed, epoch_compartments(certificate))
+        if given.state == STANDS:
+            send_newest(network, holder, renewed, epoch_compartments(certificate))

@@ -1,0 +1,459 @@
+"""Asking for access, granting it, using it, ending it: by sealed packages on the board and slots on the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
+from careledger.domain.errors import (
+    AccessRefused,
+    CannotExpress,
+    DigestMismatch,
+    LedgerStale,
+    PackageTooLarge,
+    PartyNotFound,
+    PartyNotVerified,
+    RecordNotFound,
+    SessionExpired,
+)
+from careledger.domain.parties import PartyId
+from careledger.formats.patients import AccessRequest, Envelope, RecordKey
+from careledger.formats.signatures import SigningKey
+from careledger.formats.signed import sign
+from careledger.sealing.grants import SIZES
+from careledger.sealing.keys import OVERHEAD, SealingKey, Secret, sealing_key_digest, wrap
+from careledger.workflows.actors import Holder, Session
+from careledger.workflows.board import post_package
+from careledger.workflows.custody import epoch_chain
+from careledger.workflows.disclose import disclose
+from careledger.workflows.epochs import own_statement
+from careledger.workflows.grant import Granted, finish_grants, given_consents, grant
+from careledger.workflows.received import epoch_keys, fetch_grants, grant_for, grants, known_statement
+from careledger.workflows.request_access import ANSWERED, answer, read_requests, request_access
+from careledger.workflows.revoke import renew_expired, revoke
+from careledger.workflows.rotate_keys import rotate
+from world import APPEND, DAY, DIAGNOSIS, GENERAL, VIEW, World, condition, texts, version
+
+ONE = (DIAGNOSIS,)
+SCOPE = Scope(frozenset(ONE), frozenset({VIEW}))
+
+
+def with_record(world: World) -> Holder:
+    """A patient who claimed a record with one diagnosis."""
+    holder = world.patient(compartments=ONE)
+    world.put(world.writer(), holder.alias, condition(world.doctor))
+    return world.claim(holder).holder
+
+
+def window(world: World, seconds: int = DAY) -> Window:
+    return Window(world.clock.now(), world.clock.now() + seconds)
+
+
+def organisation_grantee(number: int) -> Grantee:
+    return Grantee(GranteeKind.ORGANISATION, number, PartyId(number))
+
+
+def own_note(world: World, mine: Holder, text: str) -> None:
+    """The patient puts a record in."""
+    made = version({"resourceType": "Condition", "code": {"text": text}}, source="patient-reported")
+    world.put(world.own_writer(mine), mine.alias, made)
+
+
+# Asking ------------------------------------------------------------------------------------------
+
+
+def ask(world: World, session: Session, alias: bytes) -> AccessRequest:
+    statement = world.statement(alias)
+    return request_access(
+        world.network, session, statement, SCOPE, Purpose.TREAT, window(world), "second opinion"
+    )
+
+
+def test_a_request_reaches_the_patient_with_who_asks_for_what_and_why(world: World) -> None:
+    mine, other = with_record(world), world.claimed(compartments=())
+    made = ask(world, world.session(world.outsider), mine.alias)
+    assert read_requests(world.network, mine) == [made]
+    assert read_requests(world.network, mine) == [made]
+    assert (made.reader, made.employer, made.reason) == (
+        world.outsider.number,
+        world.clinic.number,
+        "second opinion",
+    )
+    assert read_requests(world.network, other) == []
+
+
+def test_a_registrar_sees_the_requests_of_each_unclaimed_patient_apart(world: World) -> None:
+    first, second = world.patient(compartments=()), world.patient(compartments=())
+    made = ask(world, world.session(world.outsider), first.alias)
+    assert read_requests(world.network, second) == []
+    assert read_requests(world.network, first) == [made]
+    assert read_requests(world.network, second) == []
+
+
+def test_granted_and_refused_are_all_that_the_asker_is_told(world: World) -> None:
+    mine = with_record(world)
+    session = world.session(world.outsider)
+    for outcome in ("granted", "refused"):
+        made = ask(world, session, mine.alias)
+        read_requests(world.network, mine)
+        answer(world.network, mine, made.id, outcome)
+        assert fetch_grants(world.network, world.clinic) == 1
+        told = world.clinic.books.get(ANSWERED, made.id)
+        assert told is not None
+        assert outcome.encode() in told
+        with pytest.raises(RecordNotFound):
+            answer(world.network, mine, made.id, outcome)
+    assert read_requests(world.network, mine) == []
+    with pytest.raises(AccessRefused):
+        world.read_by_consent(world.outsider, mine.alias)  # an answer is no consent
+
+
+def test_an_answer_that_is_not_the_patients_is_not_taken(world: World) -> None:
+    mine, other = with_record(world), world.claimed(compartments=())
+    made = ask(world, world.session(world.outsider), mine.alias)
+    other.books.put("access-request", [(made.id, made.encode())])
+    answer(world.network, other, made.id, "granted")
+    assert fetch_grants(world.network, world.clinic) == 0
+    assert world.clinic.books.get(ANSWERED, made.id) is None
+
+
+@pytest.mark.parametrize("forged", ["session key", "another post", "another employer", "no session"])
+def test_a_request_that_its_post_did_not_make_is_passed_over(world: World, forged: str) -> None:
+    mine = with_record(world)
+    session, statement = world.session(world.outsider), world.statement(mine.alias)
+    made = AccessRequest(
+        bytes(16), mine.alias, world.outsider.number, world.clinic.number, ask(world, session, mine.alias).scope,
+        "TREAT", 0, 1, "", world.clock.now(),
+    )  # fmt: skip
+    assert len(read_requests(world.network, mine)) == 1
+    changed = {"another post": {"reader": world.doctor.number}, "another employer": {"employer": 50}}
+    request = replace(made, **changed.get(forged, {}))
+    key = SigningKey.random() if forged == "session key" else session.key
+    proof = None if forged == "no session" else session.proof.statement
+    envelope = Envelope(AccessRequest.TYPE, sign(request, key, world.ledger.deployment), proof)
+    post_package(world.network, statement.sealing_key, envelope)
+    assert len(read_requests(world.network, mine)) == 1
+    honest = Envelope(
+        AccessRequest.TYPE, sign(made, session.key, world.ledger.deployment), session.proof.statement
+    )
+    post_package(world.network, statement.sealing_key, honest)
+    assert len(read_requests(world.network, mine)) == 2
+
+
+def test_a_session_that_is_over_asks_for_nothing_and_a_suspended_posts_request_is_passed_over(
+    world: World,
+) -> None:
+    mine = with_record(world)
+    session = world.session(world.outsider, seconds=60)
+    ask(world, session, mine.alias)
+    officer = world.officers[0]
+    world.ledger.suspend(world.clinic.number, officer.key, officer.post)
+    assert read_requests(world.network, mine) == []
+    world.clock.advance(60)
+    with pytest.raises(SessionExpired):
+        ask(world, session, mine.alias)
+
+
+# The board ---------------------------------------------------------------------------------------
+
+
+def test_a_package_that_is_wrongly_padded_keeps_nobody_from_reading_the_board(world: World) -> None:
+    mine = with_record(world)
+    public = world.clinic.sealing.public
+    spoiled = wrap(public, b"\xff" * (SIZES[0] - OVERHEAD), "grant-package", sealing_key_digest(public))
+    assert len(spoiled) == SIZES[0]
+    world.board.post(spoiled)
+    world.grant(mine, world.outsider)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+
+
+def test_a_package_that_came_while_the_ledger_was_away_is_read_later(world: World) -> None:
+    mine = with_record(world)
+    world.grant(mine, world.outsider)
+
+    class Away:
+        deployment = world.ledger.deployment
+
+        def fresh_head(self) -> Any:
+            raise LedgerStale()
+
+    with pytest.raises(LedgerStale):
+        fetch_grants(replace(world.network, ledger=Away()), world.clinic)  # type: ignore[arg-type]
+    assert fetch_grants(world.network, world.clinic) == 1
+    assert fetch_grants(world.network, world.clinic) == 0
+
+
+def test_an_organisation_opens_its_own_packages_and_no_others(world: World) -> None:
+    mine = with_record(world)
+    world.grant(mine, world.outsider)
+    assert fetch_grants(world.network, world.pharmacy) == 0
+    assert fetch_grants(world.network, world.clinic) == 1
+    assert [each.alias for each in grants(world.clinic)] == [mine.alias]
+    assert known_statement(world.clinic, mine.alias) == own_statement(mine)[0]
+    assert grants(world.pharmacy) == []
+    assert {len(package) for package in world.board.since(0)[1]} <= set(SIZES)
+
+
+def test_a_key_that_the_ledger_does_not_know_is_sealed_to_by_nobody(world: World) -> None:
+    mine = with_record(world)
+    honest = world.clinic.sealing.public
+    world.board.publish_key(world.clinic.number, SealingKey.random().public)
+    with pytest.raises(DigestMismatch):
+        world.grant(mine, world.outsider)
+    assert given_consents(mine) == []
+    world.board.publish_key(world.clinic.number, honest)
+    world.grant(mine, world.outsider)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+
+
+def test_a_package_that_another_key_signed_or_that_names_another_organisation_is_not_taken(
+    world: World,
+) -> None:
+    mine = with_record(world)
+    granted = world.grant(mine, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    package = grants(world.clinic)[0].package
+    deployment = world.ledger.deployment
+    for key, organisation in ((SigningKey.random(), world.clinic), (mine.controller, world.pharmacy)):
+        envelope = Envelope(package.TYPE, sign(package, key, deployment), None)
+        post_package(world.network, organisation.sealing.public, envelope)
+        assert fetch_grants(world.network, organisation) == 0
+    assert grants(world.pharmacy) == []
+    again = Envelope(package.TYPE, sign(package, mine.controller, deployment), None)
+    post_package(world.network, world.clinic.sealing.public, again)
+    assert fetch_grants(world.network, world.clinic) == 1
+    assert [each.certificate.owner for each in grants(world.clinic)] == [granted.owner]
+
+
+def test_a_package_of_the_former_controller_is_not_taken(world: World) -> None:
+    mine = with_record(world)
+    world.grant(mine, world.outsider)
+    rotated = rotate(world.network, mine, keep=lambda certificate: False)
+    assert fetch_grants(world.network, world.clinic) == 0
+    with pytest.raises(AccessRefused):
+        world.read_by_consent(world.outsider, mine.alias)
+    world.grant(rotated, world.outsider)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+
+
+# Granting ----------------------------------------------------------------------------------------
+
+
+def test_a_post_reads_in_its_window_and_a_colleague_or_a_second_later_does_not(world: World) -> None:
+    mine = with_record(world)
+    world.grant(mine, world.outsider, seconds=3600)
+    colleague = world.staff(world.clinic, 62)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+    with pytest.raises(AccessRefused, match="other-grantee"):
+        world.read_by_consent(colleague, mine.alias)
+    world.clock.advance(3599)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+    world.clock.advance(1)
+    with pytest.raises(AccessRefused, match="consent-expired"):
+        world.read_by_consent(world.outsider, mine.alias)
+
+
+def test_a_consent_to_an_organisation_is_used_by_any_of_its_posts_and_by_no_other(world: World) -> None:
+    mine = with_record(world)
+    grantee = organisation_grantee(world.clinic.number)
+    grant(world.network, mine, grantee, SCOPE, Purpose.TREAT, window(world))
+    for post in (world.outsider, world.staff(world.clinic, 62)):
+        assert texts(world.read_by_consent(post, mine.alias)) == ["asthma"]
+    with pytest.raises(AccessRefused, match="no-consent"):
+        world.read_by_consent(world.pharmacist, mine.alias)
+
+
+def test_each_consent_has_a_one_time_key_and_salt_of_its_own(world: World) -> None:
+    mine = with_record(world)
+    made = [world.grant(mine, world.outsider) for _ in range(3)]
+    made.append(world.grant(mine.fresh(), world.doctor))
+    assert len({each.owner for each in made}) == len({each.commitment for each in made}) == 4
+    assert len({each.certificate.salt for each in made}) == 4
+    assert mine.controller.address not in {each.owner for each in made}
+    assert [given.counter for given in given_consents(mine)] == [0, 1, 2, 3]
+
+
+def test_two_unclaimed_patients_consents_do_not_touch_each_other(world: World) -> None:
+    first, second = world.patient(compartments=ONE), world.patient(compartments=ONE)
+    given = [world.grant(each, world.outsider, seconds=20 * DAY) for each in (first, second)]
+    assert [len(given_consents(each)) for each in (first, second)] == [1, 1]
+    revoke(world.network, first, given[0].owner)
+    with pytest.raises(CannotExpress):
+        revoke(world.network, first, given[1].owner)
+    assert [each.state for each in given_consents(second)] == ["given"]
+
+
+def test_single_records_need_their_keys_and_more_than_a_package_holds_is_not_given(world: World) -> None:
+    mine = with_record(world)
+    [record] = world.read_own(mine).records
+    scope = replace(SCOPE, handles=frozenset({record.handle}))
+    grantee = organisation_grantee(world.clinic.number)
+
+    def give(scope: Scope, *keys: RecordKey) -> Granted:
+        return grant(world.network, mine, grantee, scope, Purpose.TREAT, window(world), keys)
+
+    with pytest.raises(CannotExpress, match="need their record keys"):
+        give(scope)
+    key = RecordKey(record.handle, DIAGNOSIS.number, record.secret.reveal())
+    with pytest.raises(CannotExpress, match="not named"):
+        give(replace(scope, compartments=frozenset({GENERAL})), key)
+    many = [RecordKey(number.to_bytes(32, "big"), DIAGNOSIS.number, bytes(32)) for number in range(900)]
+    with pytest.raises(PackageTooLarge):
+        give(replace(scope, handles=frozenset(each.handle for each in many)), *many)
+    assert given_consents(mine) == []
+    with pytest.raises(CannotExpress):
+        disclose(world.network, mine, grantee, [], Purpose.TREAT, window(world))
+    give(scope, key)
+    assert finish_grants(world.network, mine) == 0
+    assert texts(world.read_by_consent(world.outsider, mine.alias, handles=[record.handle])) == ["asthma"]
+
+
+def test_a_disclosed_version_is_read_and_neither_others_nor_the_next_version(world: World) -> None:
+    mine = with_record(world)
+    own_note(world, mine, "gout")
+    shown, hidden = world.read_own(mine).records
+    grantee = organisation_grantee(world.clinic.number)
+    made = disclose(world.network, mine, grantee, [shown], Purpose.TREAT, window(world))
+    read = world.read_by_consent(world.outsider, mine.alias, handles=[shown.handle])
+    assert texts(read) == ["asthma"]
+    with pytest.raises(AccessRefused):
+        world.read_by_consent(world.outsider, mine.alias, handles=[hidden.handle])
+    assert epoch_keys(world.clinic, made.certificate) == []
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+
+
+def test_a_consent_to_append_gives_no_key(world: World) -> None:
+    mine = with_record(world)
+    made = world.grant(mine, world.outsider, permissions=(APPEND,))
+    fetch_grants(world.network, world.clinic)
+    assert epoch_keys(world.clinic, made.certificate) == []
+    with pytest.raises(AccessRefused):
+        world.read_by_consent(world.outsider, mine.alias)
+    viewing = world.grant(mine, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    assert [key.compartment for key in epoch_keys(world.clinic, viewing.certificate)] == [DIAGNOSIS.number]
+
+
+def test_nobody_unregistered_or_suspended_is_granted_anything(world: World) -> None:
+    mine = with_record(world)
+    with pytest.raises(PartyNotFound):
+        grant(world.network, mine, organisation_grantee(4711), SCOPE, Purpose.TREAT, window(world))
+    pending = world.organisation(80, verify=False)
+    with pytest.raises(PartyNotVerified):
+        grant(world.network, mine, organisation_grantee(pending.number), SCOPE, Purpose.TREAT, window(world))
+    assert given_consents(mine) == []
+
+
+def test_what_a_crash_left_prepared_is_closed_when_its_time_is_over(world: World) -> None:
+    mine = with_record(world)
+
+    class Board:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.board, name)
+
+        def post(self, package: bytes) -> None:
+            raise LedgerStale()
+
+    network = replace(world.network, board=Board())  # type: ignore[arg-type]
+    grantee = organisation_grantee(world.clinic.number)
+    for seconds in (3600, DAY):
+        with pytest.raises(LedgerStale):
+            grant(network, mine, grantee, SCOPE, Purpose.TREAT, window(world, seconds))
+    assert [each.state for each in given_consents(mine)] == ["prepared", "prepared"]
+    world.clock.advance(3600)
+    assert finish_grants(world.network, mine) == 1
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+    assert renew_expired(world.network, mine) == 1
+
+
+# Ending ------------------------------------------------------------------------------------------
+
+
+def test_who_is_revoked_gets_no_new_key_and_who_stays_reads_on(world: World) -> None:
+    mine = with_record(world)
+    ended = world.grant(mine, world.outsider)
+    world.grant(mine, world.doctor)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+    revoke(world.network, mine, ended.owner)
+    own_note(world, mine, "gout")
+    assert texts(world.read_by_consent(world.doctor, mine.alias)) == ["asthma", "gout"]
+    with pytest.raises(AccessRefused, match="consent-revoked"):
+        world.read_by_consent(world.outsider, mine.alias)
+    newest, _ = epoch_chain(world.network, world.statement(mine.alias), DIAGNOSIS.number)[0]
+    held = {SealingKey(Secret(key.seed)).public for key in epoch_keys(world.clinic, ended.certificate)}
+    assert held
+    assert newest.public_key not in held
+
+
+def test_one_who_never_gave_a_consent_cannot_end_it(world: World) -> None:
+    mine, other = with_record(world), world.claimed(compartments=ONE)
+    made = world.grant(mine, world.outsider)
+    with pytest.raises(CannotExpress):
+        revoke(world.network, other, made.owner)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+
+
+def test_a_suspended_grantee_does_not_keep_anothers_consent_alive(world: World) -> None:
+    mine = with_record(world)
+    world.grant(mine, world.outsider)
+    ended = world.grant(mine, world.doctor)
+    officer = world.officers[0]
+    world.ledger.suspend(world.clinic.number, officer.key, officer.post)
+    revoke(world.network, mine, ended.owner)
+    with pytest.raises(AccessRefused, match="consent-revoked"):
+        world.read_by_consent(world.doctor, mine.alias)
+    own_note(world, mine, "gout")
+    assert finish_grants(world.network, mine) == 0
+    world.ledger.reinstate(world.clinic.number, officer.key, officer.post)
+    assert finish_grants(world.network, mine) == 1
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma", "gout"]
+
+
+def test_a_consent_ends_at_once_while_custodians_are_away_and_the_epoch_turns_later(world: World) -> None:
+    mine = with_record(world)
+    made = world.grant(mine, world.outsider)
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+    listed = own_statement(mine)[0].custodians
+    gone = {number: world.links.pop(number) for number in listed[3:]}
+    revoke(world.network, mine, made.owner)
+    with pytest.raises(AccessRefused, match="consent-revoked"):
+        world.read_by_consent(world.outsider, mine.alias)
+    world.links.update(gone)
+    before = len(epoch_chain(world.network, world.statement(mine.alias), DIAGNOSIS.number))
+    assert renew_expired(world.network, mine) == 1
+    assert renew_expired(world.network, mine) == 0
+    assert len(epoch_chain(world.network, world.statement(mine.alias), DIAGNOSIS.number)) == before + 1
+
+
+def test_after_an_expiry_the_agent_turns_the_epoch_once_and_those_who_stay_read_on(world: World) -> None:
+    mine = with_record(world)
+    short = world.grant(mine, world.outsider, seconds=3600)
+    world.grant(mine, world.doctor, seconds=7 * DAY)
+    assert renew_expired(world.network, mine) == 0
+    world.clock.advance(3600)
+    assert renew_expired(world.network, mine) == 1
+    assert renew_expired(world.network, mine) == 0
+    own_note(world, mine, "gout")
+    assert texts(world.read_by_consent(world.doctor, mine.alias)) == ["asthma", "gout"]
+    fetch_grants(world.network, world.clinic)
+    newest, _ = epoch_chain(world.network, world.statement(mine.alias), DIAGNOSIS.number)[0]
+    assert newest.number not in {key.number for key in epoch_keys(world.clinic, short.certificate)}
+    with pytest.raises(AccessRefused, match="consent-expired"):
+        world.read_by_consent(world.outsider, mine.alias)
+
+
+def test_the_newest_grant_for_a_purpose_is_used_and_another_purpose_has_none(world: World) -> None:
+    mine = with_record(world)
+    world.grant(mine, world.outsider)
+    world.clock.advance(60)
+    second = world.grant(mine, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    assert grant_for(world.clinic, mine.alias, "TREAT").certificate.owner == second.owner
+    assert grant_for(world.clinic, mine.alias, "TREAT", DIAGNOSIS.number).certificate.owner == second.owner
+    with pytest.raises(AccessRefused, match="no-consent"):
+        grant_for(world.clinic, mine.alias, "DISPENSE")
+    with pytest.raises(AccessRefused, match="no-consent"):
+        grant_for(world.clinic, mine.alias, "TREAT", GENERAL.number)
