@@ -10,7 +10,18 @@ from pathlib import Path
 
 from careledger.formats.schema import Message
 
-MODULES = ("signed", "patients", "releases", "deposits", "custody", "bodies", "proofs", "keyring", "persons", "relaying")
+MODULES = (
+    "signed",
+    "patients",
+    "releases",
+    "deposits",
+    "custody",
+    "bodies",
+    "proofs",
+    "keyring",
+    "persons",
+    "relaying",
+)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "formats.md"
 START, END = "<!-- messages -->", "<!-- /messages -->"
 

@@ -19,7 +19,18 @@ from careledger.formats.schema import Message
 from careledger.formats.signatures import ORDER, SigningKey
 from careledger.formats.signed import deployment_id, sign, statement_digest
 
-MODULES = ("signed", "patients", "releases", "deposits", "custody", "bodies", "proofs", "keyring", "persons", "relaying")
+MODULES = (
+    "signed",
+    "patients",
+    "releases",
+    "deposits",
+    "custody",
+    "bodies",
+    "proofs",
+    "keyring",
+    "persons",
+    "relaying",
+)
 FILE = Path(__file__).with_name("messages.json")
 KEY = SigningKey(bytes(31) + b"\x07")
 DEPLOYMENT = deployment_id(20261, bytes(range(20)))

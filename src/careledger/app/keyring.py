@@ -120,7 +120,7 @@ class Keyring:
             keys = PatientKeysFile.decode(_read(folder / KEYS))
             if label in (keys.label, keys.alias.hex()[:16]):
                 return keys.alias, Phrase(Secret(keys.entropy)), self._open_books(folder, keys.books)
-        raise PatientNotFound(label=label)
+        raise PatientNotFound()
 
     def patients(self) -> list[str]:
         """The labels of the patients of this device."""

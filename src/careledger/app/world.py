@@ -23,7 +23,7 @@ from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
 from careledger.app.processes import Processes
 from careledger.app.settings import Settings
-from careledger.domain.errors import SettingsRefused
+from careledger.domain.errors import CareLedgerError, SettingsRefused
 from careledger.domain.parties import Role
 from careledger.formats.digests import digest
 from careledger.formats.signatures import SigningKey
@@ -144,9 +144,17 @@ def open_world(folder: Path, clock: Clock | None = None) -> World:
     settings = settings_file.load(folder)
     clock = clock or SystemClock()
     ledger = open_ledger(folder / "ledger", settings.chain_id, clock)
-    world = _world(folder, settings, clock, ledger, Keyring(folder))
-    for number in custodian_numbers(folder):
-        world.open_custodian(number)
+    try:
+        world = _world(folder, settings, clock, ledger, Keyring(folder))
+    except CareLedgerError:
+        ledger.close()
+        raise
+    try:
+        for number in custodian_numbers(folder):
+            world.open_custodian(number)
+    except CareLedgerError:
+        world.close()
+        raise
     return world
 
 

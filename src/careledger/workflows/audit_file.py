@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 
 from careledger.domain.errors import CareLedgerError, ProofRefused
 from careledger.formats.custody import AttestedFact, FactQuestion
 from careledger.formats.digests import uint
 from careledger.formats.proofs import AnchoredIn
-from careledger.formats.signed import Signed
+from careledger.formats.signed import Signed, open_signed
 from careledger.proofs.bundle import audit_file
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
 from careledger.workflows.audit import Log, known_claims, log_key
+from careledger.workflows.custody import custodian_facts
 from careledger.workflows.network import Network
 
 
@@ -34,18 +36,25 @@ def completeness_file(network: Network, holder: Holder, log: Log) -> bytes:
 
 
 def attest(network: Network, question: str, subject: bytes) -> AnchoredIn:
-    """A ledger fact in the words of every custodian that sees the same block; raises ProofRefused for none."""
-    head = network.ledger.fresh_head().head
-    asked = FactQuestion(question, subject, secrets.token_bytes(16)).encode()
-    words = []
+    """A ledger fact in the words of every custodian that saw it as it stands; raises ProofRefused for none.
+
+    Only words that the ledger's custodian signed count, and only those that most of them agree on.
+    """
+    view, nonce = network.ledger.fresh_head(), secrets.token_bytes(16)
+    asked = FactQuestion(question, subject, nonce).encode()
+    said: dict[bytes, list[Signed]] = defaultdict(list)
     for link in network.custodians.values():
         try:
             signed = Signed.decode(link.call("attest", asked))
-            said = AttestedFact.decode(signed.body)
+            signer = custodian_facts(view, link.party).signer
+            fact = open_signed(AttestedFact, signed, signer, network.ledger.deployment)
         except CareLedgerError:
             continue
-        if (said.block_number, said.block_hash) == (head.number, head.hash) and said.fact:
-            words.append(signed)
-    if not words:
+        answers = (fact.question, fact.subject, fact.nonce) == (question, subject, nonce)
+        seen = (fact.block_number, fact.block_hash) == (view.head.number, view.head.hash)
+        if answers and seen and fact.custodian == link.party and fact.fact:
+            said[fact.fact].append(signed)
+    if not said:
         raise ProofRefused(why="no custodian attests this")
-    return AnchoredIn(network.ledger.deployment, head.number, head.hash, tuple(words))
+    words = max(said.values(), key=len)
+    return AnchoredIn(network.ledger.deployment, view.head.number, view.head.hash, tuple(words))

@@ -61,4 +61,7 @@ def demo(folder: Path, screen: Screen, processes: bool = False, patients: int = 
     )
     for command in ("show", 'show "Velvet Botsford"', 'audit "Velvet Botsford"', "verify", "chain head"):
         screen.says(f"  careledger {command} --data {folder}")
+    screen.says(
+        "(audit ends with code 1 here, as it should: the lost custodian's log cannot be proved any more.)"
+    )
     return not failed
