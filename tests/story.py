@@ -48,6 +48,12 @@ CUSTODIANS = {
     "Birch": Role.HOSPITAL,
     "Cedar": Role.CENTRE,
 }
+STAFF = {
+    "clerk": ("City", Role.NURSE),
+    "Dr City": ("City", Role.DOCTOR),
+    "Dr Lake": ("Lakeside", Role.DOCTOR),
+    "Dr Stay": ("Delta", Role.DOCTOR),
+}
 SAMPLE = "Jules135_Schmitt836"
 
 # Marked words: wherever one of them turns up outside its owner's walls, something leaked.
@@ -141,12 +147,7 @@ def tell(folder: Path) -> Story:
     for label, role in (ORGANISATIONS | CUSTODIANS).items():
         story.organisations[label] = _organisation(world, label, role, officers[0])
     world.ledger.enact_matrix(2, [(each.number, each.key) for each in officers])
-    for label, employer, role in (
-        ("clerk", "City", Role.NURSE),
-        ("Dr City", "City", Role.DOCTOR),
-        ("Dr Lake", "Lakeside", Role.DOCTOR),
-        ("Dr Stay", "Delta", Role.DOCTOR),
-    ):
+    for label, (employer, role) in STAFF.items():
         made = world.keyring.new_staff(story.organisations[employer], label, {role})
         register.post(world.network, made, {role}, LICENCE)
         story.staff[label] = made
@@ -160,6 +161,17 @@ def copied(told: Story, folder: Path) -> Story:
     shutil.copytree(told.folder, folder)
     made = replace(told, world=directory.open_world(folder))
     made.find_everybody()
+    return made
+
+
+def everybody(folder: Path) -> Story:
+    """The story's people found in a directory alone, as another process finds them."""
+    made = Story(directory.open_world(folder), staff=dict.fromkeys(STAFF))  # type: ignore[arg-type]
+    made.find_everybody()
+    for label in ("adam", "berta"):
+        alias, phrase, _ = made.world.keyring.patient(label)
+        setattr(made, label, alias)
+        made.phrases[alias] = phrase
     return made
 
 
