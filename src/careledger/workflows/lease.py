@@ -1,6 +1,7 @@
 """A lease: what one release opened, kept in memory for at most fifteen minutes and checked at every look.
 
-Nothing of it is durable. Revocation, expiry, the session's end and a lost standing drop everything at once.
+Nothing of it is durable. Revocation, expiry, the session's end, a lost standing and the end of what it was opened by
+(a claim ends the registrar's rule, an emergency's time its entry) drop everything at once.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from careledger.domain.categories import Compartment
-from careledger.domain.errors import AccessRefused
-from careledger.domain.parties import Status
+from careledger.domain.consents import GranteeKind
+from careledger.domain.errors import AccessRefused, CareLedgerError
+from careledger.domain.parties import ControllerKind, PartyId, Status
 from careledger.domain.questions import LONGEST_LEASE
-from careledger.domain.reasons import Rule
+from careledger.domain.reading import consent_misses
+from careledger.domain.reasons import Reason, Rule
 from careledger.formats.patients import AliasStatement
+from careledger.formats.releases import SessionStatement
+from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Session
 from careledger.workflows.asking import Access
-from careledger.workflows.judging import consent_at
+from careledger.workflows.judging import consent_at, patient_at, post_at
 from careledger.workflows.network import Network
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
-
-STILL = {"active"}
 
 
 @dataclass(repr=False)
@@ -30,16 +33,18 @@ class Lease:
 
     session: Session
     access: Access
+    statement: AliasStatement
     until: int
     retrieved: Retrieved
     shown: set[bytes] = field(default_factory=set)
     closed: bool = False
 
     def records(self, network: Network, compartments: Iterable[Compartment] | None = None) -> list[Record]:
-        """What the lease opens, checked at the head now; raises AccessRefused and drops all once it is over."""
+        """What the lease opens, checked at the head now; raises AccessRefused (SignatureRefused once the
+        post's key was rotated, what the ledger raises if it cannot be asked) and drops all once it is over."""
         try:
             self._check(network)
-        except AccessRefused:
+        except CareLedgerError:
             self.close()
             raise
         wanted = None if compartments is None else set(compartments)
@@ -56,19 +61,36 @@ class Lease:
         view = network.ledger.fresh_head()
         now = max(network.clock.now(), view.head.time)
         if self.closed or now >= self.until or now >= self.session.until:
-            raise AccessRefused(reason="lease-over")
-        post = view.party(self.session.staff.number)
-        if post is None or post.standing is not Status.VERIFIED:
-            raise AccessRefused(reason="reader-not-verified")
-        if self.access.certificate is not None:
-            self._check_consent(network, view, now)
+            raise AccessRefused(reason=Reason.LEASE_OVER.code)
+        facts = view.party(self.session.staff.number)
+        if facts is None or facts.standing is not Status.VERIFIED:
+            raise AccessRefused(reason=Reason.READER_NOT_VERIFIED.code)
+        open_signed(
+            SessionStatement, self.session.proof.statement, facts.controller, network.ledger.deployment
+        )
+        refusal = self._ground_misses(network, view, now)
+        if refusal is not None:
+            raise AccessRefused(reason=refusal.code)
 
-    def _check_consent(self, network: Network, view: LedgerView, now: int) -> None:
-        assert self.access.certificate is not None
-        consent = consent_at(view, self.access.certificate, network.ledger.deployment)
-        state = consent.state(now).code
-        if state not in STILL or not consent.by_present_controller:
-            raise AccessRefused(reason=f"consent-{state}")
+    def _ground_misses(self, network: Network, view: LedgerView, now: int) -> Reason | None:
+        """Why what the lease was opened by does not hold any more, or None if it does."""
+        access, patient = self.access, patient_at(view, self.statement.alias, self.statement.registrar)
+        if patient.controller in (ControllerKind.NOBODY, ControllerKind.UNKNOWN):
+            return Reason.NOBODY_CONTROLS
+        match access.rule:
+            case Rule.CONSENT if access.certificate is not None:
+                consent = consent_at(view, access.certificate, network.ledger.deployment)
+                team = consent.grantee.number if consent.grantee.kind is GranteeKind.TEAM else 0
+                return consent_misses(consent, patient, post_at(view, access.reader, team), now)
+            case Rule.REGISTRAR if patient.claimed:
+                return Reason.CLAIMED
+            case Rule.REGISTRAR if patient.registrar != PartyId(access.employer):
+                return Reason.NOT_THE_REGISTRAR
+            case Rule.BREAK_GLASS:
+                entry = view.break_glass(access.entry)
+                return None if entry is not None and now < entry.until else Reason.BREAK_GLASS_OVER
+            case _:
+                return None
 
 
 def open_lease(
@@ -79,9 +101,13 @@ def open_lease(
     compartments: Iterable[Compartment],
     seconds: int = LONGEST_LEASE,
 ) -> Lease:
-    """One release of named categories, kept for a time; raises what ``retrieve`` raises, AccessRefused for ``own``."""
-    if access.rule is Rule.OWN:
-        raise AccessRefused(reason="no-lease")
-    session.check(network.clock.now())
-    until = network.clock.now() + min(seconds, LONGEST_LEASE)
-    return Lease(session, access, until, retrieve(network, access, statement, compartments))
+    """One release of named categories, kept for a time.
+
+    Raises what ``retrieve`` raises, and AccessRefused for ``own`` or for what another session asks.
+    """
+    if access.rule is Rule.OWN or access.session != session.digest:
+        raise AccessRefused(reason=Reason.NO_LEASE.code)
+    now = max(network.clock.now(), network.ledger.fresh_head().head.time)
+    session.check(now)
+    until = now + min(seconds, LONGEST_LEASE)
+    return Lease(session, access, statement, until, retrieve(network, access, statement, compartments))
