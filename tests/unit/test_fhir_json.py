@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from careledger.fhir.canonical import canonical, canonical_of, content_digest
@@ -88,3 +90,15 @@ def test_nesting_is_bounded_where_it_is_deep_and_where_it_is_absurd(shape: str) 
     assert why(nested(MOST_DEPTH + 1))[1] == f"nested deeper than {MOST_DEPTH}"
     assert why(nested(100_000))[1] == f"nested deeper than {MOST_DEPTH}"
     assert why((shape * 1_000_000).encode())[1] == f"nested deeper than {MOST_DEPTH}"
+
+
+def test_nesting_is_bounded_even_where_python_s_own_limit_is_not() -> None:
+    """EELS raises the recursion limit of the whole process; json would overrun the stack before it."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 100_000))
+    try:
+        assert why(b"[" * 1_000_000)[1] == f"nested deeper than {MOST_DEPTH}"
+        assert why(b'["' + b"[" * 1_000_000)[1] != f"nested deeper than {MOST_DEPTH}"
+        assert read(b'["' + b"[" * 1_000 + b'"]')
+    finally:
+        sys.setrecursionlimit(before)

@@ -75,6 +75,14 @@ def test_cbor_outside_the_subset_is_refused(case: dict[str, str]) -> None:
         cbor.decode(bytes.fromhex(case["encoding"]))
 
 
+@pytest.mark.parametrize("depth", [17, 401, 100_000])
+def test_cbor_nested_deeper_than_the_format_or_the_decoder_allows_is_refused(depth: int) -> None:
+    assert cbor.decode(b"\x81" * 16 + b"\x00")
+    for decode in (cbor.decode, Signed.decode):
+        with pytest.raises(MalformedBytes):
+            decode(b"\x81" * depth + b"\x00")
+
+
 def test_frames_and_the_deployment_id_are_those_of_the_vectors() -> None:
     assert framed("vector", b"", b"\x01", b"two").hex() == VECTORS["framed"]
     assert digest("vector", b"", b"\x01", b"two").hex() == VECTORS["digest"]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 Resource = dict[str, Any]
@@ -32,6 +33,9 @@ BUNDLE_NAMES = frozenset(  # names that say nothing of a person, wherever they s
         "link",
     }
 )
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
+_NO_BRACKET = re.compile(r"[^][{}]+")
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -160,15 +164,27 @@ def _check_number(value: Number) -> None:
 
 
 def decoded(data: bytes) -> str:
-    """The text of UTF-8 bytes; raises Flaw for other bytes, a byte order mark, or too many."""
+    """The text of UTF-8 bytes; raises Flaw for other bytes, a byte order mark, too many, or absurd nesting."""
     if len(data) > MOST_BYTES:
         raise Flaw(f"more than {MOST_BYTES} bytes")
     if data.startswith(b"\xef\xbb\xbf"):
         raise Flaw("a byte order mark before the text")
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Flaw(f"not UTF-8 at byte {error.start}") from None
+    _check_depth(text)
+    return text
+
+
+def _check_depth(text: str) -> None:
+    """Raises Flaw for brackets so deep that json's recursion might overrun the stack.
+
+    Python's own limit does not guard it: EELS raises that limit for the whole process.
+    """
+    brackets = _NO_BRACKET.sub("", _TEXT.sub("", text))
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > 2 * MOST_DEPTH:
+        raise Flaw(f"nested deeper than {MOST_DEPTH}")
 
 
 def read(data: bytes) -> Any:
@@ -194,8 +210,6 @@ class Cursor:
             made, self.at = _DECODER.raw_decode(self.text, self.at)
         except json.JSONDecodeError as error:
             raise self.flaw(error.msg, error.pos) from None
-        except RecursionError:
-            raise Flaw(f"nested deeper than {MOST_DEPTH}") from None
         return made
 
     def members(self, inner: Callable[[str], Any]) -> dict[str, Any]:

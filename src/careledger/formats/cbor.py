@@ -61,7 +61,15 @@ def decode_declared(data: bytes) -> Any:
     try:
         value = cbor2.loads(data)
         again = encode_declared(value)
-    except (ValueError, RecursionError, OverflowError, MemoryError, EOFError, TypeError) as error:
+    except (
+        cbor2.CBORError,
+        ValueError,
+        RecursionError,
+        OverflowError,
+        MemoryError,
+        EOFError,
+        TypeError,
+    ) as error:
         raise MalformedBytes(why=type(error).__name__) from None
     if again != data:
         raise MalformedBytes(why="encoding is not deterministic")

@@ -52,11 +52,7 @@ def decode_dag_cbor(data: bytes) -> Any:
     try:
         value = cbor2.loads(data)
         again = cbor2.dumps(value, canonical=True)
-    except Exception as error:
-        if not isinstance(
-            error, ValueError | TypeError | EOFError | RecursionError | OverflowError | MemoryError
-        ):
-            raise
+    except (cbor2.CBORError, ValueError, TypeError, EOFError, RecursionError, OverflowError, MemoryError):
         raise MalformedBytes(why="not dag-cbor") from None
     if again != data:
         raise MalformedBytes(why="not the one encoding in dag-cbor")
