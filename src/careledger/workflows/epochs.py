@@ -34,6 +34,7 @@ from careledger.workflows.network import Network
 
 ALL = tuple(Compartment(category, sensitivity).number for category in Category for sensitivity in Sensitivity)
 STATEMENT = "alias-statement"
+EMERGENCIES = "named-for-emergencies"
 UNTOLD = "untold-statement"
 
 
@@ -105,6 +106,26 @@ def enrol_at(network: Network, holder: Holder, signed: Signed, number: int) -> b
     return True
 
 
+def escrowed(holder: Holder, statement: AliasStatement, compartment: int) -> bool:
+    """Whether new batches of a compartment are left in escrow for emergencies.
+
+    As the alias statement says; restricted compartments only where they were named by ``name_for_emergencies``.
+    """
+    if Compartment.numbered(compartment).sensitivity is Sensitivity.NORMAL:
+        return statement.escrow
+    return statement.escrow and holder.books.get(EMERGENCIES, holder.alias + uint(compartment, 2)) is not None
+
+
+def name_for_emergencies(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
+    """From now on these restricted compartments are in escrow too: named durably, then new epochs that say so.
+
+    What was deposited before stays out of it.
+    """
+    named = list(compartments)
+    holder.books.put(EMERGENCIES, [(holder.alias + uint(each, 2), b"named") for each in named])
+    begin_epochs(network, holder, named)
+
+
 def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] = ALL) -> None:
     """A new epoch in each of these compartments: the first, or the next one after the newest."""
     statement, _ = own_statement(holder)
@@ -163,7 +184,7 @@ def publish_epoch(
         newest.number + 1 if newest else 0,
         SealingKey(seed).public,
         newest.digest() if newest else bytes(32),
-        statement.escrow,
+        escrowed(holder, statement, compartment),
     )
     signed = sign(made, holder.controller, network.ledger.deployment)
     record = seal_record(signed, made, keeper or holder.sealing.public, seed, before)
@@ -177,7 +198,8 @@ def restart_epoch(
     """Publishes the epoch after ``newest`` where nobody has that one's seed: it opens nothing earlier."""
     seed = new_epoch_seed()
     public, number = SealingKey(seed).public, newest.number + 1
-    made = EpochStatement(holder.alias, compartment, number, public, newest.digest(), statement.escrow)
+    left = escrowed(holder, statement, compartment)
+    made = EpochStatement(holder.alias, compartment, number, public, newest.digest(), left)
     signed = sign(made, holder.controller, network.ledger.deployment)
     record = EpochRecord(signed, seal_seed(holder.sealing.public, Epoch.of(made), seed), None)
     receipts(network, statement.custodians, "keep-epoch", record.encode(), network.thresholds.holding)
