@@ -1,19 +1,23 @@
 """Move a record that was filed on the wrong person: deposited on the right one, retracted here, both linked.
 
-Order of effects: the deposit on the right person (nothing is lost), the order of the wrong person's controller so
-that nobody new reads it, and the depositor's retraction, which names the successor. Repeating any step is harmless.
+Order of effects: the deposit on the right person (nothing is lost), then the depositor's retraction, which names the
+successor. The wrong person's controller may besides order ``move``, so that nobody reads it there (workflows.order).
+Repeating any step is harmless.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from careledger.domain.errors import WritingRefused
 from careledger.formats.patients import AliasStatement
+from careledger.workflows.actors import Staff
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.network import Network
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
+from careledger.workflows.signing import signed_by
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,17 @@ def move(
     right: AliasStatement,
     record: Record,
     subject: str,
+    author: Staff | None = None,
 ) -> Moved:
-    """Files a record on the right person; ``subject`` is how that patient's records name it."""
-    made = deposit(network, right_writer, right, [_refiled(record, subject)])
+    """Files a record on the right person; ``subject`` is how that patient's records name it.
+
+    What a post signed names the person that it is about, so its ``author`` signs anew. Raises WritingRefused if
+    another one or nobody does, or if the right person's custodians do not let it be written.
+    """
+    if record.manifest.author != (author.number if author else 0):
+        raise WritingRefused(why="signed by another author")
+    refiled = _refiled(record, subject)
+    made = deposit(network, right_writer, right, [signed_by(refiled, author) if author else refiled])
     record_id = record.manifest.record_id
     successor = made.handles.get(record_id) or made.known[record_id]
     retract(network, wrong_writer, wrong, [record.handle], successor)

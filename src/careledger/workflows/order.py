@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from careledger.domain.errors import DepositConflict, NotEnoughCustodians
+from careledger.domain.errors import CareLedgerError, DepositConflict, NotEnoughCustodians
 from careledger.formats.custody import Receipt
 from careledger.formats.patients import Order
 from careledger.formats.signed import Signed, sign
 from careledger.workflows.actors import Holder
-from careledger.workflows.custody import LOST, receipt
+from careledger.workflows.custody import Telling, outcomes
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.network import Network
 
@@ -27,14 +27,22 @@ LASTS = 3600
 
 
 def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], reason: str) -> list[Receipt]:
-    """Tells every custodian; raises NotEnoughCustodians if fewer than n carried it out (repeat it then)."""
+    """Tells every custodian; what fewer than n carried out does not count yet, and ``repeat_orders`` tells the others.
+
+    Raises the refusal if none carried it out and one refused, NotEnoughCustodians if some did but fewer than n.
+    """
     made = Order(
         secrets.token_bytes(16), holder.alias, act, tuple(handles), reason, network.clock.now() + LASTS
     )
     signed = sign(made, holder.controller, network.ledger.deployment)
     statement, _ = own_statement(holder)
     holder.books.put(UNTOLD, [(made.id + _key(number), signed.encode()) for number in statement.custodians])
-    given = _tell(network, holder, made.id, signed, statement.custodians)
+    told = _tell(network, holder, made.id, signed, statement.custodians)
+    given = [each for each in told if isinstance(each, Receipt)]
+    refusals = [each for each in told if isinstance(each, CareLedgerError)]
+    if refusals and not given:
+        holder.books.drop(UNTOLD, [made.id + _key(number) for number in statement.custodians])
+        raise refusals[0]
     if len(given) < network.thresholds.holding:
         raise NotEnoughCustodians(found=len(given), needed=network.thresholds.holding)
     return given
@@ -53,28 +61,20 @@ def repeat_orders(network: Network, holder: Holder) -> int:
 def _told_again(network: Network, holder: Holder, missed: Order, number: int) -> bool:
     made = replace(missed, not_after=network.clock.now() + LASTS)
     signed = sign(made, holder.controller, network.ledger.deployment)
-    try:
-        return bool(_tell(network, holder, made.id, signed, (number,)))
-    except DepositConflict:  # it has carried out this order as it was signed first
+    [told] = _tell(network, holder, made.id, signed, (number,))
+    if isinstance(told, DepositConflict):  # it has carried out this order as it was signed first
         holder.books.drop(UNTOLD, [made.id + _key(number)])
-        return True
+    return isinstance(told, Receipt | DepositConflict)
 
 
 def _tell(
     network: Network, holder: Holder, identity: bytes, signed: Signed, numbers: Sequence[int]
-) -> list[Receipt]:
-    view = network.ledger.fresh_head()
-    given = []
-    for number in numbers:
-        link = network.custodians.get(number)
-        try:
-            if link is not None:
-                given.append(receipt(network, view, link, "order", signed.encode()))
-        except LOST:
-            continue
-        if link is not None:
-            holder.books.drop(UNTOLD, [identity + _key(number)])
-    return given
+) -> list[Receipt | CareLedgerError | None]:
+    """What became of it at each; who carried it out owes nothing more."""
+    told = outcomes(network, [Telling(number, "order", signed.encode()) for number in numbers])
+    done = [number for number, outcome in zip(numbers, told, strict=True) if isinstance(outcome, Receipt)]
+    holder.books.drop(UNTOLD, [identity + _key(number) for number in done])
+    return told
 
 
 def _key(number: int) -> bytes:

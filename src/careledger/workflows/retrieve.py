@@ -134,20 +134,37 @@ def _open_all(
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
-    """The current version of each record; of two that follow one version the first anchored wins."""
-    heads: dict[bytes, Record] = {}
-    for record in records:  # in the order of their anchors
+    """The current version of each record; of two that follow one version the first anchored wins.
+
+    A distrusted version takes no trusted one's place. One whose predecessor was not released, retracted for example,
+    comes after every version with a lower number.
+    """
+    found = list(records)
+    known, heads = {record.handle for record in found}, dict[bytes, Record]()
+    for record in _trusted_first(found):
         head = heads.get(record.manifest.record_id)
-        if head is None or record.manifest.predecessor == head.handle:
+        if head is None or (bool(record.distrust) == bool(head.distrust) and _follows(record, head, known)):
             heads[record.manifest.record_id] = record
     return list(heads.values())
+
+
+def _trusted_first(records: Iterable[Record]) -> list[Record]:
+    """The trusted ones, then the others, each in the order of their anchors."""
+    return sorted(records, key=lambda record: bool(record.distrust))
+
+
+def _follows(record: Record, head: Record, known: set[bytes]) -> bool:
+    before = record.manifest.predecessor
+    if before is None or before in known:
+        return before == head.handle
+    return record.manifest.version > head.manifest.version
 
 
 def forks(records: Iterable[Record]) -> list[Record]:
     """The versions that lost against another one with the same predecessor."""
     first: dict[tuple[bytes, bytes | None], Record] = {}
     lost = []
-    for record in records:
+    for record in _trusted_first(records):
         key = (record.manifest.record_id, record.manifest.predecessor)
         if first.setdefault(key, record) is not record:
             lost.append(record)
