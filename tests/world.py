@@ -71,6 +71,7 @@ class World:
 
     folder: Path
     custodians_at_start: int = 5
+    matrix: int = 2
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +80,8 @@ class World:
         posts = tuple((officer.post, officer.key.address) for officer in self.officers)
         genesis = Genesis(SigningKey.random(), 900, SigningKey.random().address, posts, 2, policy_delay=60)
         self.ledger = open_ledger(None, CHAIN, self.clock, genesis)
-        self.ledger.enact_matrix(2, [(officer.post, officer.key) for officer in self.officers])
+        if self.matrix > 1:
+            self.ledger.enact_matrix(self.matrix, [(each.post, each.key) for each in self.officers])
         self.clock.advance(120)
         self.blocks, self.board = MemoryBlocks(), SqliteBoard(None)
         self.links: dict[int, Any] = {}

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import (
-    BlockMismatch,
     CannotOpen,
     CareLedgerError,
-    DigestMismatch,
     MalformedBytes,
+    PartyNotFound,
     SignatureRefused,
     StoreUnavailable,
 )
@@ -38,7 +37,7 @@ from careledger.workflows.actors import Session
 from careledger.workflows.custody import custodian_facts
 from careledger.workflows.network import Network
 
-UNREACHED = (StoreUnavailable, MalformedBytes, SignatureRefused, CannotOpen, DigestMismatch, BlockMismatch)
+NO_ANSWER = (MalformedBytes, SignatureRefused, CannotOpen, PartyNotFound)
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,11 +103,17 @@ def ask(
         try:
             if link is None:
                 raise StoreUnavailable(custodian=number)
-            answers.append(_opened(network, view, link, body, digest, ephemeral))
-        except UNREACHED:
+            sealed = link.call("release", body)
+        except StoreUnavailable:
             unreached.append(number)
+            continue
         except CareLedgerError as refusal:
             refusals.append((number, refusal))
+            continue
+        try:
+            answers.append(_opened(network, view, link, sealed, digest, ephemeral))
+        except NO_ANSWER:
+            unreached.append(number)
     return Asked(request, tuple(answers), tuple(refusals), tuple(unreached))
 
 
@@ -149,10 +154,14 @@ def _request(
 
 
 def _opened(
-    network: Network, view: LedgerView, link: CustodianLink, body: bytes, digest: bytes, ephemeral: SealingKey
+    network: Network,
+    view: LedgerView,
+    link: CustodianLink,
+    sealed: bytes,
+    digest: bytes,
+    ephemeral: SealingKey,
 ) -> tuple[Answer, Signed]:
     """A custodian's answer, opened and checked to be its own and about this request."""
-    sealed = link.call("release", body)
     signed = Signed.decode(unwrap(ephemeral, sealed, "answer", digest))
     answer = open_signed(Answer, signed, custodian_facts(view, link.party).signer, network.ledger.deployment)
     if answer.request != digest or answer.custodian != link.party:
