@@ -164,8 +164,12 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _write(path: Path, data: bytes) -> None:
+    """Writes a key file that is not there yet; raises StoreCorrupt if it is: keys are never replaced."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        raise StoreCorrupt(why="a key file is there already", file=path.name) from None
     try:
         os.write(handle, data)
         os.fsync(handle)

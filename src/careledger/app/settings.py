@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from careledger.domain.custodians import Thresholds
-from careledger.domain.errors import SettingsRefused
+from careledger.domain.errors import MalformedBytes, SettingsRefused
 
 FILE = "careledger.json"
 
@@ -51,7 +51,10 @@ def load(folder: Path) -> Settings:
         if type(said[field.name]) is not wanted:
             raise SettingsRefused(key=field.name, why=f"not of type {wanted.__name__}")
     settings = Settings(**said)
-    _ = settings.thresholds
+    try:
+        _ = settings.thresholds
+    except MalformedBytes as error:
+        raise SettingsRefused(key="opening, holding, listed, escrow", why="not in order") from error
     if len(settings.directory) != 40 or set(settings.directory) - set("0123456789abcdef"):
         raise SettingsRefused(key="directory", why="not 40 hex digits")
     return settings
@@ -66,3 +69,8 @@ def save(folder: Path, settings: Settings) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(folder / FILE)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -140,11 +140,16 @@ def found(
 
 
 def open_world(folder: Path, clock: Clock | None = None) -> World:
-    """Opens a directory with all its custodians; raises SettingsRefused, StoreUnavailable if it is in use."""
+    """Opens a directory with all its custodians.
+
+    Raises SettingsRefused, also if the settings name another ledger's contracts, and DirectoryInUse.
+    """
     settings = settings_file.load(folder)
     clock = clock or SystemClock()
     ledger = open_ledger(folder / "ledger", settings.chain_id, clock)
     try:
+        if ledger.contract("Directory").hex() != settings.directory:
+            raise SettingsRefused(key="directory", why="another ledger's")
         world = _world(folder, settings, clock, ledger, Keyring(folder))
     except CareLedgerError:
         ledger.close()
@@ -190,13 +195,14 @@ def officer_posts(world: World) -> list[Staff]:
 
 
 def _world(folder: Path, settings: Settings, clock: Clock, ledger: EvmLedger, keyring: Keyring) -> World:
+    board = SqliteBoard(folder / "board.db")
     return World(
         folder,
         settings,
         clock,
         ledger,
         SegmentBlocks(folder / "blocks"),
-        SqliteBoard(folder / "board.db"),
+        board,
         keyring,
         {},
         {},

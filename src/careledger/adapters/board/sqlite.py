@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from careledger.domain.errors import MalformedBytes
+from careledger.domain.errors import MalformedBytes, StoreCorrupt
 
 SIZES = (4 * 1024, 16 * 1024, 64 * 1024)
 
@@ -16,11 +16,18 @@ class SqliteBoard:
     """Packages in the order of posting, one row each; a committed post survives kill -9."""
 
     def __init__(self, path: Path | None) -> None:
-        """Opens or creates the file; None keeps everything in memory."""
+        """Opens or creates the file; None keeps everything in memory. Raises StoreCorrupt if it is no such file."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise StoreCorrupt(why="not a board", file=path.name if path else "") from error
+
+    def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(
