@@ -26,7 +26,7 @@ from careledger.formats.patients import AliasStatement
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Writer, seal_batch
-from careledger.workflows.custody import Telling, epoch_chain, outcomes, receipt, tell
+from careledger.workflows.custody import Telling, epoch_chain, outcomes, receipt
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
@@ -176,27 +176,34 @@ class _Kept:
 
 
 def _keep(network: Network, statement: AliasStatement, batch: SealedBatch, progress: Progress) -> _Kept:
-    """Gives a batch to its custodians: shares to the first n reachable, the index and escrow to the others.
+    """Gives a batch to its custodians: shares to the first n that take them, the index and escrow to the others.
 
-    All are told at once; where one of the first n cannot be reached, the next one is given shares too.
+    All are told at once; where one of the first n cannot be reached or refuses, the next one is given shares too.
+    Once n have taken it no other's refusal counts (an epoch that n do not know is not in force). Raises the first
+    refusal if fewer than n take it, NotEnoughCustodians if fewer than t can be reached.
     """
     numbers, holding = statement.custodians, network.thresholds.holding
     requests = [batch.keep_request(place, place <= holding) for place in range(1, len(numbers) + 1)]
     told = _told(network, list(zip(numbers, requests, strict=True)))
-    made = [each for each in told[:holding] if each is not None]
+    made = [each for each in told[:holding] if isinstance(each, Receipt)]
     for place in range(holding + 1, len(numbers) + 1):
-        if len(made) < holding and told[place - 1] is not None:
+        if len(made) < holding and isinstance(told[place - 1], Receipt):
             stand_in = [(numbers[place - 1], batch.keep_request(place, True))]
-            made += [each for each in _told(network, stand_in) if each is not None]
+            made += [each for each in _told(network, stand_in) if isinstance(each, Receipt)]
+    refusals = [each for each in told if isinstance(each, CareLedgerError)]
+    if refusals and len(made) < holding:
+        raise refusals[0]
     if len(made) < network.thresholds.opening:
         raise NotEnoughCustodians(found=len(made), needed=network.thresholds.opening)
     progress(len(batch.copies))
-    lost = [place for place, receipt in enumerate(told) if receipt is None]
+    lost = [place for place, outcome in enumerate(told) if not isinstance(outcome, Receipt)]
     return _Kept(made, [(numbers[place], requests[place]) for place in lost])
 
 
-def _told(network: Network, requests: Sequence[tuple[int, KeepRequest]]) -> list[Receipt | None]:
-    return tell(network, [Telling(number, "keep", request.encode()) for number, request in requests])
+def _told(
+    network: Network, requests: Sequence[tuple[int, KeepRequest]]
+) -> list[Receipt | CareLedgerError | None]:
+    return outcomes(network, [Telling(number, "keep", request.encode()) for number, request in requests])
 
 
 def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, KeepRequest]]]) -> DepositPlan:

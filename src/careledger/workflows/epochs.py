@@ -7,10 +7,11 @@ Repeating publishes the same statement again, which custodians take as done.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
-from careledger.domain.errors import NotEnoughCustodians, NotTheController
+from careledger.domain.errors import CareLedgerError, NotEnoughCustodians, NotTheController
 from careledger.formats.custody import Receipt
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochStatement
@@ -74,19 +75,27 @@ def publish_statement(
 
 
 def _enrol(network: Network, holder: Holder, signed: Signed, custodians: Iterable[int]) -> None:
-    """Enrols at each custodian that can be reached, at least n; ``repeat_enrolments`` tells the others later."""
-    numbers = tuple(custodians)
+    """Enrols at each custodian that can be reached, at least n; ``repeat_enrolments`` tells the others later.
+
+    Raises the first refusal if fewer than n take it and one refused, NotEnoughCustodians otherwise.
+    """
+    numbers, refusals, told = tuple(custodians), [], 0
     holder.books.put(UNTOLD, [(holder.alias + uint(number), signed.encode()) for number in numbers])
-    told = [number for number in numbers if enrol_at(network, holder, signed, number)]
-    if len(told) < network.thresholds.holding:
-        raise NotEnoughCustodians(found=len(told), needed=network.thresholds.holding)
+    for number in numbers:
+        try:
+            told += enrol_at(network, holder, signed, number)
+        except CareLedgerError as refusal:
+            refusals.append(refusal)
+    if told < network.thresholds.holding:
+        raise refusals[0] if refusals else NotEnoughCustodians(found=told, needed=network.thresholds.holding)
 
 
 def repeat_enrolments(network: Network, holder: Holder) -> int:
     """Tells custodians the statements that they have missed; returns how many still miss one."""
     for key, row in list(holder.books.rows(UNTOLD)):
         if key.startswith(holder.alias):
-            enrol_at(network, holder, Signed.decode(row), int.from_bytes(key[32:], "big"))
+            with suppress(CareLedgerError):  # one that refuses keeps nobody from telling the next
+                enrol_at(network, holder, Signed.decode(row), int.from_bytes(key[32:], "big"))
     return sum(key.startswith(holder.alias) for key, _ in holder.books.rows(UNTOLD))
 
 

@@ -5,14 +5,14 @@ crash between leaves too few readers, never too many; ``revoke`` is repeated. Wh
 are told before the ledger, which shows it a few moments later (workflows.two_hops).
 
 Ending a consent waits for nobody: where new epochs cannot be made now, because too few custodians can be reached
-(nobody can deposit then either), it ends on the ledger at once and ``renew_expired`` makes them later.
+or take them (nobody can deposit then either), it ends on the ledger at once and ``renew_expired`` makes them later.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from careledger.domain.errors import CannotExpress, CareLedgerError, NotEnoughCustodians
+from careledger.domain.errors import CannotExpress, CareLedgerError
 from careledger.domain.facts import Head
 from careledger.formats.patients import GivenConsent
 from careledger.formats.relaying import ConsentRevocation
@@ -45,7 +45,7 @@ def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
     try:
         begin_epochs(network, holder, sorted(turned))
         _send_to_remaining(network, holder, given, turned)
-    except NotEnoughCustodians:
+    except CareLedgerError:
         state = OWED
     head = _enter(network, holder, given)
     set_state(holder, given, state)
