@@ -254,6 +254,20 @@ def test_a_consent_is_not_sent_again_before_its_member_had_time(relayed: Relayed
     assert [len(each.seen) for each in relayed.relays.values()].count(1) == 2
 
 
+def test_a_consent_that_came_to_nothing_is_not_sent_again_after_its_window(
+    relayed: Relayed, mine: Holder
+) -> None:
+    dropping = DroppingRelay(1)
+    relayed.among(bad=dropping)
+    relayed.ask(mine, relayed.world.outsider, 0)
+    relayed.world.clock.advance(relaying.PATIENCE)
+    finish_grants(relayed.network, mine)
+    assert len(dropping.handed) == 2
+    relayed.world.clock.advance(DAY)
+    finish_grants(relayed.network, mine)
+    assert len(dropping.handed) == 2
+
+
 def test_a_consent_that_was_held_back_cannot_be_entered_after_its_revocation(
     relayed: Relayed, mine: Holder
 ) -> None:

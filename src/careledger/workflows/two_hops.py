@@ -28,12 +28,12 @@ _RANDOM = SystemRandom()
 def send_consent(network: Network, holder: Holder, given: GivenConsent, commitment: bytes) -> None:
     """Sends a consent on its way, or by another member if the ledger should show it by now; never waits for it.
 
-    To be called until the ledger shows it. Raises StoreUnavailable if no member takes it.
+    To be called until the ledger shows it; once its window is over, nothing is sent. Raises StoreUnavailable if no member takes it.
     """
     now, name = network.clock.now(), holder.alias + given.counter.to_bytes(8, "big")
     row = holder.books.get(ATTEMPT, name)
     before = RelayAttempt.decode(row) if row is not None else None
-    if before is not None and now < before.due + relaying.PATIENCE:
+    if given.end <= now or (before is not None and now < before.due + relaying.PATIENCE):
         return
     due = now if before is not None else relaying.send_at(now, given.start, _RANDOM)
     key = holder.consent_key(given.counter)
