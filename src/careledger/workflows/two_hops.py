@@ -28,7 +28,8 @@ _RANDOM = SystemRandom()
 def send_consent(network: Network, holder: Holder, given: GivenConsent, commitment: bytes) -> None:
     """Sends a consent on its way, or by another member if the ledger should show it by now; never waits for it.
 
-    To be called until the ledger shows it; once its window is over, nothing is sent. Raises StoreUnavailable if no member takes it.
+    To be called until the ledger shows it; once its window is over, nothing is sent. Raises StoreUnavailable if no
+    member takes it.
     """
     now, name = network.clock.now(), holder.alias + given.counter.to_bytes(8, "big")
     row = holder.books.get(ATTEMPT, name)
