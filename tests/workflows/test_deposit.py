@@ -10,6 +10,7 @@ import pytest
 
 from careledger.adapters.custody.hostile import DyingLink, LyingLink
 from careledger.domain.errors import (
+    CannotOpen,
     LedgerRefused,
     NotEnoughCustodians,
     RecordNotFound,
@@ -18,10 +19,11 @@ from careledger.domain.errors import (
 )
 from careledger.domain.records import Ground
 from careledger.formats.cids import RAW, codec_of
-from careledger.formats.deposits import KeepRequest
+from careledger.formats.deposits import AuthorsCopy, KeepRequest
+from careledger.sealing.versions import open_author_copy
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.chart import copies, read_back
-from careledger.workflows.deposit import MISSING, PLAN, SHARED, complete, deposit, resume
+from careledger.workflows.deposit import COPY, MISSING, PLAN, SHARED, complete, deposit, resume
 from world import APPEND, DIAGNOSIS, GENERAL, PRESCRIPTION, World, condition, texts, version
 
 ALLERGY = {"resourceType": "AllergyIntolerance", "code": {"text": "latex"}}
@@ -308,6 +310,11 @@ def test_the_organisation_that_relays_a_patients_own_record_cannot_read_it(world
     assert copies(world.hospital) == []
     with pytest.raises(RecordNotFound):
         read_back(world.network, world.hospital, made.handles[own.record_id])
+    [(handle, row)] = mine.books.rows(COPY)
+    sealed = AuthorsCopy.decode(row).body_key
+    with pytest.raises(CannotOpen):
+        open_author_copy(world.hospital.chart, handle, sealed)
+    assert open_author_copy(mine.sealing, handle, sealed)
     assert world.blocks.pinned(f"chart-{world.hospital.number}") == []
     theirs = condition(world.doctor)
     appending = world.grant(mine, world.doctor, permissions=(APPEND,))
