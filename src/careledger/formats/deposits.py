@@ -171,7 +171,7 @@ class RetractRequest(Message):
 
 @dataclass(frozen=True)
 class AuthorsCopy(Message):
-    """What a depositor keeps in its own chart; ``body_key`` is sealed to its chart key."""
+    """What a depositor keeps in its own chart; ``body_key`` is sealed to its chart key (a patient: sealing key)."""
 
     TYPE: ClassVar[str] = "authors-copy"
     alias: bytes = octets(32)

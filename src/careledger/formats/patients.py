@@ -253,7 +253,8 @@ class AccessAnswer(Message):
 
 @dataclass(frozen=True)
 class GivenConsent(Message):
-    """What a holder remembers of a consent it made; ``state`` is ``prepared``, ``given`` or ``revoked``."""
+    """What a holder remembers of a consent it made; ``state`` is ``prepared``, ``given``, ``revoked`` or ``epoch-owed``
+    (revoked, new epoch still to be made)."""
 
     TYPE: ClassVar[str] = "given-consent"
     counter: int = uint()
