@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,13 @@ def test_a_put_that_fails_half_way_changes_nothing(file: Path) -> None:
     with pytest.raises(AttributeError):
         books.put("names", [(b"a", b"2"), (b"b", None.missing)])  # type: ignore[attr-defined]
     assert books.get("names", b"a") == b"1"
+
+
+def test_a_dropped_row_is_in_no_byte_of_the_files(file: Path) -> None:
+    books = SqliteBooks(file, bytes(32))
+    books.put("keys", [(b"a", b"1")])
+    with closing(sqlite3.connect(file)) as db:
+        (sealed,) = db.execute("SELECT value FROM books").fetchone()
+    assert any(sealed in path.read_bytes() for path in file.parent.iterdir())
+    books.drop("keys", [b"a"])
+    assert not any(sealed in path.read_bytes() for path in file.parent.iterdir())

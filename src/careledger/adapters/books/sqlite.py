@@ -60,12 +60,14 @@ class SqliteBooks:
         return [(key, self._open(kind, key, value)) for key, value in found]
 
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
-        """Removes rows; durable when it returns."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "DELETE FROM books WHERE kind = ? AND key = ?", [(kind, key) for key in keys]
-            )
+        """Removes rows; durable when it returns, and overwritten in the file and in its log."""
+        with self._lock:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "DELETE FROM books WHERE kind = ? AND key = ?", [(kind, key) for key in keys]
+                )
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes the file."""
