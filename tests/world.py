@@ -26,6 +26,7 @@ from careledger.adapters.memory.clock import ManualClock
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.custodians import Thresholds
+from careledger.domain.errors import AccessRefused
 from careledger.domain.parties import PartyId, Role
 from careledger.domain.records import Ground
 from careledger.fhir.canonical import canonical
@@ -224,6 +225,13 @@ class World:
         statement, _ = own_statement(holder)
         access = by_registrar(self.network, self.session(staff), holder, statement, compartments)
         return retrieve(self.network, access, statement, compartments)
+
+    def opens(self, holder: Holder, compartments: Sequence[Compartment] = (DIAGNOSIS,)) -> int:
+        """How many records the registrar's post opens, refusals counted as none."""
+        try:
+            return len(self.read_as_registrar(holder, compartments).records)
+        except AccessRefused:
+            return 0
 
     def read_by_consent(
         self, staff: Staff, alias: bytes, compartments: Sequence[Compartment] = (DIAGNOSIS,),

@@ -8,90 +8,25 @@ from dataclasses import replace
 import pytest
 
 from careledger.adapters.books.memory import MemoryBooks
-from careledger.adapters.memory.failing import BLOCKS, BOARD, BOOKS, Crash, Failing, FailingLink, Plan
 from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
 from careledger.domain.errors import AccessRefused, CareLedgerError, PatientNotFound
 from careledger.domain.parties import ControllerKind, PartyId
 from careledger.domain.records import Ground
 from careledger.sealing.phrase import Phrase
-from careledger.workflows.actors import Holder, Organisation, load_holder
+from careledger.workflows.actors import Holder, load_holder
 from careledger.workflows.chart import copies
 from careledger.workflows.claim import claim
 from careledger.workflows.deposit import PLAN, deposit
 from careledger.workflows.erase import conclude, erase
 from careledger.workflows.grant import STANDS, certificate_of, finish_grants, given_consents, grant
-from careledger.workflows.network import Network
 from careledger.workflows.order import repeat_orders
 from careledger.workflows.register import kept_aliases
 from careledger.workflows.revoke import revoke
 from careledger.workflows.rotate_keys import rotate
+from crashing import Trial, crash_everywhere, crash_here_and_there, die
 from world import APPEND, DAY, DIAGNOSIS, VIEW, World, condition, texts
 
 ONE = (DIAGNOSIS,)
-
-
-class Trial:
-    """The network, an organisation and a holder through a plan."""
-
-    def __init__(self, world: World, at: int | None, after: bool) -> None:
-        self.plan = Plan(at, after)
-        self.effects = 0
-        real = world.network
-        self.network: Network = replace(
-            real,
-            ledger=Failing(real.ledger, self.plan),  # type: ignore[arg-type]
-            blocks=Failing(real.blocks, self.plan, BLOCKS),  # type: ignore[arg-type]
-            board=Failing(real.board, self.plan, BOARD),  # type: ignore[arg-type]
-            custodians={number: FailingLink(link, self.plan) for number, link in real.custodians.items()},
-        )
-
-    def books(self, books: object) -> object:
-        return Failing(books, self.plan, BOOKS)
-
-    def organisation(self, actor: Organisation) -> Organisation:
-        return replace(actor, books=self.books(actor.books))  # type: ignore[arg-type]
-
-    def holder(self, holder: Holder) -> Holder:
-        return replace(holder, books=self.books(holder.books))  # type: ignore[arg-type]
-
-
-Attempt = Callable[[Trial], Callable[[], None]]
-
-
-def crash_at(world: World, attempt: Attempt, at: int | None, after: bool) -> Trial:
-    """Runs ``attempt`` with that effect failing, then what it returns: repeat and check."""
-    trial = Trial(world, at, after)
-    attempt(trial)()
-    return trial
-
-
-def crash_everywhere(world: World, attempt: Attempt) -> int:
-    """Each effect fails in turn, before and after it persisted; returns how many there are."""
-    effects = crash_at(world, attempt, None, False).effects
-    failed = [
-        crash_at(world, attempt, at, after).plan.failed for at in range(effects) for after in (False, True)
-    ]
-    assert all(failed)
-    return effects
-
-
-def crash_here_and_there(world: World, attempt: Attempt, first: int, few: int, last: int) -> int:
-    """The first effects, the last ones and a few between fail, alternately before and after; returns how many."""
-    effects = crash_at(world, attempt, None, False).effects
-    between = range(first, effects - last, max(1, (effects - last - first) // few))
-    places = sorted({*range(first), *between, *range(effects - last, effects)})
-    failed = [crash_at(world, attempt, at, at % 2 == 0).plan.failed for at in places]
-    assert all(failed)
-    return len(places)
-
-
-def die(trial: Trial, act: Callable[[], object]) -> None:
-    """Does it until the crash, and counts the effects that it had."""
-    try:
-        act()
-    except Crash:
-        assert trial.plan.failed
-    trial.effects = trial.plan.effects
 
 
 def test_a_deposit_that_crashed_anywhere_is_there_once_after_it_was_repeated(world: World) -> None:
