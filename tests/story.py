@@ -30,7 +30,7 @@ from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grant import Granted, grant
-from careledger.workflows.received import fetch_grants, grant_for
+from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.register import Identity
 from careledger.workflows.retrieve import Retrieved, retrieve
 from careledger.workflows.revoke import revoke
@@ -112,7 +112,7 @@ class Story:
 
     def read_by_consent(self, staff: Staff, asked: Iterable[Compartment] = (DIAGNOSIS,)) -> Retrieved:
         fetch_grants(self.world.network, staff.organisation)
-        received = grant_for(staff.organisation, self.adam, "TREAT")
+        received = live_grant(self.world.network, staff, self.adam, "TREAT")
         access = by_consent(self.session(staff), received)
         return retrieve(self.world.network, access, received.statement, asked)
 

@@ -237,9 +237,11 @@ class World:
         self, staff: Staff, alias: bytes, compartments: Sequence[Compartment] = (DIAGNOSIS,),
         purpose: Purpose = Purpose.TREAT, handles: Sequence[bytes] | None = None,
     ) -> Retrieved:  # fmt: skip
-        """What a post reads with the newest grant that reached its organisation."""
+        """What a post reads with the grant by which it may, if one reached its organisation."""
         fetch_grants(self.network, staff.organisation)
-        received = live_grant(self.network, staff, alias, purpose.code)
+        received = live_grant(
+            self.network, staff, alias, purpose.code, compartments=[each.number for each in compartments]
+        )
         access = by_consent(self.session(staff), received)
         return retrieve(self.network, access, self.statement(alias), compartments, handles)
 

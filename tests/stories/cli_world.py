@@ -33,7 +33,7 @@ from careledger.workflows.claim import claim
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import grant
 from careledger.workflows.import_file import import_file
-from careledger.workflows.received import fetch_grants, grant_for
+from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.retrieve import retrieve
 
 SAMPLE = "Jules135_Schmitt836"
@@ -129,7 +129,7 @@ def _read(world: World, lakeside: Organisation, holder: Holder) -> None:
     grantee = Grantee(GranteeKind.POST, doctor.number, PartyId(lakeside.number))
     grant(network, holder, grantee, scope, Purpose.TREAT, Window(now - 60, now + 86_400))
     fetch_grants(network, lakeside)
-    received = grant_for(lakeside, holder.alias, "TREAT")
+    received = live_grant(network, doctor, holder.alias, "TREAT")
     access = accesses.by_consent(open_session(doctor, world.ledger.deployment, now), received)
     retrieve(network, access, received.statement, scope.compartments)
     with pytest.raises(AccessRefused):

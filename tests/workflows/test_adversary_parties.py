@@ -33,7 +33,7 @@ from careledger.workflows.batches import NewVersion
 from careledger.workflows.epochs import begin_epochs, own_statement, publish_statement
 from careledger.workflows.grant import grant
 from careledger.workflows.order import RESTRICT, UNRESTRICT, order
-from careledger.workflows.received import fetch_grants, grant_for
+from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.retrieve import Retrieved, retrieve
 from careledger.workflows.revoke import revoke
 from careledger.workflows.rotate_keys import rotate
@@ -54,7 +54,7 @@ def granted(world: World) -> Holder:
 
 def read_in(world: World, session: Session, alias: bytes) -> Retrieved:
     """What a post reads in that session with the grant of its organisation."""
-    received = grant_for(world.clinic, alias, "TREAT")
+    received = live_grant(world.network, world.outsider, alias, "TREAT")
     return retrieve(world.network, by_consent(session, received), world.statement(alias), [DIAGNOSIS])
 
 
@@ -95,7 +95,7 @@ def test_a_session_that_the_posts_key_did_not_open_is_nobodys(world: World) -> N
 def test_a_stolen_post_key_without_the_organisations_keys_gets_shares_that_open_nothing(world: World) -> None:
     """It can open sessions until the employer ends the post; but grants reach the organisation's key, not the post."""
     mine = granted(world)
-    received = grant_for(world.clinic, mine.alias, "TREAT")
+    received = live_grant(world.network, world.outsider, mine.alias, "TREAT")
     access = replace(by_consent(world.session(world.outsider), received), seeds=())
     read = retrieve(world.network, access, world.statement(mine.alias), [DIAGNOSIS])
     assert read.records == ()

@@ -24,7 +24,7 @@ from careledger.workflows.custody import epoch_chain
 from careledger.workflows.disclose import disclose
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import Granted, finish_grants, given_consents, grant
-from careledger.workflows.received import epoch_keys, fetch_grants, grant_for
+from careledger.workflows.received import epoch_keys, fetch_grants, live_grant
 from careledger.workflows.revoke import renew_expired, revoke
 from world import APPEND, DAY, DIAGNOSIS, GENERAL, VIEW, World, condition, texts, version
 
@@ -259,15 +259,38 @@ def test_after_an_expiry_the_agent_turns_the_epoch_once_and_those_who_stay_read_
         world.read_by_consent(world.outsider, mine.alias)
 
 
-def test_the_newest_grant_for_a_purpose_is_used_and_another_purpose_has_none(world: World) -> None:
-    mine = with_record(world)
-    world.grant(mine, world.outsider)
-    world.clock.advance(60)
-    second = world.grant(mine, world.outsider)
+def live(world: World, holder: Holder, purpose: str = "TREAT", **asked: Any) -> bytes:
+    """The owner of the consent by which the outsider would act now."""
     fetch_grants(world.network, world.clinic)
-    assert grant_for(world.clinic, mine.alias, "TREAT").certificate.owner == second.owner
-    assert grant_for(world.clinic, mine.alias, "TREAT", DIAGNOSIS.number).certificate.owner == second.owner
+    return live_grant(world.network, world.outsider, holder.alias, purpose, **asked).certificate.owner
+
+
+def test_the_newest_grant_that_stands_is_used_and_an_older_one_once_it_is_over(world: World) -> None:
+    mine = with_record(world)
+    first = world.grant(mine, world.outsider)
+    world.clock.advance(60)
+    second = world.grant(mine, world.outsider, seconds=3600)
+    assert live(world, mine) == second.owner
+    world.clock.advance(3600)
+    assert live(world, mine) == first.owner
+    assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+    revoke(world.network, mine, first.owner)
+    assert live(world, mine) == second.owner
+    with pytest.raises(AccessRefused, match="consent-expired"):
+        world.read_by_consent(world.outsider, mine.alias)
     with pytest.raises(AccessRefused, match="no-consent"):
-        grant_for(world.clinic, mine.alias, "DISPENSE")
-    with pytest.raises(AccessRefused, match="no-consent"):
-        grant_for(world.clinic, mine.alias, "TREAT", GENERAL.number)
+        live(world, mine, "DISPENSE")
+
+
+def test_a_newer_grant_to_a_colleague_for_writing_or_for_less_does_not_stand_in_the_way(world: World) -> None:
+    mine = with_record(world)
+    viewing = world.grant(mine, world.outsider, (DIAGNOSIS, GENERAL))
+    colleague = world.staff(world.clinic, 62)
+    world.clock.advance(60)
+    world.grant(mine, colleague)
+    writing = world.grant(mine, world.outsider, permissions=(APPEND,))
+    less = world.grant(mine, world.outsider, (GENERAL,))
+    assert live(world, mine, permission=APPEND) == writing.owner
+    assert live(world, mine, compartments=[GENERAL.number]) == less.owner
+    assert live(world, mine, compartments=[DIAGNOSIS.number, GENERAL.number]) == viewing.owner
+    assert live(world, mine, compartments=[DIAGNOSIS.number]) == viewing.owner

@@ -17,7 +17,7 @@ from careledger.workflows.break_glass import emergency_access, open_emergency
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.lease import Lease, open_lease
-from careledger.workflows.received import fetch_grants, grant_for
+from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.revoke import revoke
 from world import DIAGNOSIS, PRESCRIPTION, VIEW, World, condition, version
 
@@ -43,7 +43,7 @@ def lease_of(world: World, holder: Holder, session: Session | None = None, secon
     """The clinic's doctor opens both categories."""
     session = session or world.session(world.outsider)
     fetch_grants(world.network, world.clinic)
-    received = grant_for(world.clinic, holder.alias, "TREAT")
+    received = live_grant(world.network, world.outsider, holder.alias, "TREAT")
     access = by_consent(session, received)
     return open_lease(world.network, session, access, received.statement, TWO, seconds)
 
@@ -181,7 +181,9 @@ def test_neither_the_patients_own_reading_nor_anothers_session_has_a_lease(world
     with pytest.raises(AccessRefused, match="no-lease"):
         open_lease(world.network, session, by_holder(world.network, holder, statement, TWO), statement, TWO)
     fetch_grants(world.network, world.clinic)
-    access = by_consent(world.session(world.outsider), grant_for(world.clinic, holder.alias, "TREAT"))
+    access = by_consent(
+        world.session(world.outsider), live_grant(world.network, world.outsider, holder.alias, "TREAT")
+    )
     with pytest.raises(AccessRefused, match="no-lease"):
         open_lease(world.network, session, access, statement, TWO)
     assert count(world, lease_of(world, holder, session)) == 2

@@ -6,9 +6,10 @@ is asked of the ledger at each use, never remembered.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from careledger.domain.consents import GranteeKind
+from careledger.domain.consents import GranteeKind, Permission
 from careledger.domain.errors import AccessRefused, MalformedBytes, PatientNotFound
 from careledger.formats.patients import (
     AliasStatement,
@@ -66,21 +67,6 @@ def grants(organisation: Organisation, alias: bytes | None = None) -> list[Recei
     return found
 
 
-def grant_for(
-    organisation: Organisation, alias: bytes, purpose: str, compartment: int | None = None
-) -> Received:
-    """The newest grant for an alias and purpose (and compartment); raises AccessRefused."""
-    fitting = [
-        each
-        for each in grants(organisation, alias)
-        if each.certificate.purpose == purpose
-        and (compartment is None or compartment in each.certificate.scope.compartments)
-    ]
-    if not fitting:
-        raise AccessRefused(reason="no-consent")
-    return max(fitting, key=lambda each: each.package.window_start)
-
-
 def known_statement(organisation: Organisation, alias: bytes) -> AliasStatement:
     """The newest alias statement that a grant brought; raises PatientNotFound."""
     statements = [each.statement for each in grants(organisation, alias)]
@@ -127,22 +113,33 @@ def epoch_keys(organisation: Organisation, certificate: Certificate) -> list[Epo
     ]
 
 
-def live_grant(network: Network, staff: Staff, alias: bytes, purpose: str) -> Received:
-    """The newest grant to this post, one of its teams or its organisation whose consent stands now.
+def live_grant(
+    network: Network,
+    staff: Staff,
+    alias: bytes,
+    purpose: str,
+    permission: Permission = Permission.VIEW,
+    compartments: Iterable[int] = (),
+) -> Received:
+    """The grant by which this post may do that now, the newest where several do.
 
-    Where none does the newest of all, so that custodians say why not. Raises AccessRefused where there is none.
+    It names the post, one of its teams or its organisation, its consent stands, it gives the permission and as many of
+    these compartments as any does. Where there is none, that which comes nearest, so that custodians say why not.
+    Raises AccessRefused where nothing was granted for the purpose.
     """
-    view = network.ledger.fresh_head()
-    standing = [
-        each
-        for each in grants(staff.organisation, alias)
-        if each.certificate.purpose == purpose
-        and _names(view, each.certificate.grantee, staff)
-        and _stands(network, view, each.certificate)
-    ]
-    if standing:
-        return max(standing, key=lambda each: each.package.window_start)
-    return grant_for(staff.organisation, alias, purpose)
+    fitting = [each for each in grants(staff.organisation, alias) if each.certificate.purpose == purpose]
+    if not fitting:
+        raise AccessRefused(reason="no-consent")
+    view, asked = network.ledger.fresh_head(), frozenset(compartments)
+
+    def nearness(each: Received) -> tuple[bool, bool, int, int]:
+        certificate = each.certificate
+        stands = _names(view, certificate.grantee, staff) and _stands(network, view, certificate)
+        permits = permission.code in certificate.scope.permissions
+        covered = len(asked.intersection(certificate.scope.compartments))
+        return stands, permits, covered, each.package.window_start
+
+    return max(fitting, key=nearness)
 
 
 def _names(view: LedgerView, grantee: GranteeForm, staff: Staff) -> bool:

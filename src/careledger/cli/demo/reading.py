@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from careledger.cli.demo.founding import CITY, GREEN, LAKESIDE
+from careledger.cli.demo.founding import CITY, GREEN
 from careledger.cli.demo.stage import PATIENT, Stage, clinical, record_rows
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
@@ -24,7 +24,7 @@ from careledger.workflows.disclose import disclose
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.note import clinical_note
-from careledger.workflows.received import Received, fetch_grants, grant_for, grants
+from careledger.workflows.received import Received, fetch_grants, live_grant
 from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
 from careledger.workflows.revoke import revoke as revoke_consent
 
@@ -86,7 +86,7 @@ def read_and_refuse(stage: Stage) -> None:
                 {record.compartment for record in records} <= asked and _depositors(records) == 3)  # fmt: skip
     stage.claim("every record's own signatures and grounds hold at its anchoring block",
                 not any(record.distrust for record in records))  # fmt: skip
-    received = _received(stage, LAKESIDE)
+    received = _received(stage, DOCTOR)
     stage.refusal(
         f"{DOCTOR}, asking for insurance",
         lambda: _read(stage, DOCTOR, received, Category.INSURANCE),
@@ -126,7 +126,7 @@ def disclose_one(stage: Stage) -> None:
         network, stage.holder, Grantee(GranteeKind.ORGANISATION, green.number, PartyId(green.number)), [latest],
         Purpose.DISPENSE, Window(now - 60, now + DAY),
     )  # fmt: skip
-    received = _received(stage, GREEN, Purpose.DISPENSE)
+    received = _received(stage, "pharmacist, Green", Purpose.DISPENSE)
     access = accesses.by_consent(stage.session("pharmacist, Green"), received)
     shown = retrieve(network, access, received.statement, handles=[latest.handle])
     what = summary(resource_of(shown.records[0].body))
@@ -174,7 +174,7 @@ def revoke(stage: Stage) -> None:
     """The consent ends at once: refused by custodians, and by new keys for what comes after."""
     screen, network = stage.screen, stage.world.network
     screen.chapter(f"{PATIENT} revokes the consent")
-    given, received = stage.kept["consent"], _received(stage, LAKESIDE)
+    given, received = stage.kept["consent"], _received(stage, DOCTOR)
     assert isinstance(given, Granted)
     before = accesses.by_consent(stage.session(DOCTOR), received)
     lease = _doctors_lease(stage)
@@ -191,21 +191,15 @@ def revoke(stage: Stage) -> None:
     stage.tend_logs()
 
 
-def _received(stage: Stage, label: str, purpose: Purpose = Purpose.TREAT) -> Received:
-    """The grant that lets an organisation view."""
-    organisation = stage.organisations[label]
-    fetch_grants(stage.world.network, organisation)
-    viewing = [
-        each
-        for each in grants(organisation, stage.alias)
-        if each.certificate.purpose == purpose.code
-        and Permission.VIEW.code in each.certificate.scope.permissions
-    ]
-    return max(viewing, key=lambda each: each.package.window_start)
+def _received(stage: Stage, reader: str, purpose: Purpose = Purpose.TREAT) -> Received:
+    """The grant that lets somebody view."""
+    network, staff = stage.world.network, stage.staff[reader]
+    fetch_grants(network, staff.organisation)
+    return live_grant(network, staff, stage.alias, purpose.code)
 
 
 def _doctors_lease(stage: Stage) -> Lease:
-    received, session = _received(stage, LAKESIDE), stage.session(DOCTOR)
+    received, session = _received(stage, DOCTOR), stage.session(DOCTOR)
     access = accesses.by_consent(session, received)
     return open_lease(stage.world.network, session, access, received.statement, clinical(*ASKED))
 
@@ -233,7 +227,8 @@ def _depositors(records: list[Record]) -> int:
 def _new_note(stage: Stage) -> bytes:
     """City's doctor signs a new diagnosis; returns its handle."""
     city, doctor = stage.organisations[CITY], stage.staff["Dr Rahman, City"]
-    certificate = grant_for(city, stage.alias, Purpose.TREAT.code).package.certificate
+    received = live_grant(stage.world.network, doctor, stage.alias, Purpose.TREAT.code, Permission.APPEND)
+    certificate = received.package.certificate
     writer = Writer(city, Ground.APPEND, stage.session("Dr Rahman, City"), certificate=certificate)
     made = clinical_note(
         stage.world.network,

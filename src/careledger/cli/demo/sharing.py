@@ -15,7 +15,7 @@ from careledger.workflows.batches import Writer
 from careledger.workflows.claim import claim
 from careledger.workflows.grant import grant
 from careledger.workflows.import_file import import_file
-from careledger.workflows.received import fetch_grants, grant_for
+from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.register import Identity
 
 DESKS = {CITY: "records desk, City", LAKESIDE: "records desk, Lakeside", DELTA: "records desk, Delta"}
@@ -87,6 +87,8 @@ def _appender(stage: Stage, label: str) -> Writer:
         ready_made="check-in",
     )
     fetch_grants(network, organisation)
-    received = grant_for(organisation, stage.alias, Purpose.TREAT.code)
+    received = live_grant(
+        network, stage.staff[DESKS[label]], stage.alias, Purpose.TREAT.code, Permission.APPEND
+    )
     certificate = received.package.certificate
     return Writer(organisation, Ground.APPEND, stage.session(DESKS[label]), certificate=certificate)
