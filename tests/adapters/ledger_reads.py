@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.contract import Contract
 from careledger.adapters.evm.ledger import EvmLedger
+from careledger.adapters.evm.node import Node
 from careledger.domain.facts import (
     AliasFacts,
     AnchorFacts,
@@ -28,14 +28,14 @@ Facts = dict[tuple[Any, ...], Any]
 class DirectReads:
     """Asks the contracts, at any block."""
 
-    def __init__(self, chain: EmbeddedChain, ledger: EvmLedger, block: int) -> None:
-        self._chain, self._ledger, self._block = chain, ledger, block
+    def __init__(self, node: Node, ledger: EvmLedger, block: int) -> None:
+        self._node, self._ledger, self._block = node, ledger, block
 
     def ask(self, name: str, function: str, *arguments: Any) -> Any:
         """A view's answer after the block."""
         artifact = "Records" if name == "Registry" else name
         contract = Contract.at(self._ledger.contract(name), artifact)
-        return contract.read(self._chain, function, *arguments, block=self._block)
+        return contract.read(self._node, function, *arguments, block=self._block)
 
     def party(self, number: int) -> PartyFacts | None:
         controller, roles, status, employer, _ = self.ask("Registry", "party", number)

@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 from adapters.chain_support import CHAIN_ID, Sender
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.contract import Artifact, Contract, deployment, load_artifact, signature_of
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.engine import Account, BlockContext, Log, Message
 from careledger.adapters.evm.engines import new_engine
 from careledger.adapters.evm.revert import revert_reason
@@ -106,7 +107,9 @@ def test_the_registry_answers_refuses_and_tells_on_the_chain() -> None:
         assert contract.read(chain, "in_office", 2) is True
         assert contract.read(chain, "is_officer", 2, ministry.address) is True
         assert contract.read(chain, "is_officer", 2, stranger.address) is False
-        assert contract.events(receipt.logs) == [seen.event for seen in contract.history(chain)]
+        assert contract.events(receipt.logs) == [
+            seen.event for seen in contract.history(EmbeddedNode(chain), 0, chain.head.number)
+        ]
         dismissal = contract.calldata("dismiss_officer", 2, 2)
         refused = chain.send(stranger.raw(contract.address, dismissal, 1_000_000))
         assert not refused.success

@@ -32,6 +32,7 @@ from adapters.ledger_world import (
 from adapters.test_ledger_evm import genesis
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.deploy import found
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger import EvmLedger
 from careledger.adapters.memory.clock import ManualClock
 from careledger.domain.parties import ControllerKind, Role, Status
@@ -53,20 +54,20 @@ ABOUT: Subjects = SUBJECTS | {
 
 
 class DirectWorld(LedgerWorld):
-    """The ledger over the contracts, and the chain under it."""
+    """The ledger over the contracts, and the node under it."""
 
     ledger: EvmLedger
 
     def __init__(self, direct_delay: int = 0) -> None:
         clock = ManualClock()
-        self.chain = EmbeddedChain(None, CHAIN_ID, clock.now)
-        directory = found(self.chain, genesis(directory_delay=direct_delay))
-        super().__init__(EvmLedger(self.chain, directory, clock), clock)
+        self.node = EmbeddedNode(EmbeddedChain(None, CHAIN_ID, clock.now))
+        directory = found(self.node, genesis(directory_delay=direct_delay))
+        super().__init__(EvmLedger(self.node, directory, clock), clock)
 
     def check(self) -> None:
         """The projection says what the contracts say."""
         head = self.ledger.fresh_head()
-        assert differences(head, DirectReads(self.chain, self.ledger, head.head.number), ABOUT) == []
+        assert differences(head, DirectReads(self.node, self.ledger, head.head.number), ABOUT) == []
 
 
 @pytest.fixture
@@ -208,9 +209,9 @@ def test_a_contract_that_the_members_replaced_is_followed(world: DirectWorld) ->
     post, officer = VOTERS[0]
     world.ledger._act(officer, "Directory", "found", post, HOSPITAL)
     before = world.ledger.contract("Consents")
-    another = found(world.chain, genesis(founder=key("another founder")))
-    replacement = EvmLedger(world.chain, another, world.clock).contract("Consents")
-    early = EvmLedger(world.chain, another, world.clock)
+    another = found(world.node, genesis(founder=key("another founder")))
+    replacement = EvmLedger(world.node, another, world.clock).contract("Consents")
+    early = EvmLedger(world.node, another, world.clock)
     early.give_consent(key("early"), commitment, 0, world.now() + DAY, RELAY)
     world.ledger._act(of(HOSPITAL), "Directory", "propose", HOSPITAL, contract_name("Consents"), replacement)
     assert world.ledger.contract("Consents") == before

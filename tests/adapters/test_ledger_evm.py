@@ -27,6 +27,7 @@ from adapters.ledger_world import (
 )
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.deploy import Genesis, directory_of, found
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger import EvmLedger, open_ledger
 from careledger.adapters.evm.verify import verify_chain
 from careledger.adapters.memory.clock import ManualClock
@@ -85,9 +86,9 @@ def test_an_empty_directory_needs_a_genesis(tmp_path: Path) -> None:
     open_ledger(tmp_path, CHAIN_ID, ManualClock(), genesis()).close()
 
 
-def test_founding_takes_one_block_and_gives_the_same_addresses() -> None:
+def test_founding_the_embedded_chain_takes_one_block_and_gives_the_same_addresses() -> None:
     chains = [EmbeddedChain(None, CHAIN_ID, ManualClock().now) for _ in range(2)]
-    addresses = [found(chain, genesis()) for chain in chains]
+    addresses = [found(EmbeddedNode(chain), genesis()) for chain in chains]
     assert addresses[0] == addresses[1] == directory_of(chains[0])
     assert chains[0].head.number == 1
 
@@ -95,7 +96,7 @@ def test_founding_takes_one_block_and_gives_the_same_addresses() -> None:
 def test_a_genesis_that_a_contract_refuses_founds_nothing() -> None:
     chain = EmbeddedChain(None, CHAIN_ID, ManualClock().now)
     with pytest.raises(LedgerRefused) as caught:
-        found(chain, genesis(threshold=4))
+        found(EmbeddedNode(chain), genesis(threshold=4))
     assert caught.value.details["reason"] == "threshold"
     assert directory_of(chain) is None
 

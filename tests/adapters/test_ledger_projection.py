@@ -17,6 +17,7 @@ from adapters.ledger_world import CHAIN_ID, MINISTRY, OFFICERS, POLICY_DELAY, TH
 from adapters.test_ledger_evm import genesis
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.deploy import found
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger import EvmLedger
 from careledger.adapters.memory.clock import ManualClock
 from careledger.adapters.memory.ledger import MemoryLedger
@@ -27,14 +28,14 @@ from careledger.projection.fold import HANDLERS, WITHOUT_FACTS
 ACTS, LOOKS, MAKERS = 2_000, 10, 26
 
 
-def founded() -> tuple[ManualClock, EmbeddedChain, EvmLedger, MemoryLedger]:
+def founded() -> tuple[ManualClock, EmbeddedNode, EvmLedger, MemoryLedger]:
     """A ledger of either kind, founded alike, on one clock."""
     clock = ManualClock()
-    chain = EmbeddedChain(None, CHAIN_ID, clock.now)
-    evm = EvmLedger(chain, found(chain, genesis()), clock)
+    node = EmbeddedNode(EmbeddedChain(None, CHAIN_ID, clock.now))
+    evm = EvmLedger(node, found(node, genesis()), clock)
     officers = {post: of(post).address for post in OFFICERS}
     memory = MemoryLedger(clock, MINISTRY, officers, CHAIN_ID, THRESHOLD, POLICY_DELAY, version=1)
-    return clock, chain, evm, memory
+    return clock, node, evm, memory
 
 
 def without_blocks(view: LedgerView) -> dict[Any, Any]:
@@ -49,7 +50,7 @@ def without_blocks(view: LedgerView) -> dict[Any, Any]:
 
 @pytest.mark.parametrize("seed", [2, 3])
 def test_after_random_acts_projection_contracts_and_memory_agree(seed: int) -> None:
-    clock, chain, evm, memory = founded()
+    clock, node, evm, memory = founded()
     acts, said, done = RandomActs(seed), Counter[str](), Counter[str]()
     seen: dict[int, Any] = {}
     for number in range(1, ACTS + 1):
@@ -61,7 +62,7 @@ def test_after_random_acts_projection_contracts_and_memory_agree(seed: int) -> N
         done[name] += not on_evm
         if number % (ACTS // LOOKS) == 0:
             head = evm.fresh_head()
-            direct = DirectReads(chain, evm, head.head.number)
+            direct = DirectReads(node, evm, head.head.number)
             assert differences(head, direct, SUBJECTS) == []
             assert without_blocks(head) == without_blocks(memory.fresh_head())
             seen[head.head.number] = every_fact(head, SUBJECTS)
@@ -79,14 +80,14 @@ def test_after_random_acts_projection_contracts_and_memory_agree(seed: int) -> N
 
 
 def test_an_earlier_block_is_read_as_the_contracts_read_it() -> None:
-    clock, chain, evm, _ = founded()
+    clock, node, evm, _ = founded()
     acts = RandomActs(5)
     for _ in range(300):
         clock.advance(acts.pause())
         outcome(evm, acts.draw(clock.now())[1])
     head = evm.fresh_head().head.number
     for block in Random(5).sample(range(1, head), 3):
-        assert differences(evm.at(block), DirectReads(chain, evm, block), SUBJECTS) == []
+        assert differences(evm.at(block), DirectReads(node, evm, block), SUBJECTS) == []
 
 
 def test_every_event_of_every_contract_is_folded_or_named_as_without_facts() -> None:

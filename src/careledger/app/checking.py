@@ -16,6 +16,7 @@ from pathlib import Path
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.custody.directory import CustodyDirectory
 from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger import EvmLedger
 from careledger.adapters.evm.verify import verify_chain
 from careledger.app import settings as settings_file
@@ -113,30 +114,30 @@ def _blocks(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class _Opened:
-    """The chain, and the ledger with the facts that are kept; closing the ledger closes both."""
+    """The node, and the ledger with the facts that are kept; closing the ledger closes both."""
 
-    chain: EmbeddedChain
+    node: EmbeddedNode
     ledger: EvmLedger
 
 
 def _opened(folder: Path) -> _Opened:
     settings = settings_file.load(folder)
     clock = SystemClock()
-    chain = EmbeddedChain(folder / LEDGER, settings.chain_id, clock.now)
+    node = EmbeddedNode(EmbeddedChain(folder / LEDGER, settings.chain_id, clock.now))
     try:
-        ledger = EvmLedger(chain, bytes.fromhex(settings.directory), clock, folder / LEDGER / FACTS)
+        ledger = EvmLedger(node, bytes.fromhex(settings.directory), clock, folder / LEDGER / FACTS)
     except sqlite3.DatabaseError as error:
-        chain.close()
+        node.close()
         raise StoreCorrupt(file=FACTS, why=str(error)) from None
     except BaseException:
-        chain.close()
+        node.close()
         raise
-    return _Opened(chain, ledger)
+    return _Opened(node, ledger)
 
 
 def _facts(folder: Path, opened: _Opened) -> str:
     settings = settings_file.load(folder)
-    again = EvmLedger(opened.chain, bytes.fromhex(settings.directory), SystemClock())
+    again = EvmLedger(opened.node, bytes.fromhex(settings.directory), SystemClock())
     before, after = opened.ledger.rows(), again.rows()
     if before != after:
         raise ChainCorrupt(differs="facts", rows=len(set(before) ^ set(after)))

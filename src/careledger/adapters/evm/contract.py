@@ -10,18 +10,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
-from careledger.adapters.evm.chain import EmbeddedChain
-from careledger.adapters.evm.engine import Log
+from careledger.adapters.evm.engine import ZERO_ADDRESS, Log
+from careledger.adapters.evm.node import Node
 from careledger.adapters.evm.tables import FoundLog
 from careledger.domain.errors import MalformedBytes
 from careledger.formats.signatures import Address
 
 Entry = Mapping[str, Any]
+
+
+class Answers(Protocol):
+    """A node, or the chain itself: whatever can be asked what a contract answers."""
+
+    def call(
+        self, to: Address, data: bytes, sender: Address = ZERO_ADDRESS, block: int | None = None
+    ) -> bytes:
+        """The return data; raises LedgerRefused."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +104,9 @@ class Contract:
         values = _unpack(self._function(function)["outputs"], output)
         return values[0] if len(values) == 1 else values or None
 
-    def read(self, chain: EmbeddedChain, function: str, *arguments: Any, **how: Any) -> Any:
-        """Call and decode; ``how`` is chain.call's sender, block, timestamp. Raises LedgerRefused."""
-        return self.answer(function, chain.call(self.address, self.calldata(function, *arguments), **how))
+    def read(self, node: Answers, function: str, *arguments: Any, **how: Any) -> Any:
+        """Call and decode; ``how`` is the call's sender and block. Raises LedgerRefused."""
+        return self.answer(function, node.call(self.address, self.calldata(function, *arguments), **how))
 
     def topic(self, event: str) -> bytes:
         """The first topic of an event's logs; raises MalformedBytes if there is no such event."""
@@ -121,12 +131,10 @@ class Contract:
         """The events of this contract among the logs, in order."""
         return [event for log in logs if (event := self.event(log)) is not None]
 
-    def history(
-        self, chain: EmbeddedChain, event: str | None = None, first: int = 0, last: int | None = None
-    ) -> list[FoundEvent]:
+    def history(self, node: Node, first: int, last: int, event: str | None = None) -> list[FoundEvent]:
         """Every event of this contract (or those of one name) in blocks first…last, in chain order."""
         topics = () if event is None else (self.topic(event),)
-        logs = chain.logs(first, last, self.address, topics)
+        logs = node.logs(first, last, [self.address], topics)
         return [FoundEvent(found, seen) for found in logs if (seen := self.event(found.log)) is not None]
 
     def _function(self, name: str) -> Entry:

@@ -1,4 +1,4 @@
-"""Founding a network: every contract in one block, in one order, by one key that has no power afterwards."""
+"""Founding a network: every contract in one order, by one key that has no power afterwards."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from careledger.adapters.evm.blocks import Receipt
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.contract import Contract, deployment, load_artifact
-from careledger.adapters.evm.engine import Execution, Message
-from careledger.adapters.evm.revert import revert_reason
+from careledger.adapters.evm.node import Call, Node
 from careledger.adapters.evm.rlp_trie import encode_rlp, uint_bytes
-from careledger.adapters.evm.transactions import Transaction
 from careledger.domain.errors import LedgerRefused, TransactionRefused
 from careledger.domain.matrix import VERSION_1
 from careledger.formats.ledger_words import contract_name
 from careledger.formats.signatures import Address, SigningKey
 
-GAS = 30_000_000
 DAY = 24 * 3_600
 
 
@@ -42,29 +38,24 @@ class Genesis:
     direct_deposits: bool = False
 
 
-def found(chain: EmbeddedChain, genesis: Genesis) -> Address:
-    """Deploys everything in one block and gives the directory's address.
+def found(node: Node, genesis: Genesis) -> Address:
+    """Deploys everything and gives the directory's address.
 
-    Raises LedgerRefused if a constructor refuses; nothing is sent then.
+    The contracts name each other by addresses that follow from the founder's nonces, so nobody else may send with that
+    key meanwhile. Raises LedgerRefused if a constructor refuses; nothing is sent then. TransactionRefused if the
+    founder's key was used elsewhere: what was deployed is not a network then.
     """
     founder = genesis.founder
-    nonce = chain.nonce(founder.address)
+    nonce = node.nonce(founder.address)
     codes = [deployment(load_artifact(name), *arguments) for name, arguments in _planned(genesis, nonce)]
     for code in codes:  # no constructor asks another contract, so each can be tried alone
-        _check(chain.simulate(Message(founder.address, None, code, GAS)))
-    creations = [
-        Transaction(chain.chain_id, nonce + place, None, code, GAS) for place, code in enumerate(codes)
-    ]
-    for outcome in chain.send_many([each.sign(founder) for each in creations]):
-        if isinstance(outcome, TransactionRefused):
-            raise outcome
-        _check(outcome)
+        node.call(None, code, founder.address)
+    for place, mined in enumerate(node.send(founder, [Call(None, code) for code in codes])):
+        if mined.reason is not None:
+            raise LedgerRefused(reason=mined.reason)
+        if mined.created != _created(founder.address, nonce + place):
+            raise TransactionRefused(why="founder used elsewhere")
     return _created(founder.address, nonce + len(codes) - 1)
-
-
-def _check(outcome: Receipt | Execution) -> None:
-    if not outcome.success:
-        raise LedgerRefused(reason=revert_reason(outcome.output))
 
 
 def directory_of(chain: EmbeddedChain) -> Address | None:

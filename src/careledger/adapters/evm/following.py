@@ -8,10 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from careledger.adapters.evm.blocks import Header
-from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.contract import Contract
 from careledger.adapters.evm.facts import FactTables
+from careledger.adapters.evm.node import Node
 from careledger.domain.errors import BlockNotFound, LedgerRefused
 from careledger.domain.facts import Head
 from careledger.formats.signatures import Address
@@ -44,16 +43,11 @@ NAMES = {
 """The directory's names that this version knows, and the artifact of each; others are passed over."""
 
 
-def head_of(header: Header) -> Head:
-    """The block as the facts name it."""
-    return Head(header.number, header.hash, header.timestamp)
-
-
 class Follower:
     """Keeps the rows at the chain's head. Safe to use from several threads."""
 
-    def __init__(self, chain: EmbeddedChain, directory: Address, tables: FactTables) -> None:
-        self._chain, self._tables, self._lock = chain, tables, threading.Lock()
+    def __init__(self, node: Node, directory: Address, tables: FactTables) -> None:
+        self._node, self._tables, self._lock = node, tables, threading.Lock()
         self._directory = Contract.at(directory, "Directory")
         self._contracts: dict[Address, Contract] = {}
         self._named: dict[str, Address] = {}
@@ -72,32 +66,32 @@ class Follower:
     def view(self, block: int | None = None) -> FactsView:
         """The facts after that block (None: the head); raises BlockNotFound for one that is not there yet."""
         head = self.catch_up()
-        header = head if block is None else self._chain.header(block)
+        wanted = head if block is None or block == head.number else self._node.block(block)
         with self._lock:
             if self._newest is None or self._newest.head.hash != head.hash:
                 self._newest = self._view(head)
-            return self._newest if header.number == head.number else self._view(header)
+            return self._newest if wanted.number == head.number else self._view(wanted)
 
-    def _view(self, header: Header) -> FactsView:
-        return FactsView(head_of(header), self._tables.reader(header.number))
+    def _view(self, block: Head) -> FactsView:
+        return FactsView(block, self._tables.reader(block.number))
 
-    def catch_up(self) -> Header:
+    def catch_up(self) -> Head:
         """Folds what is new and gives the head it reached."""
         with self._lock:
-            head = self._chain.head
+            head = self._node.head()
             if self._position < head.number or not self._named:
                 self._follow(head)
             return head
 
-    def rebuild(self) -> Header:
+    def rebuild(self) -> Head:
         """Drops every row and folds the chain again from genesis."""
         with self._lock:
             self._start_again()
-            head = self._chain.head
+            head = self._node.head()
             self._follow(head)
             return head
 
-    def _follow(self, head: Header) -> None:
+    def _follow(self, head: Head) -> None:
         if not self._named:
             self._learn_names(0, self._position)
         if self._learn_names(self._position + 1, head.number) and self._position >= 0:
@@ -106,14 +100,14 @@ class Follower:
             first, last = self._position + 1, min(self._position + CHUNK, head.number)
             state = State(self._tables.reader(self._position))
             fold(state, self._events(first, last))
-            digest = self._chain.header(last).hash
+            digest = head.hash if last == head.number else self._node.block(last).hash
             self._tables.commit(last, digest, self._directory.address, state.written)
             self._position = last
 
     def _learn_names(self, first: int, last: int) -> bool:
         """Reads what the directory named in these blocks; whether it was a contract not known before."""
         before = len(self._contracts)
-        for found in self._directory.history(self._chain, "ContractNamedV1", first, last):
+        for found in self._directory.history(self._node, first, last, "ContractNamedV1"):
             name, address = _text(found.event.fields["name"]), found.event.fields["contract"]
             self._named[name] = address
             if address not in self._contracts and name in NAMES:
@@ -121,21 +115,18 @@ class Follower:
         return len(self._contracts) != before
 
     def _events(self, first: int, last: int) -> Iterator[Happened]:
-        times: dict[int, int] = {}
-        for found in self._chain.logs(first, last):
-            contract = self._contracts.get(found.log.address)
-            event = contract.event(found.log) if contract else None
-            if event is None:
-                continue
-            if found.block not in times:
-                times[found.block] = self._chain.header(found.block).timestamp
-            yield Happened(event.name, event.fields, found.block, times[found.block])
+        logs = self._node.logs(first, last, self._contracts.keys())
+        blocks = self._node.blocks({found.block for found in logs})
+        for found in logs:
+            event = self._contracts[found.log.address].event(found.log)
+            if event is not None:
+                yield Happened(event.name, event.fields, found.block, blocks[found.block].time)
 
     def _known_position(self) -> int:
         """The position of the kept rows, if they are of this chain; else −1, and nothing is kept."""
         kept = self._tables.position(self._directory.address)
         try:
-            if kept is not None and self._chain.header(kept[0]).hash == kept[1]:
+            if kept is not None and self._node.block(kept[0]).hash == kept[1]:
                 return kept[0]
         except BlockNotFound:
             pass

@@ -1,10 +1,10 @@
-"""The port Ledger over the contracts on an embedded chain.
+"""The port Ledger over the contracts, on whatever node.
 
     ledger = open_ledger(directory, chain_id, clock, genesis)     # founds the network in a new directory
     ledger = open_ledger(directory, chain_id, clock)              # opens it again
-    ledger = EvmLedger(chain, directory_address, clock, facts)    # by its parts
+    ledger = EvmLedger(node, directory_address, clock, facts)     # by its parts
 
-Every act is one signed transaction at gas price 0, final when its block is durable. Facts come from the projection,
+Every act is one signed transaction at gas price 0, and returns once its block is final. Facts come from the projection,
 which reads the contracts' events and can be dropped and built again.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.deploy import Genesis, directory_of, found
-from careledger.adapters.evm.following import head_of
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger_officers import OfficerActs
 from careledger.adapters.evm.ledger_parties import PartyActs
 from careledger.adapters.evm.ledger_patients import PatientActs
@@ -38,12 +38,12 @@ class EvmLedger(PartyActs, PatientActs, OfficerActs):
         self._act(controller, "Records", "anchor", root, organisation, count)
         facts = self.fresh_head().anchor(root)
         assert facts is not None
-        return head_of(self._chain.header(facts.block))
+        return self._node.block(facts.block)
 
     def attest_erased(
         self, leaves: Sequence[bytes], reason: bytes, custodian: int, signer: SigningKey
     ) -> Head:
-        """Attestations, a hundred in a transaction, all in one block."""
+        """Attestations, a hundred in a transaction."""
         parts = [leaves[at : at + MOST_LEAVES] for at in range(0, max(1, len(leaves)), MOST_LEAVES)]
         return self._acts(signer, "Leaves", "attest_erased", [(custodian, part, reason) for part in parts])
 
@@ -87,11 +87,11 @@ class EvmLedger(PartyActs, PatientActs, OfficerActs):
         """The officers' votes, until they carry it."""
         if version not in VERSIONS:
             raise LedgerRefused(reason="version")
-        matrix, head = VERSIONS[version], head_of(self._chain.head)
+        matrix, head = VERSIONS[version], self._node.head()
         for post, key in officers:
             words = matrix.read_words, matrix.write_words
             head = self._act(key, "AccessPolicy", "vote_amendment", post, version, *words)
-            latest, _ = self._contract("AccessPolicy").read(self._chain, "latest")
+            latest, _ = self._contract("AccessPolicy").read(self._node, "latest")
             if latest == version:
                 break
         return head
@@ -110,13 +110,14 @@ def open_ledger(
     after a crash during the founding founds anew or finds it done: it is one block.
     """
     chain = EmbeddedChain(directory, chain_id, clock.now, engine)
+    node = EmbeddedNode(chain)
     try:
         address = directory_of(chain)
         if address is None:
             if genesis is None:
                 raise StoreUnavailable(why="no network was founded here")
-            address = found(chain, genesis)
-        return EvmLedger(chain, address, clock, None if directory is None else directory / "facts.sqlite")
+            address = found(node, genesis)
+        return EvmLedger(node, address, clock, None if directory is None else directory / "facts.sqlite")
     except BaseException:
         chain.close()
         raise

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from careledger.adapters.evm.blocks import Receipt
-from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.contract import Contract
 from careledger.adapters.evm.facts import FactTables
-from careledger.adapters.evm.following import Follower, head_of
-from careledger.adapters.evm.revert import revert_reason
-from careledger.adapters.evm.transactions import Transaction
-from careledger.domain.errors import BlockNotFound, LedgerRefused, LedgerStale, TransactionRefused
+from careledger.adapters.evm.following import Follower
+from careledger.adapters.evm.node import Call, Mined, Node
+from careledger.domain.errors import BlockNotFound, LedgerRefused, LedgerStale
 from careledger.domain.facts import Head
 from careledger.formats.consent_messages import LedgerMessage
 from careledger.formats.signatures import Address, SigningKey
@@ -22,45 +18,41 @@ from careledger.formats.signed import deployment_id
 from careledger.ports import Clock
 from careledger.projection.view import FactsView
 
-GAS = 30_000_000
 DEADLINE = 1_800
 """Seconds that a signed message may still be carried, well below the contracts' hour."""
 
 
 class EvmLedgerBase:
-    """The contracts of one network on an embedded chain, found through its directory, and their facts."""
+    """The contracts of one network, found through its directory, and their facts."""
 
-    def __init__(
-        self, chain: EmbeddedChain, directory: Address, clock: Clock, facts: Path | None = None
-    ) -> None:
+    def __init__(self, node: Node, directory: Address, clock: Clock, facts: Path | None = None) -> None:
         """``facts`` is the file of the projection (None: in memory); it may be deleted at any time."""
-        self._chain, self._directory, self._clock = chain, directory, clock
+        self._node, self._directory, self._clock = node, directory, clock
         self._tables = FactTables(facts)
-        self._follower = Follower(chain, directory, self._tables)
-        self._lanes: dict[Address, threading.Lock] = {}
-        self._lanes_lock = threading.Lock()
+        self._follower = Follower(node, directory, self._tables)
 
     def close(self) -> None:
-        """Closes the projection and the chain."""
+        """Closes the projection and the node."""
         self._tables.close()
-        self._chain.close()
+        self._node.close()
 
     @property
     def chain_id(self) -> int:
         """The network's number."""
-        return self._chain.chain_id
+        return self._node.chain_id
 
     @property
     def deployment(self) -> bytes:
         """What signed statements are bound to."""
-        return deployment_id(self._chain.chain_id, self._directory)
+        return deployment_id(self._node.chain_id, self._directory)
 
     def contract(self, name: str) -> Address:
         """The address that the directory gives for a name now; raises LedgerRefused for an unknown one."""
         return self._follower.contract(name).address
 
     def fresh_head(self) -> FactsView:
-        """The newest block; on the chain's own machine it is never too old."""
+        """The newest final block; raises LedgerStale if it may be too old to decide on."""
+        self._node.fresh_head()
         return self._follower.view()
 
     def at(self, block: int) -> FactsView:
@@ -72,7 +64,7 @@ class EvmLedgerBase:
 
     def rebuild(self) -> Head:
         """Drops the projection and folds it again from genesis; gives the head it reached."""
-        return head_of(self._follower.rebuild())
+        return self._follower.rebuild()
 
     def rows(self) -> list[tuple[bytes, int, bytes]]:
         """Every row of the projection at the head, packed, in order: to compare two."""
@@ -89,35 +81,21 @@ class EvmLedgerBase:
         return self._acts(sender, contract, function, [arguments])
 
     def _acts(self, sender: SigningKey, contract: str, function: str, calls: Iterable[Sequence[Any]]) -> Head:
-        """Several by one sender in one block, in order; raises the first refusal. Gives the last one's block."""
+        """Several by one sender, in order; raises the first refusal. Gives the last one's block."""
         called = self._contract(contract)
-        receipts = self._sent(sender, called.address, [called.calldata(function, *each) for each in calls])
-        for receipt in receipts:
-            if not receipt.success:
-                raise LedgerRefused(reason=revert_reason(receipt.output))
-        return head_of(self._chain.header(receipts[-1].block))
+        mined = self._sent(sender, called.address, [called.calldata(function, *each) for each in calls])
+        for each in mined:
+            if each.reason is not None:
+                raise LedgerRefused(reason=each.reason)
+        return mined[-1].block
 
-    def _sent(self, sender: SigningKey, to: Address, calls: Sequence[bytes]) -> list[Receipt]:
-        address = sender.address
-        with self._lanes_lock:
-            lane = self._lanes.setdefault(address, threading.Lock())
-        with lane:
-            nonce = self._chain.nonce(address)
-            transactions = [
-                Transaction(self.chain_id, nonce + place, to, data, GAS) for place, data in enumerate(calls)
-            ]
-            outcomes = self._chain.send_many([each.sign(sender) for each in transactions])
-        receipts = []
-        for outcome in outcomes:
-            if isinstance(outcome, TransactionRefused):
-                raise outcome
-            receipts.append(outcome)
-        return receipts
+    def _sent(self, sender: SigningKey, to: Address, calls: Sequence[bytes]) -> list[Mined]:
+        return self._node.send(sender, [Call(to, data) for data in calls])
 
     # Signing -----------------------------------------------------------------------------------
 
     def _now(self) -> int:
-        return max(self._clock.now(), self._chain.head.timestamp)
+        return max(self._clock.now(), self._node.head().time)
 
     def _deadline(self) -> int:
         return self._now() + DEADLINE

@@ -71,4 +71,4 @@ class OfficerActs(EvmLedgerBase):
         return head
 
     def _number(self, alias: bytes) -> int:
-        return AliasWord.parse(self._contract("Aliases").read(self._chain, "alias_word", alias)).number
+        return AliasWord.parse(self._contract("Aliases").read(self._node, "alias_word", alias)).number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from careledger.adapters.evm.following import head_of
 from careledger.adapters.evm.ledger_base import EvmLedgerBase
 from careledger.domain.errors import LedgerRefused
 from careledger.domain.facts import Head
@@ -60,7 +59,7 @@ class PatientActs(EvmLedgerBase):
         relay: SigningKey,
     ) -> Head:
         """The alias changes hands; an unclaimed one that stays so keeps its registrar."""
-        word = AliasWord.parse(self._contract("Aliases").read(self._chain, "alias_word", alias))
+        word = AliasWord.parse(self._contract("Aliases").read(self._node, "alias_word", alias))
         detail = _detail(kind, until, word.detail)
         message = RotateAlias(alias, word.number, new.address, kind, detail, self._deadline())
         fields = (alias, new.address, int(kind), detail, message.deadline)
@@ -110,7 +109,7 @@ class PatientActs(EvmLedgerBase):
         except LedgerRefused as refused:
             if refused.details["reason"] != "used":
                 raise
-            return head_of(self._chain.head)
+            return self._node.head()
 
     def carry(self, entries: Sequence[RelayedEntry], relay: SigningKey) -> Head:
         """By the contract's batch functions, a hundred in a transaction; what it refuses is left out."""
@@ -123,7 +122,7 @@ class PatientActs(EvmLedgerBase):
             parts = [items[at : at + MOST_CARRIED] for at in range(0, len(items), MOST_CARRIED)]
             calls += [called.calldata(function, part) for part in parts]
         self._sent(relay, called.address, calls)
-        return head_of(self._chain.head)
+        return self._node.head()
 
 
 def _detail(kind: ControllerKind, until: int, registrar: int) -> int:
