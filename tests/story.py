@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from careledger.adapters.memory.clock import ManualClock
 from careledger.app import world as directory
 from careledger.app.clocks import SystemClock
 from careledger.app.world import World
@@ -20,6 +21,7 @@ from careledger.domain.categories import Category, Compartment
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.parties import PartyId, Role
 from careledger.domain.records import Ground
+from careledger.domain.relaying import REGISTRATION_SPREAD
 from careledger.fhir.sample import sample_file
 from careledger.fhir.versions import ImportedVersion
 from careledger.sealing.phrase import Phrase
@@ -30,6 +32,7 @@ from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grant import Granted, grant
+from careledger.workflows.network import Network
 from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.register import Identity
 from careledger.workflows.retrieve import Retrieved, retrieve
@@ -193,6 +196,7 @@ def _adam(story: Story) -> None:
     world, city, clerk = story.world, story.organisations["City"], story.staff["clerk"]
     identity = Identity(bytes(32), bytes(16), NAME, NAME, NATIONAL_ID, BIRTH, bytes(32))
     holder = register.patient(world.network, city, identity, compartments=())
+    register.enter_registrations(_a_week_later(world.network), city)
     story.adam = holder.alias
     row = city.books.get(register.IDENTITY, holder.alias)
     assert row is not None
@@ -214,6 +218,11 @@ def _adam(story: Story) -> None:
     story.after += story.note(holder.alias, LATER_ILLNESS, append).handles.values()
     assert story.read_by_consent(story.staff["Dr Stay"]).records
     story.read_own(holder.alias)
+
+
+def _a_week_later(network: Network) -> Network:
+    """The network to whom waits for nothing any more."""
+    return replace(network, clock=ManualClock(network.clock.now() + REGISTRATION_SPREAD))
 
 
 def _berta(story: Story) -> None:

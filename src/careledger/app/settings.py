@@ -9,6 +9,7 @@ from pathlib import Path
 
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import MalformedBytes, SettingsRefused
+from careledger.domain.relaying import REGISTRATION_SPREAD
 
 FILE = "careledger.json"
 
@@ -19,6 +20,8 @@ class Settings:
 
     ``chain_id``: the ledger's chain id. ``directory``: the address of the ledger's contract directory, 40 hex
     digits. ``opening`` (t), ``holding`` (n), ``listed`` (N), ``escrow``: see domain.custodians.Thresholds.
+    ``registration_spread``: within how many seconds after its alias a patient's registration is entered on the ledger;
+    0 enters it at once.
     """
 
     chain_id: int
@@ -27,6 +30,7 @@ class Settings:
     holding: int = 3
     listed: int = 5
     escrow: int = 3
+    registration_spread: int = REGISTRATION_SPREAD
 
     @property
     def thresholds(self) -> Thresholds:
@@ -55,6 +59,8 @@ def load(folder: Path) -> Settings:
         _ = settings.thresholds
     except MalformedBytes as error:
         raise SettingsRefused(key="opening, holding, listed, escrow", why="not in order") from error
+    if settings.registration_spread < 0:
+        raise SettingsRefused(key="registration_spread", why="less than no time")
     if len(settings.directory) != 40 or set(settings.directory) - set("0123456789abcdef"):
         raise SettingsRefused(key="directory", why="not 40 hex digits")
     return settings

@@ -64,6 +64,7 @@ class World:
             self.clock,
             SigningKey.random(),
             self.settings.thresholds,
+            registration_spread=self.settings.registration_spread,
         )
 
     def custodian_folder(self, number: int) -> Path:

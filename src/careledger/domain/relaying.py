@@ -22,6 +22,8 @@ LEAST_TIME = 600
 """Seconds that a deadline leaves at least; with the half hour that it is rounded up to at most 40 minutes."""
 REVOKERS = 2
 """By how many members a revocation goes at once."""
+REGISTRATION_SPREAD = 7 * 24 * HOUR
+"""Within how many seconds after its alias a registration is entered, unless the settings say otherwise."""
 
 _T = TypeVar("_T")
 
@@ -40,6 +42,11 @@ def rounded(window: Window, now: int) -> Window:
 def send_at(now: int, start: int, random: Random) -> int:
     """When a consent from ``start`` on is entered: now, or for a later start some time until an hour before."""
     return random.randint(now, start - HOUR) if start - HOUR > now else now
+
+
+def register_at(now: int, spread: int, random: Random) -> int:
+    """When a registration is entered whose alias is opened now: any second within ``spread``."""
+    return now + random.randint(0, spread)
 
 
 def deadline(at: int) -> int:

@@ -1,4 +1,4 @@
-"""What joins, finds and carries away a person's records: links of aliases, the locator's messages, archives."""
+"""What begins, joins, finds and carries away a person's records: registering, links, the locator, archives."""
 
 from __future__ import annotations
 
@@ -12,6 +12,23 @@ from careledger.formats.signed import Signed
 NO_OWNER = bytes(20)
 ARCHIVE_FORMAT = "careledger-archive"
 ARCHIVE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BegunPatient(Message):
+    """A patient whose alias is not ready yet, in the registrar's books until it is.
+
+    ``registration`` is entered on the ledger at ``enter_at`` (unix seconds), apart from the alias; ``custodians`` and
+    ``custodian_seed``, ``escrow`` and the compartments of the first epochs are what was chosen at the desk.
+    """
+
+    TYPE: ClassVar[str] = "begun-patient"
+    registration: bytes = octets(16)
+    enter_at: int = uint()
+    custodians: tuple[int, ...] = several(uint(), 64)
+    custodian_seed: bytes = octets(32)
+    escrow: bool = flag()
+    compartments: tuple[int, ...] = several(uint(16), 64)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ class HolderState(Message):
     statement_number: int = uint()
     statement_digest: bytes = octets(32)
 
+    @property
+    def published(self) -> bool:
+        """Whether a statement of this holder, or of the one before it, is in force."""
+        return self.statement_digest != bytes(32)
+
 
 @dataclass(frozen=True)
 class Holder:

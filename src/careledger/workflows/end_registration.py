@@ -7,14 +7,14 @@ the registration off the ledger. Each side repeats its own part.
 
 from __future__ import annotations
 
-from careledger.domain.errors import ActRefused, PatientNotFound
+from careledger.domain.errors import ActRefused, LedgerRefused, PatientNotFound
 from careledger.domain.facts import Head
 from careledger.domain.parties import ControllerKind
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.epochs import own_statement, publish_statement
 from careledger.workflows.grant import PREPARED, STANDS, certificate_of, given_consents
 from careledger.workflows.network import Network
-from careledger.workflows.register import IDENTITY, Identity
+from careledger.workflows.register import BEGUN, IDENTITY, UNENTERED, Identity
 from careledger.workflows.revoke import revoke
 
 
@@ -44,11 +44,21 @@ def leave(network: Network, holder: Holder, organisation: int) -> int:
 
 
 def end_registration(network: Network, registrar: Organisation, alias: bytes) -> Head:
-    """The organisation's part: its registration of that patient ends on the ledger.
+    """The organisation's part: its registration of that patient ends on the ledger; one not entered yet never is.
 
     Raises PatientNotFound if its identity table has no such patient, LedgerRefused if it ended before.
     """
     row = registrar.books.get(IDENTITY, alias)
     if row is None:
         raise PatientNotFound()
-    return network.ledger.end_registration(Identity.decode(row).registration, registrar.controller)
+    registration = Identity.decode(row).registration
+    waits = registrar.books.get(UNENTERED, registration) is not None
+    try:
+        head = network.ledger.end_registration(registration, registrar.controller)
+    except LedgerRefused as refusal:
+        if not waits or refusal.details.get("reason") != "unknown":
+            raise
+        head = network.ledger.fresh_head().head
+    registrar.books.drop(BEGUN, [alias])
+    registrar.books.drop(UNENTERED, [registration])
+    return head

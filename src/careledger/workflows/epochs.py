@@ -62,8 +62,7 @@ def publish_statement(
     """Signs the next alias statement and enrols the alias at each custodian; needs n of them."""
     holder = holder.fresh()
     state = holder.state
-    published = state.statement_digest != bytes(32)
-    number = state.statement_number + 1 if published else 0
+    number = state.statement_number + 1 if state.published else 0
     statement = AliasStatement(
         holder.alias, number, state.statement_digest, state.claim, holder.sealing.public, custodians, seed,
         registrar, escrow,

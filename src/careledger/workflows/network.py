@@ -9,6 +9,7 @@ from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import NotEnoughCustodians, PartyNotFound, PartyNotVerified
 from careledger.domain.facts import PartyFacts
 from careledger.domain.parties import Status
+from careledger.domain.relaying import REGISTRATION_SPREAD
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Blocks, Board, Clock, CustodianLink, Ledger, LedgerView
 from careledger.workflows.gateway import Gateway
@@ -19,7 +20,7 @@ class Network:
     """What a workflow may touch. ``relay`` sends messages whose authority is in their signatures.
 
     ``gateway`` is the way to other members; where it reaches none (the embedded network has one operator) consents go
-    to the ledger directly.
+    to the ledger directly. ``registration_spread``: within how many seconds after its alias a registration is entered.
     """
 
     ledger: Ledger
@@ -30,6 +31,7 @@ class Network:
     relay: SigningKey
     thresholds: Thresholds
     gateway: Gateway = field(default_factory=Gateway)
+    registration_spread: int = REGISTRATION_SPREAD
 
     def links(self, numbers: Iterable[int]) -> list[CustodianLink]:
         """The reachable custodians among these, in order; raises NotEnoughCustodians under t of the list."""

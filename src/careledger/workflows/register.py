@@ -1,20 +1,27 @@
 """Register organisations, posts and patients.
 
 An organisation: proposed with its key, then verified by a ministry officer; only then can it vouch for posts and
-register patients. A patient: the registration, and apart from it the alias, whose keys the registrar's gateway
-holds until it is claimed. Order of effects for a patient: books (keys), registration, alias, custodians (the alias
-statement and first epochs); a crash between them is repeated with the same keys from the books.
+register patients. A patient: the alias, whose keys the registrar's gateway holds until it is claimed, and a random
+time later the registration, so that order and time on the ledger join nothing. Order of effects for a patient: books
+(what was chosen, keys, identity, when to register), alias, custodians (the alias statement and first epochs), and from
+then on the patient is there; the registration when its time has come. What a crash leaves is finished by
+``finish_patients`` and ``enter_registrations`` from the books.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from random import SystemRandom
 
 from careledger.domain.custodians import custodian_list
-from careledger.domain.errors import PatientNotFound
+from careledger.domain.errors import CareLedgerError, LedgerRefused, PatientNotFound
 from careledger.domain.parties import ControllerKind, PartyId, Role, Status
+from careledger.domain.relaying import register_at, shuffled
+from careledger.formats.digests import uint
+from careledger.formats.persons import BegunPatient
 from careledger.formats.schema import Message, octets, text
 from careledger.formats.signatures import SigningKey
 from careledger.sealing.keys import Secret
@@ -25,6 +32,9 @@ from careledger.workflows.network import Network, verified
 
 KEPT_PHRASE = "phrase"
 IDENTITY = "identity"
+BEGUN = "begun-patient"
+UNENTERED = "unentered-registration"
+RANDOM = SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -114,30 +124,79 @@ def patient(
 ) -> Holder:
     """Registers a patient whose keys the registrar holds until they are claimed; returns that holder.
 
-    ``compartments`` get a first epoch now; the registrar may begin others later (epochs.ensure_epochs).
+    ``compartments`` get a first epoch now; the registrar may begin others later (epochs.ensure_epochs). The
+    registration itself is entered by ``enter_registrations`` later (network.registration_spread; 0: now).
     """
     phrase, alias = Phrase.random(), secrets.token_bytes(32)
+    at = register_at(network.clock.now(), network.registration_spread, RANDOM)
+    chosen = choose_custodians(network, {registrar.number})
+    begun = BegunPatient(secrets.token_bytes(16), at, *chosen, escrow, tuple(compartments))
+    registrar.books.put(BEGUN, [(alias, begun.encode())])
     registrar.books.put(KEPT_PHRASE, [(alias, phrase.entropy.reveal())])
-    holder = new_holder(phrase, alias, registrar.books)
-    registration = secrets.token_bytes(16)
-    row = identity_row(identity or NOBODY, alias, registration)
+    new_holder(phrase, alias, registrar.books)
+    row = identity_row(identity or NOBODY, alias, begun.registration)
     registrar.books.put(IDENTITY, [(alias, row.encode())])
-    ledger = network.ledger
-    ledger.register_patient(registration, registrar.number, registrar.controller)
-    ledger.open_alias(
-        alias,
-        holder.controller,
-        ControllerKind.REGISTRAR,
-        0,
-        registrar.number,
-        registrar.controller,
-        network.relay,
-    )
-    holder = publish_statement(
-        network, holder, *choose_custodians(network, {registrar.number}), registrar.number, escrow
-    )
-    ensure_epochs(network, holder, compartments)
+    holder = _open(network, registrar, alias, begun)
+    if not network.registration_spread:
+        enter_registrations(network, registrar)
     return holder
+
+
+def finish_patients(network: Network, registrar: Organisation) -> int:
+    """Finishes patients whose registering a crash or absent custodians left open; returns how many stay open.
+
+    One that never left the books is forgotten: the desk was not told of it and registers the person again.
+    """
+    for alias, row in list(registrar.books.rows(BEGUN)):
+        with suppress(CareLedgerError):  # one that fails keeps no other from being finished
+            _finish(network, registrar, alias, BegunPatient.decode(row))
+    return len(list(registrar.books.rows(BEGUN)))
+
+
+def enter_registrations(network: Network, registrar: Organisation) -> int:
+    """Enters the registrations whose time has come, in random order; returns how many still wait.
+
+    Raises nothing: what the ledger does not take now waits for the next time.
+    """
+    now = network.clock.now()
+    due = [key for key, row in registrar.books.rows(UNENTERED) if int.from_bytes(row, "big") <= now]
+    for registration in shuffled(due, RANDOM):
+        with suppress(CareLedgerError):
+            _enter(network, registrar, registration)
+    return len(list(registrar.books.rows(UNENTERED)))
+
+
+def _finish(network: Network, registrar: Organisation, alias: bytes, begun: BegunPatient) -> None:
+    if registrar.books.get(IDENTITY, alias) is None:
+        forget_keys(registrar, alias)
+    elif registrar.books.get(KEPT_PHRASE, alias) is not None:
+        _open(network, registrar, alias, begun)
+    registrar.books.drop(BEGUN, [alias])  # also where somebody else took the keys over and began the epochs
+
+
+def _open(network: Network, registrar: Organisation, alias: bytes, begun: BegunPatient) -> Holder:
+    """The registration left to its time, then alias, statement and epochs; what is done is not done again."""
+    registrar.books.put(UNENTERED, [(begun.registration, uint(begun.enter_at))])
+    holder, ledger = kept_holder(registrar, alias), network.ledger
+    if ledger.fresh_head().alias(alias) is None:
+        answering = registrar.number, registrar.controller
+        ledger.open_alias(alias, holder.controller, ControllerKind.REGISTRAR, 0, *answering, network.relay)
+    if not holder.state.published:
+        named = begun.custodians, begun.custodian_seed, registrar.number, begun.escrow
+        holder = publish_statement(network, holder, *named)
+    ensure_epochs(network, holder, begun.compartments)
+    registrar.books.drop(BEGUN, [alias])
+    return holder
+
+
+def _enter(network: Network, registrar: Organisation, registration: bytes) -> None:
+    """``taken`` is our own entry before a crash: nobody else knows these 16 random bytes before they are entered."""
+    try:
+        network.ledger.register_patient(registration, registrar.number, registrar.controller)
+    except LedgerRefused as refusal:
+        if refusal.details.get("reason") != "taken":
+            raise
+    registrar.books.drop(UNENTERED, [registration])
 
 
 def identity_row(identity: Identity, alias: bytes, registration: bytes) -> Identity:

@@ -59,7 +59,7 @@ def lose_a_custodian(stage: Stage) -> None:
         f"two helpers remade {receipt.count} shares at {SUCCESSOR}; nobody put a secret together on the way",
         receipt.count >= stage.counts["deposited"],
     )
-    stage.tend_logs()
+    stage.tend()
     stage.claim(
         "two custodians alone, one of them the successor, now serve a reader", _opens_with(stage, successor)
     )
@@ -99,7 +99,7 @@ def erase_one(stage: Stage) -> None:
     record = next(each for each in mine.records if each.handle == handle)
     holders = stage.statement.custodians
     erase(network, stage.holder, all_versions(mine.records, record.manifest.record_id), "patient-request")
-    stage.tend_logs()
+    stage.tend()
     view = network.ledger.fresh_head()
     erasure = conclude(view, record.found.leaf, holders, network.thresholds.opening)
     stage.claim(
@@ -121,7 +121,7 @@ def audit_everything(stage: Stage) -> None:
     """The patient sees who read what, when and why, and that nothing is missing."""
     screen, network = stage.screen, stage.world.network
     screen.chapter("The patient audits")
-    stage.tend_logs()
+    stage.tend()
     failed = cosign_all(network)
     stage.claim("every release log is cosigned by all other custodians, who recomputed it", not failed)
     found = audit(network, stage.holder)
@@ -222,6 +222,10 @@ def check_everything(stage: Stage) -> None:
     stage.claim(
         f"the patient's agent opens all {len(mine.records)} records that were deposited and not erased",
         len(mine.records) == stage.counts["deposited"] and mine.complete and not mine.problems,
+    )
+    stage.claim(
+        "every registration was entered in its own time, apart from its alias; none waits",
+        stage.tend() == (0, 0),
     )
     health = world.blocks.verify()
     stage.claim(f"all {health.blocks} blocks in storage are what their identifiers name", health.sound)

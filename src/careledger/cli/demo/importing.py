@@ -31,7 +31,7 @@ def import_sample(stage: Stage, most: int) -> None:
             total += len(imported.deposited.handles)
             counts.update(_categories(imported.report))
             bar.advance(task)
-    stage.tend_logs()
+    stage.tend()
     seconds = time.perf_counter() - begun
     stage.screen.bars(
         "Records by category (restricted ones counted with their category)", counts.most_common()

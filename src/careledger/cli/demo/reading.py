@@ -188,7 +188,7 @@ def revoke(stage: Stage) -> None:
     later = _new_note(stage)
     stage.claim("a record that City deposits now does not open with the doctor's old epoch keys",
                 not _opens(stage, before, later))  # fmt: skip
-    stage.tend_logs()
+    stage.tend()
 
 
 def _received(stage: Stage, reader: str, purpose: Purpose = Purpose.TREAT) -> Received:

@@ -45,6 +45,9 @@ def register_and_claim(stage: Stage) -> None:
     screen.says("  The recovery phrase of 24 words is shown to the patient once; every key comes from it.")
     stage.claim("from this block the patient's own key controls it", facts.kind is ControllerKind.SELF)
     screen.says("  On the ledger the patient is a random alias: no name, no number, no birth date.")
+    screen.says(
+        "  The registration, another random number, is entered some time within a week, so that nothing joins them."
+    )
     labels = world.keyring.labels()
     screen.says("  Shares are kept by: " + ", ".join(labels[number] for number in stage.statement.custodians))
 
@@ -68,7 +71,7 @@ def deposit_at_three(stage: Stage) -> None:
             f"{place.name} deposited {len(imported.deposited.handles)} records, anchored under root "
             f"{imported.deposited.root.hex()[:16]}…"
         )
-    stage.tend_logs()
+    stage.tend()
     stage.claim(f"all {total} records stand under three anchored roots and nowhere in the clear", total > 300)
     stage.counts["deposited"] = total
 

@@ -19,6 +19,7 @@ from careledger.workflows.actors import Holder, Organisation, Session, Staff, lo
 from careledger.workflows.epochs import ALL, own_statement
 from careledger.workflows.register import Officer
 from careledger.workflows.retrieve import Record
+from careledger.workflows.tend_gateway import tend_gateway
 
 STORY = "Velvet616_Botsford977"
 PATIENT = "Velvet Botsford"
@@ -92,10 +93,15 @@ class Stage:
             return
         self.claim(f"{who} was refused ({reason})", False)
 
-    def tend_logs(self) -> None:
-        """Every custodian anchors its log, as each does by itself at least once a minute."""
+    def tend(self) -> tuple[int, int]:
+        """What gateways and custodians do by themselves: registrations that are due are entered, logs anchored.
+
+        Returns how many patients are not ready and how many registrations wait.
+        """
+        tended = [tend_gateway(self.world.network, each) for each in self.organisations.values()]
         for link in self.world.custodians.values():
             link.call("checkpoint", b"")
+        return sum(each.patients for each in tended), sum(each.registrations for each in tended)
 
 
 def licence(label: str) -> bytes:
