@@ -11,7 +11,8 @@ import pytest
 from careledger.domain.categories import Category
 from careledger.domain.errors import NotExchanged
 from careledger.fhir import mapping
-from careledger.fhir.tables import codes, resource_types
+from careledger.fhir.definitions.tables import definitions, resource_types
+from careledger.fhir.tables import codes
 from fhir_cases import LOINC, SNOMED, about, concept, folder_reports, imported, observation, sample_reports
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -27,6 +28,11 @@ def test_every_one_of_the_148_types_has_a_rule_that_always_matches() -> None:
         matching = mapping.rules_by_type()[kind]
         assert any(not rule.when for rule in matching), kind
     assert set(mapping.rules_by_type()) == resource_types()
+
+
+def test_the_types_are_those_of_the_published_definitions() -> None:
+    assert definitions().resources == resource_types()
+    assert definitions().fhir == "4.0.1"
 
 
 def outcome(kind: str) -> str:

@@ -10,10 +10,10 @@ import pytest
 
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.dates import is_date, month_of
+from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.parse import BUNDLE_TYPES, parse_file
 from careledger.fhir.references import Form, is_full_url, taken_apart
 from careledger.fhir.sample import sample_file
-from careledger.fhir.tables import resource_types
 from fhir_cases import PATIENT, about, file_of, observation
 
 

@@ -9,7 +9,8 @@ import pytest
 from careledger.domain.categories import Category
 from careledger.domain.parties import Role
 from careledger.fhir import mapping
-from careledger.fhir.tables import codes, resource_types
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.tables import codes
 from fhir_cases import concept, observation
 
 CASES: list[tuple[dict[str, Any], str]] = [

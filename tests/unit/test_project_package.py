@@ -15,12 +15,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "careledger"
-DATA = ("adapters/evm/artifacts/Consents.json", "fhir/mapping.json", "fhir/types.txt", "py.typed")
+DATA = ("adapters/evm/artifacts/Consents.json", "fhir/mapping.json", "fhir/definitions/types.txt", "py.typed")
 READ_ALL = """
 import careledger, pathlib, sys
 from careledger.adapters.evm.contract import load_artifact
 from careledger.fhir.sample import sample_file, sample_names
 assert pathlib.Path(careledger.__file__).is_relative_to(sys.argv[1]), careledger.__file__
+from careledger.fhir.definitions.tables import definitions, resource_types
+assert definitions().resources == resource_types()
 print(len(sample_names()), len(sample_file(sample_names()[0])) > 1000, bool(load_artifact("Consents").abi))
 """
 
@@ -44,7 +46,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     files = (path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert there == {str(path.relative_to(SOURCE.parent)) for path in files}
     assert {f"careledger/{name}" for name in DATA} <= there
-    assert sum(name.endswith(".json.zst") for name in there) == 20
+    assert sum(name.startswith("careledger/sample/") for name in there) == 20
 
 
 def test_the_installed_package_finds_its_data(wheel: Path, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.dates import unreal_dates
+from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded
 from careledger.fhir.paths import texts_at
 from careledger.fhir.references import Form, is_full_url, references_in, taken_apart
-from careledger.fhir.tables import resource_types
 
 BUNDLE_TYPES = frozenset(["transaction", "collection", "batch", "document", "searchset"])
 MOST_ENTRIES = 200_000

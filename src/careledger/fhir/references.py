@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
-from careledger.fhir.tables import resource_types
 
 _ID = r"[A-Za-z0-9\-.]{1,64}"
 _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -14,13 +14,6 @@ def shipped(name: str) -> Any:
 
 
 @cache
-def resource_types() -> frozenset[str]:
-    """The 148 resource types of FHIR R4, the two abstract ones included."""
-    text = resources.files("careledger.fhir").joinpath("types.txt").read_text("utf-8")
-    return frozenset(text.split())
-
-
-@cache
 def author_paths() -> dict[str, list[str]]:
     """For each type where it names its author; types that name none are missing."""
     paths: dict[str, list[str]] = shipped("authors.json")["paths"]

@@ -1,0 +1,72 @@
+"""The tables, read when they are first needed: nothing that validates no resource pays for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import zstandard
+
+MOST_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """An invariant of the definitions: ``expression`` is FHIRPath, ``human`` what HL7 says of it.
+
+    ``refuses`` is whether breaking it is an error there; ``advice`` whether it is only called best practice.
+    """
+
+    key: str
+    refuses: bool
+    human: str
+    expression: str
+    advice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """The tables of one version of FHIR.
+
+    ``shapes`` has, by type and by path of an element with elements of its own (``Patient.contact``), its elements
+    by JSON name, its choices and the numbers of its constraints; ``sets`` the codes of the value sets by URL, or
+    why they are not listed; ``primitives`` the patterns of the primitive types.
+    """
+
+    fhir: str
+    package: str
+    resources: frozenset[str]
+    primitives: dict[str, str]
+    constraints: tuple[Constraint, ...]
+    shapes: dict[str, dict[str, Any]]
+    sets: dict[str, dict[str, Any]]
+
+
+@cache
+def definitions() -> Definitions:
+    """The definitions of FHIR R4."""
+    packed = resources.files("careledger.fhir.definitions").joinpath("r4.json.zst").read_bytes()
+    table = json.loads(zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST_BYTES))
+    source = table["source"]
+    return Definitions(
+        fhir=source["fhir"],
+        package=f"{source['package']}:{source['version']}",
+        resources=frozenset(table["resources"]),
+        primitives=table["primitives"],
+        constraints=tuple(
+            Constraint(key, severity == "error", human, expression, bool(best))
+            for key, severity, human, expression, best in table["constraints"]
+        ),
+        shapes=table["shapes"],
+        sets=table["sets"],
+    )
+
+
+@cache
+def resource_types() -> frozenset[str]:
+    """The 148 resource types of FHIR R4, the two abstract ones included; the tables are not read for them."""
+    text = resources.files("careledger.fhir.definitions").joinpath("types.txt").read_text("utf-8")
+    return frozenset(text.split())
