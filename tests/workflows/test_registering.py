@@ -29,11 +29,11 @@ def told(world: World, contract: str, event: str) -> list[tuple[int, bytes]]:
     """When each of these events happened and what it names: what everybody sees on the ledger."""
     ledger = world.ledger
     assert isinstance(ledger, EvmLedger)
-    chain = ledger._chain
+    node, head = ledger._node, ledger.fresh_head().head.number
     spoken = Contract.at(ledger.contract(contract), {"Registry": "Records"}.get(contract, contract))
     return [
-        (chain.header(each.found.block).timestamp, _named(each.event.fields))
-        for each in spoken.history(chain, event)
+        (node.block(each.found.block).time, _named(each.event.fields))
+        for each in spoken.history(node, 0, head, event)
     ]
 
 
