@@ -437,7 +437,9 @@ class World:
         return Certificate.decode(certificate.body)
 
     def order(self, patient: Patient, act: str, handles: tuple[bytes, ...], **changes: Any) -> bytes:
-        made = Order(secrets.token_bytes(16), patient.alias, act, handles, "wish", self.clock.now() + 600)
+        block = self.ledger.fresh_head().head.number if act == "accept" else 0
+        until = self.clock.now() + 600
+        made = Order(secrets.token_bytes(16), patient.alias, act, handles, "wish", block, until)
         made = replace(made, **changes)
         return sign(made, patient.controller, self.ledger.deployment).encode()
 

@@ -56,7 +56,7 @@ class KeptVersion:
     """One version as a custodian keeps it, its share apart.
 
     ``commitments`` is the root of ``all_commitments`` (empty at a stand-in). ``state`` is ``kept``, ``restricted``,
-    ``retracted``, ``moved`` or ``erased``; ``accepted`` matters for what was deposited unasked.
+    ``retracted``, ``moved`` or ``erased``. ``acceptance`` is the encoded AcceptanceProof of what was deposited unasked.
     """
 
     handle: bytes
@@ -75,8 +75,13 @@ class KeptVersion:
     clinical_month: str | None
     state: str = "kept"
     mark: str = "unconfirmed"
-    accepted: bool = False
+    acceptance: bytes | None = None
     anchoring: Anchoring | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the patient or a treating doctor has accepted it."""
+        return self.acceptance is not None
 
 
 @dataclass(frozen=True, slots=True)

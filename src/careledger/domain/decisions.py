@@ -17,12 +17,15 @@ role in. An amendment therefore narrows at once and never widens access to what 
 import the row "organisation, import" of a verified depositor with whom the patient is registered or who has an append
 consent, else, for what the patient reports, none. Custodians ask without ``may_sign``; readers, who see the
 manifest, with it, and their answer wins.
+
+*Accepting* what was deposited unasked: by the patient, or by a doctor who may see it by a consent for treatment.
 """
 
 from __future__ import annotations
 
+from careledger.domain.accepting import decide_accepting
 from careledger.domain.errors import AccessRefused, WritingRefused
-from careledger.domain.questions import Question, Reading
+from careledger.domain.questions import Accepting, Question, Writing
 from careledger.domain.reading import decide_reading
 from careledger.domain.reasons import Decision, Permitted, Refused
 from careledger.domain.writing import decide_writing
@@ -30,13 +33,19 @@ from careledger.domain.writing import decide_writing
 
 def decide(question: Question) -> Decision:
     """Permitted with the explanation and rule, or Refused with the reason and explanation."""
-    return decide_reading(question) if isinstance(question, Reading) else decide_writing(question)
+    match question:
+        case Writing():
+            return decide_writing(question)
+        case Accepting():
+            return decide_accepting(question)
+        case _:
+            return decide_reading(question)
 
 
 def require(question: Question) -> Permitted:
     """The permission; raises AccessRefused or WritingRefused with the details ``reason`` (its code) and ``because``."""
     decision = decide(question)
     if isinstance(decision, Refused):
-        refusal = AccessRefused if isinstance(question, Reading) else WritingRefused
+        refusal = WritingRefused if isinstance(question, Writing) else AccessRefused
         raise refusal(reason=decision.reason.code, because=decision.explanation)
     return decision

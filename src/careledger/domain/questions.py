@@ -91,6 +91,17 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepting:
+    """May the reader of ``seeing`` accept that version, which was deposited unasked?
+
+    ``made_by`` are the posts that deposited and signed it.
+    """
+
+    seeing: Reading
+    made_by: frozenset[PartyId]
+
+
+@dataclass(frozen=True, slots=True)
 class Writing:
     """May this version be written?
 
@@ -117,4 +128,4 @@ class Writing:
     may_sign: frozenset[Role] | None = None
 
 
-Question = Reading | Writing
+Question = Reading | Accepting | Writing

@@ -16,6 +16,8 @@ class Reason(Enum):
     )
     RETRACTED = "The depositor has taken this record back as entered in error."
     KEPT_APART = "The patient has not accepted this record, which was deposited unasked."
+    NOT_TREATING = "Only the patient or a treating doctor accepts what was deposited unasked."
+    OWN_DEPOSIT = "Nobody accepts what they deposited or signed themselves."
     NO_READER = "Nobody is named who asks."
     READER_NOT_VERIFIED = "The one who asks is not a verified party."
     EMPLOYER_NOT_VERIFIED = "The employer of the one who asks is not a verified party."

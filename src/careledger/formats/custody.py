@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from careledger.formats.releases import DepositProof
+from careledger.formats.releases import AcceptanceProof, DepositProof
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
 
@@ -161,13 +161,15 @@ class KeptRow(Message):
 
 @dataclass(frozen=True)
 class RepairSums(Message):
-    """A helper's message to the successor, inside its seal: sums for each subject, rows, deposits and epoch records."""
+    """A helper's message to the successor, inside its seal: sums for each subject, rows, deposits, epoch records, and
+    the acceptances of rows that were deposited unasked."""
 
     TYPE: ClassVar[str] = "repair-sums"
     terms: RepairTerm = message(RepairTerm)
     rows: tuple[KeptRow, ...] = several(message(KeptRow))
     deposits: tuple[DepositProof, ...] = several(message(DepositProof))
     epochs: tuple[bytes, ...] = several(octets(), most=4096)
+    acceptances: tuple[AcceptanceProof, ...] = several(message(AcceptanceProof))
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ METHODS = (
     "release",
     "order",
     "retract",
+    "accept",
     "audit",
     "checkpoint",
     "tile",

@@ -156,7 +156,8 @@ class Order(Message):
     """Restrict, erase, move, accept, confirm or dispute: what a controller tells its custodians to do.
 
     ``act`` is one of ``restrict``, ``unrestrict``, ``erase``, ``move``, ``accept``, ``confirm``, ``dispute``.
-    ``reason`` is a code, never free text. An id is carried out once; repeating it is harmless.
+    ``reason`` is a code, never free text. ``block`` is the head that the controller saw: whoever is shown an order
+    later finds there whose key had to sign. An id is carried out once; repeating it is harmless.
     """
 
     TYPE: ClassVar[str] = "order"
@@ -165,6 +166,7 @@ class Order(Message):
     act: str = text(16)
     handles: tuple[bytes, ...] = several(octets(32))
     reason: str = text(32)
+    block: int = uint()
     not_after: int = uint()
 
 

@@ -12,6 +12,7 @@ from careledger.formats.signed import Signed
 
 MOST_SESSION = 12 * 3600
 MOST_REQUEST = 60
+MOST_ACCEPTED = 64
 NO_CONSENT = bytes(32)
 
 
@@ -213,12 +214,45 @@ class DepositProof(Message):
 
 
 @dataclass(frozen=True)
+class Acceptance(Message):
+    """A treating doctor accepts versions that were deposited unasked; signed by the session key.
+
+    ``block`` is the head that the post saw, ``made`` the time. ``purpose`` is that of the consent it treats by.
+    """
+
+    TYPE: ClassVar[str] = "acceptance"
+    id: bytes = octets(16)
+    alias: bytes = octets(32)
+    post: int = uint()
+    employer: int = uint()
+    purpose: str = text(16)
+    handles: tuple[bytes, ...] = several(octets(32), most=MOST_ACCEPTED)
+    block: int = uint()
+    made: int = uint()
+
+
+@dataclass(frozen=True)
+class AcceptanceProof(Message):
+    """Who accepted, as it is sent to custodians, kept by them and shown to readers, who decide again.
+
+    ``statement`` is a signed acceptance with its session and the consent's certificate, or, both null, the
+    controller's signed order ``accept``.
+    """
+
+    TYPE: ClassVar[str] = "acceptance-proof"
+    statement: Signed = message(Signed)
+    session: SessionProof | None = maybe(message(SessionProof))
+    certificate: Signed | None = maybe(message(Signed))
+
+
+@dataclass(frozen=True)
 class Answer(Message):
     """A custodian's answer; signed by the custodian, then sealed to the request's ephemeral key.
 
     A custodian never says what it does not release: versions that are refused are not in ``rows``, and a request that
     is refused as a whole raises. ``entry`` is the digest of the sealed log entry. ``deposits`` are the deposit
-    statements of the rows, ``epochs`` the encoded epoch records of the rows' compartments, all epochs of each.
+    statements of the rows, ``epochs`` the encoded epoch records of the rows' compartments, all epochs of each,
+    ``acceptances`` stand for the rows that were deposited unasked and are accepted.
     """
 
     TYPE: ClassVar[str] = "answer"
@@ -230,6 +264,7 @@ class Answer(Message):
     rows: tuple[ReleasedRow, ...] = several(message(ReleasedRow))
     deposits: tuple[DepositProof, ...] = several(message(DepositProof))
     epochs: tuple[bytes, ...] = several(octets(), most=4096)
+    acceptances: tuple[AcceptanceProof, ...] = several(message(AcceptanceProof))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ says counts for that custodian's share alone: it neither spoils nor replaces wha
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from careledger.domain.errors import (
@@ -19,7 +20,8 @@ from careledger.domain.errors import (
 from careledger.domain.facts import AnchorFacts
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import DepositItem, DepositStatement
-from careledger.formats.releases import Answer, DepositProof, ReleasedRow
+from careledger.formats.patients import Order
+from careledger.formats.releases import Acceptance, AcceptanceProof, Answer, DepositProof, ReleasedRow
 from careledger.formats.signed import Signed
 from careledger.ports import LedgerView
 from careledger.proofs.anchors import Inclusion, LeafOpening, check_share
@@ -34,6 +36,7 @@ class Found:
     """One version as custodians together released it; never printed.
 
     ``proofs`` are all forms in which its deposit statement came: a dishonest custodian may leave signatures out.
+    ``acceptances`` are shown for it; ``apart`` has True where a custodian calls it unasked and accepted by nobody.
     """
 
     row: ReleasedRow
@@ -44,6 +47,8 @@ class Found:
     item: DepositItem
     shares: dict[int, Share] = field(default_factory=dict)
     escrow: dict[int, Share] = field(default_factory=dict)
+    acceptances: list[AcceptanceProof] = field(default_factory=list)
+    apart: set[bool] = field(default_factory=set)
     states: set[str] = field(default_factory=set)
     marks: set[str] = field(default_factory=set)
 
@@ -69,13 +74,14 @@ def gather(view: LedgerView, alias: bytes, places: int, answers: Iterable[tuple[
     """
     gathered, waiting = Gathered(), set()
     for answer, signed in answers:
-        proofs = _proofs(gathered, alias, answer)
+        proofs, acceptances = _proofs(gathered, alias, answer), _acceptances(answer)
         for row in answer.rows:
             if row.root is None:
                 waiting.add(row.handle)
                 continue
             try:
                 found = _verified(gathered, view, proofs, row)
+                _add_acceptances(found, acceptances, row)
                 _add_shares(found, places, row)
             except ShareMismatch:
                 gathered.evidence.append(ShareEvidence(signed, row.handle, view.head.time))
@@ -100,6 +106,22 @@ def _proofs(gathered: Gathered, alias: bytes, answer: Answer) -> Proofs:
         except CareLedgerError as error:
             gathered.unverified.append((answer.custodian, error))
     return proofs
+
+
+def _acceptances(answer: Answer) -> dict[bytes, list[AcceptanceProof]]:
+    """An answer's acceptances by the handles that they name, still to be decided on; unreadable ones are left out."""
+    named: dict[bytes, list[AcceptanceProof]] = {}
+    for proof in answer.acceptances:
+        kind = Order if proof.session is None else Acceptance
+        with suppress(MalformedBytes):
+            for handle in kind.decode(proof.statement.body).handles:
+                named.setdefault(handle, []).append(proof)
+    return named
+
+
+def _add_acceptances(found: Found, named: dict[bytes, list[AcceptanceProof]], row: ReleasedRow) -> None:
+    found.apart.add(row.unasked)
+    found.acceptances += [each for each in named.get(row.handle, ()) if each not in found.acceptances]
 
 
 def _verified(gathered: Gathered, view: LedgerView, proofs: Proofs, row: ReleasedRow) -> Found:

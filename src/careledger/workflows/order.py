@@ -29,11 +29,13 @@ LASTS = 3600
 def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], reason: str) -> list[Receipt]:
     """Tells every custodian; what fewer than n carried out does not count yet, and ``repeat_orders`` tells the others.
 
-    Raises the refusal if none carried it out and one refused, NotEnoughCustodians if some did but fewer than n.
+    Accepting takes at most 64 versions at once. Raises the refusal if none carried it out and one refused,
+    NotEnoughCustodians if some did but fewer than n.
     """
     made = Order(
-        secrets.token_bytes(16), holder.alias, act, tuple(handles), reason, network.clock.now() + LASTS
-    )
+        secrets.token_bytes(16), holder.alias, act, tuple(handles), reason, network.ledger.fresh_head().head.number,
+        network.clock.now() + LASTS,
+    )  # fmt: skip
     signed = sign(made, holder.controller, network.ledger.deployment)
     statement, _ = own_statement(holder)
     holder.books.put(UNTOLD, [(made.id + _key(number), signed.encode()) for number in statement.custodians])
@@ -59,7 +61,8 @@ def repeat_orders(network: Network, holder: Holder) -> int:
 
 
 def _told_again(network: Network, holder: Holder, missed: Order, number: int) -> bool:
-    made = replace(missed, not_after=network.clock.now() + LASTS)
+    head = network.ledger.fresh_head().head.number
+    made = replace(missed, block=head, not_after=network.clock.now() + LASTS)
     signed = sign(made, holder.controller, network.ledger.deployment)
     [told] = _tell(network, holder, made.id, signed, (number,))
     if isinstance(told, DepositConflict):  # it has carried out this order as it was signed first

@@ -62,7 +62,8 @@ def _ask(
 
 def retire(network: Network, holder: Holder, replaced: int) -> Receipt:
     """The custodian that is no longer on the list destroys what it held of this alias; its receipt attests it."""
-    made = Order(secrets.token_bytes(16), holder.alias, "retire", (), "replaced", network.clock.now() + LASTS)
+    view, until = network.ledger.fresh_head(), network.clock.now() + LASTS
+    made = Order(secrets.token_bytes(16), holder.alias, "retire", (), "replaced", view.head.number, until)
     signed = sign(made, holder.controller, network.ledger.deployment)
     link = network.custodians[replaced]
-    return receipt(network, network.ledger.fresh_head(), link, "order", signed.encode())
+    return receipt(network, view, link, "order", signed.encode())

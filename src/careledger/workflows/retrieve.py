@@ -46,7 +46,8 @@ class Record:
     """One version, opened; never printed.
 
     ``distrust`` is empty, or says why the reader's own decision at the anchoring block would not have let it be
-    written. ``states`` and ``marks`` are what custodians say of it.
+    written. ``apart``: it was deposited unasked and nobody has accepted it yet. States and marks in ``found`` are what
+    custodians say of it.
     """
 
     manifest: Manifest
@@ -54,6 +55,7 @@ class Record:
     secret: Secret
     found: Found
     distrust: str
+    apart: bool = False
 
     @property
     def handle(self) -> bytes:
@@ -102,7 +104,10 @@ def retrieve(
     gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
     opened, problems = _open_all(network, access, statement, gathered, _epoch_seeds(access, asked), as_of)
     look = SecondLook(network, statement, opened)
-    records = [Record(each.manifest, each.body, each.secret, each.found, look.judge(each)) for each in opened]
+    records = [
+        Record(each.manifest, each.body, each.secret, each.found, look.judge(each), look.apart(each))
+        for each in opened
+    ]
     return Retrieved(
         tuple(records),
         tuple(problems),

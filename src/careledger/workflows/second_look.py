@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.consents import Consent, bound_alias
@@ -18,7 +18,7 @@ from careledger.domain.errors import CareLedgerError, PatientNotFound, Signature
 from careledger.domain.matrix import Matrix
 from careledger.domain.parties import PartyId, Role
 from careledger.domain.questions import Writing
-from careledger.domain.reasons import Refused
+from careledger.domain.reasons import Reason, Refused
 from careledger.domain.records import Ground, Patient, Post, RecordVersion, Source
 from careledger.fhir.export import resource_of
 from careledger.fhir.mapping import signers, signers_by_category
@@ -30,6 +30,7 @@ from careledger.formats.signatures import Address, check_signer
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.sealing.keys import Secret
+from careledger.workflows.accepted import is_accepted
 from careledger.workflows.batches import authored
 from careledger.workflows.evidence import Found
 from careledger.workflows.judging import consent_at, matrix_at, patient_at, post_at
@@ -83,6 +84,7 @@ class SecondLook:
         self._deposits: dict[bytes, _Deposit] = {}
         self._records: dict[bytes, frozenset[bytes]] = _records(opened)
         self._intakes = _first_intakes(opened)
+        self._accepted: dict[bytes, bool] = {}
 
     def judge(self, opened: Opened) -> str:
         """Empty if the version might be written at its anchoring block, else the sentence that says why not."""
@@ -94,7 +96,24 @@ class SecondLook:
             decision = decide(self._question(deposit, opened))
         except CareLedgerError as error:
             return str(error)
-        return decision.explanation if isinstance(decision, Refused) else ""
+        if isinstance(decision, Refused):
+            return decision.explanation
+        return Reason.KEPT_APART.sentence if decision.kept_apart and True not in opened.found.apart else ""
+
+    def apart(self, opened: Opened) -> bool:
+        """Whether it was deposited unasked and nobody who may has accepted it."""
+        if opened.found.statement.ground != Ground.UNASKED.code:
+            return False
+        if opened.handle not in self._accepted:
+            self._accepted[opened.handle] = self._is_accepted(opened)
+        return not self._accepted[opened.handle]
+
+    def _is_accepted(self, opened: Opened) -> bool:
+        try:
+            version = self._version(self._deposit(opened), opened)
+        except CareLedgerError:
+            return False
+        return is_accepted(self._network, self._registrar, opened.found, version)
 
     def _deposit(self, opened: Opened) -> _Deposit:
         digest = opened.found.row.deposit
@@ -106,7 +125,7 @@ class SecondLook:
         words, item = opened.found.statement, opened.found.item
         author = post_at(deposit.view, item.author) if item.signed and item.author else None
         return Writing(
-            version=self._version(deposit, opened),
+            version=replace(self._version(deposit, opened), accepted=not self.apart(opened)),
             patient=deposit.patient,
             matrix=deposit.matrix,
             at=opened.found.anchor.time,
@@ -136,7 +155,6 @@ class SecondLook:
             signed=item.signed,
             clinical_month=item.clinical_month,
             record=self._records[opened.manifest.record_id],
-            accepted=not opened.found.row.unasked,
         )
 
     def _predecessor(self, opened: Opened) -> RecordVersion | None:

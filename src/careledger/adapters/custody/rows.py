@@ -37,7 +37,7 @@ CREATE TABLE versions (
     header BLOB NOT NULL, manifest BLOB NOT NULL, body BLOB NOT NULL, leaf BLOB NOT NULL,
     commitments BLOB NOT NULL, all_commitments BLOB NOT NULL, predecessor BLOB, author BLOB NOT NULL,
     signed INTEGER NOT NULL, clinical_month TEXT, state TEXT NOT NULL, mark TEXT NOT NULL,
-    accepted INTEGER NOT NULL, root BLOB, leaf_index INTEGER, size INTEGER, path BLOB, block INTEGER, matrix INTEGER);
+    acceptance BLOB, root BLOB, leaf_index INTEGER, size INTEGER, path BLOB, block INTEGER, matrix INTEGER);
 CREATE INDEX versions_alias ON versions (alias, compartment);
 CREATE INDEX versions_deposit ON versions (deposit);
 CREATE TABLE shares (
@@ -50,7 +50,7 @@ CREATE TABLE attestations (
 """
 _VERSION = (
     "handle, deposit, alias, compartment, header, manifest, body, leaf, commitments, all_commitments, "
-    "predecessor, author, signed, clinical_month, state, mark, accepted, root, leaf_index, size, path, block, matrix"
+    "predecessor, author, signed, clinical_month, state, mark, acceptance, root, leaf_index, size, path, block, matrix"
 )
 _DEPOSIT = (
     "digest, id, alias, compartment, epoch, depositor, post, ground, source, intake, "
@@ -175,10 +175,10 @@ class Rows:
         row = self._db.execute(f"SELECT {_DEPOSIT} FROM deposits WHERE {column} = ?", (value,)).fetchone()  # noqa: S608
         return _deposit_of(row) if row else None
 
-    def accept(self, handles: Iterable[bytes]) -> None:
+    def accept(self, handles: Iterable[bytes], proof: bytes) -> None:
         """These unasked versions are accepted."""
         self._db.executemany(
-            "UPDATE versions SET accepted = 1 WHERE handle = ?", ((each,) for each in handles)
+            "UPDATE versions SET acceptance = ? WHERE handle = ?", ((proof, each) for each in handles)
         )
 
     def set_commitments(self, handle: bytes, commitments: tuple[bytes, ...]) -> None:
@@ -381,7 +381,7 @@ def _version_row(version: KeptVersion) -> tuple[object, ...]:
         version.clinical_month,
         version.state,
         version.mark,
-        version.accepted,
+        version.acceptance,
         *anchored,
     )
 
@@ -391,5 +391,5 @@ def _version_of(row: Sequence[Any]) -> KeptVersion:
     anchoring = None if root is None else Anchoring(root, index, size, split(path), block, matrix)
     values = list(row[:17])
     values[9] = split(row[9])
-    values[11], values[12], values[16] = int.from_bytes(row[11], "big"), bool(row[12]), bool(row[16])
+    values[11], values[12] = int.from_bytes(row[11], "big"), bool(row[12])
     return KeptVersion(*[*values, anchoring])

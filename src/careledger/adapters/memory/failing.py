@@ -16,7 +16,9 @@ BLOCKS = frozenset({"put_many", "put_stream", "pin", "unpin"})
 BOARD = frozenset({"post", "publish_key"})
 BOOKS = frozenset({"put", "drop"})
 LEDGER_READS = frozenset({"chain_id", "deployment", "contract", "fresh_head", "at"})
-TELLING = frozenset({"enrol", "keep-epoch", "keep", "anchored", "order", "retract", "repair-finish"})
+TELLING = frozenset(
+    {"enrol", "keep-epoch", "keep", "anchored", "order", "retract", "accept", "repair-finish"}
+)
 
 
 class Crash(Exception):

@@ -95,15 +95,18 @@ def check_rules(custody: Custody, asking: Asking) -> None:
 
 def _check_block(custody: Custody, asking: Asking) -> None:
     """The block that the requester saw is one of this ledger, and was its head not long ago."""
-    request, head = asking.request, asking.view.head
-    if request.block_number > head.number:
-        raise LedgerStale(head=head.number, seen=request.block_number)
+    request = asking.request
+    check_seen(custody, asking.view, request.block_number, asking.at)
     if custody.ledger.at(request.block_number).head.hash != request.block_hash:
         raise RequestRefused(reason="another-ledger")
-    if request.block_number < head.number:
-        after = custody.ledger.at(request.block_number + 1).head.time
-        if asking.at - after > MOST_STALE:
-            raise RequestRefused(reason="stale-block")
+
+
+def check_seen(custody: Custody, view: LedgerView, block: int, at: int) -> None:
+    """That block was this ledger's head not long ago; raises LedgerStale for one to come, RequestRefused."""
+    if block > view.head.number:
+        raise LedgerStale(head=view.head.number, seen=block)
+    if block < view.head.number and at - custody.ledger.at(block + 1).head.time > MOST_STALE:
+        raise RequestRefused(reason="stale-block")
 
 
 def consent_of(custody: Custody, asking: Asking) -> Consent | None:

@@ -10,6 +10,7 @@ from careledger.formats.custody import log_origin
 from careledger.ports import Clock, Ledger
 from careledger.proofs.release_log import ReleaseLog
 from careledger.workflows.custodian import (
+    accept,
     anchored,
     attest,
     audit,
@@ -37,6 +38,7 @@ ACTS: dict[str, Act] = {
     "release": release.release,
     "order": orders.order,
     "retract": orders.retract,
+    "accept": accept.accept,
     "audit": audit.audit,
     "checkpoint": checkpoint.checkpoint,
     "tile": checkpoint.tile,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from careledger.domain.custody import KeptVersion
 from careledger.domain.errors import (
     DepositConflict,
+    LedgerStale,
     MalformedBytes,
     RecordNotFound,
     RequestRefused,
@@ -20,9 +21,10 @@ from careledger.domain.errors import (
 from careledger.domain.parties import Status
 from careledger.formats.deposits import Retraction, RetractRequest
 from careledger.formats.patients import Order
+from careledger.formats.releases import MOST_ACCEPTED
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import LedgerView
-from careledger.workflows.custodian import erasures, logbook, standing
+from careledger.workflows.custodian import accept, erasures, logbook, standing
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
@@ -56,7 +58,7 @@ def order(custody: Custody, body: bytes) -> bytes:
     if known is not None and not _same(made, known.body):
         raise DepositConflict(what="order id")
     if known is None:
-        _check(custody, view, made)
+        _check(custody, view, signed, made)
         event = Event(
             "order", request=made.id, reason=f"{made.act} {made.reason}".strip()[:64], handles=made.handles
         )
@@ -69,17 +71,30 @@ def order(custody: Custody, body: bytes) -> bytes:
 
 def _same(made: Order, known: bytes) -> bool:
     """Whether this is the order of before; it may have been signed again for a later time."""
-    return replace(Order.decode(Signed.decode(known).body), not_after=made.not_after) == made
+    before = Order.decode(Signed.decode(known).body)
+    return replace(before, block=made.block, not_after=made.not_after) == made
 
 
-def _check(custody: Custody, view: LedgerView, made: Order) -> None:
+def _check(custody: Custody, view: LedgerView, signed: Signed, made: Order) -> None:
     if not custody.time(view) <= made.not_after <= custody.time(view) + LONGEST:
         raise RequestRefused(reason="not-after")
     if made.act not in (*STATES, *MARKS, "accept", "retire"):
         raise MalformedBytes(act=made.act[:16])
     if made.act == "retire" and custody.party in custody.statement(made.alias).custodians:
         raise RequestRefused(reason="still-on-the-list")
+    if made.act == "accept":
+        _check_provable(custody, view, signed, made)
     _versions(custody, made.alias, made.handles)
+
+
+def _check_provable(custody: Custody, view: LedgerView, signed: Signed, made: Order) -> None:
+    """Readers will ask the ledger who controlled the alias at the order's block, and answers carry the order."""
+    if made.block > view.head.number:
+        raise LedgerStale(head=view.head.number, seen=made.block)
+    if len(made.handles) > MOST_ACCEPTED:
+        raise MalformedBytes(most=MOST_ACCEPTED)
+    controller = alias_facts(custody.ledger.at(made.block), made.alias).controller
+    open_signed(Order, signed, controller, custody.deployment)
 
 
 def _versions(custody: Custody, alias: bytes, handles: Iterable[bytes]) -> list[KeptVersion]:
@@ -125,7 +140,7 @@ def apply_order(custody: Custody, body: bytes, act: int) -> None:
         elif made.act in MARKS:
             custody.rows.set_mark(made.handles, MARKS[made.act])
         elif made.act == "accept":
-            custody.rows.accept(made.handles)
+            custody.rows.accept(made.handles, accept.by_order(body))
         custody.rows.set_applied(act)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from careledger.workflows.custodian import checkpoint, enrol, erasures, keep_epoch, logbook, orders
+from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, keep_epoch, logbook, orders
 from careledger.workflows.custodian.parts import Custody
 
 
@@ -26,6 +26,7 @@ APPLIED: dict[str, Callable[[Custody, bytes, int], None]] = {
     keep_epoch.KIND: keep_epoch.apply,
     orders.ORDER: orders.apply_order,
     orders.RETRACTION: orders.apply_retraction,
+    accept.KIND: accept.apply,
 }
 
 

@@ -7,6 +7,7 @@ A custodian whose log is not anchored within 60 seconds answers nobody until it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from careledger.domain.categories import Compartment
@@ -18,7 +19,7 @@ from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.questions import Action, BreakGlass, GeneralUse, Reading
 from careledger.domain.reasons import Permitted, Refused, Rule
 from careledger.domain.records import Ground, Patient, RecordVersion, Source
-from careledger.formats.releases import Answer, DepositProof, ReleasedRow, SignedRequest
+from careledger.formats.releases import AcceptanceProof, Answer, DepositProof, ReleasedRow, SignedRequest
 from careledger.formats.signed import sign
 from careledger.proofs.merkle import inclusion_path
 from careledger.sealing.keys import wrap
@@ -225,9 +226,16 @@ def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) 
             for compartment in compartments
             for kept in custody.rows.epochs(asking.request.alias, compartment)
         ),
+        acceptances=acceptances(released.versions),
     )
     signed = sign(answer, custody.keys.signing, custody.deployment)
     return wrap(asking.request.ephemeral_key, signed.encode(), "answer", asking.digest)
+
+
+def acceptances(versions: Iterable[KeptVersion]) -> tuple[AcceptanceProof, ...]:
+    """Who accepted these, as far as they were deposited unasked; each proof once."""
+    proofs = {version.acceptance: None for version in versions if version.acceptance is not None}
+    return tuple(AcceptanceProof.decode(proof) for proof in proofs)
 
 
 def _row(

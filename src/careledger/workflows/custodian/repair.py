@@ -26,7 +26,7 @@ from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.sealing.keys import Secret, check_sealing_key, unwrap, wrap
 from careledger.sealing.shamir import Share, repair_sum, repair_terms
-from careledger.workflows.custodian import successor
+from careledger.workflows.custodian import release, successor
 from careledger.workflows.custodian.orders import LONGEST
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
@@ -154,7 +154,8 @@ def _message(custody: Custody, alias: bytes, term: RepairTerm) -> RepairSums:
     )
     compartments = sorted({deposit.compartment for deposit in deposits})
     epochs = tuple(kept.signed for each in compartments for kept in custody.rows.epochs(alias, each))
-    return RepairSums(term, rows, tuple(DepositProof.decode(each.proof) for each in deposits), epochs)
+    proofs = tuple(DepositProof.decode(each.proof) for each in deposits)
+    return RepairSums(term, rows, proofs, epochs, release.acceptances(custody.rows.versions(alias)))
 
 
 def finish(custody: Custody, body: bytes) -> bytes:

@@ -26,7 +26,7 @@ from careledger.ports import LedgerView
 from careledger.proofs.anchors import LeafOpening
 from careledger.sealing.keys import Secret
 from careledger.sealing.shamir import remade_share
-from careledger.workflows.custodian import anchored, keep, keep_epoch, logbook
+from careledger.workflows.custodian import accept, anchored, keep, keep_epoch, logbook
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody
 
@@ -45,6 +45,7 @@ def take(
     rows = _rows(messages)
     for proof in {proof.encode(): proof for each in messages for proof in each.deposits}.values():
         _take_deposit(custody, view, order, proof, rows)
+    _take_acceptances(custody, messages, rows)
     shares = _remade(order, messages)
     kept = _take_shares(custody, order, len(statement.custodians), shares, rows)
     event = Event("order", request=order.id, reason="repair", handles=tuple(sorted(kept)))
@@ -137,8 +138,15 @@ def _put(
             anchored.place(custody, view, AnchorNotice(kept.id, row.root, row.size, (place,)))
             custody.rows.set_state([row.handle], row.state)
             custody.rows.set_mark([row.handle], row.mark)
-            if row.accepted:
-                custody.rows.accept([row.handle])
+
+
+def _take_acceptances(custody: Custody, messages: Sequence[RepairSums], rows: dict[bytes, KeptRow]) -> None:
+    """What every helper that keeps it calls accepted, with the proof of that."""
+    proofs = {proof.encode(): proof for message in messages for proof in message.acceptances}
+    with custody.rows.transaction():
+        for encoded, proof in proofs.items():
+            accepted = [each for each in accept.handles(proof) if each in rows and rows[each].accepted]
+            custody.rows.accept(accepted, encoded)
 
 
 def _remade(order: RepairOrder, messages: Sequence[RepairSums]) -> dict[bytes, bytes]:
