@@ -15,7 +15,8 @@ import typer
 
 from careledger.cli.endings import ENDINGS
 from careledger.cli.main import app
-from careledger.cli.options import DATA
+from careledger.cli.options import DATA, examples_of
+from careledger.cli.shapes import SHAPES
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 
@@ -26,6 +27,12 @@ written by `tools/cli_page.py` from the commands themselves; a test runs every e
 
 - `--data DIR` names the data directory; without it `CARELEDGER_DATA` does, else it is `./{DATA}`. One process at a
   time has it open; only `chain head` and `chain verify` read it beside another one.
+- Times: a day (`2026-12-31`; `--from` begins at its first second, `--until` includes it whole), a minute
+  (`2026-12-31T18:00`), a time from now (`45m`, `2h`, `30d`, `6w`, `1y`), or `now`; all in UTC.
+- `--as NAME` (or `CARELEDGER_AS`) is the organisation or post that acts, by its name, the beginning of it, or its
+  identifier; where none or several fit, the message lists them.
+- `NO_COLOR` and a pipe take the colours away. `careledger --install-completion` completes commands and options in
+  your shell.
 - `--json` prints one JSON object instead of tables: bytes in hex, times as RFC 3339 in UTC. A record's `resource` is
   text, so that numbers keep the digits of their source.
 - A patient is named by the name that this device knows, by its beginning, or by the first eight or more digits of
@@ -43,31 +50,9 @@ written by `tools/cli_page.py` from the commands themselves; a test runs every e
 | 1 | refused, or something does not hold or is damaged |
 | 2 | wrong usage: an unknown command, option, patient, party or record |
 | 3 | the data directory is missing, in use, or has wrong settings |
+| 130 | stopped by Ctrl-C: the same command goes on where it stopped |
 | 141 | whoever read the output stopped reading |
 """
-
-EXAMPLES = {
-    "demo": ["careledger demo --data demo-data", "careledger demo --again --patients 3"],
-    "show": [
-        "careledger show",
-        'careledger show "Velvet Botsford"',
-        "careledger show velvet --category diagnosis --all",
-        "careledger show velvet RECORD",
-        "careledger show velvet RECORD --fhir",
-        "careledger show velvet RECORD --proof record.proof",
-    ],
-    "audit": ["careledger audit velvet", "careledger audit velvet --proof city.proof --custodian City"],
-    "verify": ["careledger verify", "careledger verify record.proof"],
-    "export": [
-        "careledger export velvet --fhir record.json",
-        "careledger export velvet --archive record.archive",
-    ],
-    "version": ["careledger version"],
-    "chain head": ["careledger chain head"],
-    "chain verify": ["careledger chain verify", "careledger chain verify --engine eels --json"],
-    "chain rebuild": ["careledger chain rebuild"],
-    "consent list": ["careledger consent list velvet"],
-}
 
 
 def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -84,14 +69,17 @@ def page() -> str:
     """The whole page; stops if a command has no example."""
     lines = [HEAD]
     for name, command in commands(typer.main.get_command(app)):
-        if name not in EXAMPLES:
+        examples = examples_of(command)
+        if not examples:
             raise SystemExit(f"no example for {name}")
         lines.append(f"## careledger {name}\n\n{_paragraphs(command.help)}\n")
         lines.append("| argument or option | what it is |\n|---|---|")
         lines += [f"| {_spelled(each)} | {_said(each)} |" for each in command.params]
         lines.append("\n```console")
-        lines += [f"$ {example}" for example in EXAMPLES[name]]
+        lines += [f"$ {example}" for example in examples]
         lines.append("```\n")
+        if name in SHAPES:
+            lines.append(f"`--json`: {', '.join(f'`{key}`' for key in SHAPES[name])}.\n")
     lines.append("## Every refusal\n\n| error | code | next |\n|---|---|---|")
     lines += [f"| {kind.__name__} | {ending.code} | {ending.hint} |" for kind, ending in _refusals()]
     return "\n".join(lines) + "\n"

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from careledger.app import world as worlds
 from careledger.app.clocks import SystemClock
+from careledger.app.founding import Member, join
 from careledger.app.world import World
 from careledger.cli.main import app
+from careledger.cli.shapes import SHAPES
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.errors import AccessRefused
@@ -30,6 +34,7 @@ from careledger.workflows import accesses, register
 from careledger.workflows.actors import Holder, Organisation, Staff, open_session
 from careledger.workflows.batches import Writer
 from careledger.workflows.claim import claim
+from careledger.workflows.cosigning import checkpoint_all
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import grant
 from careledger.workflows.import_file import import_file
@@ -45,6 +50,7 @@ ORGANISATIONS = {
     "Green Pharmacy": Role.PHARMACY,
     "Shapla Insurance": Role.INSURER,
 }
+OFFICERS = ("Officer Begum", "Officer Das", "Officer Khan")
 LICENCE = b"\1" * 32
 GRANTED = (Category.DIAGNOSIS, Category.REPORT, Category.MEASUREMENT)
 
@@ -75,13 +81,26 @@ def in_a_process(*arguments: object) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+def told(*arguments: object) -> Any:
+    """What a command says as JSON; it has to end well, with the names at the top that docs/cli.md promises."""
+    done = careledger(*arguments, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    words = [str(each) for each in arguments]
+    names = [name for name in SHAPES if words[: len(name.split())] == name.split()]
+    if names and not (names == ["show"] and words[1:2] and not words[1].startswith("-")):
+        assert tuple(said) == SHAPES[max(names, key=len)]
+    return said
+
+
 def build(folder: Path) -> None:
     """Founds, imports, claims, grants, reads once and is refused once."""
-    world = worlds.found(folder, ["Officer A", "Officer B", "Officer C"], SystemClock(), policy_delay=0)
+    world = worlds.found(folder, OFFICERS, SystemClock(), policy_delay=0)
     try:
         city, lakeside = _organisations(world)
         holder = _patient(world, city)
         _read(world, lakeside, holder)
+        assert checkpoint_all(world.network) == {}
     finally:
         world.close()
 
@@ -89,18 +108,7 @@ def build(folder: Path) -> None:
 def _organisations(world: World) -> tuple[Organisation, Organisation]:
     officers = worlds.officer_posts(world)
     officer = register.Officer(officers[0].number, officers[0].key)
-    made = {}
-    for label, role in ORGANISATIONS.items():
-        number = PartyId.random().number
-        seeds = worlds.install_custodian(world.folder, number)
-        actor = world.keyring.new_organisation(label, role, number, seeds.sealing)
-        register.organisation(world.network, actor, [role], LICENCE)
-        register.verify(world.network, officer, number, LICENCE, actor.sealing.digest)
-        keys = worlds.custodian_keys(world.ledger.deployment, number, seeds)
-        register.custodian(world.network, actor, worlds.log_key_digest(keys), keys.signing, officer)
-        world.board.publish_key(number, actor.sealing.public)
-        world.open_custodian(number)
-        made[label] = actor
+    made = {label: join(world, officer, Member(label, (role,))) for label, role in ORGANISATIONS.items()}
     world.ledger.enact_matrix(2, [(post.number, post.key) for post in officers])
     return made["City Hospital"], made["Lakeside Hospital"]
 
@@ -153,3 +161,39 @@ def copied(explored: Path, tmp_path: Path) -> Callable[[], Path]:
         return Path(shutil.copytree(explored, tmp_path / "copied"))
 
     return copy
+
+
+MEMBERS = ("City Hospital=hospital", "Lakeside Hospital=hospital", "Delta Diagnostics=centre")
+
+
+def found_small(folder: Path) -> Path:
+    """A network of three members, founded and staffed by commands."""
+    named = [word for member in MEMBERS for word in ("--member", member)]
+    officers = [word for officer in OFFICERS for word in ("--officer", officer)]
+    assert careledger("init", "--data", folder, *named, *officers).code == 0
+    for label, employer, role in (
+        ("records desk, City", "City Hospital", "nurse"),
+        ("Dr Rahman, City", "City Hospital", "doctor"),
+        ("Dr Sen, Lakeside", "Lakeside Hospital", "doctor"),
+    ):
+        assert (
+            careledger("party", "post", label, "--as", employer, "--role", role, "--data", folder).code == 0
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a network for one file of tests; each test uses names of its own in it."""
+    return found_small(tmp_path_factory.mktemp("small") / "net")
+
+
+def registered(folder: Path, name: str, label: str = "") -> str:
+    """Registers a patient at City Hospital and, with a label, claims for this device; returns the alias."""
+    said = told("patient", "register", "--as", "City Hospital", "--name", name, "--data", folder)
+    if label:
+        words = folder.parent / f"{said['alias'][:16]}.words"
+        done = careledger("patient", "claim", said["alias"][:16], "--at", "City Hospital", "--label", label,
+                          "--phrase-file", words, "--data", folder)  # fmt: skip
+        assert done.code == 0, done.err
+    return str(said["alias"])

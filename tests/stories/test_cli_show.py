@@ -6,7 +6,6 @@ import json
 import re
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,22 +16,15 @@ from careledger.fhir.json_text import read
 from careledger.fhir.sample import sample_file
 from careledger.workflows.actors import load_holder
 from careledger.workflows.export import open_archive
-from stories.cli_world import ORGANISATIONS, PATIENT, careledger, explored
+from stories.cli_world import ORGANISATIONS, PATIENT, careledger, explored, told
 
 __all__ = ["explored"]
-
-
-def told(*arguments: object) -> Any:
-    """What a command says as JSON."""
-    done = careledger(*arguments, "--json")
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 def test_show_names_every_party_with_its_standing_identifier_and_did(explored: Path) -> None:
     found = told("show", "--data", explored)
     parties = {party["name"]: party for party in found["parties"]}
-    assert set(ORGANISATIONS) | {"Ministry of Health", "Dr Sen, Lakeside", "Officer A"} <= set(parties)
+    assert set(ORGANISATIONS) | {"Ministry of Health", "Dr Sen, Lakeside", "Officer Begum"} <= set(parties)
     assert {party["standing"] for party in parties.values()} == {"verified"}
     prefixes = {
         "City Hospital": "hos",

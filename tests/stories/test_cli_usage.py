@@ -19,7 +19,8 @@ from rich.console import Console
 from careledger.app.removal import KNOWN
 from careledger.app.world import open_world
 from careledger.cli.endings import ENDINGS, ending_of, line_of
-from careledger.cli.main import app
+from careledger.cli.main import SECTIONS, Table, app
+from careledger.cli.options import examples_of
 from careledger.cli.screen import Screen
 from careledger.cli.words import plain
 from careledger.domain import errors
@@ -212,6 +213,52 @@ def test_again_removes_only_a_data_directory_that_nobody_uses(
     assert not folder.exists()
 
 
+def test_help_loads_no_command_and_little_else() -> None:
+    program = (
+        "import resource, sys\n"
+        "sys.argv = ['careledger', '--help']\n"
+        "from careledger.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "loaded = sorted(name for name in sys.modules if name.startswith('careledger.'))\n"
+        "print(used.ru_utime + used.ru_stime, *loaded, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, *loaded = done.stderr.split()
+    assert float(seconds) < 0.4
+    heavy = {name for name in loaded if not name.startswith(("careledger.cli", "careledger.domain"))}
+    assert heavy == set()
+    assert all(command in done.stdout for command in Table())
+
+
+def test_the_help_of_every_command_shows_its_examples() -> None:
+    for name, command in leaves(typer.main.get_command(app)).items():
+        shown = careledger(*name.split(), "--help", width=400)
+        assert (shown.code, examples_of(command) != []) == (0, True), name
+        assert all(example in shown.out for example in examples_of(command)), name
+
+
+def test_the_line_of_every_command_in_the_help_is_about_that_command() -> None:
+    for commands in SECTIONS.values():
+        for name, line in commands.items():
+            assert line.endswith(".")
+            assert Table()[name].help
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("par", "party"), ("party re", "register"), ("show --j", "--json")]
+)
+def test_a_shell_completes_commands_and_options(typed: str, offered: str) -> None:
+    asked = {"_CARELEDGER_COMPLETE": "complete_bash", "COMP_WORDS": f"careledger {typed}"}
+    asked["COMP_CWORD"] = str(len(typed.split()))
+    program = "from careledger.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **asked}, capture_output=True, text=True
+    )
+    assert offered in done.stdout.split()
+
+
 def test_version_names_what_it_stands_on() -> None:
     done = careledger("version", "--json")
     said = json.loads(done.out)
@@ -222,7 +269,7 @@ def test_version_names_what_it_stands_on() -> None:
 
 def test_every_command_and_option_has_a_help_text() -> None:
     commands = leaves(typer.main.get_command(app))
-    assert len(commands) == 10
+    assert len(commands) > 30
     without = [
         f"{name} {parameter.name}"
         for name, command in commands.items()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from careledger.adapters.blocks.segments import sync_directory as sync
 from careledger.adapters.books.sqlite import SqliteBooks
 from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
@@ -94,6 +97,25 @@ class Keyring:
         employer.books.put(STAFF, [(made.number.to_bytes(8, "big"), made.encode())])
         return Staff(made.number, employer, SigningKey(made.key))
 
+    def replace_staff_key(self, staff: Staff, key: SigningKey) -> None:
+        """From now on that post signs with this key."""
+        name = staff.number.to_bytes(8, "big")
+        row = staff.organisation.books.get(STAFF, name)
+        if row is None:
+            raise PartyNotFound(party=staff.number)
+        made = replace(StaffKey.decode(row), key=key.secret)
+        staff.organisation.books.put(STAFF, [(name, made.encode())])
+
+    def replace_controller(self, organisation: Organisation, key: SigningKey) -> None:
+        """From now on that organisation signs with this key; the file is replaced whole or not at all."""
+        path = self._folder / "organisations" / f"{organisation.number:016x}" / KEYS
+        made = replace(OrganisationKeys.decode(_read(path)), controller=key.secret)
+        following = path.with_name(KEYS + ".next")
+        following.unlink(missing_ok=True)
+        _write(following, made.encode())
+        following.rename(path)
+        sync(path.parent)
+
     def staff(self, label: str) -> tuple[Staff, frozenset[Role]]:
         """A post by its label and the roles that it was made with; raises PartyNotFound."""
         for employer in (*self.organisations().values(), self.ministry()):
@@ -110,9 +132,29 @@ class Keyring:
     def new_patient(self, label: str, alias: bytes, phrase: Phrase) -> SqliteBooks:
         """Keeps a claimed patient's phrase on this device; returns the agent's books."""
         made = PatientKeysFile(label, alias, phrase.entropy.reveal(), secrets.token_bytes(32))
-        folder = self._folder / "patients" / alias.hex()[:16]
+        if label in self.patients():
+            raise StoreCorrupt(why="a key file is there already", file=KEYS)
+        folder = self._new_folder(alias)
         _write(folder / KEYS, made.encode())
         return self._open_books(folder, made.books)
+
+    def _new_folder(self, alias: bytes) -> Path:
+        """One for each holder of an alias: before majority guardian and young person both have keys."""
+        folder = self._folder / "patients" / alias.hex()[:16]
+        return folder if not folder.exists() else folder.with_name(f"{folder.name}-{secrets.token_hex(4)}")
+
+    def forget_patient(self, label: str) -> None:
+        """Drops a former holder's keys and books from this device; raises PatientNotFound."""
+        for folder in _folders(self._folder / "patients"):
+            if PatientKeysFile.decode(_read(folder / KEYS)).label == label:
+                books = self._books.pop(folder, None)
+                if books is not None:
+                    books.close()
+                gone = folder.with_name(f".{folder.name}")
+                folder.rename(gone)  # what a crash leaves of it from here is nobody's
+                shutil.rmtree(gone)
+                return
+        raise PatientNotFound()
 
     def patient(self, label: str) -> tuple[bytes, Phrase, SqliteBooks]:
         """A patient of this device: alias, phrase, books; raises PatientNotFound."""
@@ -160,7 +202,8 @@ def _staff_rows(employer: Organisation) -> list[StaffKey]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    there = parent.iterdir() if parent.is_dir() else ()
+    return sorted(path for path in there if path.is_dir() and not path.name.startswith("."))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from careledger.adapters.blocks.store import SegmentBlocks
@@ -23,6 +23,7 @@ from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
 from careledger.app.processes import Processes
 from careledger.app.settings import Settings
+from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import CareLedgerError, SettingsRefused
 from careledger.domain.parties import Role
 from careledger.formats.digests import digest
@@ -111,6 +112,7 @@ def found(
     threshold: int = 2,
     policy_delay: int = 30 * DAY,
     processes: bool = False,
+    thresholds: Thresholds | None = None,
 ) -> World:
     """Founds a network in a new or empty directory: the ministry, its officers, the contracts.
 
@@ -133,7 +135,8 @@ def found(
         policy_delay,
     )
     ledger = open_ledger(folder / "ledger", CHAIN_ID, clock, genesis)
-    settings = Settings(CHAIN_ID, ledger.contract("Directory").hex())
+    numbers = asdict(thresholds or Thresholds())
+    settings = Settings(CHAIN_ID, ledger.contract("Directory").hex(), **numbers)
     settings_file.save(folder, settings)
     world = _world(folder, settings, clock, ledger, keyring)
     world.processes = Processes(ledger, clock) if processes else None

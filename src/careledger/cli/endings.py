@@ -2,7 +2,7 @@
 
 0: done, and what was checked holds. 1: refused, or something does not hold. 2: the command line asks for something
 that is not there or cannot be. 3: the data directory is missing, in use, or not one that this version opens.
-141: whoever read the output stopped reading.
+130: stopped by Ctrl-C. 141: whoever read the output stopped reading.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from careledger.cli.words import plain
 from careledger.domain import errors
 from careledger.domain.errors import CareLedgerError
 
-OK, REFUSED, USAGE, DATA, PIPE = 0, 1, 2, 3, 141
+OK, REFUSED, USAGE, DATA, STOPPED, PIPE = 0, 1, 2, 3, 130, 141
 
 
 class Ending(NamedTuple):
@@ -58,7 +58,9 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.BlockMismatch: Ending(REFUSED, _DAMAGE),
     errors.StoreUnavailable: Ending(DATA, "close whatever else has this data directory open, then try again"),
     errors.StoreCorrupt: Ending(REFUSED, _DAMAGE),
-    errors.DirectoryNotFound: Ending(DATA, "name one with --data, or make one with careledger demo"),
+    errors.DirectoryNotFound: Ending(
+        DATA, "name one with --data, or make one with careledger init or careledger demo"
+    ),
     errors.DirectoryInUse: Ending(DATA, "wait until the other process is done, or end it"),
     errors.SettingsRefused: Ending(DATA, _SETTINGS),
     # Ledger
@@ -88,12 +90,15 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.NotEnoughCustodians: Ending(
         REFUSED, "more custodians have to answer; careledger verify says which do"
     ),
-    errors.PartyNotFound: Ending(USAGE, "careledger show lists the parties"),
+    errors.PartyNotFound: Ending(USAGE, "careledger party list has the parties"),
     errors.PartyNotVerified: Ending(REFUSED, "careledger show says how everybody stands on the ledger"),
     errors.ActRefused: Ending(REFUSED, "careledger show says how everybody stands on the ledger"),
     errors.SessionExpired: Ending(REFUSED, _AGAIN),
     errors.NotTheController: Ending(REFUSED, "only the agent with the newest keys can do this"),
-    errors.PatientNotFound: Ending(USAGE, "careledger show lists the patients of this device"),
+    errors.PatientNotFound: Ending(
+        USAGE,
+        "careledger show lists the patients of this device, careledger patient list --as those of an organisation",
+    ),
     errors.RecordNotFound: Ending(USAGE, "careledger show PATIENT --all lists the records"),
     CareLedgerError: Ending(REFUSED, _BUG),
 }
@@ -117,6 +122,11 @@ def explained() -> Iterator[None]:
         yield
     except BrokenPipeError:
         quiet_pipe()
+    except KeyboardInterrupt:
+        typer.echo(
+            "careledger: Stopped. Next: run the same command again; it goes on where it stopped.", err=True
+        )
+        raise typer.Exit(STOPPED) from None
     except CareLedgerError as error:
         typer.echo(line_of(error), err=True)
         raise typer.Exit(ending_of(error).code) from None

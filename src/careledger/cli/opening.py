@@ -17,7 +17,9 @@ from careledger.domain.parties import PartyId, Role
 from careledger.formats.patients import AliasStatement
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Holder, load_holder
+from careledger.workflows.cosigning import checkpoint_all
 from careledger.workflows.epochs import own_statement
+from careledger.workflows.tend_gateway import tend_gateway
 
 SHORT = 8
 
@@ -31,15 +33,26 @@ def existing(folder: Path) -> Path:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[World]:
-    """The directory with its ledger, blocks and custodians; raises what existing, open_world raise."""
+    """The directory with its ledger, blocks and custodians; raises what existing, open_world raise.
+
+    Before it is closed, organisations do what has come due and custodians anchor what they wrote to their release
+    logs; what cannot be done now is done the next time.
+    """
     try:
         world = open_world(existing(folder))
         try:
             yield world
+            _tend(world)
         finally:
             world.close()
     except sqlite3.DatabaseError as error:
         raise StoreCorrupt(why=str(error)) from None
+
+
+def _tend(world: World) -> None:
+    for organisation in world.keyring.organisations().values():
+        tend_gateway(world.network, organisation)
+    checkpoint_all(world.network)
 
 
 @dataclass(frozen=True, repr=False)

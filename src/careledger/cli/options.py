@@ -1,13 +1,16 @@
-"""Arguments and options that several commands share."""
+"""What commands are made of: groups, help with examples, and the arguments and options that several share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 DATA = Path("demo-data")
+EXAMPLES = "Examples:"
 
 Data = Annotated[
     Path,
@@ -27,3 +30,51 @@ Patient = Annotated[
         help="A patient whose keys are on this device: the name, its beginning, or the first digits of the alias.",
     ),
 ]
+Anyone = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATIENT",
+        help="A patient known here, to an organisation or by keys on this device: the name, its beginning, or the "
+        "first digits of the alias.",
+    ),
+]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        envvar="CARELEDGER_AS",
+        help="Who acts: an organisation or post of this machine, by its name, the beginning of it, or its identifier.",
+    ),
+]
+Officers = Annotated[
+    list[str] | None,
+    typer.Option("--officer", metavar="NAME", help="A ministry officer who takes part; repeatable."),
+]
+
+
+def group(help: str) -> typer.Typer:
+    """A command with commands of its own."""
+    made = typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    made.callback()(_nothing)
+    return made
+
+
+def _nothing() -> None:
+    """A group of one command is a group too."""
+
+
+def single() -> typer.Typer:
+    """A command that stands alone."""
+    return typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Function], Function]:
+    """Makes a function a command of that name; every example is a whole line, and tests run it."""
+    return app.command(name, epilog="\n".join(["\b", EXAMPLES, *(f"  {line}" for line in examples)]))
+
+
+def examples_of(made: Any) -> list[str]:
+    """The examples of a command, as its help shows them."""
+    lines = (made.epilog or "").splitlines()
+    return [line.strip() for line in lines if line.startswith("  ")]

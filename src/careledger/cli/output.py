@@ -64,3 +64,12 @@ def write_private(path: Path, data: bytes, option: str) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
+
+
+def tell(as_json: bool, facts: Facts, *sentences: str) -> None:
+    """What a command did: its facts for programs, or sentences for people."""
+    if as_json:
+        print_json(facts)
+        return
+    for sentence in sentences:
+        screen().says(plain(sentence)) if sentence.startswith("Next:") else screen().holds(sentence)

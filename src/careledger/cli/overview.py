@@ -19,7 +19,7 @@ from careledger.workflows.chart import copies
 from careledger.workflows.grant import STANDS, given_consents
 
 WIDE = 120
-_CONTROLLED = {
+CONTROLLED = {
     ControllerKind.SELF: "own keys",
     ControllerKind.GUARDIAN: "a guardian",
     ControllerKind.REGISTRAR: "the registrar",
@@ -36,7 +36,7 @@ def overview(world: World) -> Facts:
         "folder": str(world.folder),
         "network": _network(world, view),
         "parties": _parties(world, view, rows.get("party", {})),
-        "patients": [_patient(world, view, patient(world, label)) for label in world.keyring.patients()],
+        "patients": [patient_facts(world, view, patient(world, label)) for label in world.keyring.patients()],
         "aliases": _aliases(rows.get("alias", {}).values()),
         "records": _records(world, view, rows.get("anchor", {}).values()),
     }
@@ -69,22 +69,31 @@ def _network(world: World, view: FactsView) -> Facts:
     }
 
 
-def _parties(world: World, view: FactsView, rows: Iterable[int | bytes]) -> list[Facts]:
+def parties_of(world: World, view: FactsView) -> list[PartyFacts]:
     """Organisations with their posts after them, by name."""
+    return _in_order(world, view, _newest(world).get("party", {}))
+
+
+def _in_order(world: World, view: FactsView, numbers: Iterable[int | bytes]) -> list[PartyFacts]:
     names, everyone = Names(world, view), []
-    for number in rows:
+    for number in numbers:
         facts = view.party(number) if isinstance(number, int) else None
         if facts is not None:
             everyone.append(facts)
-    everyone.sort(key=lambda each: _place(names, each))
-    return [_party(world, view, names, each) for each in everyone]
+    return sorted(everyone, key=lambda each: _place(names, each))
+
+
+def _parties(world: World, view: FactsView, rows: Iterable[int | bytes]) -> list[Facts]:
+    names = Names(world, view)
+    return [party_facts(world, view, names, each) for each in _in_order(world, view, rows)]
 
 
 def _place(names: Names, facts: PartyFacts) -> tuple[str, bool, str]:
     return names.of(facts.employer or facts.number), bool(facts.employer), names.of(facts.number)
 
 
-def _party(world: World, view: FactsView, names: Names, facts: PartyFacts) -> Facts:
+def party_facts(world: World, view: FactsView, names: Names, facts: PartyFacts) -> Facts:
+    """One party, as it stands in ``--json``."""
     return {
         "name": names.of(facts.number),
         "id": party_id(facts.number, facts.roles),
@@ -112,13 +121,14 @@ def _custodian(world: World, view: FactsView, number: int) -> Facts | None:
     }
 
 
-def _patient(world: World, view: FactsView, mine: Mine) -> Facts:
+def patient_facts(world: World, view: FactsView, mine: Mine) -> Facts:
+    """One patient of this device, as it stands in ``--json``."""
     names, facts = Names(world, view), view.alias(mine.holder.alias)
     given = given_consents(mine.holder)
     return {
         "name": mine.label,
         "alias": mine.holder.alias.hex(),
-        "controller": _CONTROLLED[facts.kind if facts else ControllerKind.UNKNOWN],
+        "controller": CONTROLLED[facts.kind if facts else ControllerKind.UNKNOWN],
         "registrar": names.of(mine.statement.registrar),
         "custodians": [names.of(number) for number in mine.statement.custodians],
         "consents_given": len(given),
@@ -128,7 +138,7 @@ def _patient(world: World, view: FactsView, mine: Mine) -> Facts:
 
 def _aliases(rows: Iterable[tuple[object, ...]]) -> dict[str, int]:
     """How many aliases are controlled by whom."""
-    counts = Counter(_CONTROLLED[ControllerKind(AliasRow(*row).kind)] for row in rows)  # type: ignore[arg-type]
+    counts = Counter(CONTROLLED[ControllerKind(AliasRow(*row).kind)] for row in rows)  # type: ignore[arg-type]
     return dict(counts.most_common())
 
 

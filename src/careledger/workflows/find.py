@@ -7,7 +7,7 @@ A question is answered once; asking again is a new question, counted again. Nobo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from careledger.domain.errors import (
@@ -30,7 +30,7 @@ from careledger.workflows.actors import Organisation, Session
 from careledger.workflows.link import bare, births_agree, plain
 from careledger.workflows.located import tell_located
 from careledger.workflows.network import Network, party, verified
-from careledger.workflows.register import IDENTITY, Identity
+from careledger.workflows.register import Identity, identities
 
 PRESENT, BREAK_GLASS = "present", "break-glass"
 NO_ENTRY = bytes(32)
@@ -38,6 +38,7 @@ ASKED = "locator-asked"
 MAY_ASK = frozenset({Role.HOSPITAL, Role.CENTRE})
 DAY = 86_400
 MOST_MATCHES = 16
+Answering = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,7 @@ def _count(network: Network, member: Organisation, question: LocatorQuestion) ->
 
 
 def _found(member: Organisation, question: LocatorQuestion) -> Iterator[LocatorMatch]:
-    for _, row in member.books.rows(IDENTITY):
-        identity = Identity.decode(row)
+    for identity in identities(member):
         why = _why(identity, question)
         if why:
             yield LocatorMatch(identity.alias, why, commitment(identity))

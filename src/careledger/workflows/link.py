@@ -29,7 +29,7 @@ from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.asking import Access
 from careledger.workflows.network import Network
 from careledger.workflows.parties import check_officer
-from careledger.workflows.register import IDENTITY, Identity, Officer
+from careledger.workflows.register import Identity, Officer, identities
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
 
 LINK = "link"
@@ -52,7 +52,7 @@ class Likeness:
 
 def possible_duplicates(registrar: Organisation) -> list[Likeness]:
     """The pairs in this registrar's own identity table that look alike, each with its strongest reason."""
-    rows = [Identity.decode(row) for _, row in registrar.books.rows(IDENTITY)]
+    rows = identities(registrar)
     groups: dict[str, list[Identity]] = defaultdict(list)
     for row in rows:
         for key in {f"id {bare(row.national_id)}", f"year {row.birth[:4]}"} - {"id ", "year "}:
@@ -199,6 +199,11 @@ def _prepared(network: Network, first: Holder, second: Holder, kinds: frozenset[
 
 def _kept(books: Books) -> list[KeptLink]:
     return [KeptLink.decode(row) for _, row in books.rows(LINK)]
+
+
+def links_of(books: Books) -> list[SignedLink]:
+    """The links that these books keep and that were not undone."""
+    return [kept.link for kept in _kept(books) if not kept.undone]
 
 
 def _new_link(

@@ -207,6 +207,11 @@ def identity_row(identity: Identity, alias: bytes, registration: bytes) -> Ident
     )  # fmt: skip
 
 
+def identities(registrar: Organisation) -> list[Identity]:
+    """The registrar's identity table, by alias."""
+    return [Identity.decode(row) for _, row in registrar.books.rows(IDENTITY)]
+
+
 def choose_custodians(network: Network, treating: Iterable[int]) -> tuple[tuple[int, ...], bytes]:
     """A list by rendezvous hashing of a fresh seed, those that treat the patient last; and the seed."""
     active = [PartyId(each.number) for each in network.ledger.fresh_head().custodians() if not each.leaving]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from careledger.app.world import (
-    custodian_keys,
-    install_custodian,
-    log_key_digest,
-    officer_posts,
-)
-from careledger.cli.demo.stage import Stage, licence
+from careledger.app.founding import Member, join, licence
+from careledger.app.world import officer_posts
+from careledger.cli.demo.stage import Stage
 from careledger.domain.parties import PartyId, Role
 from careledger.workflows import register
 
@@ -81,17 +77,7 @@ def _nudge(stage: Stage) -> None:
 
 def organisation(stage: Stage, label: str, roles: tuple[Role, ...]) -> None:
     """Registers, verifies and serves an organisation that is also a custodian."""
-    world, network = stage.world, stage.world.network
-    number = PartyId.random().number
-    seeds = install_custodian(world.folder, number)
-    actor = world.keyring.new_organisation(label, roles[0], number, seeds.sealing)
-    register.organisation(network, actor, roles, licence(label))
-    register.verify(network, stage.officer, number, licence(label), actor.sealing.digest)
-    keys = custodian_keys(world.ledger.deployment, number, seeds)
-    register.custodian(network, actor, log_key_digest(keys), keys.signing, stage.officer)
-    world.board.publish_key(number, actor.sealing.public)
-    world.open_custodian(number)
-    stage.organisations[label] = actor
+    stage.organisations[label] = join(stage.world, stage.officer, Member(label, roles, label))
 
 
 def _post(stage: Stage, label: str, employer: str, roles: tuple[Role, ...]) -> None:

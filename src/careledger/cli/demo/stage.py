@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -102,11 +101,6 @@ class Stage:
         for link in self.world.custodians.values():
             link.call("checkpoint", b"")
         return sum(each.patients for each in tended), sum(each.registrations for each in tended)
-
-
-def licence(label: str) -> bytes:
-    """The demo's stand-in for a commitment to a licence document."""
-    return hashlib.sha256(b"licence of " + label.encode()).digest()
 
 
 def clinical(*categories: Category) -> tuple[Compartment, ...]:

@@ -9,16 +9,14 @@ import typer
 from careledger.adapters.evm.verify import chain_head, verify_chain
 from careledger.app.checking import LEDGER
 from careledger.cli.opening import existing, opened
-from careledger.cli.options import DATA, Data, Json
+from careledger.cli.options import DATA, Data, Json, command, group
 from careledger.cli.output import print_json, progress, screen
 from careledger.cli.words import moment
 
-chain = typer.Typer(
-    help="Look at the chain, replay it, or make what is folded from it again.", no_args_is_help=True
-)
+app = group("Look at the chain, replay it, or make what is folded from it again.")
 
 
-@chain.command()
+@command(app, "head", "careledger chain head")
 def head(data: Data = DATA, as_json: Json = False) -> None:
     """Show the chain's last block; remember its hash, and `chain verify --remember` finds a chain cut short."""
     header = chain_head(existing(data) / LEDGER)
@@ -38,7 +36,7 @@ def head(data: Data = DATA, as_json: Json = False) -> None:
         )
 
 
-@chain.command()
+@command(app, "verify", "careledger chain verify", "careledger chain verify --engine eels --json")
 def verify(
     data: Data = DATA,
     engine: Annotated[
@@ -96,7 +94,7 @@ def _remembered(said: str | None) -> tuple[int, bytes] | None:
     return found
 
 
-@chain.command()
+@command(app, "rebuild", "careledger chain rebuild")
 def rebuild(data: Data = DATA, as_json: Json = False) -> None:
     """Drop the facts that were folded from the chain's events and fold them again from genesis."""
     with opened(data) as world:

@@ -1,0 +1,132 @@
+"""Founding a network whole, and members that join it: keys, ledger, custodian, each step done once.
+
+Order of effects of a member: keys durable in the data directory, proposed on the ledger, verified by an officer, the
+custodian's directory, joined and activated, then the public sealing key on the board. Every step is passed over if it
+is done, so that the same call finishes what a crash left.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds
+from careledger.app.world import (
+    DAY,
+    World,
+    custodian_keys,
+    custodian_numbers,
+    found,
+    install_custodian,
+    log_key_digest,
+    officer_posts,
+)
+from careledger.domain.custodians import Thresholds
+from careledger.domain.errors import SettingsRefused
+from careledger.domain.parties import PartyId, Role
+from careledger.formats.digests import digest
+from careledger.ports import Clock
+from careledger.workflows import register
+from careledger.workflows.actors import Organisation
+from careledger.workflows.register import Officer
+
+MONTH = 30 * DAY
+
+
+@dataclass(frozen=True)
+class Member:
+    """An organisation that is to join: its name, what it acts as, the number of its licence."""
+
+    label: str
+    roles: tuple[Role, ...]
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network to be founded. ``matrix`` is the version voted by ``threshold`` officers; it takes effect after
+    ``policy_delay`` seconds, until then version 1 is in force."""
+
+    officers: tuple[str, ...]
+    members: tuple[Member, ...]
+    threshold: int = 2
+    matrix: int = 2
+    policy_delay: int = MONTH
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+def found_network(
+    folder: Path, plan: Plan, clock: Clock, progress: Callable[[str], None] = lambda done: None
+) -> None:
+    """Founds it beside the folder and moves it there when it is whole; what a crash left beside it is begun again.
+
+    ``progress`` is told each member. Raises SettingsRefused if the folder holds anything.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
+    whole = folder.absolute()
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    begun = whole.parent / f".{whole.name}.founding"
+    shutil.rmtree(begun, ignore_errors=True)
+    world = found(begun, plan.officers, clock, plan.threshold, plan.policy_delay, thresholds=plan.thresholds)
+    try:
+        officers = [Officer(post.number, post.key) for post in officer_posts(world)]
+        for member in plan.members:
+            join(world, officers[0], member)
+            progress(member.label)
+        if plan.matrix > world.ledger.fresh_head().matrix_version():
+            voters = officers[: plan.threshold]
+            world.ledger.enact_matrix(plan.matrix, [(each.post, each.key) for each in voters])
+    finally:
+        world.close()
+    begun.rename(whole)
+
+
+def join(world: World, officer: Officer, member: Member) -> Organisation:
+    """An organisation is registered, verified, and becomes a custodian; returns it."""
+    actor = propose(world, member)
+    register.verify(world.network, officer, actor.number, licence(member.licence), actor.sealing.digest)
+    become_custodian(world, officer, actor)
+    return actor
+
+
+def propose(world: World, member: Member) -> Organisation:
+    """The organisation's keys are made here and it is proposed on the ledger; pending until an officer verifies it."""
+    actor = world.keyring.organisations().get(member.label)
+    if actor is None:
+        number = PartyId.random().number
+        seeds = install_custodian(world.folder, number)
+        actor = world.keyring.new_organisation(member.label, member.roles[0], number, seeds.sealing)
+    register.organisation(world.network, actor, member.roles, licence(member.licence))
+    world.board.publish_key(actor.number, actor.sealing.public)
+    return actor
+
+
+def become_custodian(world: World, officer: Officer, actor: Organisation) -> None:
+    """A verified organisation keeps shares from now on, in the directory that was made for it here.
+
+    Raises SettingsRefused if there is no such directory.
+    """
+    if actor.number not in custodian_numbers(world.folder):
+        raise SettingsRefused(why="this organisation was registered without a custodian's directory")
+    keys = custodian_keys(world.ledger.deployment, actor.number, _seeds(world, actor.number))
+    register.custodian(world.network, actor, log_key_digest(keys), keys.signing, officer)
+    if actor.number not in world.custodians:
+        world.open_custodian(actor.number)
+
+
+def _seeds(world: World, number: int) -> KeySeeds:
+    if number in world.directories:
+        return world.directories[number].seeds
+    directory = CustodyDirectory(world.custodian_folder(number))
+    try:
+        return directory.seeds
+    finally:
+        directory.close()
+
+
+def licence(number: str) -> bytes:
+    """What the ledger keeps of a licence: officer and organisation name the same number, or it is refused."""
+    return digest("licence", number.encode())

@@ -1,0 +1,240 @@
+"""``careledger party``: organisations, posts and teams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from careledger.app.founding import Member, become_custodian, licence, propose
+from careledger.app.rotation import rotate_controller, rotate_staff
+from careledger.app.world import World
+from careledger.cli import party_list
+from careledger.cli.actors import Actor, actor, officer, organisation, staff
+from careledger.cli.opening import Names, opened
+from careledger.cli.options import DATA, As, Data, Json, command, group
+from careledger.cli.output import print_json, screen, tell
+from careledger.cli.roles import organisation_roles, post_roles
+from careledger.domain.facts import Head
+from careledger.workflows import parties, register
+from careledger.workflows.actors import Organisation
+from careledger.workflows.network import Network
+from careledger.workflows.register import Officer
+from careledger.workflows.teams import form_team, teams
+
+app = group("Organisations, posts and teams: register, verify, suspend, remove, rotate, list.")
+team = group("Teams and departments of an organisation.")
+app.add_typer(team, name="team")
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The party's name, its beginning, or its identifier.")
+]
+NewName = Annotated[
+    str, typer.Argument(metavar="NAME", help="What it is to be called; no other party's name here.")
+]
+Roles = Annotated[list[str], typer.Option("--role", metavar="ROLE", help="What it acts as; repeatable.")]
+Licence = Annotated[
+    str,
+    typer.Option(
+        "--licence", metavar="NUMBER", help="The licence's number; the ledger keeps a digest of it."
+    ),
+]
+Team = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name.")]
+
+
+@command(app, "register", 'careledger party register "Hilltop Hospital" --role hospital --licence H-77')
+def register_(
+    label: NewName, role: Roles, licence_number: Licence = "", data: Data = DATA, as_json: Json = False
+) -> None:
+    """Make an organisation's keys and propose it on the ledger; it is pending until an officer verifies it."""
+    roles = organisation_roles(role)
+    with opened(data) as world:
+        if label not in world.keyring.organisations():
+            _check_new(world, label)
+        made = propose(world, Member(label, roles, licence_number))
+        _told(
+            world, as_json, made.number, f"{label} is proposed; next: careledger party verify --as OFFICER."
+        )
+
+
+@command(app, "verify", 'careledger party verify Hilltop --as "Officer Begum" --licence H-77')
+def verify(
+    named: Name,
+    acting: As,
+    licence_number: Annotated[
+        str, typer.Option("--licence", metavar="NUMBER", help="The number that the officer checked.")
+    ] = "",
+    custodian: Annotated[
+        bool, typer.Option(help="Whether it becomes a custodian, which keeps shares of others' records.")
+    ] = True,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """A ministry officer verifies an organisation whose licence was checked; a custodian joins at the same time."""
+    with opened(data) as world:
+        by, found = officer(world, acting), organisation(world, named, "NAME")
+        register.verify(world.network, by, found.number, licence(licence_number), found.sealing.digest)
+        if custodian:
+            become_custodian(world, by, found)
+        _told(world, as_json, found.number, "Verified" + (", and a custodian." if custodian else "."))
+
+
+@command(
+    app,
+    "post",
+    'careledger party post "Dr Nahar, Hilltop" --as Hilltop --role doctor --licence D-1204',
+    'careledger party post "records desk, Hilltop" --as Hilltop --role nurse',
+)
+def post(
+    label: NewName,
+    acting: As,
+    role: Roles,
+    licence_number: Licence = "",
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """An organisation vouches for a post: one professional, or one machine, at one employer."""
+    roles = post_roles(role)
+    with opened(data) as world:
+        employer = organisation(world, acting)
+        made = world.keyring.all_staff(employer).get(label)
+        if made is None:
+            _check_new(world, label)
+            made = world.keyring.new_staff(employer, label, roles)
+        register.post(world.network, made, roles, licence(licence_number))
+        _told(world, as_json, made.number, f"{label} acts from now on.")
+
+
+@command(app, "rotate", 'careledger party rotate "Dr Nahar, Hilltop"')
+def rotate(named: Name, data: Data = DATA, as_json: Json = False) -> None:
+    """Give a party a new signing key; sessions that the old one stated end at this block."""
+    with opened(data) as world:
+        found = actor(world, named, "NAME")
+        _rotate(world, found)
+        _told(world, as_json, found.number, f"{found.label} signs with a new key.")
+
+
+def _rotate(world: World, found: Actor) -> None:
+    if found.staff is not None:
+        rotate_staff(world.network, world.keyring, found.staff)
+    else:
+        rotate_controller(world.network, world.keyring, found.organisation)
+
+
+@command(app, "suspend", 'careledger party suspend Hilltop --as "Officer Begum"')
+def suspend(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
+    """Nobody acts as this party, or as one of its posts, until it is reinstated."""
+    _by_officer(data, named, acting, as_json, parties.suspend)
+
+
+@command(app, "reinstate", 'careledger party reinstate Hilltop --as "Officer Begum"')
+def reinstate(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
+    """A suspended party acts again."""
+    _by_officer(data, named, acting, as_json, parties.reinstate)
+
+
+def _by_officer(
+    data: Data, named: str, acting: str, as_json: bool, act: Callable[[Network, Officer, int], Head]
+) -> None:
+    with opened(data) as world:
+        by, found = officer(world, acting), actor(world, named, "NAME")
+        act(world.network, by, found.number)
+        _told(world, as_json, found.number)
+
+
+@command(app, "end", 'careledger party end "Dr Nahar, Hilltop"')
+def end(named: Name, data: Data = DATA, as_json: Json = False) -> None:
+    """The employer ends a post; at this block it loses everything."""
+    with opened(data) as world:
+        found = staff(world, named, "NAME")
+        parties.end_post(world.network, found)
+        _told(world, as_json, found.number)
+
+
+@command(app, "remove", 'careledger party remove Hilltop --as "Officer Begum"')
+def remove(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
+    """For good: what it wrote stays, but it and its posts never act again."""
+    _by_officer(data, named, acting, as_json, parties.remove)
+
+
+@command(app, "list", "careledger party list")
+def list_(data: Data = DATA, as_json: Json = False) -> None:
+    """List every party on the ledger, posts and teams under their organisation."""
+    with opened(data) as world:
+        found = party_list.facts(world)
+        print_json({"parties": found}) if as_json else party_list.show(screen(), found)
+
+
+@command(app, "show", 'careledger party show "City Hospital"')
+def show(named: Name, data: Data = DATA, as_json: Json = False) -> None:
+    """Show one party as the ledger has it: status, standing, roles, keys, licence, teams."""
+    with opened(data) as world:
+        found = party_list.one(world, actor(world, named, "NAME").number)
+        print_json(found) if as_json else party_list.show_one(screen(), found)
+
+
+# Teams -------------------------------------------------------------------------------------------
+
+
+@command(
+    team,
+    "create",
+    'careledger party team create "Cardiology" --as "Lakeside Hospital"',
+    'careledger party team create "Heart ward" --as "Lakeside Hospital" --below Cardiology',
+)
+def create(
+    label: Team,
+    acting: As,
+    below: Annotated[str, typer.Option(metavar="TEAM", help="The team above it; none is the top.")] = "",
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Form a team or department; consents can name it."""
+    with opened(data) as world:
+        employer = organisation(world, acting)
+        number = form_team(world.network, employer, label, _team(world, employer, below) if below else 0)
+        tell(as_json, {"team": label, "number": f"{number:016x}"}, f"{label} is formed.")
+
+
+@command(team, "join", 'careledger party team join Cardiology --as "Dr Sen, Lakeside"')
+def join(label: Team, acting: As, data: Data = DATA, as_json: Json = False) -> None:
+    """Put a post into a team: from now on it reads what the team and those above it were granted."""
+    _team_act(data, label, acting, as_json, "is in", parties.join_team)
+
+
+@command(team, "leave", 'careledger party team leave Cardiology --as "Dr Sen, Lakeside"')
+def leave(label: Team, acting: As, data: Data = DATA, as_json: Json = False) -> None:
+    """Take a post out of a team."""
+    _team_act(data, label, acting, as_json, "is no longer in", parties.leave_team)
+
+
+def _team_act(
+    data: Data, label: str, acting: str, as_json: bool, said: str, act: Callable[..., Head]
+) -> None:
+    with opened(data) as world:
+        found = staff(world, acting)
+        act(world.network, found, _team(world, found.organisation, label))
+        name = Names(world, world.ledger.fresh_head()).of(found.number)
+        tell(as_json, {"team": label, "post": name}, f"{name} {said} {label}.")
+
+
+def _team(world: World, employer: Organisation, label: str) -> int:
+    known = {name: number for number, name in teams(employer).items()}
+    if label not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise typer.BadParameter(f"no team of that name; there are: {there}", param_hint="TEAM")
+    return known[label]
+
+
+# What was done -----------------------------------------------------------------------------------
+
+
+def _check_new(world: World, label: str) -> None:
+    if label in world.keyring.labels().values():
+        raise typer.BadParameter("another party here is called so", param_hint="NAME")
+
+
+def _told(world: World, as_json: bool, number: int, sentence: str = "") -> None:
+    found = party_list.one(world, number)
+    tell(as_json, found, sentence or f"{found['name']} is {found['standing']}.")

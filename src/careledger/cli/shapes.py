@@ -1,0 +1,41 @@
+"""The names at the top of each command's ``--json`` object: they stay, and tests hold the commands to them."""
+
+from __future__ import annotations
+
+_PARTY = ("name", "id", "did", "roles", "status", "standing", "employer", "custodian", "teams", "controller",
+          "sealing_key", "licence")  # fmt: skip
+_LINK = ("first", "second", "commitment")
+_HELD = ("patient", "alias", "controller")
+
+SHAPES: dict[str, tuple[str, ...]] = {
+    "init": ("folder", "chain_id", "directory", "officers", "threshold", "members", "custodians", "matrix_version",
+             "voted_matrix", "delay"),
+    "show": ("folder", "network", "parties", "patients", "aliases", "records"),
+    "version": ("careledger", "python", "engine", "sqlite", "cryptography"),
+    **{f"party {name}": _PARTY for name in ("register", "verify", "post", "rotate", "suspend", "reinstate", "end",
+                                            "remove", "show")},
+    "party list": ("parties",),
+    "party team create": ("team", "number"),
+    "party team join": ("team", "post"),
+    "party team leave": ("team", "post"),
+    "patient register": ("alias", "registrar"),
+    "patient claim": _HELD,
+    "patient list": ("patients",),
+    "patient find": ("matches", "unanswered"),
+    "patient rotate": ("patient", "alias", "generation"),
+    "patient duplicates": ("pairs",),
+    "patient link": _LINK,
+    "patient links": ("links",),
+    "patient unlink": _LINK,
+    "patient guardian": (*_HELD, "until"),
+    "patient majority": _HELD,
+    "patient end": ("patient", "alias", "consents_revoked"),
+    "patient death": ("alias", "controller"),
+    "consent list": ("patient", "alias", "consents"),
+    "audit": ("patient", "alias", "complete", "accesses", "logs", "problems"),
+    "chain head": ("number", "hash", "parent", "time", "state", "gas_used"),
+    "chain verify": ("verified", "engine", "blocks", "transactions", "accounts", "slots", "head"),
+    "chain rebuild": ("rows", "differed", "head"),
+    "verify": ("holds", "findings"),
+}  # fmt: skip
+"""``show`` without a PATIENT."""
