@@ -9,7 +9,7 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Consent, Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.matrix import VERSION_2
 from careledger.domain.parties import ControllerKind, PartyId, Role, Status
-from careledger.domain.questions import Action, BreakGlass, GeneralUse, Lease, Reading, Writing
+from careledger.domain.questions import Action, Agreement, BreakGlass, GeneralUse, Lease, Reading, Writing
 from careledger.domain.reasons import Rule
 from careledger.domain.records import Ground, Patient, Post, RecordVersion, Source
 
@@ -116,6 +116,13 @@ def own_reading(**changes: Any) -> Reading:
 def general_reading(**changes: Any) -> Reading:
     """A doctor asks for allergies without consent, the first patient of the day."""
     made = reading(rule=Rule.GENERAL, version=version(GENERAL), consent=None, general=GeneralUse(0))
+    return replace(made, **changes)
+
+
+def agreed(**changes: Any) -> Agreement:
+    """An officer of the reader's employer agreed to this request a minute ago."""
+    officer = replace(post(Role.OPERATOR), party=STRANGER)
+    made = Agreement(officer, READER, ALIAS, NOW - 60, NOW + 3540, this_request=True, another_key=True)
     return replace(made, **changes)
 
 

@@ -25,6 +25,7 @@ from decision_cases import (
     RESTRICTED_DIAGNOSIS,
     STRANGE_ALIAS,
     STRANGER,
+    agreed,
     break_glass_reading,
     claimed,
     entry,
@@ -63,13 +64,39 @@ def outcome(question: Reading) -> Reason | Rule | None:
         ({"general": None}, Reason.NOT_COUNTED),
         ({"general": GeneralUse(39)}, Rule.GENERAL),
         ({"general": GeneralUse(40)}, Reason.TOO_MANY_PATIENTS),
-        ({"general": GeneralUse(40, officer_agreed=True)}, Rule.GENERAL),
     ],
 )
 def test_a_verified_doctor_reads_normal_general_information(
     changes: dict[str, Any], expected: Reason | Rule
 ) -> None:
     assert outcome(general_reading(**changes)) is expected
+
+
+OFFICER = replace(post(Role.OPERATOR), party=STRANGER)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Rule.GENERAL),
+        ({"officer": replace(OFFICER, roles=frozenset({Role.DOCTOR}))}, Reason.NOT_AN_OFFICER),
+        ({"officer": replace(OFFICER, employer=REGISTRAR)}, Reason.NOT_AN_OFFICER),
+        ({"officer": replace(OFFICER, party=READER)}, Reason.NOT_AN_OFFICER),
+        ({"officer": replace(OFFICER, status=Status.SUSPENDED)}, Reason.NOT_AN_OFFICER),
+        ({"officer": replace(OFFICER, employer_status=Status.SUSPENDED)}, Reason.NOT_AN_OFFICER),
+        ({"another_key": False}, Reason.NOT_AN_OFFICER),
+        ({"reader": STRANGER}, Reason.AGREEMENT_OF_OTHER),
+        ({"alias": STRANGE_ALIAS}, Reason.AGREEMENT_OF_OTHER),
+        ({"this_request": False}, Reason.AGREEMENT_OF_OTHER),
+        ({"until": NOW}, Reason.AGREEMENT_OVER),
+        ({"made": NOW + 1, "until": NOW + 9}, Reason.AGREEMENT_OVER),
+        ({"until": NOW - 60 + 3601}, Reason.AGREEMENT_OVER),
+    ],
+)
+def test_a_doctor_reads_of_more_than_forty_patients_a_day_with_an_officers_agreement(
+    changes: dict[str, Any], expected: Reason | Rule
+) -> None:
+    assert outcome(general_reading(general=GeneralUse(40, agreed(**changes)))) is expected
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def _access(names: Names, access: Access) -> Facts:
         "categories": [str(Compartment.numbered(number)) for number in access.compartments],
         "versions": access.versions,
         "custodians": [names.of(number) for number in access.custodians],
+        "officers": [names.of(number) for number in access.officers],
         "alarm": access.alarmed,
     }
 
@@ -120,6 +121,8 @@ def _row(screen: Screen, names: Names, access: Access) -> list[str]:
     )
     what += [_categories(access)] if access.compartments else []
     why = f"{purpose(access.purpose)}\nby {access.rule}" if access.reader else purpose(access.purpose)
+    if access.officers:
+        why += f"\nagreed by {listed([names.of(number) for number in access.officers])}"
     row = [minute(access.at_time).replace(" ", "\n"), who, why, outcome, "\n".join(what)]
     return row + (
         [listed([names.of(number) for number in access.custodians])] if screen.width >= WIDE else []

@@ -15,6 +15,7 @@ from careledger.domain.records import Patient, Post, RecordVersion
 LONGEST_LEASE = 15 * 60
 LONGEST_BREAK_GLASS = 4 * 3600
 PATIENTS_A_DAY = 40
+LONGEST_AGREEMENT = 3600
 
 
 class Action(IntEnum):
@@ -37,11 +38,28 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """An officer agrees that ``reader`` reads one more patient than a day allows; times are unix seconds.
+
+    ``this_request``: it names the request that is decided on, whose id is taken once. ``another_key``: the officer's
+    registered key is not the reader's.
+    """
+
+    officer: Post
+    reader: PartyId
+    alias: bytes
+    made: int
+    until: int
+    this_request: bool
+    another_key: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GeneralUse:
-    """How many other patients the post has read today by the rule ``general``; whether the officer agreed to more."""
+    """How many other patients the post has read today by the rule ``general``; the officer's agreement to more."""
 
     patients_today: int
-    officer_agreed: bool = False
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, slots=True)

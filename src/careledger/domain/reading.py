@@ -21,10 +21,12 @@ from careledger.domain.consents import (
 from careledger.domain.matrix import Matrix, ReadCell
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.domain.questions import (
+    LONGEST_AGREEMENT,
     LONGEST_BREAK_GLASS,
     LONGEST_LEASE,
     PATIENTS_A_DAY,
     Action,
+    GeneralUse,
     Reading,
 )
 from careledger.domain.reasons import Decision, Permitted, Reason, Refused, Rule
@@ -233,9 +235,29 @@ def _general_rule(question: Reading) -> Reason | None:
         return Reason.NOT_FOR_CARE
     if use is None:
         return Reason.NOT_COUNTED
-    if use.patients_today >= PATIENTS_A_DAY and not use.officer_agreed:
+    refusal = _agreement_misses(question, use) if use.patients_today >= PATIENTS_A_DAY else None
+    return refusal or _matrix_misses(question, frozenset({Role.DOCTOR}), _yes_only)
+
+
+def _agreement_misses(question: Reading, use: GeneralUse) -> Reason | None:
+    """Why nobody has agreed that this post reads one more patient today."""
+    given, reader = use.agreement, _reader(question)
+    if given is None:
         return Reason.TOO_MANY_PATIENTS
-    return _matrix_misses(question, frozenset({Role.DOCTOR}), _yes_only)
+    officer = given.officer
+    standing = (officer.status, officer.employer_status)
+    if Role.OPERATOR not in officer.roles or officer.employer != reader.employer:
+        return Reason.NOT_AN_OFFICER
+    if (
+        standing != (Status.VERIFIED, Status.VERIFIED)
+        or officer.party == reader.party
+        or not given.another_key
+    ):
+        return Reason.NOT_AN_OFFICER
+    if given.reader != reader.party or given.alias != question.patient.alias or not given.this_request:
+        return Reason.AGREEMENT_OF_OTHER
+    lives = given.made <= question.at < given.until <= given.made + LONGEST_AGREEMENT
+    return None if lives else Reason.AGREEMENT_OVER
 
 
 def _break_glass_rule(question: Reading) -> Reason | None:

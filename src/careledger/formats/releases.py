@@ -150,10 +150,38 @@ class EmergencyOpening(Message):
 
 
 @dataclass(frozen=True)
+class OfficerAgreement(Message):
+    """An officer agrees that a post reads one more patient by the rule ``general`` than a day allows.
+
+    Signed by the session key of ``officer``: another post of the same employer, with the role operator. It counts for
+    the one request with the id ``request``, from ``made`` until ``until``, an hour later at most; unix seconds.
+    """
+
+    TYPE: ClassVar[str] = "officer-agreement"
+    request: bytes = octets(16)
+    officer: int = uint()
+    employer: int = uint()
+    reader: int = uint()
+    alias: bytes = octets(32)
+    made: int = uint()
+    until: int = uint()
+
+
+@dataclass(frozen=True)
+class SignedAgreement(Message):
+    """An officer's agreement with the session that signed it, as requests carry it."""
+
+    TYPE: ClassVar[str] = "signed-agreement"
+    statement: Signed = message(Signed)
+    session: SessionProof = message(SessionProof)
+
+
+@dataclass(frozen=True)
 class SignedRequest(Message):
     """A release request as it is sent. ``session`` is null for ``own``; ``certificate`` is null for standing rules.
 
-    ``emergency`` opens the break-glass entry that the request names; null for all other rules.
+    ``emergency`` opens the break-glass entry that the request names; null for all other rules. ``agreement`` goes with
+    ``general`` beyond a day's number of patients.
     """
 
     TYPE: ClassVar[str] = "signed-request"
@@ -164,6 +192,7 @@ class SignedRequest(Message):
     emergency: EmergencyOpening | None = field(
         default=None, metadata=maybe(message(EmergencyOpening)).metadata
     )
+    agreement: SignedAgreement | None = field(default=None, metadata=maybe(message(SignedAgreement)).metadata)
 
 
 @dataclass(frozen=True)
@@ -273,7 +302,7 @@ class LogEntry(Message):
 
     ``index`` counts from 0 per patient, claim and custodian; ``previous`` is the digest of the sealed entry before,
     32 zero bytes for index 0. ``event`` is ``released``, ``refused``, ``kept``, ``order``, ``enrolled``,
-    ``alarm`` or ``audited``.
+    ``alarm`` or ``audited``. ``officers`` are those without whose agreement it had not been released.
     """
 
     TYPE: ClassVar[str] = "log-entry"
@@ -297,3 +326,4 @@ class LogEntry(Message):
     compartments: tuple[int, ...] = several(uint(16), most=64)
     handles: tuple[bytes, ...] = several(octets(32))
     custodians: tuple[int, ...] = several(uint(), most=64)
+    officers: tuple[int, ...] = several(uint(), most=8)

@@ -8,6 +8,7 @@ from careledger.domain.categories import Compartment
 from careledger.domain.consents import Purpose
 from careledger.domain.reasons import Rule
 from careledger.formats.patients import AliasStatement
+from careledger.formats.releases import SignedAgreement
 from careledger.sealing.keys import Secret
 from careledger.workflows.actors import Holder, Session
 from careledger.workflows.asking import Access, session_access
@@ -32,9 +33,12 @@ def by_consent(session: Session, received: Received) -> Access:
     )
 
 
-def by_general(session: Session) -> Access:
-    """A verified doctor's reading of normal general information; opened from escrow."""
-    return session_access(session, Rule.GENERAL, Purpose.TREAT)
+def by_general(session: Session, agreement: SignedAgreement | None = None) -> Access:
+    """A verified doctor's reading of normal general information; opened from escrow.
+
+    Beyond forty patients a day with an officer's ``agreement`` (workflows.agree), good for one request.
+    """
+    return session_access(session, Rule.GENERAL, Purpose.TREAT, agreement=agreement)
 
 
 def by_registrar(

@@ -25,8 +25,10 @@ from careledger.formats.releases import (
     MOST_REQUEST,
     Answer,
     EmergencyOpening,
+    OfficerAgreement,
     ReleaseRequest,
     SessionProof,
+    SignedAgreement,
     SignedRequest,
 )
 from careledger.formats.signatures import SigningKey
@@ -45,7 +47,7 @@ class Access:
     """Who asks, why it may, and what it can open; never printed.
 
     ``seeds`` are epoch seeds by (compartment, epoch); ``secrets`` record secrets by handle. ``entry`` is a
-    break-glass entry's id on the ledger, 32 zero bytes otherwise.
+    break-glass entry's id on the ledger, 32 zero bytes otherwise. An ``agreement`` serves one request.
     """
 
     rule: Rule
@@ -58,6 +60,7 @@ class Access:
     certificate: Signed | None = None
     entry: bytes = bytes(32)
     emergency: EmergencyOpening | None = None
+    agreement: SignedAgreement | None = None
     seeds: tuple[tuple[tuple[int, int], Secret], ...] = ()
     secrets: tuple[tuple[bytes, Secret], ...] = ()
 
@@ -95,7 +98,7 @@ def ask(
     request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
     digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("Consents"))
     body = SignedRequest(
-        request, access.key.sign(digest), access.proof, access.certificate, access.emergency
+        request, access.key.sign(digest), access.proof, access.certificate, access.emergency, access.agreement
     ).encode()
     answers, refusals, unreached = [], [], []
     for number in statement.custodians:
@@ -132,7 +135,7 @@ def _request(
         certificate = Certificate.decode(access.certificate.body)
         owner, commitment = certificate.owner, certificate.commitment
     return ReleaseRequest(
-        id=secrets.token_bytes(16),
+        id=_id(access),
         reader=access.reader,
         employer=access.employer,
         session=access.session,
@@ -151,6 +154,13 @@ def _request(
         not_after=max(network.clock.now(), view.head.time) + MOST_REQUEST,
         ephemeral_key=ephemeral.public,
     )
+
+
+def _id(access: Access) -> bytes:
+    """A random id, or the one that an officer agreed to."""
+    if access.agreement is None:
+        return secrets.token_bytes(16)
+    return OfficerAgreement.decode(access.agreement.statement.body).request
 
 
 def _opened(

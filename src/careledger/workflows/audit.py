@@ -82,6 +82,7 @@ class Access:
     compartments: tuple[int, ...]
     versions: int
     custodians: tuple[int, ...]
+    officers: tuple[int, ...]
     alarmed: bool
 
 
@@ -179,6 +180,7 @@ def _access(request: bytes, entries: list[LogEntry], alarmed: bool) -> Access:
         tuple(sorted({number for entry in entries for number in entry.compartments})),
         len(handles),
         tuple(sorted(entry.custodian for entry in entries)),
+        tuple(sorted({officer for entry in entries for officer in entry.officers})),
         alarmed,
     )
 

@@ -9,7 +9,7 @@ from careledger.domain.consents import Consent, Purpose
 from careledger.domain.errors import LedgerStale, MalformedBytes, RequestRefused, SignatureRefused
 from careledger.domain.facts import AliasFacts
 from careledger.domain.parties import PartyId, Status
-from careledger.domain.questions import BreakGlass, GeneralUse
+from careledger.domain.questions import BreakGlass
 from careledger.domain.reasons import Rule
 from careledger.domain.records import Post
 from careledger.formats.patients import AliasStatement, Certificate
@@ -141,9 +141,3 @@ def broken_glass(asking: Asking) -> BreakGlass | None:
         named if entry.restricted else frozenset(),
         not view.may_break_glass(entry.opener),
     )
-
-
-def general_use(custody: Custody, asking: Asking) -> GeneralUse:
-    """How many other patients this post read today by the rule ``general``, here."""
-    day, alias = asking.at // DAY, asking.request.alias
-    return GeneralUse(custody.journal.general(asking.request.reader, day, alias))

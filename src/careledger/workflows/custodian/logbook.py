@@ -32,6 +32,7 @@ class Event:
     compartments: tuple[int, ...] = ()
     handles: tuple[bytes, ...] = ()
     custodians: tuple[int, ...] = ()
+    officers: tuple[int, ...] = ()
 
 
 def write(custody: Custody, view: LedgerView, statement: AliasStatement, event: Event) -> bytes:

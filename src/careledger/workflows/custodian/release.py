@@ -24,6 +24,7 @@ from careledger.formats.signed import sign
 from careledger.proofs.merkle import inclusion_path
 from careledger.sealing.keys import wrap
 from careledger.workflows.custodian import checkpoint, logbook, standing
+from careledger.workflows.custodian.agreement import general_use
 from careledger.workflows.custodian.asking import (
     DAY,
     Asking,
@@ -31,7 +32,6 @@ from careledger.workflows.custodian.asking import (
     broken_glass,
     check_rules,
     consent_of,
-    general_use,
 )
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, known_alias
@@ -41,10 +41,11 @@ ESCROWED = (Rule.BREAK_GLASS, Rule.GENERAL)
 
 @dataclass(frozen=True)
 class Released:
-    """What may be given out: versions with their deposits, and the compartments that were asked."""
+    """What may be given out: versions with their deposits, and the officers without whom it may not."""
 
     versions: tuple[KeptVersion, ...]
     deposits: dict[bytes, KeptDeposit]
+    officers: tuple[int, ...] = ()
 
 
 def release(custody: Custody, body: bytes) -> bytes:
@@ -106,7 +107,7 @@ def permitted(custody: Custody, asking: Asking) -> Released:
             refusals.append(decision)
     if not found:
         _check_open(asking, basis, refusals)
-    return Released(tuple(found), deposits)
+    return Released(tuple(found), deposits, basis.officers)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,12 @@ class _Basis:
     consent: Consent | None
     glass: BreakGlass | None
     general: GeneralUse | None
+
+    @property
+    def officers(self) -> tuple[int, ...]:
+        """Who agreed to what is not permitted otherwise."""
+        agreed = self.general.agreement if self.general is not None else None
+        return () if agreed is None else (agreed.officer.party.number,)
 
 
 def _asked(asking: Asking, kept: KeptVersion) -> bool:
@@ -190,6 +197,7 @@ def _log(
         compartments=tuple(sorted({version.compartment for version in versions} | set(request.compartments))),
         handles=tuple(version.handle for version in versions),
         custodians=request.custodians,
+        officers=released.officers if released is not None else (),
     )
     with custody.journal.transaction():
         entry = logbook.write(custody, asking.view, asking.statement, line)
