@@ -312,7 +312,10 @@ def main() -> int:
     parser.add_argument("jar", nargs="?", type=Path)
     parser.add_argument("--check", action="store_true", help="compare with the committed tables")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(chosen.jar or fetched(Path(scratch))) as jar:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        zipfile.ZipFile(chosen.jar or fetched(Path(scratch))) as jar,
+    ):
         found = tables(jar)
     if chosen.check:
         equal = same(found)

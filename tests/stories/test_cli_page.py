@@ -64,7 +64,10 @@ def test_every_example_on_the_page_ends_well(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(explored, tmp_path / "demo-data")
     written = [line[2:] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("$ careledger ")]
-    examples = [line for line in written if " demo" not in line.replace("demo-data", "")]
+    elsewhere = (" demo", "chain serve")  # in tests of their own: one takes minutes, the other never ends
+    examples = [
+        line for line in written if not any(each in line.replace("demo-data", "") for each in elsewhere)
+    ]
     assert len(examples) > 12
     for line in examples:
         done = careledger(*shlex.split(filled(line))[1:])

@@ -37,6 +37,7 @@ COMMANDS = (
     ("chain", "head"),
     ("chain", "verify"),
     ("chain", "rebuild"),
+    ("chain", "serve"),
     ("consent", "list", PATIENT),
     ("export", PATIENT, "--fhir", "-"),
 )

@@ -70,6 +70,8 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.ChainCorrupt: Ending(REFUSED, "restore the folder ledger from a backup"),
     errors.ChainMismatch: Ending(DATA, "the settings are of another network than the folder ledger"),
     errors.LedgerStale: Ending(REFUSED, "name a block that exists; careledger chain head says the last one"),
+    errors.RpcRefused: Ending(REFUSED, _BUG),
+    errors.RpcUnavailable: Ending(USAGE, "name another port with --port, and a host of loopback with --host"),
     # Custody
     errors.RequestRefused: Ending(REFUSED, _AGAIN),
     errors.StatementRefused: Ending(REFUSED, "use the newest copy of this patient's agent"),

@@ -36,6 +36,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "chain head": ("number", "hash", "parent", "time", "state", "gas_used"),
     "chain verify": ("verified", "engine", "blocks", "transactions", "accounts", "slots", "head"),
     "chain rebuild": ("rows", "differed", "head"),
+    "chain serve": ("chainId", "chainName", "nativeCurrency", "rpcUrls"),
     "verify": ("holds", "findings"),
 }  # fmt: skip
 """``show`` without a PATIENT."""

@@ -125,6 +125,14 @@ class LedgerStale(CareLedgerError):
     """The ledger's head is too old to decide on."""
 
 
+class RpcRefused(CareLedgerError):
+    """The chain's JSON-RPC server does not answer this request."""
+
+
+class RpcUnavailable(CareLedgerError):
+    """The chain's JSON-RPC server cannot listen there."""
+
+
 # Custody ----------------------------------------------------------------------------------------
 
 

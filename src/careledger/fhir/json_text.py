@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import accumulate
 from typing import Any
+
+from careledger.formats.json_nesting import nesting
 
 Resource = dict[str, Any]
 
@@ -33,9 +34,6 @@ BUNDLE_NAMES = frozenset(  # names that say nothing of a person, wherever they s
         "link",
     }
 )
-_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
-_NO_BRACKET = re.compile(r"[^][{}]+")
-_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -173,18 +171,9 @@ def decoded(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Flaw(f"not UTF-8 at byte {error.start}") from None
-    _check_depth(text)
-    return text
-
-
-def _check_depth(text: str) -> None:
-    """Raises Flaw for brackets so deep that json's recursion might overrun the stack.
-
-    Python's own limit does not guard it: EELS raises that limit for the whole process.
-    """
-    brackets = _NO_BRACKET.sub("", _TEXT.sub("", text))
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > 2 * MOST_DEPTH:
+    if nesting(text) > 2 * MOST_DEPTH:
         raise Flaw(f"nested deeper than {MOST_DEPTH}")
+    return text
 
 
 def read(data: bytes) -> Any:

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 
 from careledger.adapters.evm.blocks import Header, Receipt, genesis_header
-from careledger.adapters.evm.eels import EelsEngine
 from careledger.adapters.evm.engine import (
     ZERO_ADDRESS,
     Account,
@@ -28,7 +27,9 @@ from careledger.adapters.evm.engine import (
     Message,
 )
 from careledger.adapters.evm.engines import new_engine
+from careledger.adapters.evm.log_search import LogSearch
 from careledger.adapters.evm.mining import BlockBuilder
+from careledger.adapters.evm.past import PastEngines
 from careledger.adapters.evm.revert import revert_reason
 from careledger.adapters.evm.tables import ChainTables, FoundLog, connect, install
 from careledger.adapters.evm.transactions import (
@@ -48,7 +49,6 @@ from careledger.domain.errors import (
 from careledger.formats.signatures import Address
 
 MAX_BLOCK_TRANSACTIONS = 2_000
-MAX_PAST_ENGINES = 16  # each remembers what was read of one earlier block
 Outcome = Receipt | TransactionRefused
 
 
@@ -88,7 +88,6 @@ class EmbeddedChain:
         self.chain_id, self._clock, self._engine_name = chain_id, clock, engine
         self._writer, self._queue_lock = threading.RLock(), threading.Lock()
         self._queue: list[_Batch] = []
-        self._past: dict[int, Engine] = {}
         self._lock_file = _lock(directory) if directory is not None else None
         try:
             self._open(directory)
@@ -111,11 +110,14 @@ class EmbeddedChain:
         elif stored != self.chain_id:
             connection.close()
             raise ChainMismatch(stored=stored, wanted=self.chain_id)
+        else:
+            self._tables.complete()
         self._load()
 
     def _load(self) -> None:
         """Take head and state from the tables, forgetting whatever the engine ran ahead."""
         self._loaded = False
+        self._past = PastEngines(self._tables, self.chain_id)
         self._head = self._tables.head()
         self._engine: Engine = new_engine(self.chain_id, self._engine_name)
         self._engine.load(self._tables.accounts(), self._tables.storage())
@@ -263,7 +265,9 @@ class EmbeddedChain:
         """Logs of blocks first…last (None: the head) in chain order; a topic of None matches anything."""
         with self._writer:
             end = self._head.number if last is None else last
-            return list(self._tables.logs(first, end, address, topics))
+            wanted = tuple(None if topic is None else frozenset([topic]) for topic in topics)
+            emitters = frozenset() if address is None else frozenset([address])
+            return list(self._tables.logs(LogSearch(first, end, emitters, wanted)))
 
     def account(self, address: Address, block: int | None = None) -> Account:
         """Nonce and code after a block (None: the head)."""
@@ -304,22 +308,8 @@ class EmbeddedChain:
             self._ready()
             at = self._head if block is None else self.header(block)
             seen = at.timestamp if timestamp is None else timestamp
-            engine = self._engine if at.number == self._head.number else self._engine_at(at.number)
+            engine = self._engine if at.number == self._head.number else self._past.at(at.number)
             return engine.call(message, BlockContext(at.number, seen, self.chain_id))
-
-    def _engine_at(self, block: int) -> Engine:
-        """EELS over the rows as they were after a block: it reads only what a call asks for."""
-        if block not in self._past:
-            if len(self._past) >= MAX_PAST_ENGINES:
-                del self._past[next(iter(self._past))]
-            tables = self._tables
-            self._past[block] = EelsEngine.over(
-                self.chain_id,
-                lambda address: tables.account_at(address, block),
-                lambda address, slot: tables.slot_at(address, slot, block),
-                tables.contracts(),
-            )
-        return self._past[block]
 
 
 def _lock(directory: Path) -> int:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eth_hash.auto import keccak
 
 from careledger.adapters.evm.blocks import Block, Header, Receipt, decode_header
 from careledger.adapters.evm.engine import Account, Log, WriteSet
+from careledger.adapters.evm.log_search import LogSearch
 from careledger.adapters.evm.rlp_trie import uint_bytes
 from careledger.domain.errors import StoreCorrupt
 from careledger.formats.signatures import Address
 
 FILE = "chain.sqlite"
-_SCHEMA = """
+_BLOCKS_OF_HASH = "CREATE INDEX IF NOT EXISTS blocks_of_hash ON blocks (hash);"  # older files lack it
+_SCHEMA = f"""
 CREATE TABLE meta (chain_id INTEGER NOT NULL, version INTEGER NOT NULL CHECK (version = 1));
 CREATE TABLE blocks (number INTEGER PRIMARY KEY, hash BLOB NOT NULL, header BLOB NOT NULL);
 CREATE TABLE transactions (
@@ -44,6 +47,7 @@ CREATE TABLE storage (
     address BLOB, slot BLOB, block INTEGER, value BLOB NOT NULL,
     PRIMARY KEY (address, slot, block)) WITHOUT ROWID;
 CREATE INDEX storage_of_block ON storage (block);
+{_BLOCKS_OF_HASH}
 """
 
 
@@ -121,6 +125,10 @@ class ChainTables:
 
     # Writing ------------------------------------------------------------------------------------
 
+    def complete(self) -> None:
+        """Make what a file of an older release lacks: an index, which changes no answer."""
+        self._db.execute(_BLOCKS_OF_HASH)
+
     def append(self, block: Block) -> None:
         """Write a block and commit it: when this returns, it is durable. Else nothing of it is there."""
         self._db.execute("BEGIN IMMEDIATE")
@@ -158,6 +166,38 @@ class ChainTables:
         row = self._db.execute("SELECT header FROM blocks WHERE number = ?", (number,)).fetchone()
         return decode_header(row[0]) if row else None
 
+    def number_of(self, digest: bytes) -> int | None:
+        """The number of the block with that hash."""
+        row = self._db.execute("SELECT number FROM blocks WHERE hash = ?", (digest,)).fetchone()
+        return int(row[0]) if row else None
+
+    def place_of(self, transaction: bytes) -> tuple[int, int] | None:
+        """Block and position of a transaction hash."""
+        sql = "SELECT block, position FROM transactions WHERE hash = ?"
+        row = self._db.execute(sql, (transaction,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def logs_before(self, block: int, position: int) -> int:
+        """How many logs of a block come before those of its transaction at that position."""
+        sql = "SELECT COUNT(*) FROM logs WHERE block = ? AND position < ?"
+        return int(self._db.execute(sql, (block, position)).fetchone()[0])
+
+    def signed(self, number: int) -> list[tuple[bytes, bytes, bytes]]:
+        """A block's transactions in order: bytes, hash, sender."""
+        sql = "SELECT raw, hash, sender FROM transactions WHERE block = ? ORDER BY position"
+        return self._db.execute(sql, (number,)).fetchall()
+
+    def signed_at(self, number: int, position: int) -> tuple[bytes, bytes, bytes] | None:
+        """The transaction at one place: bytes, hash, sender."""
+        sql = "SELECT raw, hash, sender FROM transactions WHERE block = ? AND position = ?"
+        found: tuple[bytes, bytes, bytes] | None = self._db.execute(sql, (number, position)).fetchone()
+        return found
+
+    def count(self, number: int) -> int:
+        """How many transactions a block has."""
+        sql = "SELECT COUNT(*) FROM transactions WHERE block = ?"
+        return int(self._db.execute(sql, (number,)).fetchone()[0])
+
     def raw_transactions(self, number: int) -> list[bytes]:
         """A block's transactions in order."""
         sql = "SELECT raw FROM transactions WHERE block = ? ORDER BY position"
@@ -165,45 +205,41 @@ class ChainTables:
 
     def receipt(self, transaction: bytes) -> Receipt | None:
         """The receipt of a transaction hash."""
-        row = self._db.execute(
-            "SELECT hash, block, position, sender, kind, success, gas_used, cumulative_gas, created, output"
-            " FROM transactions WHERE hash = ?",
-            (transaction,),
-        ).fetchone()
-        if row is None:
-            return None
-        digest, block, position, sender, kind, success, gas, total, created, output = row
-        logs = tuple(
-            _log(*found)
-            for found in self._db.execute(
-                "SELECT address, topics, data FROM logs WHERE block = ? AND position = ? ORDER BY place",
-                (block, position),
-            )
-        )
+        found = self._receipts("hash = ?", transaction)
+        return found[0] if found else None
+
+    def receipts(self, number: int) -> list[Receipt]:
+        """A block's receipts in order."""
+        return self._receipts("block = ?", number)
+
+    def _receipts(self, where: str, value: bytes | int) -> list[Receipt]:
+        rows = self._db.execute(
+            "SELECT hash, block, position, sender, kind, success, gas_used, cumulative_gas, created, output"  # noqa: S608
+            f" FROM transactions WHERE {where} ORDER BY block, position",
+            (value,),
+        ).fetchall()
+        return [self._receipt(*row) for row in rows]
+
+    def _receipt(self, digest: bytes, block: int, position: int, *rest: Any) -> Receipt:
+        sql = "SELECT address, topics, data FROM logs WHERE block = ? AND position = ? ORDER BY place"
+        logs = tuple(log_of(*row) for row in self._db.execute(sql, (block, position)))
+        sender, kind, success, used, total, created, output = rest
         return Receipt(
-            digest, block, position, sender, kind, bool(success), gas, total, created, output, logs
+            digest, block, position, sender, kind, bool(success), used, total, created, output, logs
         )
 
-    def logs(
-        self, first: int, last: int, address: Address | None, topics: Sequence[bytes | None]
-    ) -> Iterator[FoundLog]:
-        """Logs of blocks first…last in chain order; a topic of None matches anything."""
-        terms, values = ["logs.block BETWEEN ? AND ?"], [first, last]  # type: tuple[list[str], list[object]]
-        if address is not None:
-            terms.append("address = ?")
-            values.append(address)
-        if topics and topics[0] is not None:
-            terms.append("topic = ?")
-            values.append(topics[0])
+    def logs(self, search: LogSearch) -> Iterator[FoundLog]:
+        """Logs of the searched blocks in chain order."""
+        terms, values = search.terms()
         rows = self._db.execute(
             "SELECT logs.block, logs.position, place, transactions.hash, address, topics, data FROM logs"  # noqa: S608
             " JOIN transactions USING (block, position)"
-            f" WHERE {' AND '.join(terms)} ORDER BY logs.block, logs.position, place",
+            f" WHERE {terms} ORDER BY logs.block, logs.position, place",
             values,
         )
         for block, position, place, digest, *log in rows:
-            found = _log(*log)
-            if _matches(found.topics, topics):
+            found = log_of(*log)
+            if search.matches(found.topics):
                 yield FoundLog(block, position, place, digest, found)
 
     # State --------------------------------------------------------------------------------------
@@ -288,14 +324,9 @@ class ChainTables:
         return sorted(self._db.execute(sql, (number,)).fetchall(), key=repr)
 
 
-def _log(address: bytes, topics: bytes, data: bytes) -> Log:
+def log_of(address: bytes, topics: bytes, data: bytes) -> Log:
+    """A log from its row."""
     return Log(address, tuple(topics[at : at + 32] for at in range(0, len(topics), 32)), data)
-
-
-def _matches(topics: tuple[bytes, ...], wanted: Sequence[bytes | None]) -> bool:
-    if len(wanted) > len(topics):
-        return False
-    return all(want in (None, have) for want, have in zip(wanted, topics, strict=False))
 
 
 def transaction_rows(block: Block) -> list[tuple[object, ...]]:

@@ -79,13 +79,20 @@ def decode_transaction(raw: bytes, chain_id: int) -> SignedTransaction:
     return signed
 
 
-def _decode(raw: bytes, chain_id: int) -> SignedTransaction:
+def read_transaction(raw: bytes, chain_id: int) -> tuple[Transaction, int, int, int]:
+    """The transaction and its signature (parity, r, s) as they are written there, not verified.
+
+    Raises MalformedBytes, TransactionRefused.
+    """
     if raw[:1] == b"\x02":
-        transaction, parity, r, s = _read_type_2(_list(decode_rlp(raw[1:]), 12), chain_id)
-    elif raw[:1] >= b"\xc0":
-        transaction, parity, r, s = _read_type_0(_list(decode_rlp(raw), 9), chain_id)
-    else:
-        raise TransactionRefused(why="type")
+        return _read_type_2(_list(decode_rlp(raw[1:]), 12), chain_id)
+    if raw[:1] >= b"\xc0":
+        return _read_type_0(_list(decode_rlp(raw), 9), chain_id)
+    raise TransactionRefused(why="type")
+
+
+def _decode(raw: bytes, chain_id: int) -> SignedTransaction:
+    transaction, parity, r, s = read_transaction(raw, chain_id)
     signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])
     return SignedTransaction(transaction, raw, keccak(raw), signer_of(transaction.digest(), signature))
 

@@ -107,3 +107,27 @@ def rebuild(data: Data = DATA, as_json: Json = False) -> None:
         return
     same = "the same as before" if not facts["differed"] else f"{facts['differed']:,} of them not as before"
     screen().holds(f"{len(after):,} rows folded again up to block {reached.number:,}: {same}.")
+
+
+@command(app, "serve", "careledger chain serve", "careledger chain serve --port 0 --json")
+def serve(
+    data: Data = DATA,
+    host: Annotated[str, typer.Option(metavar="HOST", help="A name or address of loopback.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="0 takes a free one.")] = 8545,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="An origin whose pages may ask from a browser, such as a wallet's; repeatable.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let Ethereum's tools look at the chain and send to it by JSON-RPC, until Ctrl-C; for this machine alone.
+
+    Nothing else may have the data directory open meanwhile.
+    """
+    from careledger.cli.serving import serve_chain
+
+    serve_chain(existing(data), host, port, origin or [], as_json)

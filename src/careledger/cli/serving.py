@@ -1,0 +1,65 @@
+"""``careledger chain serve``: opens the chain, serves it, and ends in order at the first SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.app import settings as settings_file
+from careledger.app.checking import LEDGER
+from careledger.cli.output import print_json, screen
+from careledger.rpc.page import network
+from careledger.rpc.server import Server
+
+
+def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_json: bool) -> None:
+    """Serves until it is told to stop, then answers what is under way; raises DirectoryInUse, RpcUnavailable."""
+    chain_id, ledger = settings_file.load(folder).chain_id, folder / LEDGER
+    with (
+        _told_to_stop() as stop,
+        EmbeddedChain(ledger, chain_id) as chain,
+        Server(chain, ledger, host, port, origins) as server,
+    ):
+        facts = network(chain_id, server.url)
+        print_json(facts) if as_json else _print(facts, server.url)
+        stop.wait()
+    if not as_json:
+        screen().says("Stopped. Everything that was acknowledged is on the disk.")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+
+    def told(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print(facts: dict[str, Any], url: str) -> None:
+    """What a person types into a wallet."""
+    screen().facts(
+        f"JSON-RPC at {url}",
+        [
+            ("chain id", f"{int(facts['chainId'], 16)} ({facts['chainId']})"),
+            ("name", facts["chainName"]),
+            ("currency", "none: gas price and value are 0"),
+            ("wallet page", f"{url}/"),
+        ],
+    )
+    screen().says(
+        "Only this machine reaches it. Ctrl-C ends it; until then nothing else can open the directory."
+    )

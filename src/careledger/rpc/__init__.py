@@ -1,0 +1,1 @@
+"""The JSON-RPC server: Ethereum's tools look at the embedded chain and send to it."""
