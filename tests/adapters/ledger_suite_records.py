@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from adapters.ledger_world import (
@@ -29,6 +32,8 @@ from adapters.ledger_world import (
 from careledger.domain.errors import LedgerStale
 from careledger.domain.facts import AnchorFacts, BreakGlassFacts, Head
 from careledger.domain.parties import Role
+from careledger.formats.consent_messages import OpenBreakGlass
+from careledger.formats.releases import SignedOpening
 
 ROOT, MAP_ROOT, NOTE = digest("root"), digest("map root"), digest("note")
 
@@ -245,6 +250,86 @@ class RecordSuite:
         assert facts.reviewed
         with refused("reviewed"):
             review(digest("entry"), True, HOSPITAL, of(HOSPITAL))
+
+    def signed(
+        self,
+        world: LedgerWorld,
+        name: str = "entry",
+        opener: int = DOCTOR,
+        second: int = NURSE,
+        **changes: Any,
+    ) -> SignedOpening:
+        """What both posts signed while the ledger stood still, to be shown within half an hour."""
+        at = world.now()
+        until, deadline = changes.pop("until", at + HOUR), changes.pop("deadline", at + HOUR // 2)
+        said = OpenBreakGlass(digest(name), digest("why"), opener, second, until, True, deadline)
+        where = world.ledger.chain_id, world.ledger.contract("BreakGlass")
+        keys = changes.pop("keys", (of(opener), of(second)))
+        signatures = (key.sign(said.digest(*where)) for key in keys)
+        return SignedOpening(*dataclasses.astuple(said), *signatures)
+
+    def test_what_was_opened_without_the_ledger_is_entered_afterwards_once_and_marked(
+        self, world: LedgerWorld
+    ) -> None:
+        self.staffed(world)
+        signed = self.signed(world)
+        with refused("deadline"):
+            world.ledger.enter_break_glass(signed, RELAY)
+        world.clock.advance(HOUR)
+        head = world.ledger.enter_break_glass(signed, RELAY)
+        facts = BreakGlassFacts(
+            digest("entry"),
+            DOCTOR,
+            NURSE,
+            head.time,
+            signed.until,
+            True,
+            digest("why"),
+            False,
+            afterwards=True,
+        )
+        assert world.ledger.fresh_head().break_glass(digest("entry")) == facts
+        with refused("used"):
+            world.ledger.enter_break_glass(signed, RELAY)
+        world.ledger.review_break_glass(digest("entry"), True, HOSPITAL, of(HOSPITAL))
+
+    def test_entering_afterwards_asks_for_both_posts_and_has_its_time(self, world: LedgerWorld) -> None:
+        self.staffed(world)
+        late, far = self.signed(world, "late"), self.signed(world, "far", until=world.now() + 5 * HOUR)
+        alone, nurse = self.signed(world, second=DOCTOR), self.signed(world, opener=NURSE, second=DOCTOR)
+        forged = [self.signed(world, keys=keys) for keys in ((STRANGER, of(NURSE)), (of(DOCTOR), STRANGER))]
+        world.clock.advance(HOUR)
+        for signed, reason in (
+            (far, "window"),
+            (alone, "second party"),
+            (nurse, "role"),
+            (forged[0], "signature"),
+            (forged[1], "signature"),
+        ):
+            with refused(reason):
+                world.ledger.enter_break_glass(signed, RELAY)
+        world.ledger.suspend(HOSPITAL, *OFFICER)
+        with refused("status"):
+            world.ledger.enter_break_glass(late, RELAY)
+        world.ledger.reinstate(HOSPITAL, *OFFICER)
+        world.clock.advance(7 * DAY)
+        with refused("deadline"):
+            world.ledger.enter_break_glass(late, RELAY)
+
+    def test_who_lacks_a_review_may_own_up_and_a_later_time_may_be_asked_about(
+        self, world: LedgerWorld
+    ) -> None:
+        self.staffed(world)
+        self.open(world)
+        head = world.ledger.last_head()
+        assert head.head == world.ledger.fresh_head().head
+        assert head.may_break_glass(DOCTOR, world.now() + 3 * DAY)
+        assert not head.may_break_glass(DOCTOR, world.now() + 3 * DAY + 1)
+        world.clock.advance(4 * DAY)
+        signed = self.signed(world, "own up")
+        world.clock.advance(HOUR)
+        world.ledger.enter_break_glass(signed, RELAY)
+        assert not world.ledger.fresh_head().may_break_glass(DOCTOR)
 
     # The matrix --------------------------------------------------------------------------------
 

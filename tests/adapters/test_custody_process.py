@@ -19,11 +19,13 @@ from careledger.domain.errors import (
     AccessRefused,
     DirectoryInUse,
     LedgerRefused,
+    LedgerStale,
     MalformedBytes,
     ShareMismatch,
     StoreUnavailable,
 )
 from careledger.formats.custody import Refusal
+from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import SigningKey
 from custodian_world import World
 
@@ -162,6 +164,14 @@ def test_the_ledger_over_a_socket_says_what_the_ledger_says(world: World, tmp_pa
     assert there.anchor(made.notice.root) == here.anchor(made.notice.root)
     assert there.party(999) is None
     assert link.deployment == world.ledger.deployment
+    world.ledger.stale = True
+    with pytest.raises(LedgerStale):
+        link.fresh_head()
+    assert link.last_head().head == here.head
+    assert link.last_head().may_break_glass(51, 2**40)
+    world.ledger.stale = False
+    with pytest.raises(LedgerRefused, match="status"):
+        link.enter_break_glass(SignedOpening.example(), SigningKey.random())
     with pytest.raises(LedgerRefused, match="signature"):
         link.anchor_checkpoint(1, 5, b"\1" * 32, b"\1" * 32, b"\1" * 32, SigningKey.random())
     with pytest.raises(AttributeError):

@@ -152,6 +152,25 @@ def test_breaking_the_glass_reaches_restricted_records_only_if_asked_for_separat
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        ({"stood": 300}, Rule.BREAK_GLASS),
+        ({"stood": 299}, Reason.LEDGER_MOVES),
+        ({"stood": 0, "others_today": 9}, Reason.LEDGER_MOVES),
+        ({"stood": 300, "others_today": 3}, Rule.BREAK_GLASS),
+        ({"stood": 300, "others_today": 4}, Reason.TOO_MANY_EMERGENCIES),
+        ({"stood": None, "others_today": 9}, Rule.BREAK_GLASS),
+        ({"stood": 300, "suspended": True}, Reason.BREAK_GLASS_SUSPENDED),
+        ({"stood": 300, "second_verified": False}, Reason.NO_SECOND_PARTY),
+    ],
+)
+def test_without_the_ledger_the_glass_is_broken_after_five_minutes_and_four_times_a_day(
+    changes: dict[str, Any], expected: Reason | Rule
+) -> None:
+    assert outcome(replace(break_glass_reading(), break_glass=entry(**changes))) is expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
         ({}, Rule.REGISTRAR),
         ({"patient": claimed()}, Reason.CLAIMED),
         ({"patient": unclaimed(REGISTRAR)}, Reason.NOT_THE_REGISTRAR),

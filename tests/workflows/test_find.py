@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
 from careledger.adapters.memory.locator import InProcessLocator
 from careledger.domain.errors import RequestRefused, SignatureRefused
 from careledger.domain.questions import PATIENTS_A_DAY
+from careledger.formats.consent_messages import OpenBreakGlass
 from careledger.formats.digests import digest
 from careledger.formats.persons import LocatorRequest
+from careledger.formats.releases import SignedOpening
 from careledger.workflows import break_glass
 from careledger.workflows.actors import Organisation, open_session
 from careledger.workflows.find import BREAK_GLASS, Sighting, Sought, answer, find
@@ -111,6 +113,18 @@ def test_an_open_break_glass_entry_of_the_asker_finds(world: World, locator: InP
     assert refused(mine) == ["no-break-glass"] * 2
     world.clock.advance(4 * 3600)
     assert refused(look(world, locator, known, declared=BREAK_GLASS, entry=entry)) == ["no-break-glass"] * 2
+
+
+def test_an_entry_that_was_made_afterwards_finds_nobody(world: World, locator: InProcessLocator) -> None:
+    world.patient(identity=KARIM, compartments=())
+    second, now = world.staff(world.clinic, 62), world.clock.now()
+    said = OpenBreakGlass(bytes(32), bytes(32), world.outsider.number, 62, now + 4 * 3600, False, now)
+    where = world.ledger.chain_id, world.ledger.contract("BreakGlass")
+    signatures = (staff.key.sign(said.digest(*where)) for staff in (world.outsider, second))
+    world.clock.advance(60)
+    world.ledger.enter_break_glass(SignedOpening(*astuple(said), *signatures), world.network.relay)
+    sighting = look(world, locator, Sought(national_id="1990-123"), declared=BREAK_GLASS, entry=bytes(32))
+    assert refused(sighting) == ["no-break-glass"] * 2
 
 
 def test_a_post_asks_forty_times_a_day(world: World, locator: InProcessLocator) -> None:

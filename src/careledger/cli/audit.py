@@ -16,6 +16,7 @@ from careledger.cli.words import NONE, Facts, counted, day, listed, minute, mome
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import MalformedBytes
+from careledger.domain.facts import BreakGlassFacts
 from careledger.domain.reasons import Reason
 from careledger.workflows.audit import Access, Audit, Log, audit
 from careledger.workflows.audit_file import completeness_file
@@ -27,17 +28,20 @@ OWN = "the patient's own agent"
 
 @dataclass(frozen=True, repr=False)
 class Audited:
-    """An audit and the names in it."""
+    """An audit, the names in it, and what the ledger says of each broken glass."""
 
     mine: Mine
     found: Audit
     names: Names
+    entries: dict[bytes, BreakGlassFacts]
 
 
 def audited(world: World, mine: Mine) -> Audited:
     """Asks every custodian ever registered; each adds a line about this audit to its log."""
-    found = audit(world.network, mine.holder)
-    return Audited(mine, found, Names(world, world.ledger.fresh_head()))
+    found, view = audit(world.network, mine.holder), world.ledger.fresh_head()
+    known = {access.entry: view.break_glass(access.entry) for access in found.accesses if any(access.entry)}
+    entries = {entry: facts for entry, facts in known.items() if facts is not None}
+    return Audited(mine, found, Names(world, view), entries)
 
 
 def facts(said: Audited) -> Facts:
@@ -46,7 +50,7 @@ def facts(said: Audited) -> Facts:
         "patient": said.mine.label,
         "alias": said.mine.holder.alias.hex(),
         "complete": said.found.complete,
-        "accesses": [_access(said.names, access) for access in said.found.accesses],
+        "accesses": [_access(said, access) for access in said.found.accesses],
         "logs": [_log(said.names, log) for log in said.found.logs],
         "problems": [
             {"custodian": said.names.of(number), "problem": problem}
@@ -55,7 +59,8 @@ def facts(said: Audited) -> Facts:
     }
 
 
-def _access(names: Names, access: Access) -> Facts:
+def _access(said: Audited, access: Access) -> Facts:
+    names = said.names
     return {
         "request": access.request.hex(),
         "time": moment(access.at_time),
@@ -72,7 +77,17 @@ def _access(names: Names, access: Access) -> Facts:
         "custodians": [names.of(number) for number in access.custodians],
         "officers": [names.of(number) for number in access.officers],
         "alarm": access.alarmed,
+        "without_ledger": access.without_ledger,
+        "entry": _entry(said.entries.get(access.entry)) if any(access.entry) else None,
     }
+
+
+def _entry(entry: BreakGlassFacts | None) -> str:
+    """How the broken glass stands on the ledger."""
+    if entry is None:
+        return "not on the ledger"
+    entered = "entered afterwards" if entry.afterwards else "entered before"
+    return f"{entered}, {'reviewed' if entry.reviewed else 'not reviewed yet'}"
 
 
 def _log(names: Names, log: Log) -> Facts:
@@ -105,7 +120,7 @@ def print_audit(screen: Screen, said: Audited, every: bool = False) -> None:
     rows = [_row(screen, names, access) for access in shown]
     screen.table(f"Who asked for records of {said.mine.label}: {summary}", columns, rows)
     _plots(screen, names, found, every)
-    _alarms(screen, names, found)
+    _alarms(screen, said)
     _completeness(screen, said)
 
 
@@ -158,11 +173,14 @@ def _plots(screen: Screen, names: Names, found: Audit, every: bool) -> None:
         screen.says(f"Besides, {OWN} asked {counted(own, 'time')} (--all lists them).")
 
 
-def _alarms(screen: Screen, names: Names, found: Audit) -> None:
-    alarms = [access for access in found.accesses if access.alarmed]
-    for access in alarms:
+def _alarms(screen: Screen, said: Audited) -> None:
+    for access in said.found.accesses:
+        if not access.alarmed:
+            continue
+        how = "granted while the ledger stood still, " if access.without_ledger else ""
         screen.warns(
-            f"Alarm: {reader(names, access)} at {minute(access.at_time)}, {purpose(access.purpose)}."
+            f"Alarm: {reader(said.names, access)} at {minute(access.at_time)}, {purpose(access.purpose)}; "
+            f"{how}{_entry(said.entries.get(access.entry))}."
         )
 
 

@@ -96,6 +96,14 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOpening:
+    """An emergency granted while the ledger stood still: when it was granted first (unix seconds), what was signed."""
+
+    at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of the release log with the sealed entry behind it; ``at`` is when it was written, unix seconds."""
 

@@ -14,6 +14,10 @@ from careledger.domain.records import Patient, Post, RecordVersion
 
 LONGEST_LEASE = 15 * 60
 LONGEST_BREAK_GLASS = 4 * 3600
+LONG_ENOUGH = 5 * 60
+"""Seconds that the ledger has to stand still before break-glass goes on without it."""
+EMERGENCIES_A_DAY = 4
+"""Emergencies of one opener that a custodian grants without the ledger within a day."""
 PATIENTS_A_DAY = 40
 LONGEST_AGREEMENT = 3600
 
@@ -64,10 +68,12 @@ class GeneralUse:
 
 @dataclass(frozen=True, slots=True)
 class BreakGlass:
-    """A break-glass entry of the ledger: who opened it with whom, for whom, why, and until when (unix seconds).
+    """An open break-glass entry: who opened it with whom, for whom, why, and until when (unix seconds).
 
     ``restricted`` are the restricted compartments that were asked for separately. ``second_verified``: the second
     party is verified at this block. ``suspended``: an earlier entry of the opener is unreviewed after its time.
+    ``stood``: the entry is not on the ledger, which has stood still for so many seconds (None: it is), and
+    ``others_today`` are the opener's other such entries here within a day.
     """
 
     alias: bytes
@@ -79,6 +85,8 @@ class BreakGlass:
     until: int
     restricted: frozenset[Compartment] = frozenset()
     suspended: bool = False
+    stood: int | None = None
+    others_today: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from careledger.domain.broken_glass import entry_misses
 from careledger.domain.categories import Category, Sensitivity
 from careledger.domain.consents import (
     DISPENSING,
@@ -22,7 +23,6 @@ from careledger.domain.matrix import Matrix, ReadCell
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.domain.questions import (
     LONGEST_AGREEMENT,
-    LONGEST_BREAK_GLASS,
     LONGEST_LEASE,
     PATIENTS_A_DAY,
     Action,
@@ -264,7 +264,7 @@ def _break_glass_rule(question: Reading) -> Reason | None:
     reader, compartment = _reader(question), question.version.compartment
     if Role.DOCTOR not in reader.acting:
         return Reason.NOT_A_DOCTOR
-    refusal = _entry_misses(question)
+    refusal = entry_misses(question.break_glass, reader.party, question.at)
     if refusal is not None:
         return refusal
     if question.purpose not in EMERGENCY:
@@ -276,21 +276,6 @@ def _break_glass_rule(question: Reading) -> Reason | None:
     if compartment.sensitivity is Sensitivity.RESTRICTED and not named:
         return Reason.RESTRICTED_NOT_NAMED
     return _matrix_misses(question, frozenset({Role.DOCTOR}), _standing)
-
-
-def _entry_misses(question: Reading) -> Reason | None:
-    entry = question.break_glass
-    if entry is None or entry.opener != _reader(question).party:
-        return Reason.NO_BREAK_GLASS
-    if not entry.second_verified or entry.second == entry.opener:
-        return Reason.NO_SECOND_PARTY
-    if not entry.reason.strip():
-        return Reason.NO_REASON_STATED
-    if entry.until - entry.opened > LONGEST_BREAK_GLASS:
-        return Reason.BREAK_GLASS_TOO_LONG
-    if not entry.opened <= question.at < entry.until:
-        return Reason.BREAK_GLASS_OVER
-    return Reason.BREAK_GLASS_SUSPENDED if entry.suspended else None
 
 
 _RULES: dict[Rule, Callable[[Reading], Reason | None]] = {

@@ -77,6 +77,8 @@ class Reason(Enum):
     BREAK_GLASS_TOO_LONG = "Breaking the glass lasts at most four hours."
     BREAK_GLASS_OVER = "The time of the broken glass is over or has not begun."
     BREAK_GLASS_SUSPENDED = "A review is overdue, so this post may not break the glass."
+    LEDGER_MOVES = "The ledger has not stood still for five minutes, so the glass is broken there first."
+    TOO_MANY_EMERGENCIES = "This post has broken the glass without the ledger as often today as it may."
 
     NOT_SIGNED = "The source says that somebody signed, and nobody has."
     NOT_THE_PATIENTS = "Only the patient puts in what is reported by the patient."

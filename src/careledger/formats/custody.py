@@ -261,4 +261,5 @@ METHODS = (
     "repair-sums",
     "repair-finish",
     "revoked",
+    "tend",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from careledger.formats.consent_messages import OpenBreakGlass
 from careledger.formats.digests import digest
 from careledger.formats.eip712 import Domain, Struct
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
@@ -14,6 +15,7 @@ MOST_SESSION = 12 * 3600
 MOST_REQUEST = 60
 MOST_ACCEPTED = 64
 NO_CONSENT = bytes(32)
+WITHOUT_LEDGER = "without-ledger"
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,37 @@ class SignedAgreement(Message):
 
 
 @dataclass(frozen=True)
+class SignedOpening(Message):
+    """An emergency that could not be entered because the ledger stands still: OpenBreakGlass, signed by both posts.
+
+    Custodians release on it, and enter it with ``enter_afterwards`` once the ledger moves and ``deadline`` is over.
+    """
+
+    TYPE: ClassVar[str] = "signed-opening"
+    entry: bytes = octets(32)
+    commitment: bytes = octets(32)
+    opener: int = uint()
+    second: int = uint()
+    until: int = uint()
+    restricted: bool = flag()
+    deadline: int = uint()
+    by_opener: bytes = octets(65)
+    by_second: bytes = octets(65)
+
+    @property
+    def said(self) -> OpenBreakGlass:
+        """What both signed."""
+        return OpenBreakGlass(
+            self.entry, self.commitment, self.opener, self.second, self.until, self.restricted, self.deadline
+        )
+
+
+@dataclass(frozen=True)
 class SignedRequest(Message):
     """A release request as it is sent. ``session`` is null for ``own``; ``certificate`` is null for standing rules.
 
     ``emergency`` opens the break-glass entry that the request names; null for all other rules. ``agreement`` goes with
-    ``general`` beyond a day's number of patients.
+    ``general`` beyond a day's number of patients. ``opening`` stands in for the entry while the ledger stands still.
     """
 
     TYPE: ClassVar[str] = "signed-request"
@@ -193,6 +221,7 @@ class SignedRequest(Message):
         default=None, metadata=maybe(message(EmergencyOpening)).metadata
     )
     agreement: SignedAgreement | None = field(default=None, metadata=maybe(message(SignedAgreement)).metadata)
+    opening: SignedOpening | None = field(default=None, metadata=maybe(message(SignedOpening)).metadata)
 
 
 @dataclass(frozen=True)
@@ -281,7 +310,8 @@ class Answer(Message):
     A custodian never says what it does not release: versions that are refused are not in ``rows``, and a request that
     is refused as a whole raises. ``entry`` is the digest of the sealed log entry. ``deposits`` are the deposit
     statements of the rows, ``epochs`` the encoded epoch records of the rows' compartments, all epochs of each,
-    ``acceptances`` stand for the rows that were deposited unasked and are accepted.
+    ``acceptances`` stand for the rows that were deposited unasked and are accepted. ``without_ledger``: released on
+    both posts' signatures while the ledger stood still; ``at_block`` was its last head.
     """
 
     TYPE: ClassVar[str] = "answer"
@@ -294,6 +324,7 @@ class Answer(Message):
     deposits: tuple[DepositProof, ...] = several(message(DepositProof))
     epochs: tuple[bytes, ...] = several(octets(), most=4096)
     acceptances: tuple[AcceptanceProof, ...] = several(message(AcceptanceProof))
+    without_ledger: bool = flag()
 
 
 @dataclass(frozen=True)
@@ -302,7 +333,9 @@ class LogEntry(Message):
 
     ``index`` counts from 0 per patient, claim and custodian; ``previous`` is the digest of the sealed entry before,
     32 zero bytes for index 0. ``event`` is ``released``, ``refused``, ``kept``, ``order``, ``enrolled``,
-    ``alarm`` or ``audited``. ``officers`` are those without whose agreement it had not been released.
+    ``alarm`` or ``audited``. ``officers`` are those without whose agreement it had not been released. ``reason`` says
+    why it was refused; ``without-ledger`` at a release and its alarm: it was granted while the ledger stood still.
+    ``commitment`` is the entry's id under the rule ``break-glass``.
     """
 
     TYPE: ClassVar[str] = "log-entry"

@@ -17,6 +17,7 @@ from careledger.domain.facts import (
 )
 from careledger.domain.parties import ControllerKind, Role
 from careledger.formats.relaying import RelayedEntry
+from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import Address, SigningKey
 
 
@@ -68,8 +69,8 @@ class LedgerView(Protocol):
 
     def break_glass(self, entry: bytes) -> BreakGlassFacts | None: ...
 
-    def may_break_glass(self, post: int) -> bool:
-        """Whether no earlier entry of that post waits for its review beyond 72 hours."""
+    def may_break_glass(self, post: int, at: int = 0) -> bool:
+        """Whether no entry of that post waits for its review beyond 72 hours, at the block's time or at ``at``."""
         ...
 
 
@@ -94,6 +95,10 @@ class Ledger(Protocol):
 
     def fresh_head(self) -> LedgerView:
         """The newest final block; raises LedgerStale if it may be too old to decide on."""
+        ...
+
+    def last_head(self) -> LedgerView:
+        """The newest final block known here, however old: what an emergency goes by while the ledger stands still."""
         ...
 
     def at(self, block: int) -> LedgerView:
@@ -312,6 +317,13 @@ class Ledger(Protocol):
         second: tuple[int, SigningKey],
         relay: SigningKey,
     ) -> Head: ...
+
+    def enter_break_glass(self, signed: SignedOpening, relay: SigningKey) -> Head:
+        """An opening that custodians granted while the ledger stood still, after its deadline; marked, opens nothing.
+
+        Refused as ``used`` once it was entered.
+        """
+        ...
 
     def review_break_glass(self, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
         """By a ministry officer or the opener's employer, never by who opened it or stood by."""

@@ -197,7 +197,7 @@ class FactsView:
             row.afterwards,
         )
 
-    def may_break_glass(self, post: int) -> bool:
-        """Whether no earlier entry of that post waits for its review beyond 72 hours."""
-        row = lookup(self._read, WaitingRow, post)
-        return all(self._head.time <= opened + REVIEW_WITHIN for _, opened in (row.entries if row else ()))
+    def may_break_glass(self, post: int, at: int = 0) -> bool:
+        """Whether no entry of that post waits for its review beyond 72 hours, at the block's time or later."""
+        row, now = lookup(self._read, WaitingRow, post), max(at, self._head.time)
+        return all(now <= opened + REVIEW_WITHIN for _, opened in (row.entries if row else ()))

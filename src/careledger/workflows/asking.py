@@ -29,6 +29,7 @@ from careledger.formats.releases import (
     ReleaseRequest,
     SessionProof,
     SignedAgreement,
+    SignedOpening,
     SignedRequest,
 )
 from careledger.formats.signatures import SigningKey
@@ -47,7 +48,8 @@ class Access:
     """Who asks, why it may, and what it can open; never printed.
 
     ``seeds`` are epoch seeds by (compartment, epoch); ``secrets`` record secrets by handle. ``entry`` is a
-    break-glass entry's id on the ledger, 32 zero bytes otherwise. An ``agreement`` serves one request.
+    break-glass entry's id on the ledger, 32 zero bytes otherwise; ``opening`` is what both posts signed while it stood
+    still. An ``agreement`` serves one request.
     """
 
     rule: Rule
@@ -61,6 +63,7 @@ class Access:
     entry: bytes = bytes(32)
     emergency: EmergencyOpening | None = None
     agreement: SignedAgreement | None = None
+    opening: SignedOpening | None = None
     seeds: tuple[tuple[tuple[int, int], Secret], ...] = ()
     secrets: tuple[tuple[bytes, Secret], ...] = ()
 
@@ -98,7 +101,13 @@ def ask(
     request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
     digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("Consents"))
     body = SignedRequest(
-        request, access.key.sign(digest), access.proof, access.certificate, access.emergency, access.agreement
+        request,
+        access.key.sign(digest),
+        access.proof,
+        access.certificate,
+        access.emergency,
+        access.agreement,
+        access.opening,
     ).encode()
     answers, refusals, unreached = [], [], []
     for number in statement.custodians:

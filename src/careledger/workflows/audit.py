@@ -19,11 +19,12 @@ from careledger.domain.errors import (
     StoreUnavailable,
 )
 from careledger.domain.facts import CustodianFacts
+from careledger.domain.reasons import Rule
 from careledger.formats.custody import AuditAnswer, CustodianKeys, log_origin
 from careledger.formats.digests import digest, uint
 from careledger.formats.patients import AuditRequest, Handover
 from careledger.formats.proofs import AuditProof
-from careledger.formats.releases import LogEntry
+from careledger.formats.releases import WITHOUT_LEDGER, LogEntry
 from careledger.formats.signed import Signed, open_signed, sign
 from careledger.ports import CustodianLink
 from careledger.proofs.audit import Completeness, Link, check_audit, check_chain
@@ -36,6 +37,7 @@ from careledger.workflows.claim import HANDOVER
 from careledger.workflows.network import Network
 
 LASTS = 600
+NEVER_ENTERED = 8 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ class Log:
 
 @dataclass(frozen=True)
 class Access:
-    """One request as all logs together tell it; ``outcome`` is released, refused or both where custodians differ."""
+    """One request as all logs together tell it; ``outcome`` is released, refused or both where custodians differ.
+
+    ``entry`` is that of a broken glass on the ledger (zero: none); ``without_ledger``: a custodian granted it while the
+    ledger stood still, so it was entered there afterwards (BreakGlassFacts say so).
+    """
 
     request: bytes
     at_time: int
@@ -84,6 +90,8 @@ class Access:
     custodians: tuple[int, ...]
     officers: tuple[int, ...]
     alarmed: bool
+    entry: bytes = bytes(32)
+    without_ledger: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ def audit(network: Network, holder: Holder, claims: Iterable[Claimed] = ()) -> A
             except CareLedgerError as error:
                 problems.append((facts.number, str(error)))
     problems += missing_requests(logs)
+    problems += unentered(network, logs)
     return Audit(tuple(logs), tuple(accesses(logs)), tuple(problems))
 
 
@@ -150,6 +159,22 @@ def missing_requests(logs: Iterable[Log]) -> list[tuple[int, str]]:
     ]
 
 
+def unentered(network: Network, logs: Iterable[Log]) -> list[tuple[int, str]]:
+    """Custodians that granted an emergency without the ledger, which after more than a week is not entered there."""
+    view, late = network.ledger.fresh_head(), network.clock.now() - NEVER_ENTERED
+    granted = {
+        (log.custodian, entry.commitment)
+        for log in logs
+        for entry in log.entries
+        if (entry.event, entry.reason) == ("released", WITHOUT_LEDGER) and entry.at_time < late
+    }
+    return [
+        (custodian, f"it granted emergency {entry.hex()[:8]}, which was never entered on the ledger")
+        for custodian, entry in sorted(granted)
+        if view.break_glass(entry) is None
+    ]
+
+
 def accesses(logs: Iterable[Log]) -> list[Access]:
     """The requests in all logs, each once, oldest first."""
     grouped: dict[bytes, list[LogEntry]] = defaultdict(list)
@@ -182,6 +207,8 @@ def _access(request: bytes, entries: list[LogEntry], alarmed: bool) -> Access:
         tuple(sorted(entry.custodian for entry in entries)),
         tuple(sorted({officer for entry in entries for officer in entry.officers})),
         alarmed,
+        first.commitment if first.rule == Rule.BREAK_GLASS.code else bytes(32),
+        any(entry.event == "released" and entry.reason == WITHOUT_LEDGER for entry in entries),
     )
 
 

@@ -149,7 +149,9 @@ def _check_ground(network: Network, view: LedgerView, question: LocatorQuestion)
         raise MalformedBytes(declared=question.declared)
     entry = view.break_glass(question.entry)
     now = max(network.clock.now(), view.head.time)
-    if entry is None or entry.opener != question.reader or not entry.opened_at <= now < entry.until:
+    if entry is None or entry.afterwards or entry.opener != question.reader:
+        raise AccessRefused(reason="no-break-glass")
+    if not entry.opened_at <= now < entry.until:
         raise AccessRefused(reason="no-break-glass")
 
 

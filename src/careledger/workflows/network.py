@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import NotEnoughCustodians, PartyNotFound, PartyNotVerified
@@ -39,6 +40,20 @@ class Network:
         if len(found) < self.thresholds.opening:
             raise NotEnoughCustodians(found=len(found), needed=self.thresholds.opening)
         return found
+
+
+class LastHead:
+    """A ledger that stands still, its last known head taken for the fresh one: to read by, never to act."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.chain_id, self.deployment, self.contract = ledger.chain_id, ledger.deployment, ledger.contract
+        self.fresh_head, self.last_head, self.at = ledger.last_head, ledger.last_head, ledger.at
+
+
+def at_last_head(network: Network) -> Network:
+    """The network for an emergency without the ledger, and for nothing else: facts may be out of date."""
+    return replace(network, ledger=cast(Ledger, LastHead(network.ledger)))
 
 
 def party(view: LedgerView, number: int) -> PartyFacts:

@@ -8,18 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from careledger.workflows.actors import Organisation
+from careledger.workflows.break_glass import enter_emergencies
 from careledger.workflows.network import Network
 from careledger.workflows.register import enter_registrations, finish_patients
 
 
 @dataclass(frozen=True)
 class GatewayTended:
-    """How much still waits: patients not ready yet, registrations whose time has not come or that were not taken."""
+    """How much still waits: patients not ready yet, registrations whose time has not come or that were not taken,
+    emergencies that were opened while the ledger stood still."""
 
     patients: int
     registrations: int
+    emergencies: int
 
 
 def tend_gateway(network: Network, organisation: Organisation) -> GatewayTended:
-    """Finishes begun patients and enters the registrations that are due."""
-    return GatewayTended(finish_patients(network, organisation), enter_registrations(network, organisation))
+    """Finishes begun patients; enters the registrations that are due, and emergencies that the ledger has missed."""
+    return GatewayTended(
+        finish_patients(network, organisation),
+        enter_registrations(network, organisation),
+        enter_emergencies(network, organisation),
+    )

@@ -1,4 +1,4 @@
-"""A custodian's journal: acts, request ids, its release log, checkpoints, other logs followed, evidence.
+"""A custodian's journal: acts, request ids, its release log, checkpoints, other logs followed, emergencies, evidence.
 
 A file of its own, so that rows restored from a backup find here what was done since.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from careledger.adapters.custody import sqlite
 from careledger.adapters.custody.sqlite import number as column
-from careledger.domain.custody import Act, LogLine
+from careledger.domain.custody import Act, KeptOpening, LogLine
 
 SCHEMA = """
 CREATE TABLE acts (
@@ -27,6 +27,9 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL, anchored
 CREATE TABLE followed (
     custodian BLOB, number INTEGER, entry BLOB NOT NULL, PRIMARY KEY (custodian, number)) WITHOUT ROWID;
 CREATE TABLE general (post BLOB, day INTEGER, alias BLOB, PRIMARY KEY (post, day, alias)) WITHOUT ROWID;
+CREATE TABLE openings (
+    entry BLOB PRIMARY KEY, opener BLOB NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, entered INTEGER NOT NULL)
+    WITHOUT ROWID;
 CREATE TABLE evidence (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL);
 """
 _LINE = "number, alias, claim, position, entry, sealed, at"
@@ -155,6 +158,40 @@ class Journal:
             (column(post), day, other_than),
         ).fetchone()
         return int(row[0])
+
+    def add_opening(self, entry: bytes, opener: int, kept: KeptOpening) -> None:
+        """Keeps an emergency that was granted without the ledger, until it is entered there."""
+        row = (entry, column(opener), kept.at, kept.body)
+        self._db.execute("INSERT INTO openings VALUES (?, ?, ?, ?, 0)", row)
+
+    def opening(self, entry: bytes) -> KeptOpening | None:
+        """What was granted under that entry."""
+        row = self._db.execute("SELECT at, body FROM openings WHERE entry = ?", (entry,)).fetchone()
+        return KeptOpening(*row) if row else None
+
+    def openings(self, opener: int, since: int, other_than: bytes) -> int:
+        """How many others of that opener were granted since then."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FROM openings WHERE opener = ? AND at > ? AND entry != ?",
+            (column(opener), since, other_than),
+        ).fetchone()
+        return int(row[0])
+
+    def oldest_unentered(self, opener: int) -> int | None:
+        """When that opener's oldest was granted that is not known to be on the ledger."""
+        row = self._db.execute(
+            "SELECT MIN(at) FROM openings WHERE opener = ? AND NOT entered", (column(opener),)
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def unentered(self) -> list[KeptOpening]:
+        """All that are not known to be on the ledger, oldest first."""
+        rows = self._db.execute("SELECT at, body FROM openings WHERE NOT entered ORDER BY at, entry")
+        return [KeptOpening(*row) for row in rows]
+
+    def entered(self, entry: bytes) -> None:
+        """Nothing more is to be done about it."""
+        self._db.execute("UPDATE openings SET entered = 1 WHERE entry = ?", (entry,))
 
     def add_evidence(self, kind: str, body: bytes) -> None:
         """Keeps what shows that somebody lied."""

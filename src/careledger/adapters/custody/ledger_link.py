@@ -17,6 +17,7 @@ from careledger.domain.errors import MalformedBytes
 from careledger.domain.facts import Head
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.formats import cbor
+from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import Address, SigningKey
 from careledger.ports import Clock, Ledger, LedgerView
 
@@ -25,6 +26,7 @@ VIEW = (
     "checkpoint", "break_glass", "may_break_glass",
 )  # fmt: skip
 ACTS = ("attest_erased", "anchor_checkpoint", "cosign_checkpoint")
+HEADS = ("fresh_head", "last_head", "at")
 _FACTS: dict[str, Any] = {
     name: kind for name, kind in vars(domain_facts).items() if dataclasses.is_dataclass(kind)
 }
@@ -67,8 +69,8 @@ def serve_ledger(path: Path, ledger: Ledger, clock: Clock) -> CallServer:
 
     def answer(method: str, body: bytes) -> bytes:
         arguments = unpack(cbor.decode(body))
-        if method in ("fresh_head", "at"):
-            view = ledger.fresh_head() if method == "fresh_head" else ledger.at(*arguments)
+        if method in HEADS:
+            view: LedgerView = getattr(ledger, method)(*arguments)
             return cbor.encode(pack(view.head))
         if method == "now":
             return cbor.encode(clock.now())
@@ -76,6 +78,10 @@ def serve_ledger(path: Path, ledger: Ledger, clock: Clock) -> CallServer:
             return cbor.encode(pack((ledger.chain_id, ledger.deployment)))
         if method == "contract":
             return cbor.encode(ledger.contract(*arguments))
+        if method == "enter_break_glass":
+            opening, secret = arguments
+            entered = ledger.enter_break_glass(SignedOpening.decode(opening), SigningKey(secret))
+            return cbor.encode(pack(entered))
         if method in ACTS:
             *fields, secret = arguments
             return cbor.encode(pack(getattr(ledger, method)(*fields, SigningKey(secret))))
@@ -122,6 +128,10 @@ class LedgerLink:
         """The newest final block."""
         return _View(self, self.ask("fresh_head"))
 
+    def last_head(self) -> LedgerView:
+        """The newest final block known there."""
+        return _View(self, self.ask("last_head"))
+
     def at(self, block: int) -> LedgerView:
         """The facts as they stood after that block."""
         return _View(self, self.ask("at", block))
@@ -147,6 +157,11 @@ class LedgerLink:
         """See the port."""
         made = (custodian, size, root, map_root, cosigner)
         head: Head = self.ask("cosign_checkpoint", *made, signer.secret)
+        return head
+
+    def enter_break_glass(self, signed: SignedOpening, relay: SigningKey) -> Head:
+        """See the port."""
+        head: Head = self.ask("enter_break_glass", signed.encode(), relay.secret)
         return head
 
 

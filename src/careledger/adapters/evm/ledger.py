@@ -23,6 +23,7 @@ from careledger.domain.errors import LedgerRefused, StoreUnavailable
 from careledger.domain.facts import Head
 from careledger.domain.matrix import VERSIONS
 from careledger.formats.consent_messages import AnchorCheckpoint, CosignCheckpoint, OpenBreakGlass
+from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Clock
 
@@ -77,6 +78,11 @@ class EvmLedger(PartyActs, PatientActs, OfficerActs):
         message = OpenBreakGlass(entry, commitment, opener[0], second[0], until, restricted, self._deadline())
         signed = (self._signature(message, key) for _, key in (opener, second))
         return self._act(relay, "BreakGlass", "open", *message.opened(*signed))
+
+    def enter_break_glass(self, signed: SignedOpening, relay: SigningKey) -> Head:
+        """After its deadline, within a week."""
+        arguments = signed.said.opened(signed.by_opener, signed.by_second)
+        return self._act(relay, "BreakGlass", "enter_afterwards", *arguments)
 
     def review_break_glass(self, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
         """Once, by a ministry officer or the opener's employer."""

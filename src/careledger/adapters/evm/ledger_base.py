@@ -55,6 +55,10 @@ class EvmLedgerBase:
         self._node.fresh_head()
         return self._follower.view()
 
+    def last_head(self) -> FactsView:
+        """The newest final block known here."""
+        return self._follower.view()
+
     def at(self, block: int) -> FactsView:
         """The facts as they stood after that block; raises LedgerStale for one that is not there yet."""
         try:

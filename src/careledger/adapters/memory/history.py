@@ -157,9 +157,9 @@ class MemoryView:
         facts: BreakGlassFacts | None = self._get("glass", entry)
         return facts
 
-    def may_break_glass(self, post: int) -> bool:
-        """Whether no earlier entry of that post waits for its review beyond 72 hours."""
-        return not self.overdue(post, self.head.time)
+    def may_break_glass(self, post: int, at: int = 0) -> bool:
+        """Whether no entry of that post waits for its review beyond 72 hours, at the block's time or later."""
+        return not self.overdue(post, max(at, self.head.time))
 
     def overdue(self, post: int, at: int) -> bool:
         """Whether one does at that time."""

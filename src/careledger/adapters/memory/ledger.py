@@ -24,9 +24,11 @@ from careledger.domain.parties import ORGANISATION_ROLES, ControllerKind, Role, 
 from careledger.formats.consent_messages import LONGEST_DEADLINE, GiveConsent, LedgerMessage, RevokeConsent
 from careledger.formats.ledger_words import patient_word
 from careledger.formats.relaying import RelayedEntry
+from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import Address, SigningKey, check_signer
 
 LONGEST_BREAK_GLASS = 4 * 3600
+ENTERED_WITHIN = 7 * 24 * 3600
 
 
 class MemoryLedger(MemoryRegistry):
@@ -252,9 +254,7 @@ class MemoryLedger(MemoryRegistry):
         relay: SigningKey,
     ) -> Head:
         """A verified doctor and a second party, for at most four hours."""
-        facts, other = self._post(opener[0]), self._post(second[0])
-        require(Role.DOCTOR in facts.roles, "role")
-        require(opener[0] != second[0] and facts.controller != other.controller, "second party")
+        facts, other = self._openers(opener[0], second[0])
         require(facts.controller == opener[1].address, "signature")
         require(other.controller == second[1].address, "signature")
         now = self._time()
@@ -263,6 +263,28 @@ class MemoryLedger(MemoryRegistry):
         require(self._now.break_glass(entry) is None, "used")
         made = BreakGlassFacts(entry, opener[0], second[0], now, until, restricted, commitment, False)
         return self._commit({("glass", entry): made})
+
+    def enter_break_glass(self, signed: SignedOpening, relay: SigningKey) -> Head:
+        """After its deadline, within a week; whoever's review is overdue may own up too."""
+        facts, other = self._openers(signed.opener, signed.second)
+        said = signed.said.digest(self.chain_id, self.contract("BreakGlass"))
+        for signature, post in ((signed.by_opener, facts), (signed.by_second, other)):
+            require(_made(said, signature, post.controller), "signature")
+        now = self._time()
+        require(signed.deadline < now <= signed.deadline + ENTERED_WITHIN, "deadline")
+        require(signed.until <= signed.deadline + LONGEST_BREAK_GLASS, "window")
+        require(self._now.break_glass(signed.entry) is None, "used")
+        made = BreakGlassFacts(
+            signed.entry, signed.opener, signed.second, now, signed.until, signed.restricted, signed.commitment,
+            reviewed=False, afterwards=True,
+        )  # fmt: skip
+        return self._commit({("glass", signed.entry): made})
+
+    def _openers(self, opener: int, second: int) -> tuple[PartyFacts, PartyFacts]:
+        facts, other = self._post(opener), self._post(second)
+        require(Role.DOCTOR in facts.roles, "role")
+        require(opener != second and facts.controller != other.controller, "second party")
+        return facts, other
 
     def _post(self, number: int) -> PartyFacts:
         facts = self._known(number)
@@ -297,3 +319,11 @@ class MemoryLedger(MemoryRegistry):
             if len(self._vote(("matrix", version), post, key)) >= self._threshold:
                 return self._commit({("matrix",): (*versions, (version, self._time() + self._delay))})
         return self._now.head
+
+
+def _made(said: bytes, signature: bytes, signer: Address) -> bool:
+    try:
+        check_signer(said, signature, signer)
+    except SignatureRefused:
+        return False
+    return True

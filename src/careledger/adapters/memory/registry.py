@@ -71,6 +71,10 @@ class MemoryRegistry:
             raise LedgerStale()
         return self._now
 
+    def last_head(self) -> MemoryView:
+        """The newest block, also when told to stand still."""
+        return self._now
+
     def at(self, block: int) -> MemoryView:
         """The facts as they stood after that block; raises LedgerStale for one that is not there yet."""
         if not 0 <= block < len(self._history.heads):

@@ -99,7 +99,7 @@ class Stage:
         """
         tended = [tend_gateway(self.world.network, each) for each in self.organisations.values()]
         for link in self.world.custodians.values():
-            link.call("checkpoint", b"")
+            link.call("tend", b"")
         return sum(each.patients for each in tended), sum(each.registrations for each in tended)
 
 

@@ -43,7 +43,7 @@ def accept(custody: Custody, body: bytes) -> bytes:
     id used before, AccessRefused unless the doctor treats the patient.
     """
     proof = AcceptanceProof.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     session, post, made = _authentic(custody, view, proof)
     known = custody.journal.act(KIND, made.id)
     if known is not None and known.digest != made.digest():

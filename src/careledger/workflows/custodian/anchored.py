@@ -16,7 +16,7 @@ def anchored(custody: Custody, body: bytes) -> bytes:
     Raises RecordNotFound for a deposit that is not kept here, ProofRefused if the ledger does not have the root.
     """
     notice = AnchorNotice.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     place(custody, view, notice)
     return custody.receipt(view, AnchorNotice.TYPE, notice.digest(), len(notice.places))
 

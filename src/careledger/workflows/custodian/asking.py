@@ -26,7 +26,10 @@ RULES = {rule.code: rule for rule in Rule}
 
 @dataclass(frozen=True)
 class Asking:
-    """An authentic request and the facts of the one block by which it is answered."""
+    """An authentic request and the facts of the one block by which it is answered.
+
+    ``stood``: that block is the last known one of a ledger that has stood still for so many seconds.
+    """
 
     request: ReleaseRequest
     digest: bytes
@@ -38,6 +41,7 @@ class Asking:
     session: SessionStatement | None
     reader: Post | None
     signed: SignedRequest
+    stood: int | None = None
 
     @property
     def purpose(self) -> Purpose:
@@ -95,8 +99,8 @@ def check_rules(custody: Custody, asking: Asking) -> None:
 
 def _check_block(custody: Custody, asking: Asking) -> None:
     """The block that the requester saw is one of this ledger, and was its head not long ago."""
-    request = asking.request
-    check_seen(custody, asking.view, request.block_number, asking.at)
+    request, head = asking.request, asking.view.head
+    check_seen(custody, asking.view, request.block_number, asking.at if asking.stood is None else head.time)
     if custody.ledger.at(request.block_number).head.hash != request.block_hash:
         raise RequestRefused(reason="another-ledger")
 
@@ -123,10 +127,10 @@ def consent_of(custody: Custody, asking: Asking) -> Consent | None:
 
 
 def broken_glass(asking: Asking) -> BreakGlass | None:
-    """The ledger's entry that the request stands on, opened; None if it does not open."""
+    """The ledger's entry that the request stands on, opened; None if it does not open, as one entered afterwards."""
     opening, view = asking.signed.emergency, asking.view
     entry = view.break_glass(asking.request.entry)
-    if opening is None or entry is None or opening.commitment != entry.commitment:
+    if opening is None or entry is None or entry.afterwards or opening.commitment != entry.commitment:
         return None
     second = view.party(entry.second)
     named = frozenset(Compartment.numbered(number) for number in opening.restricted)
@@ -139,5 +143,5 @@ def broken_glass(asking: Asking) -> BreakGlass | None:
         entry.opened_at,
         entry.until,
         named if entry.restricted else frozenset(),
-        not view.may_break_glass(entry.opener),
+        not view.may_break_glass(entry.opener, asking.at),
     )

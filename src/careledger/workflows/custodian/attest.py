@@ -18,7 +18,7 @@ def attest(custody: Custody, body: bytes) -> bytes:
     domain.facts in order, roles as bits. Raises MalformedBytes for another question or form of subject.
     """
     question = FactQuestion.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     fact = fact_of(view, question.question, question.subject)
     head = view.head
     made = AttestedFact(

@@ -25,7 +25,7 @@ def audit(custody: Custody, body: bytes) -> bytes:
     """
     signed = Signed.decode(body)
     claimed = AuditRequest.decode(signed.body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     facts = alias_facts(view, claimed.alias)
     request = open_signed(AuditRequest, signed, facts.controller, custody.deployment)
     if request.custodian != custody.party:

@@ -48,7 +48,7 @@ def anchor(custody: Custody) -> bytes:
     if size == 0:
         return note
     custody.journal.put_checkpoint(size, note, False)
-    on_ledger = custody.ledger.fresh_head().checkpoint(custody.party)
+    on_ledger = custody.fresh_head().checkpoint(custody.party)
     if not _same(on_ledger, head.checkpoint):
         made = head.checkpoint
         custody.ledger.anchor_checkpoint(

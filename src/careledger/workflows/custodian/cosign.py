@@ -21,7 +21,7 @@ def cosign_checkpoint(custody: Custody, body: bytes) -> bytes:
     RequestRefused with ``known`` if lines are missing or the checkpoint is older than what was seen.
     """
     request = CosignRequest.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     facts = view.custodian(request.custodian)
     if facts is None:
         raise PartyNotFound(custodian=request.custodian)

@@ -24,6 +24,7 @@ from careledger.workflows.custodian import (
     recover,
     release,
     repair,
+    tend,
 )
 from careledger.workflows.custodian.parts import Custody, Keys
 from careledger.workflows.custodian.stores import Journal, Rows
@@ -49,6 +50,7 @@ ACTS: dict[str, Act] = {
     "repair-sums": repair.sums,
     "repair-finish": repair.finish,
     "revoked": hear_revocation.hear,
+    "tend": tend.tend,
 }
 ALWAYS = frozenset({"keys", "attest"})
 

@@ -25,7 +25,7 @@ def enrol(custody: Custody, body: bytes) -> bytes:
     statement does not continue the newest one, RequestRefused if this custodian is not and was not on the list.
     """
     enrolment = Enrolment.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     claimed = AliasStatement.decode(enrolment.statement.body)
     facts = alias_facts(view, claimed.alias)
     statement = open_signed(AliasStatement, enrolment.statement, facts.controller, custody.deployment)

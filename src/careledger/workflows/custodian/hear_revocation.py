@@ -26,7 +26,7 @@ def hear(custody: Custody, body: bytes) -> bytes:
     heard = ConsentRevocation.decode(body)
     claimed = Certificate.decode(heard.certificate.body)
     custody.statement(claimed.alias)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     controller = alias_facts(view, claimed.alias).controller
     certificate = open_signed(Certificate, heard.certificate, controller, custody.deployment)
     revoked = heard.entry.message

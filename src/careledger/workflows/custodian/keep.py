@@ -36,7 +36,7 @@ def keep(custody: Custody, body: bytes) -> bytes:
     """
     request = KeepRequest.decode(body)
     deposit = DepositStatement.decode(request.statement.body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     statement = custody.statement(deposit.alias)
     place = custody.place(statement)
     named = digest(DepositStatement.TYPE, request.statement.body)  # of the very bytes that were signed

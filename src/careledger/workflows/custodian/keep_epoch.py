@@ -24,7 +24,7 @@ def keep_epoch(custody: Custody, body: bytes) -> bytes:
     """
     record = EpochRecord.decode(body)
     claimed = EpochStatement.decode(record.statement.body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     custody.place(custody.statement(claimed.alias))
     Compartment.numbered(claimed.compartment)
     digest = claimed.digest()

@@ -51,7 +51,7 @@ def order(custody: Custody, body: bytes) -> bytes:
     """
     signed = Signed.decode(body)
     claimed = Order.decode(signed.body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     facts = alias_facts(view, claimed.alias)
     made = open_signed(Order, signed, facts.controller, custody.deployment)
     known = custody.journal.act(ORDER, made.id)
@@ -176,7 +176,7 @@ def retract(custody: Custody, body: bytes) -> bytes:
     """
     request = RetractRequest.decode(body)
     claimed = Retraction.decode(request.statement.body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     made = _retraction(custody, view, request, claimed)
     known = custody.journal.act(RETRACTION, made.id)
     if known is not None and known.digest != made.digest():

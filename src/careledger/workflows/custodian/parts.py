@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from careledger.domain.errors import NotTheController, PatientNotFound
+from careledger.domain.errors import LedgerStale, NotTheController, PatientNotFound
 from careledger.domain.facts import AliasFacts
+from careledger.domain.standstill import Standstill
 from careledger.formats.custody import Receipt, log_origin
 from careledger.formats.patients import AliasStatement
 from careledger.formats.signatures import SigningKey
@@ -64,6 +65,7 @@ class Custody:
     log: ReleaseLog
     anchored: AnchoredHead | None = None
     followers: dict[int, Follower] = field(default_factory=dict)
+    standstill: Standstill | None = None
 
     @property
     def deployment(self) -> bytes:
@@ -73,6 +75,17 @@ class Custody:
     def time(self, view: LedgerView) -> int:
         """T of all decisions: max(clock, head time)."""
         return max(self.clock.now(), view.head.time)
+
+    def fresh_head(self) -> LedgerView:
+        """The ledger's fresh head; every look in vain is counted. Raises LedgerStale."""
+        try:
+            view = self.ledger.fresh_head()
+        except LedgerStale:
+            now = self.clock.now()
+            self.standstill = self.standstill.looked(now) if self.standstill else Standstill.begun(now)
+            raise
+        self.standstill = None
+        return view
 
     def receipt(self, view: LedgerView, what: str, subject: bytes, count: int) -> bytes:
         """The encoded signed receipt for a message of that TYPE and digest."""

@@ -46,7 +46,7 @@ def replay(custody: Custody) -> None:
 
 def rejoin(custody: Custody) -> None:
     """Steps 3 and 4, from the ledger; raises CustodianBehind, LedgerStale."""
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     checkpoint.restore_head(custody, view.checkpoint(custody.party))
     erased: dict[bytes, list[bytes]] = defaultdict(list)
     for handle, alias, leaf, state in custody.rows.all_anchored():

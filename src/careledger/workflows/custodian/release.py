@@ -2,13 +2,14 @@
 
 Order of effects: the log line with the request's id (and the alarm, the count), durable; only then the answer,
 signed by the custodian and sealed to the request's one-time key. A refusal by one who could be named is logged too.
-A custodian whose log is not anchored within 60 seconds answers nobody until it is.
+A custodian whose log is not anchored within 60 seconds answers nobody until it is, but for an emergency while the
+ledger stands still (emergencies.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Consent
@@ -19,11 +20,18 @@ from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.questions import Action, BreakGlass, GeneralUse, Reading
 from careledger.domain.reasons import Permitted, Refused, Rule
 from careledger.domain.records import Ground, Patient, RecordVersion, Source
-from careledger.formats.releases import AcceptanceProof, Answer, DepositProof, ReleasedRow, SignedRequest
+from careledger.formats.releases import (
+    WITHOUT_LEDGER,
+    AcceptanceProof,
+    Answer,
+    DepositProof,
+    ReleasedRow,
+    SignedRequest,
+)
 from careledger.formats.signed import sign
 from careledger.proofs.merkle import inclusion_path
 from careledger.sealing.keys import wrap
-from careledger.workflows.custodian import checkpoint, logbook, standing
+from careledger.workflows.custodian import checkpoint, emergencies, logbook, standing
 from careledger.workflows.custodian.agreement import general_use
 from careledger.workflows.custodian.asking import (
     DAY,
@@ -55,14 +63,16 @@ def release(custody: Custody, body: bytes) -> bytes:
     (with ``reason``, a code, and ``because``), RecordNotFound, CustodianBehind.
     """
     signed = SignedRequest.decode(body)
-    view = custody.ledger.fresh_head()
+    view, stood = emergencies.head_for(custody, signed)
     statement = custody.statement(signed.request.alias)
     asking = authentic(custody, view, signed, statement, known_alias(view, signed.request.alias))
+    asking = replace(asking, stood=stood)
     if not _unseen(custody, asking):
         raise RequestRefused(reason="replayed")
     try:
         check_rules(custody, asking)
-        checkpoint.check_anchored_in_time(custody)
+        if stood is None:  # a ledger that stands still takes no checkpoint either
+            checkpoint.check_anchored_in_time(custody)
         released = permitted(custody, asking)
     except CareLedgerError as refusal:
         _log(custody, asking, "refused", reason=_code(refusal))
@@ -87,7 +97,7 @@ def permitted(custody: Custody, asking: Asking) -> Released:
         standing.patient(asking.facts, asking.statement),
         VERSIONS[asking.view.matrix_version()],
         consent_of(custody, asking) if asking.rule is Rule.CONSENT else None,
-        broken_glass(asking) if asking.rule is Rule.BREAK_GLASS else None,
+        _glass(custody, asking) if asking.rule is Rule.BREAK_GLASS else None,
         general_use(custody, asking) if asking.rule is Rule.GENERAL else None,
     )
     everything = custody.rows.versions(asking.request.alias)
@@ -125,6 +135,10 @@ class _Basis:
         """Who agreed to what is not permitted otherwise."""
         agreed = self.general.agreement if self.general is not None else None
         return () if agreed is None else (agreed.officer.party.number,)
+
+
+def _glass(custody: Custody, asking: Asking) -> BreakGlass | None:
+    return broken_glass(asking) if asking.stood is None else emergencies.signed_glass(custody, asking)
 
 
 def _asked(asking: Asking, kept: KeptVersion) -> bool:
@@ -183,6 +197,7 @@ def _log(
     """The line (and the alarm, and the count) durable; returns the digest of the sealed entry."""
     request = asking.request
     versions = released.versions if released is not None else ()
+    without = released is not None and asking.stood is not None
     line = Event(
         event,
         request=request.id,
@@ -193,7 +208,7 @@ def _log(
         rule=asking.rule.code,
         commitment=request.entry if asking.rule is Rule.BREAK_GLASS else request.commitment,
         purpose=request.purpose,
-        reason=reason,
+        reason=WITHOUT_LEDGER if without else reason,
         compartments=tuple(sorted({version.compartment for version in versions} | set(request.compartments))),
         handles=tuple(version.handle for version in versions),
         custodians=request.custodians,
@@ -206,6 +221,8 @@ def _log(
             logbook.write(custody, asking.view, asking.statement, alarm)
         if released is not None and asking.rule is Rule.GENERAL:
             custody.journal.count_general(request.reader, asking.at // DAY, request.alias)
+        if without:
+            emergencies.keep(custody, asking)
     logbook.grow(custody)
     return entry
 
@@ -235,6 +252,7 @@ def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) 
             for kept in custody.rows.epochs(asking.request.alias, compartment)
         ),
         acceptances=acceptances(released.versions),
+        without_ledger=asking.stood is not None,
     )
     signed = sign(answer, custody.keys.signing, custody.deployment)
     return wrap(asking.request.ephemeral_key, signed.encode(), "answer", asking.digest)

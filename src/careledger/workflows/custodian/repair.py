@@ -61,7 +61,7 @@ def terms(custody: Custody, body: bytes) -> bytes:
     Raises RequestRefused, SignatureRefused, DigestMismatch for a key that is not the ledger's.
     """
     request = RepairRequest.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     order, statement = ordered(custody, view, request)
     place = _place(custody, order, statement)
     if len(request.keys) != len(order.helpers):
@@ -102,7 +102,7 @@ def sums(custody: Custody, body: bytes) -> bytes:
     """Step 2, at a helper: takes a RepairRequest with the parts sealed to it and the successor's key; returns a
     RepairAnswer with the one message for the successor. Raises as ``terms``, and CannotOpen."""
     request = RepairRequest.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     order, statement = ordered(custody, view, request)
     place = _place(custody, order, statement)
     if len(request.keys) != 1 or len(request.sealed) != len(order.helpers):
@@ -165,7 +165,7 @@ def finish(custody: Custody, body: bytes) -> bytes:
     Raises RequestRefused, CannotOpen, MalformedBytes, and ShareMismatch if a helper lied (kept as evidence).
     """
     request = RepairRequest.decode(body)
-    view = custody.ledger.fresh_head()
+    view = custody.fresh_head()
     order, statement = ordered(custody, view, request)
     if order.successor != custody.party or len(request.sealed) != len(order.helpers):
         raise RequestRefused(reason="another-successor")

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from careledger.domain.custody import Act, Anchoring, KeptDeposit, KeptStatement, KeptVersion, LogLine
+from careledger.domain.custody import (
+    Act,
+    Anchoring,
+    KeptDeposit,
+    KeptOpening,
+    KeptStatement,
+    KeptVersion,
+    LogLine,
+)
 
 
 class Rows(Protocol):
@@ -105,7 +113,7 @@ class Rows(Protocol):
 
 
 class Journal(Protocol):
-    """Acts, request ids, the release log, checkpoints, other logs, counts, evidence."""
+    """Acts, request ids, the release log, checkpoints, other logs, counts, emergencies, evidence."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is durable at its end, or nothing is."""
@@ -154,6 +162,26 @@ class Journal(Protocol):
     def general(self, post: int, day: int, other_than: bytes) -> int:
         """How many other patients."""
         ...
+
+    def add_opening(self, entry: bytes, opener: int, kept: KeptOpening) -> None:
+        """Once for each entry."""
+        ...
+
+    def opening(self, entry: bytes) -> KeptOpening | None: ...
+
+    def openings(self, opener: int, since: int, other_than: bytes) -> int:
+        """How many other emergencies of that opener were granted here since then."""
+        ...
+
+    def oldest_unentered(self, opener: int) -> int | None:
+        """When the oldest emergency of that opener was granted that is not known to be on the ledger."""
+        ...
+
+    def unentered(self) -> list[KeptOpening]:
+        """Granted and not known to be on the ledger, oldest first."""
+        ...
+
+    def entered(self, entry: bytes) -> None: ...
 
     def add_evidence(self, kind: str, body: bytes) -> None: ...
 
