@@ -52,6 +52,7 @@ class Consent:
     sender: int = 0
     posted: int = 0
     poster: int = 0
+    copier: int = 0  # who posts the agent's own copy, just before
     size: int = 4
 
 
@@ -101,12 +102,13 @@ def _enter(month: Month, random: Random) -> None:
     for each in month.consents:
         home = month.home(each.person)
         others = [member for member in range(month.rules.members) if member != home or month.rules.own]
-        each.sender = each.poster = home
+        each.sender = each.poster = each.copier = home
         if month.rules.hops:
             each.shown = batch_at(each.shown)
             each.sender = another(others, (), random)
         if month.rules.hops and month.rules.packages:
             each.poster = another(others, (), random)
+            each.copier = another(others, (), random)
         each.posted = each.shown + random.randint(0, BATCH)
     month.consents = sorted(shuffled(month.consents, random), key=lambda each: each.shown)
 
@@ -128,11 +130,12 @@ class Observer:
     def features(self, consent: Consent, person: int, known: dict[int, list[tuple[int, int]]]) -> Feature:
         """What ledger, board and their own memory say of that person as the giver of that consent."""
         home = self.month.home(person)
-        handed = self.relaying and self.members & {consent.sender, consent.poster}
+        handed = self.relaying and self.members & {consent.sender, consent.poster, consent.copier}
         by = self.month.home(consent.person) == home if handed else None
         return (
             ("sender", consent.sender, home),
             ("poster", consent.poster, home),
+            ("copier", consent.copier, home),
             ("handed", by),
             ("near", *self._near(consent, known.get(person, []))),
             ("size", consent.size),
@@ -261,8 +264,8 @@ def anybody(month: Month, consent: Consent, person: int) -> bool:
 
 
 def not_excluded(month: Month, consent: Consent, person: int) -> bool:
-    """Only patients of members that sent neither: with hops no member sends for its own patients."""
-    return month.home(person) not in (consent.sender, consent.poster)
+    """Only patients of members that sent none of it: with hops no member sends for its own patients."""
+    return month.home(person) not in (consent.sender, consent.poster, consent.copier)
 
 
 def neighbours(month: Month, consent: Consent, person: int) -> bool:

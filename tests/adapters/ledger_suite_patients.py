@@ -226,6 +226,33 @@ class PatientSuite:
         with refused("used"):
             world.ledger.give_consent(owner, commitment, 0, world.now() + DAY, RELAY)
 
+    def test_consents_and_links_are_found_by_their_owner_whatever_became_of_them(
+        self, world: LedgerWorld
+    ) -> None:
+        owner, now = key("one-time"), world.clock.now()
+        before = world.ledger.fresh_head()
+        world.ledger.give_consent(owner, digest("first"), now, now + DAY, RELAY)
+        world.ledger.revoke_consent(owner, digest("burnt"), RELAY)
+        world.ledger.revoke_consent(owner, digest("first"), RELAY)
+        world.ledger.link_aliases(owner, digest("link"), RELAY)
+        world.ledger.unlink_aliases(owner, digest("link"), RELAY)
+        view = world.ledger.fresh_head()
+        assert view.filed_under(owner.address) == (digest("first"), digest("burnt"), digest("link"))
+        assert before.filed_under(owner.address) == view.filed_under(STRANGER.address) == ()
+
+    def test_aliases_are_found_by_who_controls_or_controlled_them(self, world: LedgerWorld) -> None:
+        first, second, names = key("first"), key("second"), [digest("one"), digest("two")]
+        for name in names:
+            world.ledger.open_alias(name, first, SELF, 0, 0, None, RELAY)
+        before = world.ledger.fresh_head()
+        world.ledger.rotate_alias(names[0], SELF, 0, first, second, RELAY)
+        view = world.ledger.fresh_head()
+        assert view.aliases_of(first.address) == before.aliases_of(first.address) == tuple(names)
+        assert (before.aliases_of(second.address), view.aliases_of(second.address)) == ((), (names[0],))
+        assert view.aliases_of(STRANGER.address) == ()
+        world.ledger.rotate_alias(names[0], SELF, 0, second, first, RELAY)
+        assert world.ledger.fresh_head().aliases_of(first.address) == tuple(names)
+
     def test_a_consent_covers_some_time_to_come(self, world: LedgerWorld) -> None:
         owner, now = key("consent"), world.now()
         for start, end in ((now, now), (now + 2, now + 1), (now - 2, now), (0, 0)):

@@ -51,7 +51,7 @@ def test_packages_posted_by_the_patients_own_gateway_would_give_everything_away(
 def test_that_no_member_sends_for_its_own_patients_excludes_some_of_them() -> None:
     told = observe(Rules(), SEED, anybody)
     assert better(told, than=0.1)
-    assert told.advantage < 0.25
+    assert told.advantage < 0.35
     assert chance(observe(Rules(own=True), SEED, anybody))
 
 
@@ -69,7 +69,7 @@ def test_four_members_are_too_few() -> None:
     assert better(observe(Rules(members=4), SEED, anybody, relaying=True), than=0.4)
 
 
-def test_who_treats_a_person_links_consents_of_one_sitting_the_less_the_further_ahead_they_are_given() -> (
+def test_who_treats_a_person_links_filed_under_one_sitting_the_less_the_further_ahead_they_are_given() -> (
     None
 ):
     plain, days, weeks = (
@@ -82,7 +82,7 @@ def test_who_treats_a_person_links_consents_of_one_sitting_the_less_the_further_
     assert weeks.advantage < days.advantage / 2
 
 
-def test_without_the_random_delay_two_consents_of_one_sitting_are_linked_as_if_there_were_no_hops() -> None:
+def test_without_the_random_delay_two_filed_under_one_sitting_are_linked_as_if_there_were_no_hops() -> None:
     played = observe(Rules(delays=False), SEED, neighbours, treating=True)
     assert better(played, than=0.1)
 
@@ -100,7 +100,8 @@ def test_the_month_has_what_the_game_is_about() -> None:
     assert len(month.consents) > 3_000
     assert set(Counter(each.reader for each in month.consents)) == set(range(10))
     assert all(
-        month.home(each.person) not in (each.reader, each.sender, each.poster) for each in month.consents
+        month.home(each.person) not in (each.reader, each.sender, each.poster, each.copier)
+        for each in month.consents
     )
     assert all(each.made <= each.shown <= each.posted for each in month.consents)
     waited = sorted(each.shown - each.made for each in month.consents)

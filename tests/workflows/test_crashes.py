@@ -73,7 +73,7 @@ def test_a_grant_that_crashed_anywhere_is_given_once_and_read_with(world: World)
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 5
+    assert crash_everywhere(world, attempt) == 6
 
 
 def owner_of(holder: Holder) -> bytes:

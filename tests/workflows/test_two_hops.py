@@ -105,15 +105,16 @@ class Relayed:
 
 
 @pytest.fixture
-def relayed(world: World) -> Relayed:
-    return Relayed(world)
-
-
-@pytest.fixture
 def mine(world: World) -> Holder:
     holder = world.patient()
     world.put(world.writer(), holder.alias, condition(world.doctor, "asthma"))
     return world.claim(holder).holder
+
+
+@pytest.fixture
+def relayed(world: World, mine: Holder) -> Relayed:
+    """Members relay from now on; the patient has claimed before."""
+    return Relayed(world)
 
 
 def read(world: World, alias: bytes) -> list[str]:
@@ -417,5 +418,7 @@ def test_a_package_is_posted_by_another_member_or_at_last_by_the_gateway_itself(
     before = len(relayed.world.board.since(0)[1])
     finish_grants(relayed.network, mine)
     assert relayed.entered(granted) is not None
-    assert len(relayed.world.board.since(0)[1]) == before + 1
-    assert all(len(each.handed) == 1 for each in dropping.values())
+    assert (
+        len(relayed.world.board.since(0)[1]) == before + 2
+    )  # the agent's own copy, and the grantee's package
+    assert all(len(each.handed) == 2 for each in dropping.values())

@@ -49,11 +49,19 @@ class LedgerView(Protocol):
 
     def alias(self, alias: bytes) -> AliasFacts | None: ...
 
+    def aliases_of(self, controller: Address) -> tuple[bytes, ...]:
+        """The aliases that this address controls or has controlled, by the order of its taking them."""
+        ...
+
     def linked(self, owner: Address, commitment: bytes) -> bool:
         """Whether that link of two aliases stands; owner is the zero address for the officers' links."""
         ...
 
     def consent(self, owner: Address, commitment: bytes) -> ConsentFacts | None: ...
+
+    def filed_under(self, owner: Address) -> tuple[bytes, ...]:
+        """The commitments of consents and links under this one-time owner, burnt and undone ones too, in order."""
+        ...
 
     def matrix_version(self) -> int:
         """The number of the access matrix in force at that block."""

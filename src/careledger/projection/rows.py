@@ -67,6 +67,12 @@ class AliasRow(NamedTuple):
     living: tuple[Any, ...]
 
 
+class ControlledRow(NamedTuple):
+    """By controller: the aliases that it has ever controlled, in order."""
+
+    aliases: tuple[bytes, ...]
+
+
 class LinkRow(NamedTuple):
     """By owner and commitment: linked or undone."""
 
@@ -80,6 +86,12 @@ class ConsentRow(NamedTuple):
     end: int
     given_at: int
     revoked_at: int
+
+
+class OwnedRow(NamedTuple):
+    """By one-time owner: the commitments of its consents and links, burnt and undone ones too, in order."""
+
+    commitments: tuple[bytes, ...]
 
 
 class MatrixRow(NamedTuple):
@@ -143,8 +155,10 @@ KINDS: dict[str, Any] = {
     "team": TeamRow,
     "memberships": MembershipsRow,
     "alias": AliasRow,
+    "controlled": ControlledRow,
     "link": LinkRow,
     "consent": ConsentRow,
+    "owned": OwnedRow,
     "matrix": MatrixRow,
     "anchor": AnchorRow,
     "erased": ErasedRow,

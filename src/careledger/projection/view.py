@@ -23,6 +23,7 @@ from careledger.projection.rows import (
     AnchorRow,
     CheckpointRow,
     ConsentRow,
+    ControlledRow,
     CustodianRow,
     CustodiansRow,
     ErasedRow,
@@ -30,6 +31,7 @@ from careledger.projection.rows import (
     LinkRow,
     MatrixRow,
     MembershipsRow,
+    OwnedRow,
     PartyRow,
     Read,
     TeamRow,
@@ -135,6 +137,11 @@ class FactsView:
         registrar = row.detail if kind is ControllerKind.REGISTRAR else 0
         return AliasFacts(alias, row.controller, kind, until, registrar)
 
+    def aliases_of(self, controller: Address) -> tuple[bytes, ...]:
+        """The aliases that this address controls or has controlled, by the order of its taking them."""
+        row = lookup(self._read, ControlledRow, controller)
+        return row.aliases if row else ()
+
     def linked(self, owner: Address, commitment: bytes) -> bool:
         """Whether that link of two aliases stands."""
         row = lookup(self._read, LinkRow, owner, commitment)
@@ -144,6 +151,11 @@ class FactsView:
         """The consent's slot."""
         row = lookup(self._read, ConsentRow, owner, commitment)
         return None if row is None else ConsentFacts(*row)
+
+    def filed_under(self, owner: Address) -> tuple[bytes, ...]:
+        """The commitments of consents and links under this one-time owner, burnt and undone ones too, in order."""
+        row = lookup(self._read, OwnedRow, owner)
+        return row.commitments if row else ()
 
     # Records, logs -----------------------------------------------------------------------------
 

@@ -2,14 +2,15 @@
 
 Order of effects: the hand-over sealed to the new keys and durable in the new books (nothing of the old record is
 lost), the rotation on the ledger (from that block the registrar's rule and consents end), the new statement and epochs
-at the custodians, and last the registrar forgets. Until the new epochs are in force nobody can deposit: too little,
-never too much. ``claim`` is repeated with the same phrase and books.
+at the custodians, the agent's own copy of the audit keys handed over, and last the registrar forgets. Until the new
+epochs are in force nobody can deposit: too little, never too much. ``claim`` is repeated with the same phrase
+and books.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from careledger.domain.errors import NotTheController, PatientNotFound
 from careledger.domain.parties import ControllerKind
@@ -30,6 +31,7 @@ from careledger.workflows.epochs import (
     publish_statement,
 )
 from careledger.workflows.network import Network
+from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.register import forget_keys, kept_holder
 
 HANDOVER = "handover"
@@ -116,7 +118,7 @@ def take_over(
     mine: Holder,
     present: SigningKey,
     before: AliasStatement,
-    handed: Iterable[Handover],
+    handed: Sequence[Handover],
     kind: ControllerKind = ControllerKind.SELF,
     until: int = 0,
     compartments: Iterable[int] = ALL,
@@ -135,6 +137,8 @@ def take_over(
     if mine.books.get(STATEMENT, mine.alias) is None:
         mine = continue_statement(network, mine, before)
     renew_epochs(network, mine, [key for each in handed for key in each.keys], compartments)
+    for each in handed:  # the epochs' seeds follow from the new ones
+        keep_copy(network, mine, replace(each, keys=()))
     return mine.fresh()
 
 

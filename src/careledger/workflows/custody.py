@@ -137,23 +137,27 @@ def find_statement(network: Network, alias: bytes, numbers: Iterable[int]) -> Al
     facts = network.ledger.fresh_head().alias(alias)
     if facts is None:
         raise PatientNotFound()
-    best: AliasStatement | None = None
-    for answer in ask_alias(network, numbers, alias, None):
-        statement = _checked(network, facts.controller, answer.statement)
-        if (
-            statement is not None
-            and statement.alias == alias
-            and (best is None or statement.number > best.number)
-        ):
-            best = statement
-    if best is None:
+    answers = ask_alias(network, numbers, alias, None)
+    return newest_statement(network, facts.controller, alias, answers)[0]
+
+
+def newest_statement(
+    network: Network, controller: Address, alias: bytes, answers: Iterable[AliasAnswer]
+) -> tuple[AliasStatement, Signed]:
+    """The highest-numbered statement in these answers that this controller signed; raises PatientNotFound."""
+    found = [
+        (statement, answer.statement)
+        for answer in answers
+        if answer.statement is not None
+        and (statement := _checked(network, controller, answer.statement)) is not None
+        and statement.alias == alias
+    ]
+    if not found:
         raise PatientNotFound()
-    return best
+    return max(found, key=lambda each: each[0].number)
 
 
-def _checked(network: Network, controller: bytes, signed: Signed | None) -> AliasStatement | None:
-    if signed is None:
-        return None
+def _checked(network: Network, controller: Address, signed: Signed) -> AliasStatement | None:
     try:
         return open_signed(AliasStatement, signed, controller, network.ledger.deployment)
     except (SignatureRefused, MalformedBytes):

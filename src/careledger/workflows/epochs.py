@@ -124,6 +124,11 @@ def escrowed(holder: Holder, statement: AliasStatement, compartment: int) -> boo
     return statement.escrow and holder.books.get(EMERGENCIES, holder.alias + uint(compartment, 2)) is not None
 
 
+def escrow_named(epoch: EpochStatement) -> bool:
+    """Whether an epoch says that its restricted compartment was named for emergencies."""
+    return epoch.escrow and Compartment.numbered(epoch.compartment).sensitivity is not Sensitivity.NORMAL
+
+
 def name_for_emergencies(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
     """From now on these restricted compartments are in escrow too: named durably, then new epochs that say so.
 

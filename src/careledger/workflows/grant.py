@@ -1,7 +1,8 @@
 """Grant a consent: the certificate, the epoch keys, the slot on the ledger.
 
-Order of effects: books (the one-time key is used up), the ledger (the commit point), the package on the board,
-books (given). A crash before the package leaves a grantee who cannot read yet; ``finish_grants`` posts it. By other
+Order of effects: books (the one-time key is used up), the ledger (the commit point), the agent's own copy and then the
+package on the board, books (given). A crash before the package leaves a grantee who cannot read yet;
+``finish_grants`` posts it; nobody reads by a consent that an agent which lost its books cannot describe. By other
 members (workflows.two_hops) the ledger follows within seconds, or before a later start: until ``finish_grants`` finds
 the consent there and posts its package, it is only prepared.
 """
@@ -26,6 +27,7 @@ from careledger.workflows.board import organisation_key
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.network import Network
+from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.two_hops import post, send_consent
 
 GIVEN = "given-consent"
@@ -71,7 +73,7 @@ def grant(
     """
     _check_keys(scope, record_keys)
     organisation_key(network, grantee.organisation.number)
-    counter = holder.take_counter()
+    counter = unused_counter(network, holder)
     certificate = Certificate(
         holder.alias, holder.consent_key(counter).address, grantee_form(grantee), scope_form(scope), purpose.code,
         holder.consent_salt(counter), ready_made,
@@ -84,6 +86,14 @@ def grant(
     )  # what cannot be sent is not given
     remember(holder, given)
     return _give(network, holder, given)
+
+
+def unused_counter(network: Network, holder: Holder) -> int:
+    """The number of a one-time key that neither these books nor the ledger know, used up from now on."""
+    view, counter = network.ledger.fresh_head(), holder.take_counter()
+    while view.filed_under(holder.consent_key(counter).address):
+        counter = holder.take_counter()
+    return counter
 
 
 def finish_grants(network: Network, holder: Holder) -> int:
@@ -172,6 +182,7 @@ def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
         network.ledger.give_consent(
             holder.consent_key(given.counter), certificate.commitment, given.start, given.end, network.relay
         )
+    keep_copy(network, holder, given)
     send_package(network, holder, given, epoch_compartments(certificate))
     return Granted(set_state(holder, given, STANDS), certificate)
 

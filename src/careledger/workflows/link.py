@@ -4,7 +4,7 @@ A link is a statement that both aliases' controllers sign, and its commitment on
 of the patient, or for unclaimed aliases by two ministry officers. Both aliases stay, no record is moved; so undoing
 the link puts every record back where it was written.
 
-Order of effects: books (statement and one-time key), the ledger. Repeating enters the same link.
+Order of effects: books (statement and one-time key), the agent's own copy, the ledger. Repeating enters the same link.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from careledger.formats.signed import open_signed, sign
 from careledger.ports import Books, LedgerView
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.asking import Access
+from careledger.workflows.grant import unused_counter
 from careledger.workflows.network import Network
+from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.parties import check_officer
 from careledger.workflows.register import Identity, Officer, identities
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
@@ -118,6 +120,7 @@ def link(network: Network, first: Holder, second: Holder) -> SignedLink:
     assert kept.counter is not None
     if not network.ledger.fresh_head().linked(statement.owner, statement.commitment):
         key = first.consent_key(kept.counter)
+        keep_copy(network, first, kept)
         network.ledger.link_aliases(key, statement.commitment, network.relay)
     return kept.link
 
@@ -211,7 +214,7 @@ def _new_link(
 ) -> KeptLink:
     counter, owner, salt = None, NO_OWNER, secrets.token_bytes(32)
     if kinds is CLAIMED:
-        counter = first.take_counter()
+        counter = unused_counter(network, first)
         owner, salt = first.consent_key(counter).address, first.consent_salt(counter)
     lower, upper = sorted((first, second), key=lambda holder: holder.alias)
     statement = LinkStatement(lower.alias, upper.alias, owner, salt, view.head.number)

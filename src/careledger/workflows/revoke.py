@@ -47,19 +47,26 @@ def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
         _send_to_remaining(network, holder, given, turned)
     except CareLedgerError:
         state = OWED
-    head = _enter(network, holder, given)
+    head = enter_revocation(network, holder, given.counter, certificate.commitment, given)
     set_state(holder, given, state)
     return head
 
 
-def _enter(network: Network, holder: Holder, given: GivenConsent) -> Head:
-    key, commitment = holder.consent_key(given.counter), certificate_of(given).commitment
+def enter_revocation(
+    network: Network, holder: Holder, counter: int, commitment: bytes, given: GivenConsent | None = None
+) -> Head:
+    """The consent under that one-time key ends on the ledger; where others relay, custodians are told of it first.
+
+    That needs the consent's certificate: ``given`` is None where it was lost.
+    """
+    key = holder.consent_key(counter)
     if not network.gateway.relays:
         return network.ledger.revoke_consent(key, commitment, network.relay)
     entry = signed_revocation(network, key, commitment)
-    told = ConsentRevocation(given.certificate, entry).encode()
-    with suppress(CareLedgerError):  # whom it does not reach sees the ledger
-        tell(network, [Telling(each, "revoked", told) for each in own_statement(holder)[0].custodians])
+    if given is not None:
+        told = ConsentRevocation(given.certificate, entry).encode()
+        with suppress(CareLedgerError):  # whom it does not reach sees the ledger
+            tell(network, [Telling(each, "revoked", told) for each in own_statement(holder)[0].custodians])
     return send_revocation(network, key, commitment, entry)
 
 

@@ -2,7 +2,8 @@
 
 Order of effects: books (the generation that is begun), the rotation on the ledger (from that block every certificate
 and session of the old controller ends), the new statement, new epochs, then the certificates that shall live on,
-signed anew with their packages. A crash between leaves too few readers, never too many; ``rotate`` is repeated.
+signed anew, with the agent's own copies and their packages. A crash between leaves too few readers, never too many;
+``rotate`` is repeated.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from careledger.workflows.grant import (
     send_newest,
 )
 from careledger.workflows.network import Network
+from careledger.workflows.own_copies import keep_copy
 
 ROTATION = "rotation"
 
@@ -103,5 +105,6 @@ def _sign_anew(network: Network, holder: Holder, keep: Callable[[Certificate], b
         signed = sign(certificate, holder.controller, network.ledger.deployment)
         renewed = replace(given, certificate=signed)
         remember(holder, renewed)
+        keep_copy(network, holder, renewed)
         if given.state == STANDS:
             send_newest(network, holder, renewed, epoch_compartments(certificate))

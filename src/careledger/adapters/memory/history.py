@@ -52,6 +52,17 @@ class History:
         found = ((key, self.get(block, key)) for key in self._past if key[0] == kind)
         return [(key, value) for key, value in found if value is not None]
 
+    def all_of_kind(self, block: int, *kinds: str) -> list[tuple[Key, Any]]:
+        """Every value that a key of these kinds ever had up to that block, in the order of blocks."""
+        found = [
+            (number, key, value)
+            for key, past in self._past.items()
+            if key[0] in kinds
+            for number, value in past
+            if number <= block
+        ]
+        return [(key, value) for _, key, value in sorted(found, key=lambda each: each[0])]
+
 
 class MemoryView:
     """All facts as they stand at one block."""
@@ -125,6 +136,12 @@ class MemoryView:
         facts: AliasFacts | None = self._get("alias", alias)
         return facts
 
+    def aliases_of(self, controller: Address) -> tuple[bytes, ...]:
+        """The aliases that this address controls or has controlled, by the order of its taking them."""
+        turns = self._history.all_of_kind(self._block, "alias")
+        held = (key[1] for key, facts in turns if facts.controller == controller)
+        return tuple(dict.fromkeys(held))
+
     def linked(self, owner: Address, commitment: bytes) -> bool:
         """Whether that link stands."""
         return bool(self._get("link", owner, commitment))
@@ -133,6 +150,11 @@ class MemoryView:
         """The consent's slot."""
         facts: ConsentFacts | None = self._get("consent", owner, commitment)
         return facts
+
+    def filed_under(self, owner: Address) -> tuple[bytes, ...]:
+        """The commitments of consents and links under this one-time owner, burnt and undone ones too, in order."""
+        filed = self._history.all_of_kind(self._block, "consent", "link")
+        return tuple(dict.fromkeys(key[2] for key, _ in filed if key[1] == owner))
 
     def matrix_version(self) -> int:
         """The number of the access matrix in force."""
