@@ -93,7 +93,8 @@ def test_else_the_author_is_unknown_and_stays_so() -> None:
 def test_a_patient_answers_for_what_the_patient_reports_and_a_device_for_what_it_measures() -> None:
     device = {"resourceType": "Device", "id": "v1"}
     assert author_of(observation(performer=[{"reference": "Patient/p1"}])).source == "patient-reported"
-    assert author_of(observation(performer=[{"reference": "Device/v1"}]), device).source == "device"
+    ordered = about("ServiceRequest", "s1", requester={"reference": "Device/v1"})
+    assert author_of(ordered, device).source == "device"
     assert author_of(observation(performer=[{"reference": "Practitioner/d1"}])).source == "imported"
 
 

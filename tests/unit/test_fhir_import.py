@@ -230,7 +230,7 @@ def test_free_text_is_restricted_where_the_file_holds_something_restricted_that_
 
 
 def test_circular_references_end() -> None:
-    one = about("Condition", "c1", code=SECRET, partOf=[{"reference": "Observation/o1"}])
+    one = about("Condition", "c1", code=SECRET, evidence=[{"detail": [{"reference": "Observation/o1"}]}])
     two = observation(focus=[{"reference": "Condition/c1"}], derivedFrom=[{"reference": "Observation/o1"}])
     found = sensitivities(one, two)
     assert (found["Condition/c1"], found["Observation/o1"]) == (1, 1)
@@ -308,10 +308,11 @@ def test_elements_of_the_wrong_shape_are_imported_or_rejected_and_never_end_in_a
         bundle = {"resourceType": "Bundle", "type": "batch", "entry": chosen}
         report = import_bundle(json.dumps(bundle).encode(), "f")
         outcomes["rejects" if report.rejects else "whole"] += 1
+        outcomes["taken"] += len(report.versions)
         for version in report.versions:
             assert summary(resource_of(version.body)).what
             assert canonical(as_received(version.body)) == canonical(
                 without_server_marks(read(version.original))
             )
-    assert outcomes["rejects"] > 80
-    assert outcomes["whole"] > 80
+    assert outcomes["rejects"] > 200
+    assert outcomes["taken"] > 1_000

@@ -57,7 +57,7 @@ def test_a_single_resource_is_read_and_a_list_with_entries_is_not_taken_for_a_bu
 
 
 def test_the_original_bytes_of_each_entry_are_kept_as_they_stand() -> None:
-    inner = b'{ "resourceType":"Patient",\n\t"id" : "p1", "multipleBirthInteger": 1.0 }'
+    inner = b'{ "resourceType":"Patient",\n\t"id" : "p1", "multipleBirthInteger": 1 }'
     data = b'{"resourceType":"Bundle","type":"collection","entry":[{"resource": ' + inner + b" }]}"
     assert parse_file(data, "f.json").entries[0].original == inner
     assert parse_file(b"\n " + inner + b"\n", "f.json").entries[0].original == inner
@@ -99,12 +99,12 @@ def test_what_is_no_object_is_refused(data: bytes) -> None:
         (
             observation(effectiveDateTime="2023-02-29T10:00:00Z"),
             "effectiveDateTime",
-            "not a date of a day that exists",
+            "not a date of a day that exists, with seconds and a time zone if it has a time",
         ),
         (
             about("Encounter", "e", period={"start": "yesterday"}),
             "period.start",
-            "not a date of a day that exists",
+            "not a date of a day that exists, with seconds and a time zone if it has a time",
         ),
         (
             about("Condition", "c", encounter={"reference": "visit 5"}),

@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from careledger.fhir import versions
+from careledger.fhir.entries import Entry
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links
-from careledger.fhir.parse import Entry
 from careledger.fhir.paths import NPI, identifiers_of, name_of, objects_at, texts_at
 from careledger.fhir.tables import author_paths
 from careledger.fhir.versions import AuthorStatement

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from typing import Any
 
 from careledger.fhir.json_text import Resource
 from careledger.fhir.paths import first_at
@@ -16,12 +15,6 @@ _DATE = re.compile(
     re.ASCII,
 )
 # fmt: off
-_DATE_NAMES = frozenset([
-    "authoredOn", "birthDate", "created", "date", "end", "issued", "lastUpdated", "received", "recorded",
-    "sent", "start", "started", "time", "whenHandedOver", "whenPrepared",
-])
-_DATE_ENDINGS = ("Date", "DateTime", "Instant")
-
 # When the thing happened is asked before when it was written down.
 CLINICAL = (
     "effectiveDateTime", "effectivePeriod.start", "effectiveInstant", "effectiveTiming.event",
@@ -53,30 +46,6 @@ def is_date(text: str) -> bool:
         and part.get("zone_hour", 0) <= 14
         and part.get("zone_minute", 0) <= 59
     )
-
-
-def unreal_dates(resource: Resource) -> list[str]:
-    """The paths of date elements whose text is no date of a day that exists."""
-    found: list[str] = []
-    _collect_unreal(resource, "", found)
-    return found
-
-
-def _collect_unreal(value: Any, path: str, found: list[str]) -> None:
-    if type(value) is list:
-        for index, item in enumerate(value):
-            if type(item) is dict or type(item) is list:
-                _collect_unreal(item, f"{path}[{index}]", found)
-    elif type(value) is dict:
-        for name, inner in value.items():
-            if type(inner) is dict or type(inner) is list:
-                _collect_unreal(inner, f"{path}.{name}", found)
-            elif type(inner) is str and _is_date_name(name) and not is_date(inner):
-                found.append(f"{path}.{name}".lstrip("."))
-
-
-def _is_date_name(name: str) -> bool:
-    return name in _DATE_NAMES or name.endswith(_DATE_ENDINGS)
 
 
 def clinical_date(resource: Resource) -> str | None:

@@ -18,6 +18,7 @@ MOST_DIGITS = 40
 MOST_EXPONENT = 308
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_NAMED = re.compile(r'[ \t\n\r]*"([A-Za-z]+)"[ \t\n\r]*:')
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
 BUNDLE_NAMES = frozenset(  # names that say nothing of a person, wherever they stand
     {
@@ -34,6 +35,7 @@ BUNDLE_NAMES = frozenset(  # names that say nothing of a person, wherever they s
         "link",
     }
 )
+_ESCAPED = re.compile(r"\\[ubf]")
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -93,6 +95,7 @@ _DECODER = json.JSONDecoder(
     parse_int=Number,
     parse_constant=lambda _: _Constant(),
 )
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
 def check(value: Any, depth: int = 0) -> None:
@@ -161,8 +164,11 @@ def _check_number(value: Number) -> None:
         raise Flaw(f"a number beyond 10^{MOST_EXPONENT}")
 
 
-def decoded(data: bytes) -> str:
-    """The text of UTF-8 bytes; raises Flaw for other bytes, a byte order mark, too many, or absurd nesting."""
+def decoded(data: bytes) -> tuple[str, int]:
+    """The text of UTF-8 bytes, and how deep its brackets are nested.
+
+    Raises Flaw for other bytes, a byte order mark, too many bytes, or absurd nesting.
+    """
     if len(data) > MOST_BYTES:
         raise Flaw(f"more than {MOST_BYTES} bytes")
     if data.startswith(b"\xef\xbb\xbf"):
@@ -171,14 +177,26 @@ def decoded(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Flaw(f"not UTF-8 at byte {error.start}") from None
-    if nesting(text) > 2 * MOST_DEPTH:
+    depth = nesting(data)
+    if depth > 2 * MOST_DEPTH:
         raise Flaw(f"nested deeper than {MOST_DEPTH}")
-    return text
+    return text, depth
+
+
+def is_plain(text: str, depth: int) -> bool:
+    """Whether no text in it is empty or holds a character that ``check`` refuses, and it is nowhere too deep.
+
+    What is left for ``check`` is then what no resource of R4 has either: whoever holds a resource against the
+    definitions need not walk through it twice.
+    """
+    suspect = '""' in text or "\ufffe" in text or "\uffff" in text or _ESCAPED.search(text)
+    return not suspect and depth <= MOST_DEPTH
 
 
 def read(data: bytes) -> Any:
     """The value of a JSON text, checked; raises Flaw."""
-    cursor = Cursor(decoded(data))
+    text, _ = decoded(data)
+    cursor = Cursor(text)
     value = cursor.value()
     cursor.end()
     check(value)
@@ -196,7 +214,9 @@ class Cursor:
         """The value here, unchecked; raises Flaw."""
         self._space()
         try:
-            made, self.at = _DECODER.raw_decode(self.text, self.at)
+            made, self.at = _SCAN(self.text, self.at)
+        except StopIteration as end:
+            raise self.flaw("Expecting value", end.value) from None
         except json.JSONDecodeError as error:
             raise self.flaw(error.msg, error.pos) from None
         return made
@@ -206,15 +226,24 @@ class Cursor:
         made: dict[str, Any] = {}
         self._take("{")
         while not made or self._more("}"):
-            name = self.value()
-            if not isinstance(name, str):
-                raise self.flaw("expected a name", self.at)
+            name = self._name()
             if name in made:
                 shown = f"the name {name!r}" if name in BUNDLE_NAMES else "a name"
                 raise Flaw(f"{shown} twice in one object")
-            self._take(":")
             made[name] = inner(name)
         return made
+
+    def _name(self) -> str:
+        """The name here, and the colon after it."""
+        found = _NAMED.match(self.text, self.at)
+        if found:
+            self.at = found.end()
+            return found[1]
+        name = self.value()
+        if not isinstance(name, str):
+            raise self.flaw("expected a name", self.at)
+        self._take(":")
+        return name
 
     def items(self, inner: Callable[[int], Any]) -> list[Any]:
         """The array here; ``inner`` reads the item of the index that it is given."""

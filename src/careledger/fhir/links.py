@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from careledger.fhir.entries import Entry
 from careledger.fhir.json_text import Resource
-from careledger.fhir.parse import Entry
 from careledger.fhir.paths import texts_at
-from careledger.fhir.references import taken_apart, urls_in
+from careledger.fhir.references import taken_apart
 
 ENCOUNTER_PATHS = ("encounter", "context", "context.encounter")
 SUBJECT_PATHS = ("subject", "patient", "beneficiary", "for", "individual")
@@ -49,8 +49,10 @@ class Links:
 
     def named(self, entry: Entry) -> list[str]:
         """All that this entry refers to as written; attachments' URLs too, where the file has a Binary."""
-        named = [text for _, text in entry.references]
-        return named + urls_in(entry.resource) if self._has_binaries else named
+        named = entry.names
+        if self._has_binaries:
+            named += [each["url"] for each in entry.examined.linked if isinstance(each["url"], str)]
+        return named
 
     def referrers(self, entry: Entry) -> list[Entry]:
         """The entries that refer to this one, in the file's order."""

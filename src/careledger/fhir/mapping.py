@@ -7,6 +7,7 @@ listed in the import's report; never ``general``. A contained resource follows i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -19,6 +20,7 @@ from careledger.fhir.json_text import Resource
 from careledger.fhir.paths import all_at, codes_at, codings, objects_at
 from careledger.fhir.tables import codes, shipped
 
+Coded = AbstractSet[tuple[str, str]]
 UNKNOWN = Compartment(Category.DIAGNOSIS, Sensitivity.RESTRICTED)
 
 
@@ -67,24 +69,25 @@ class Rule:
     free_text: bool
     may_sign: frozenset[Role]
 
-    def matches(self, resource: Resource) -> bool:
+    def matches(self, resource: Resource, coded: Coded) -> bool:
         """Whether all conditions hold; the type is already known to fit."""
-        return all(_holds(condition, resource) for condition in self.when)
+        return all(_holds(condition, resource, coded) for condition in self.when)
 
 
-def place(resource: Resource) -> Placing:
-    """Where this resource belongs, by itself.
+def place(resource: Resource, coded: Coded | None = None) -> Placing:
+    """Where this resource belongs, by itself; ``coded`` are all codings in it, where they are known already.
 
     Raises NotExchanged with the reason for what is never exchanged.
     """
-    rule = _first(resource)
+    coded = codings(resource) if coded is None else coded
+    rule = _first(resource, coded)
     if rule is None:
         return Placing("none", UNKNOWN, ("unmapped",), listed=True)
     if rule.refused:
         raise NotExchanged(type=str(resource.get("resourceType")), why=rule.refused)
     if rule.follows:
         return Placing(rule.row, UNKNOWN, ("unmapped",), rule.follows, listed=True)
-    why = _why_restricted(resource, rule)
+    why = _why_restricted(resource, rule, coded)
     sensitivity = Sensitivity.RESTRICTED if why else Sensitivity.NORMAL
     compartment = Compartment(rule.category or Category.DIAGNOSIS, sensitivity)
     return Placing(rule.row, compartment, why, None, rule.listed, rule.free_text)
@@ -95,10 +98,16 @@ def signers(resource: Resource, category: Category) -> frozenset[Role]:
 
     Where the rule has none of its own (a Binary, a Provenance) the category's count. This narrows the matrix only.
     """
-    rule = _first(resource)
+    rule = _first(resource, codings(resource))
     if rule is not None and rule.refused:
         return frozenset()
     return rule.may_sign if rule is not None and rule.may_sign else signers_by_category()[category]
+
+
+def is_refused(resource: Resource) -> bool:
+    """Whether this resource is never exchanged."""
+    rule = _first(resource, codings(resource))
+    return rule is not None and rule.refused is not None
 
 
 @cache
@@ -145,27 +154,27 @@ def _roles(codes: Iterable[str]) -> frozenset[Role]:
     return frozenset(Role[code.upper()] for code in codes)
 
 
-def _first(resource: Resource) -> Rule | None:
+def _first(resource: Resource, coded: Coded) -> Rule | None:
     """The first rule that matches."""
     kind = str(resource.get("resourceType"))
-    return next((rule for rule in rules_by_type().get(kind, ()) if rule.matches(resource)), None)
+    return next((rule for rule in rules_by_type().get(kind, ()) if rule.matches(resource, coded)), None)
 
 
-def _holds(condition: dict[str, Any], resource: Resource) -> bool:
+def _holds(condition: dict[str, Any], resource: Resource, coded: Coded) -> bool:
     element = condition.get("element")
     if "present" in condition:
         return bool(all_at(resource, str(element))) == bool(condition["present"])
-    found = codes_at(resource, element) if element else codings(resource)
+    found = codes_at(resource, element) if element else coded
     if "table" in condition:
         return not codes().mapped[condition["table"]].isdisjoint(found)
     asked = {code.lower() for code in condition["codes"]}
     return any(code.lower() in asked for _, code in found)
 
 
-def _why_restricted(resource: Resource, rule: Rule) -> tuple[str, ...]:
+def _why_restricted(resource: Resource, rule: Rule, coded: Coded) -> tuple[str, ...]:
     why = {rule.restricted} if rule.restricted else set()
     known = codes()
-    for coding in codings(resource):
+    for coding in coded:
         group = known.group(coding)
         if group:
             why.add(group)

@@ -6,49 +6,18 @@ entry, and the report names it: nothing is dropped silently, nothing is guessed.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from careledger.domain.errors import FhirRefused
-from careledger.fhir.dates import unreal_dates
-from careledger.fhir.definitions.tables import resource_types
-from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded
-from careledger.fhir.paths import texts_at
-from careledger.fhir.references import Form, is_full_url, references_in, taken_apart
+from careledger.fhir import mapping
+from careledger.fhir.entries import Entry, Fault, Naming, Reject, is_meta, taken, type_of
+from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded, is_plain
+from careledger.fhir.references import is_full_url
+from careledger.fhir.validation.check import strange_in
 
 BUNDLE_TYPES = frozenset(["transaction", "collection", "batch", "document", "searchset"])
 MOST_ENTRIES = 200_000
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Entry:
-    """One resource of a file.
-
-    ``original`` are its bytes as they stand in the file; ``references`` all that it refers to, as (path, text).
-    """
-
-    index: int
-    full_url: str | None
-    resource: Resource
-    original: bytes
-    references: tuple[tuple[str, str], ...]
-
-    @property
-    def type(self) -> str:
-        """Its resource type."""
-        return str(self.resource["resourceType"])
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """One entry that is not imported, with the place and the reason; never anything that it says."""
-
-    index: int
-    path: str
-    why: str
-    resource_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,6 +57,7 @@ class _FileReader:
     def __init__(self, name: str) -> None:
         self.name = name
         self.entry: int | None = None
+        self.plain = False
 
     def refusal(self, path: str, problem: str) -> FhirRefused:
         where: dict[str, object] = {"file": self.name}
@@ -98,7 +68,8 @@ class _FileReader:
         return FhirRefused(**where, problem=problem)
 
     def read(self, data: bytes) -> ParsedFile:
-        text = decoded(data)
+        text, depth = decoded(data)
+        self.plain = is_plain(text, depth)
         cursor = Cursor(text)
         if not cursor.looks_at("{"):
             raise cursor.flaw("expected a FHIR resource", cursor.at)
@@ -131,15 +102,14 @@ class _FileReader:
         return _Raw(cursor.value(), start, cursor.at)
 
     def _single(self, text: str) -> ParsedFile:
-        cursor = Cursor(text)
-        value = cursor.value()
-        check(value)
-        references = references_in(value)
-        fault = _fault(value, references)
-        if fault:
-            raise self.refusal(*fault)
-        entry = Entry(0, None, value, text.strip().encode(), references)
-        return ParsedFile(self.name, None, (entry,), (), {})
+        value = Cursor(text).value()
+        made = taken(0, None, value, text.strip().encode(), plain=self.plain)
+        if isinstance(made, Reject):
+            raise self.refusal(made.path, made.why)
+        wrong = Naming([made]).fault(made)
+        if wrong:
+            raise self.refusal(*wrong)
+        return ParsedFile(self.name, None, (made,), (), {})
 
     def _bundle(self, text: str, top: Resource) -> ParsedFile:
         kind = top.get("type")
@@ -149,18 +119,14 @@ class _FileReader:
         if not isinstance(listed, list):
             raise self.refusal("entry", "not an array")
         check({name: inner for name, inner in top.items() if name != "entry"})
-        if not _is_meta(top.get("meta", {})):
+        if not is_meta(top.get("meta", {})):
             raise self.refusal("meta", "not an object with an array of security labels")
-        taken: list[Entry] = []
-        rejects: list[Reject] = []
-        for index, entry in enumerate(listed):
-            made = self._taken(index, entry, text)
-            if isinstance(made, Entry):
-                taken.append(made)
-            else:
-                rejects.append(made)
+        strange = strange_in("Bundle", top, frozenset(["entry", "resourceType"]))
+        if strange:
+            raise self.refusal(*strange)
+        found = [self._taken(index, entry, text) for index, entry in enumerate(listed)]
         self.entry = None
-        return ParsedFile(self.name, str(kind), *_without_repeats(taken, rejects), top.get("meta", {}))
+        return ParsedFile(self.name, str(kind), *_sorted_out(found), top.get("meta", {}))
 
     def _taken(self, index: int, entry: Any, text: str) -> Entry | Reject:
         self.entry = index
@@ -171,40 +137,34 @@ class _FileReader:
             check(entry)
         if not isinstance(raw, _Raw):
             return Reject(index, "resource", "no resource")
+        fault = _entry_fault(entry)
         try:
-            check(raw.value)
+            original = text[raw.start : raw.end].encode()
+            made = taken(index, entry.get("fullUrl"), raw.value, original, plain=self.plain)
         except Flaw as flaw:
             flaw.place.append("resource")
             raise
-        references = references_in(raw.value)
-        fault = _entry_fault(entry) or _fault(raw.value, references)
-        if fault:
-            return Reject(index, *fault, resource_type=_type_of(raw.value))
-        original = text[raw.start : raw.end].encode()
-        return Entry(index, entry.get("fullUrl"), raw.value, original, references)
+        return Reject(index, *fault, resource_type=type_of(raw.value)) if fault else made
 
 
-def _type_of(value: Any) -> str:
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    return kind if isinstance(kind, str) and kind in resource_types() else ""
-
-
-def _without_repeats(
-    taken: list[Entry], rejects: list[Reject]
-) -> tuple[tuple[Entry, ...], tuple[Reject, ...]]:
+def _sorted_out(found: list[Entry | Reject]) -> tuple[tuple[Entry, ...], tuple[Reject, ...]]:
+    """The entries that stand beside each other, and the rejects."""
+    entries = [each for each in found if isinstance(each, Entry)]
+    rejects = [each for each in found if isinstance(each, Reject)]
+    naming = Naming(entries)
     seen: set[str] = set()
     kept = []
-    for entry in taken:
+    for entry in entries:
         if entry.full_url and entry.full_url in seen:
             rejects.append(Reject(entry.index, "fullUrl", "the same fullUrl twice in one bundle", entry.type))
             continue
         seen.add(entry.full_url or "")
-        kept.append(entry)
+        fault = naming.fault(entry)
+        if fault and not mapping.is_refused(entry.resource):
+            rejects.append(Reject(entry.index, *fault, resource_type=entry.type))
+        else:
+            kept.append(entry)
     return tuple(kept), tuple(rejects)
-
-
-Fault = tuple[str, str]
-References = tuple[tuple[str, str], ...]
 
 
 def _entry_fault(entry: Resource) -> Fault | None:
@@ -216,53 +176,4 @@ def _entry_fault(entry: Resource) -> Fault | None:
     method = request.get("method") if isinstance(request, dict) else None
     if request is not None and method not in ("POST", "PUT"):
         return "request.method", "only POST and PUT are imported; a record is never deleted by a file"
-    return None
-
-
-def _fault(resource: Any, references: References) -> Fault | None:
-    """What is wrong with a resource by itself, as (path, why); None if it can be imported."""
-    if not isinstance(resource, dict):
-        return "resource", "not an object"
-    if not _type_of(resource):
-        return "resourceType", "not a resource type of FHIR R4"
-    own_id = resource.get("id")
-    if own_id is not None and not (isinstance(own_id, str) and _ID.fullmatch(own_id)):
-        return "id", "not a FHIR id"
-    if not _is_meta(resource.get("meta", {})):
-        return "meta", "not an object with an array of security labels"
-    unreal = unreal_dates(resource)
-    if unreal:
-        return unreal[0], "not a date of a day that exists"
-    return _contained_fault(resource) or _reference_fault(resource, references)
-
-
-def _is_meta(meta: Any) -> bool:
-    """Whether security labels can be read from it: what cannot be read cannot be honoured."""
-    labels = meta.get("security", []) if isinstance(meta, dict) else None
-    return isinstance(labels, list) and all(
-        isinstance(label, dict) and isinstance(label.get("code"), str) for label in labels
-    )
-
-
-def _contained_fault(resource: Resource) -> Fault | None:
-    if not isinstance(resource.get("contained", []), list):
-        return "contained", "not an array"
-    for index, inner in enumerate(resource.get("contained", [])):
-        if not _type_of(inner):
-            return f"contained[{index}].resourceType", "not a resource type of FHIR R4"
-        if not _is_meta(inner.get("meta", {})):
-            return f"contained[{index}].meta", "not an object with an array of security labels"
-        if "contained" in inner:
-            return f"contained[{index}].contained", "a contained resource contains none"
-    return None
-
-
-def _reference_fault(resource: Resource, references: References) -> Fault | None:
-    inside = {f"#{name}" for name in texts_at(resource, "contained.id")}
-    for path, text in references:
-        found = taken_apart(text)
-        if not found:
-            return path, "not a reference"
-        if found.form is Form.CONTAINED and text != "#" and text not in inside:
-            return path, "refers to a contained resource that is not there"
-    return None
+    return strange_in("Bundle.entry", entry, frozenset(["fullUrl"]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
+from careledger.fhir.entries import Entry
 from careledger.fhir.links import Links
 from careledger.fhir.mapping import Follows, Placing
-from careledger.fhir.parse import Entry
 
 Placings = dict[int, Placing]
 

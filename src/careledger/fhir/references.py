@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -74,33 +75,21 @@ def is_full_url(text: str) -> bool:
     return bool(found and not found.version and found.form in (Form.UUID, Form.OID, Form.ABSOLUTE, Form.URL))
 
 
-def references_in(resource: Resource) -> tuple[tuple[str, str], ...]:
-    """Every reference inside, contained resources included, as (path, text)."""
-    found: list[tuple[str, str]] = []
-    _collect_references(resource, "", found)
-    return tuple(found)
+@contextmanager
+def renamed(holders: Iterable[Resource], name: str, names: Mapping[str, str]) -> Iterator[None]:
+    """These objects with ``name`` replaced where ``names`` has another text for it, until the block ends.
 
-
-def _collect_references(value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    if type(value) is list:
-        for index, item in enumerate(value):
-            _collect_references(item, f"{path}[{index}]", found)
-        return
-    for name, inner in value.items() if type(value) is dict else ():
-        if name == "reference" and type(inner) is str:
-            found.append((f"{path}.{name}".lstrip("."), inner))
-        elif type(inner) is dict or type(inner) is list:
-            _collect_references(inner, f"{path}.{name}", found)
-
-
-def urls_in(value: Any) -> list[str]:
-    """Every ``url`` inside: an attachment's may name a Binary of the same file."""
-    if isinstance(value, list):
-        return [url for item in value for url in urls_in(item)]
-    if not isinstance(value, dict):
-        return []
-    own = [value["url"]] if isinstance(value.get("url"), str) else []
-    return own + [url for inner in value.values() for url in urls_in(inner)]
+    A statement is written down under our ids and looked at under its own; copying it for that costs more than all
+    the writing.
+    """
+    changed = [(each, each[name]) for each in holders if each.get(name) in names]
+    for holder, text in changed:
+        holder[name] = names[text]
+    try:
+        yield
+    finally:
+        for holder, text in changed:
+            holder[name] = text
 
 
 def rewritten(resource: Resource, new_text: Callable[[str], str | None]) -> Resource:

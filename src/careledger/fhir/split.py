@@ -10,12 +10,14 @@ from careledger.fhir import mapping
 from careledger.fhir.authorship import Authorship, Identifier, Lookup
 from careledger.fhir.canonical import canonical, content_digest
 from careledger.fhir.dates import clinical_date
+from careledger.fhir.entries import Entry, Reject
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links, stated_subject
-from careledger.fhir.parse import Entry, ParsedFile, Reject, parse_file
+from careledger.fhir.parse import ParsedFile, parse_file
 from careledger.fhir.paths import identifiers_of
 from careledger.fhir.placing import Placings, patient_for, settle
-from careledger.fhir.references import Form, rewritten, taken_apart
+from careledger.fhir.references import renamed
+from careledger.fhir.validation.findings import Spot, located
 from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
 from careledger.formats.digests import digest
 
@@ -66,7 +68,7 @@ def _placed(parsed: ParsedFile, rejects: list[Reject]) -> tuple[list[Entry], Pla
     guarded = mapping.is_guarded({"meta": parsed.meta})
     for entry in parsed.entries:
         try:
-            placing = mapping.place(entry.resource)
+            placing = mapping.place(entry.resource, entry.examined.codings)
             placings[entry.index] = placing.restricted_because("bundle-label") if guarded else placing
             kept.append(entry)
         except NotExchanged as refusal:
@@ -140,7 +142,7 @@ class _Splitter:
             index=entry.index,
             record_id=self._ids[entry.index],
             resource_type=entry.type,
-            canonical=canonical(self._statement(entry, references)),
+            canonical=self._canonical(entry, references),
             original=entry.original,
             compartment=placing.compartment,
             row=placing.row,
@@ -158,14 +160,24 @@ class _Splitter:
 
     def warnings(self, entry: Entry) -> Iterator[Notice]:
         """What people should know about an entry."""
-        for path, text in entry.references:
-            found = taken_apart(text)
-            if found and found.form is not Form.CONTAINED and not self._links.find(text):
-                yield Notice(entry.index, entry.type, "refers to something that is not in this file", path)
-            elif found and found.version:
-                yield Notice(entry.index, entry.type, "pins a version that this file does not prove", path)
+        for found in entry.examined.warnings:
+            yield Notice(entry.index, entry.type, found.what, found.path)
+        for path, what in self._loose(entry):
+            yield Notice(entry.index, entry.type, what, path)
         if self._patients[entry.index] is None and self._links.patient_of(entry) is None:
             yield Notice(entry.index, entry.type, "is about no patient of this file")
+
+    def _loose(self, entry: Entry) -> Iterator[tuple[str, str]]:
+        """The references that this file does not settle, as (path, what)."""
+        spots: list[Spot] = []
+        for reference, _ in entry.examined.references:
+            text = reference.get("reference", "#")
+            if not text.startswith("#") and not self._links.find(text):
+                spots.append((reference, "reference", "refers to something that is not in this file"))
+            elif "/_history/" in text:
+                spots.append((reference, "reference", "pins a version that this file does not prove"))
+        for found in located(entry.resource, spots) if spots else ():
+            yield found.path, found.what
 
     def unmapped(self) -> Iterator[Notice]:
         """The entries that no rule knew."""
@@ -188,11 +200,15 @@ class _Splitter:
                 made[text] = self._ids[found.index]
         return made
 
-    def _statement(self, entry: Entry, references: dict[str, UUID]) -> Resource:
+    def _canonical(self, entry: Entry, references: dict[str, UUID]) -> bytes:
+        """The statement under our own ids, as canonical JSON."""
         names = {text: f"urn:uuid:{record}" for text, record in references.items()}
-        made = rewritten(entry.resource, names.get)
-        made["id"] = str(self._ids[entry.index])
-        return without_server_marks(made)
+        linked = entry.examined.linked if names else ()
+        with (
+            renamed([each for each, _ in entry.examined.references], "reference", names),
+            renamed(linked, "url", names),
+        ):
+            return canonical(without_server_marks({**entry.resource, "id": str(self._ids[entry.index])}))
 
     def _date(self, entry: Entry) -> str | None:
         stated = clinical_date(entry.resource)

@@ -16,9 +16,10 @@ from uuid import UUID
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.canonical import canonical
 from careledger.fhir.dates import clinical_date
+from careledger.fhir.entries import Entry
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links
-from careledger.fhir.parse import Entry, parse_file
+from careledger.fhir.parse import parse_file
 from careledger.fhir.paths import texts_at
 from careledger.formats.digests import digest
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from careledger.domain.categories import Compartment
 from careledger.fhir.canonical import content_digest
 from careledger.fhir.dates import month_of
-from careledger.fhir.parse import Reject
+from careledger.fhir.entries import Reject
 from careledger.formats.bodies import RecordBody, RewrittenReference
 
 OWN_ELEMENT = "own-element"

@@ -77,7 +77,7 @@ def _refusal(error: RpcRefused, identifier: Any = None) -> Answer:
 def _parse(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
-        if nesting(text) > MOST_DEPTH:
+        if nesting(body) > MOST_DEPTH:
             raise refused(Refusal.PARSE, f"nested more than {MOST_DEPTH} deep")
         return json.loads(text, parse_constant=_no_constant)
     except ValueError:

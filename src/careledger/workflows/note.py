@@ -14,6 +14,13 @@ from careledger.workflows.import_file import new_version
 from careledger.workflows.network import Network
 from careledger.workflows.signing import signed_by
 
+_PATIENT = {"display": "the patient"}
+_ACTIVE = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
+# What R4 demands beside the text, where it is not only a subject.
+_DEMANDED: dict[str, dict[str, object]] = {
+    "AllergyIntolerance": {"patient": _PATIENT, "clinicalStatus": {"coding": [_ACTIVE]}},
+}
+
 
 def clinical_note(
     network: Network,
@@ -33,7 +40,7 @@ def clinical_note(
         "id": str(uuid.uuid4()),
         "code": {"text": text},
         "recordedDate": date,
-        "subject": {"display": "the patient"},
+        **_DEMANDED.get(resource_type, {"subject": _PATIENT}),
     }
     report = import_bundle(json.dumps(resource).encode(), resource_type)
     versions = [signed_by(new_version(each, report.mapping_version), author) for each in report.versions]
