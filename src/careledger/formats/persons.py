@@ -140,6 +140,23 @@ class Located(Message):
 
 
 @dataclass(frozen=True)
+class MoveNotice(Message):
+    """Tells an organisation that versions one of its posts was shown were filed on the wrong person.
+
+    Signed by the controller of the alias that they were filed on, at ``block``; sealed to the organisation. It does not
+    say whose they are.
+    """
+
+    TYPE: ClassVar[str] = "move-notice"
+    alias: bytes = octets(32)
+    employer: int = uint()
+    reader: int = uint()
+    handles: tuple[bytes, ...] = several(octets(32), most=1_000)
+    block: int = uint()
+    made: int = uint()
+
+
+@dataclass(frozen=True)
 class ArchivedVersion(Message):
     """One version in an archive: the encoded manifest and body, and where and when it was anchored."""
 

@@ -332,10 +332,11 @@ class LogEntry(Message):
     """One line of a patient's release log, as only the patient reads it; sealed to the alias's sealing key.
 
     ``index`` counts from 0 per patient, claim and custodian; ``previous`` is the digest of the sealed entry before,
-    32 zero bytes for index 0. ``event`` is ``released``, ``refused``, ``kept``, ``order``, ``enrolled``,
-    ``alarm`` or ``audited``. ``officers`` are those without whose agreement it had not been released. ``reason`` says
-    why it was refused; ``without-ledger`` at a release and its alarm: it was granted while the ledger stood still.
-    ``commitment`` is the entry's id under the rule ``break-glass``.
+    32 zero bytes for index 0. ``event`` is ``released``, ``refused``, ``kept``, ``order``, ``enrolled``, ``alarm``,
+    ``audited`` or ``incident`` (what was filed on the wrong person is moved away). ``officers`` are those without
+    whose agreement it had not been released. ``reason`` says why it was refused; ``without-ledger`` at a release and
+    its alarm: it was granted while the ledger stood still. ``commitment`` is the entry's id under the rule
+    ``break-glass``.
     """
 
     TYPE: ClassVar[str] = "log-entry"

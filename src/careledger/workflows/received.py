@@ -20,10 +20,12 @@ from careledger.formats.patients import (
     GrantPackage,
     ReceivedGrant,
 )
+from careledger.formats.persons import MoveNotice
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.board import read_board
+from careledger.workflows.moved import take_moved
 from careledger.workflows.network import Network
 from careledger.workflows.request_access import take_answer
 
@@ -46,11 +48,13 @@ class Received:
 
 
 def fetch_grants(network: Network, organisation: Organisation) -> int:
-    """Takes what is new on the board for this organisation; returns how many packages and answers it took."""
+    """Takes what is new on the board for this organisation: grants, answers, notices of moves; returns how many."""
 
     def take(envelope: Envelope) -> None:
         if envelope.kind == GrantPackage.TYPE:
             _take(network, organisation, envelope)
+        elif envelope.kind == MoveNotice.TYPE:
+            take_moved(network, organisation, envelope)
         else:
             take_answer(network, organisation, envelope)
 

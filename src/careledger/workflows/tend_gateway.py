@@ -11,22 +11,26 @@ from careledger.workflows.actors import Organisation
 from careledger.workflows.break_glass import enter_emergencies
 from careledger.workflows.network import Network
 from careledger.workflows.register import enter_registrations, finish_patients
+from careledger.workflows.tell_moved import tell_untold
 
 
 @dataclass(frozen=True)
 class GatewayTended:
     """How much still waits: patients not ready yet, registrations whose time has not come or that were not taken,
-    emergencies that were opened while the ledger stood still."""
+    emergencies that were opened while the ledger stood still, patients whose readers are still to be told of a move."""
 
     patients: int
     registrations: int
     emergencies: int
+    moves: int
 
 
 def tend_gateway(network: Network, organisation: Organisation) -> GatewayTended:
-    """Finishes begun patients; enters the registrations that are due, and emergencies that the ledger has missed."""
+    """Finishes begun patients; enters registrations that are due, and emergencies that the ledger has missed; tells
+    readers of what was moved away."""
     return GatewayTended(
         finish_patients(network, organisation),
         enter_registrations(network, organisation),
         enter_emergencies(network, organisation),
+        tell_untold(network, organisation),
     )

@@ -39,6 +39,7 @@ FROM = {
 }
 MARKS = {"confirm": "confirmed", "dispute": "disputed"}
 LONGEST = 3600
+INCIDENT = "incident"
 
 
 def order(custody: Custody, body: bytes) -> bytes:
@@ -60,7 +61,10 @@ def order(custody: Custody, body: bytes) -> bytes:
     if known is None:
         _check(custody, view, signed, made)
         event = Event(
-            "order", request=made.id, reason=f"{made.act} {made.reason}".strip()[:64], handles=made.handles
+            INCIDENT if made.act == "move" else "order",
+            request=made.id,
+            reason=f"{made.act} {made.reason}".strip()[:64],
+            handles=made.handles,
         )
         number = _write(custody, view, made.alias, ORDER, made.id, made.digest(), body, event)
         apply_order(custody, body, number)
@@ -187,7 +191,7 @@ def retract(custody: Custody, body: bytes) -> bytes:
             if deposit is None or deposit.depositor != made.depositor:
                 raise WritingRefused(reason="depositor-mismatch")
         event = Event(
-            "order",
+            "order" if made.successor is None else INCIDENT,
             request=made.id,
             reader=made.post,
             employer=made.depositor,
