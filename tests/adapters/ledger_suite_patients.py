@@ -194,16 +194,16 @@ class PatientSuite:
         owner, commitment = key("consent"), digest("who may read what")
         start, end = world.now() - HOUR, world.now() + DAY
         assert world.ledger.fresh_head().consent(owner.address, commitment) is None
-        given_at = world.now()
         given = world.ledger.give_consent(owner, commitment, start, end, RELAY)
-        facts = ConsentFacts(start, end, given_at, 0)
+        facts = ConsentFacts(start, end, given.time, 0)
         assert world.ledger.fresh_head().consent(owner.address, commitment) == facts
         with refused("used"):
             world.ledger.give_consent(owner, commitment, start, end, RELAY)
         world.clock.advance(HOUR)
-        world.ledger.revoke_consent(owner, commitment, RELAY)
+        revoked = world.ledger.revoke_consent(owner, commitment, RELAY)
         view = world.ledger.fresh_head()
-        assert view.consent(owner.address, commitment) == ConsentFacts(start, end, given_at, world.now())
+        assert view.consent(owner.address, commitment) == ConsentFacts(start, end, given.time, revoked.time)
+        assert revoked.time - given.time >= HOUR
         assert world.ledger.at(given.number).consent(owner.address, commitment) == facts
         with refused("used"):
             world.ledger.give_consent(owner, commitment, start, end, RELAY)
@@ -220,8 +220,7 @@ class PatientSuite:
 
     def test_revoking_an_unknown_consent_burns_it(self, world: LedgerWorld) -> None:
         owner, commitment = key("consent"), digest("commitment")
-        world.ledger.revoke_consent(owner, commitment, RELAY)
-        burnt = ConsentFacts(0, 0, 0, world.now())
+        burnt = ConsentFacts(0, 0, 0, world.ledger.revoke_consent(owner, commitment, RELAY).time)
         assert world.ledger.fresh_head().consent(owner.address, commitment) == burnt
         with refused("used"):
             world.ledger.give_consent(owner, commitment, 0, world.now() + DAY, RELAY)
@@ -253,6 +252,7 @@ class PatientSuite:
         world.ledger.rotate_alias(names[0], SELF, 0, second, first, RELAY)
         assert world.ledger.fresh_head().aliases_of(first.address) == tuple(names)
 
+    @pytest.mark.still_clock
     def test_a_consent_covers_some_time_to_come(self, world: LedgerWorld) -> None:
         owner, now = key("consent"), world.now()
         for start, end in ((now, now), (now + 2, now + 1), (now - 2, now), (0, 0)):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from eth_hash.auto import keccak
 
-from careledger.adapters.memory.clock import ManualClock
 from careledger.domain.errors import LedgerRefused
 from careledger.domain.parties import ControllerKind, Role
 from careledger.formats.signatures import SigningKey
@@ -53,10 +53,18 @@ def refused(reason: str) -> Iterator[None]:
     assert said == reason, f"refused with {said!r}, not {reason!r}"
 
 
-class LedgerWorld:
-    """A ledger of either kind and short ways to bring it into a state."""
+class MovingClock(Protocol):
+    """The ledger's clock, moved on by tests."""
 
-    def __init__(self, ledger: Ledger, clock: ManualClock) -> None:
+    def now(self) -> int: ...
+
+    def advance(self, seconds: int) -> None: ...
+
+
+class LedgerWorld:
+    """A ledger of any kind and short ways to bring it into a state."""
+
+    def __init__(self, ledger: Ledger, clock: MovingClock) -> None:
         self.ledger, self.clock = ledger, clock
 
     def pending(self, number: int, role: Role = Role.HOSPITAL) -> None:

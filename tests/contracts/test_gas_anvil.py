@@ -14,11 +14,11 @@ from contracts.loading import script
 @pytest.fixture(scope="module")
 def figures() -> Any:
     """What Anvil charges; skipped where it cannot be had, unless everything is required."""
-    anvil, gas = script("tools/anvil.py"), script("contracts/measure_gas.py")
+    anvil, gas = script("tools/dev_nodes.py"), script("contracts/measure_gas.py")
     try:
         with anvil.running(gas.CHAIN_ID, gas.START) as node:
             return gas.measure(node)
-    except anvil.NoAnvil as error:
+    except anvil.NoNode as error:
         if os.environ.get("CARELEDGER_REQUIRE_ALL") == "1":
             pytest.fail(f"Anvil is required here: {error}")
         pytest.skip(str(error))

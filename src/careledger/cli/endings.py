@@ -72,6 +72,10 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.LedgerStale: Ending(REFUSED, "name a block that exists; careledger chain head says the last one"),
     errors.RpcRefused: Ending(REFUSED, _BUG),
     errors.RpcUnavailable: Ending(USAGE, "name another port with --port, and a host of loopback with --host"),
+    errors.LedgerRewritten: Ending(REFUSED, "ask the network's operators; trust no node until they know why"),
+    errors.WrongNetwork: Ending(DATA, _SETTINGS),
+    errors.NodeUnavailable: Ending(DATA, "see that the nodes named in careledger.json run, then try again"),
+    errors.NotYetFinal: Ending(DATA, "keep a process open on this data directory: it goes on sending"),
     # Custody
     errors.RequestRefused: Ending(REFUSED, _AGAIN),
     errors.StatementRefused: Ending(REFUSED, "use the newest copy of this patient's agent"),

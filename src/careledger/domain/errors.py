@@ -133,6 +133,22 @@ class RpcUnavailable(CareLedgerError):
     """The chain's JSON-RPC server cannot listen there."""
 
 
+class LedgerRewritten(CareLedgerError):
+    """A node of the ledger shows another block at a height that was final."""
+
+
+class WrongNetwork(CareLedgerError):
+    """This node belongs to another network than the settings name."""
+
+
+class NodeUnavailable(StoreUnavailable):
+    """No node of the ledger answered as it should."""
+
+
+class NotYetFinal(StoreUnavailable):
+    """This transaction is kept and sent again until the ledger holds it, which was not seen in time."""
+
+
 # Custody ----------------------------------------------------------------------------------------
 
 

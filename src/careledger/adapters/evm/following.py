@@ -46,8 +46,10 @@ NAMES = {
 class Follower:
     """Keeps the rows at the chain's head. Safe to use from several threads."""
 
-    def __init__(self, node: Node, directory: Address, tables: FactTables) -> None:
+    def __init__(self, node: Node, directory: Address, tables: FactTables, since: int = 0) -> None:
+        """``since``: a block before which nothing of this network happened."""
         self._node, self._tables, self._lock = node, tables, threading.Lock()
+        self._since = since
         self._directory = Contract.at(directory, "Directory")
         self._contracts: dict[Address, Contract] = {}
         self._named: dict[str, Address] = {}
@@ -93,8 +95,8 @@ class Follower:
 
     def _follow(self, head: Head) -> None:
         if not self._named:
-            self._learn_names(0, self._position)
-        if self._learn_names(self._position + 1, head.number) and self._position >= 0:
+            self._learn_names(self._since, self._position)
+        if self._learn_names(self._position + 1, head.number) and self._position >= self._since:
             self._start_again()
         while self._position < head.number:
             first, last = self._position + 1, min(self._position + CHUNK, head.number)
@@ -123,7 +125,7 @@ class Follower:
                 yield Happened(event.name, event.fields, found.block, blocks[found.block].time)
 
     def _known_position(self) -> int:
-        """The position of the kept rows, if they are of this chain; else −1, and nothing is kept."""
+        """The position of the kept rows, if they are of this chain; else before the first one, and none is kept."""
         kept = self._tables.position(self._directory.address)
         try:
             if kept is not None and self._node.block(kept[0]).hash == kept[1]:
@@ -135,7 +137,7 @@ class Follower:
 
     def _start_again(self) -> None:
         self._tables.clear()
-        self._position, self._newest = -1, None
+        self._position, self._newest = self._since - 1, None
 
 
 def _text(name: bytes) -> str:

@@ -25,11 +25,16 @@ DEADLINE = 1_800
 class EvmLedgerBase:
     """The contracts of one network, found through its directory, and their facts."""
 
-    def __init__(self, node: Node, directory: Address, clock: Clock, facts: Path | None = None) -> None:
-        """``facts`` is the file of the projection (None: in memory); it may be deleted at any time."""
+    def __init__(
+        self, node: Node, directory: Address, clock: Clock, facts: Path | None = None, since: int = 0
+    ) -> None:
+        """``facts`` is the file of the projection (None: in memory); it may be deleted at any time.
+
+        ``since``: a block before which nothing of this network happened.
+        """
         self._node, self._directory, self._clock = node, directory, clock
         self._tables = FactTables(facts)
-        self._follower = Follower(node, directory, self._tables)
+        self._follower = Follower(node, directory, self._tables, since)
 
     def close(self) -> None:
         """Closes the projection and the node."""
