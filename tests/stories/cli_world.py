@@ -51,6 +51,15 @@ ORGANISATIONS = {
     "Shapla Insurance": Role.INSURER,
 }
 OFFICERS = ("Officer Begum", "Officer Das", "Officer Khan")
+PRESCRIPTION = {
+    "resourceType": "MedicationRequest",
+    "id": "m1",
+    "status": "active",
+    "intent": "order",
+    "medicationCodeableConcept": {"text": "Amoxicillin 250 mg"},
+    "subject": {"display": "the patient"},
+    "authoredOn": "2026-10-02",
+}
 LICENCE = b"\1" * 32
 GRANTED = (Category.DIAGNOSIS, Category.REPORT, Category.MEASUREMENT)
 
@@ -124,7 +133,9 @@ def _patient(world: World, city: Organisation) -> Holder:
     old = register.patient(network, city)
     session = open_session(clerk, world.ledger.deployment, world.clock.now())
     statement, _ = own_statement(old)
-    import_file(network, Writer(city, Ground.REGISTRAR, session), statement, sample_file(SAMPLE), SAMPLE)
+    writer = Writer(city, Ground.REGISTRAR, session)
+    import_file(network, writer, statement, sample_file(SAMPLE), SAMPLE)
+    import_file(network, writer, statement, json.dumps(PRESCRIPTION).encode(), "prescription")
     phrase = Phrase.random()
     books = world.keyring.new_patient(PATIENT, old.alias, phrase)
     return claim(network, city, old.alias, phrase, books).holder
@@ -133,6 +144,8 @@ def _patient(world: World, city: Organisation) -> Holder:
 def _read(world: World, lakeside: Organisation, holder: Holder) -> None:
     network, now = world.network, world.clock.now()
     doctor = _post(world, lakeside, "Dr Sen, Lakeside", Role.DOCTOR)
+    _post(world, lakeside, "Dr Chowdhury, Lakeside", Role.DOCTOR)
+    _post(world, world.keyring.organisation("City Hospital"), "Dr Rahman, City", Role.DOCTOR)
     scope = Scope(frozenset(map(Compartment, GRANTED)), frozenset({Permission.VIEW}))
     grantee = Grantee(GranteeKind.POST, doctor.number, PartyId(lakeside.number))
     grant(network, holder, grantee, scope, Purpose.TREAT, Window(now - 60, now + 86_400))
@@ -161,6 +174,12 @@ def copied(explored: Path, tmp_path: Path) -> Callable[[], Path]:
         return Path(shutil.copytree(explored, tmp_path / "copied"))
 
     return copy
+
+
+@pytest.fixture(scope="module")
+def lived(explored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy for one file of tests, which change it."""
+    return Path(shutil.copytree(explored, tmp_path_factory.mktemp("lived") / "data"))
 
 
 MEMBERS = ("City Hospital=hospital", "Lakeside Hospital=hospital", "Delta Diagnostics=centre")

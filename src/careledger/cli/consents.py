@@ -75,12 +75,22 @@ def _narrowed(names: Names, scope: ScopeForm) -> list[str]:
 def print_consents(screen: Screen, found: Facts) -> None:
     """The table."""
     rows = [
-        (each["state"], _who(each), _what(each), Purpose.of(each["purpose"]).words, _window(each))
+        (
+            each["commitment"][:8],
+            each["state"],
+            _who(each),
+            _what(each),
+            Purpose.of(each["purpose"]).words,
+            _window(each),
+        )
         for each in found["consents"]
     ]
     if rows:
         screen.table(
-            f"Consents of {found['patient']}", ("state", "to", "may", "for", "from, until (UTC)"), rows
+            f"Consents of {found['patient']}",
+            ("consent", "state", "to", "may", "for", "from, until (UTC)"),
+            rows,
+            whole=("consent",),
         )
     else:
         screen.says("No consent was given.")

@@ -118,7 +118,8 @@ def ending_of(error: CareLedgerError) -> Ending:
 
 def line_of(error: CareLedgerError) -> str:
     """What is printed: the sentence, and what to do next."""
-    return plain(f"careledger: {error} Next: {ending_of(error).hint}.").replace("\n", " ")
+    said = f"careledger: {error} Next: {ending_of(error).hint}."
+    return plain(said).replace("\n", " ").replace(".. ", ". ")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import typer
@@ -23,8 +24,15 @@ SECTIONS: dict[str, dict[str, str]] = {
         "patient": "Patients: register, claim, link, find, guardians, end, death.",
     },
     "A patient's word": {
-        "consent": "Ask for access, grant, refuse, revoke, list.",
+        "consent": "Ask for access, grant, refuse, revoke, list; ready-made consents.",
+        "share": "Show single records to somebody for a time.",
+        "break-glass": "An emergency: open it with a second party, list, review.",
         "audit": "Show who asked for a patient's records, and check that nothing is missing.",
+    },
+    "Records": {
+        "import": "Import FHIR files for a patient.",
+        "record": "One record: confirm, dispute, restrict, erase; write, amend, retract, adopt, move.",
+        "erase": "Destroy all shares of a record.",
         "export": "Take a patient's record away.",
     },
     "The network": {
@@ -33,6 +41,11 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 """Every command by section, with its line in ``careledger --help``; each is a module of careledger.cli.commands."""
+
+
+def module_of(name: str) -> str:
+    """The module of a command: its name, as far as Python lets a module be called so."""
+    return name.replace("-", "_") + "_" * iskeyword(name)
 
 
 class Table(Mapping[str, Any]):
@@ -45,7 +58,7 @@ class Table(Mapping[str, Any]):
         if name not in self._loaded:
             if not any(name in commands for commands in SECTIONS.values()):
                 raise KeyError(name)
-            module = import_module(f"careledger.cli.commands.{name.replace('-', '_')}")
+            module = import_module(f"careledger.cli.commands.{module_of(name)}")
             self._loaded[name] = typer.main.get_command(module.app)
         return self._loaded[name]
 

@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 import typer
 
 FORMS = "a day (2026-12-31), a minute (2026-12-31T18:00), a time from now (45m, 2h, 30d, 6w, 1y), or now"
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
-_DURATION = re.compile(r"(\d{1,5})([mhdwy])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_DURATION = re.compile(r"(\d{1,9})([smhdwy])")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 def duration(said: str, option: str) -> int:
-    """Seconds of ``45m``, ``2h``, ``30d``, ``6w``, ``1y``, or 0; raises BadParameter."""
+    """Seconds of ``90s``, ``45m``, ``2h``, ``30d``, ``6w``, ``1y``, or 0; raises BadParameter."""
     found = _DURATION.fullmatch(said.strip())
     if said.strip() == "0":
         return 0
@@ -46,7 +47,9 @@ def day_text(said: str, option: str) -> str:
     """A date with its precision (``2026``, ``2026-01``, ``2026-01-31``) as it is; raises BadParameter."""
     padded = said + "2000-01-01"[len(said) :] if len(said) in (4, 7) else said
     try:
-        return said if date.fromisoformat(padded) and len(padded) == 10 else ""
+        if not _DAY.fullmatch(padded):
+            raise ValueError
+        return said if date.fromisoformat(padded) else ""
     except ValueError:
         raise typer.BadParameter(
             f"{said!r} is no date; write 1979-02-27, 1979-02 or 1979", param_hint=option
@@ -60,6 +63,8 @@ def _moment(said: str, now: int, option: str, whole_day: bool) -> int:
     if _DURATION.fullmatch(text):
         return now + duration(text, option)
     try:
+        if not _DAY.match(text):
+            raise ValueError
         found = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{said!r} is no time; write {FORMS}", param_hint=option) from None

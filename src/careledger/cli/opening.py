@@ -19,6 +19,7 @@ from careledger.ports import LedgerView
 from careledger.workflows.actors import Holder, load_holder
 from careledger.workflows.cosigning import checkpoint_all
 from careledger.workflows.epochs import own_statement
+from careledger.workflows.teams import teams
 from careledger.workflows.tend_gateway import tend_gateway
 
 SHORT = 8
@@ -95,6 +96,8 @@ class Names:
 
     def __init__(self, world: World, view: LedgerView) -> None:
         self._labels = world.keyring.labels()
+        for organisation in world.keyring.organisations().values():
+            self._labels.update(teams(organisation))
         self._view = view
 
     def of(self, number: int) -> str:

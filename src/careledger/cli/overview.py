@@ -31,7 +31,7 @@ CONTROLLED = {
 def overview(world: World) -> Facts:
     """Everything that ``show`` says, as it stands in ``--json``."""
     view = world.ledger.fresh_head()
-    rows = _newest(world)
+    rows = newest_rows(world)
     return {
         "folder": str(world.folder),
         "network": _network(world, view),
@@ -42,7 +42,7 @@ def overview(world: World) -> Facts:
     }
 
 
-def _newest(world: World) -> dict[str, dict[int | bytes, tuple[object, ...]]]:
+def newest_rows(world: World) -> dict[str, dict[int | bytes, tuple[object, ...]]]:
     """The newest row of every key that has one part, by kind and that part."""
     found: dict[str, dict[int | bytes, tuple[object, ...]]] = {}
     for packed, _, value in world.ledger.rows():  # by key, then block: the newest row comes last
@@ -71,7 +71,7 @@ def _network(world: World, view: FactsView) -> Facts:
 
 def parties_of(world: World, view: FactsView) -> list[PartyFacts]:
     """Organisations with their posts after them, by name."""
-    return _in_order(world, view, _newest(world).get("party", {}))
+    return _in_order(world, view, newest_rows(world).get("party", {}))
 
 
 def _in_order(world: World, view: FactsView, numbers: Iterable[int | bytes]) -> list[PartyFacts]:

@@ -139,23 +139,36 @@ def record_facts(names: Names, record: Record, lost: bool = False) -> Facts:
 
 def print_records(screen: Screen, shown: Shown, every: bool) -> None:
     """The table, and whether anything may be missing from it."""
-    ids, wide = short_ids(shown.retrieved.records), screen.width >= WIDE
-    noted = any(marks(record) for record in shown.records)
+    many = counted(len(shown.records), "version" if every else "record")
+    title, ids = f"{many} of {shown.mine.label}", short_ids(shown.retrieved.records)
+    record_table(screen, title, shown.names, shown.records, ids, every)
+    _print_categories(screen, shown.records)
+    print_trust(screen, shown)
+
+
+def record_table(
+    screen: Screen,
+    title: str,
+    names: Names,
+    records: Sequence[Record],
+    ids: dict[bytes, str] | None = None,
+    every: bool = False,
+) -> None:
+    """A row for each record; ``ids`` are short names for more records than these."""
+    ids, wide = ids or short_ids(records), screen.width >= WIDE
+    noted = any(marks(record) for record in records)
     columns = ["record", "date", "category", "what"]
     columns += ["value", "author"] if wide else []
     columns += ["version"] if every else []
     columns += ["marks"] if noted else []
     rows = []
-    for record in shown.records:
+    for record in records:
         told, category = said(record), str(record.compartment).replace(" ", "\n")
         row = [ids[record.manifest.record_id], told.date, category]
-        row += [told.what, told.value, author(shown.names, record)] if wide else [_in_short(told)]
+        row += [told.what, told.value, author(names, record)] if wide else [_in_short(told)]
         row += [str(record.manifest.version)] if every else []
         rows.append(row + ([listed(marks(record))] if noted else []))
-    many = counted(len(rows), "version" if every else "record")
-    screen.table(f"{many} of {shown.mine.label}", columns, rows, whole=columns[:3])
-    _print_categories(screen, shown.records)
-    print_trust(screen, shown)
+    screen.table(title, columns, rows, whole=columns[:3])
 
 
 def _in_short(told: Summary) -> str:
@@ -170,8 +183,12 @@ def _print_categories(screen: Screen, records: Iterable[Record]) -> None:
 
 def print_trust(screen: Screen, shown: Shown) -> None:
     """What the answers are worth."""
-    found = shown.retrieved
-    answers, listed_on = len(found.asked.answers), len(shown.mine.statement.custodians)
+    print_trust_of(screen, shown.retrieved, len(shown.mine.statement.custodians))
+
+
+def print_trust_of(screen: Screen, found: Retrieved, listed_on: int) -> None:
+    """How many custodians answered, and what did not open."""
+    answers = len(found.asked.answers)
     if found.complete:
         screen.holds(
             f"{answers} of {listed_on} custodians answered: nothing that is kept can be missing here."

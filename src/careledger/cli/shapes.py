@@ -5,6 +5,13 @@ from __future__ import annotations
 _PARTY = ("name", "id", "did", "roles", "status", "standing", "employer", "custodian", "teams", "controller",
           "sealing_key", "licence")  # fmt: skip
 _LINK = ("first", "second", "commitment")
+_REQUEST = ("request", "reader", "employer", "may", "categories", "purpose", "start", "end", "reason", "made", "answer",
+            "until")  # fmt: skip
+_CONSENT = ("state", "grantee", "grantee_kind", "organisation", "may", "categories", "single_records", "narrowed",
+            "purpose", "start", "end", "given", "revoked", "ready_made", "owner", "commitment", "window")  # fmt: skip
+_READ = ("rule", "complete", "records", "not_looked_into", "problems")
+_DEPOSITED = ("records", "handles", "ground", "root", "thin")
+_ORDERED = ("patient", "record", "act", "versions", "custodians")
 _HELD = ("patient", "alias", "controller")
 
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -31,6 +38,26 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "patient majority": _HELD,
     "patient end": ("patient", "alias", "consents_revoked"),
     "patient death": ("alias", "controller"),
+    "consent request": _REQUEST,
+    "consent requests": ("requests",),
+    "consent refuse": _REQUEST,
+    "consent grant": _CONSENT,
+    "consent revoke": ("patient", "owner", "block", "time"),
+    "consent ready-made": ("ready_made",),
+    "share": _CONSENT,
+    "break-glass open": ("entry", "until", *_READ),
+    "break-glass list": ("emergencies",),
+    "break-glass review": ("entry", "reviewed_by", "justified"),
+    "record note": _DEPOSITED,
+    "record report": _DEPOSITED,
+    "record amend": _DEPOSITED,
+    "record adopt": _DEPOSITED,
+    "record retract": ("record", "versions", "custodians"),
+    "record move": ("record", "successor"),
+    **{f"record {act}": _ORDERED for act in ("confirm", "dispute", "restrict", "unrestrict", "accept")},
+    "record erase": (*_ORDERED, "charts_that_keep_a_copy"),
+    "erase": (*_ORDERED, "charts_that_keep_a_copy"),
+    "import": ("files",),
     "consent list": ("patient", "alias", "consents"),
     "audit": ("patient", "alias", "complete", "accesses", "logs", "problems"),
     "chain head": ("number", "hash", "parent", "time", "state", "gas_used"),

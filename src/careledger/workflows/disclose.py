@@ -22,6 +22,7 @@ def disclose(
     records: Sequence[Record],
     purpose: Purpose,
     window: Window,
+    ready_made: str = "",
 ) -> Granted:
     """Shows exactly these versions to a grantee for a time; raises CannotExpress for none."""
     scope = Scope(
@@ -30,4 +31,4 @@ def disclose(
         handles=frozenset(record.handle for record in records),
     )
     keys = [RecordKey(record.handle, record.compartment.number, record.secret.reveal()) for record in records]
-    return grant(network, holder, grantee, scope, purpose, window, keys)
+    return grant(network, holder, grantee, scope, purpose, window, keys, ready_made)

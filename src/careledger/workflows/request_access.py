@@ -112,6 +112,11 @@ def _checked(network: Network, envelope: Envelope) -> AccessRequest:
     return open_signed(AccessRequest, envelope.content, session.session_key, deployment)
 
 
+def sent_requests(organisation: Organisation) -> list[AccessRequest]:
+    """Every request of this organisation's posts."""
+    return [AccessRequest.decode(row) for _, row in organisation.books.rows(SENT)]
+
+
 def answer_to(organisation: Organisation, request_id: bytes) -> str | None:
     """``granted`` or ``refused`` as the patient answered, None while there is no answer."""
     row = organisation.books.get(ANSWERED, request_id)

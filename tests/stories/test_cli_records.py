@@ -1,0 +1,155 @@
+"""Writing, orders, erasure, import and emergencies by commands: the accepted path beside the refused one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stories.cli_world import PATIENT, careledger, explored, lived, registered, told
+
+__all__ = ["explored", "lived"]
+
+
+def condition(text: str, **more: object) -> dict[str, object]:
+    return {"resourceType": "Condition", "code": {"text": text}, "recordedDate": "2026-11-20", **more}
+
+
+def marks(folder: Path, record: str) -> list[str]:
+    rows = told("show", PATIENT, "--all", "--data", folder)["records"]
+    return [mark for row in rows if row["record"] == record for mark in row["marks"]]
+
+
+@pytest.fixture(scope="module")
+def treated(lived: Path) -> Path:
+    """City Hospital may read, append and amend."""
+    told("consent", "grant", PATIENT, "--to", "City Hospital", "--category", "all", "--may", "view", "--may", "append",
+         "--may", "amend", "--data", lived)  # fmt: skip
+    return lived
+
+
+def test_a_doctor_notes_amends_and_retracts_what_is_the_doctors_own(treated: Path, tmp_path: Path) -> None:
+    at = ("--data", treated)
+    noted = told("record", "note", PATIENT, "Asthma", "--as", "Dr Rahman", "--date", "2026-11-19", *at)
+    assert (noted["ground"], noted["thin"]) == ("append", False)
+    [record] = noted["records"]
+    (tmp_path / "next.json").write_text(json.dumps(condition("Severe asthma")))
+    amended = told("record", "amend", PATIENT, record[:10], tmp_path / "next.json", "--as", "Dr Rahman", *at)
+    assert amended["records"] == [record]
+    shown = told("show", PATIENT, record, *at)
+    assert (shown["version"], shown["what"], shown["source"]) == (2, "Severe asthma", "signed")
+    stranger = careledger("record", "retract", PATIENT, record, "--as", "Dr Sen", *at)
+    assert (stranger.code, "did not" in stranger.err or "not among those" in stranger.err) == (2, True)
+    assert told("record", "retract", PATIENT, record, "--as", "Dr Rahman", *at)["versions"] == 2
+
+
+def test_what_is_written_unasked_is_kept_apart_until_the_patient_accepts(treated: Path) -> None:
+    at = ("--data", treated)
+    noted = told("record", "note", PATIENT, "Gout", "--as", "Dr Chowdhury", *at)
+    assert noted["ground"] == "unasked"
+    said = careledger("record", "note", PATIENT, "Sprain", "--as", "Dr Chowdhury", *at).out
+    assert "kept apart until the patient" in " ".join(said.split())
+    accepted = told("record", "accept", PATIENT, noted["records"][0], *at)
+    assert (accepted["act"], accepted["custodians"]) == ("accept", 5)
+
+
+def test_a_nurse_signs_no_diagnosis_and_a_hospital_is_no_post(treated: Path) -> None:
+    at = ("--data", treated)
+    nurse = careledger("record", "note", PATIENT, "Fever", "--as", "records desk", *at)
+    assert (nurse.code, "Next: " in nurse.err) == (1, True)
+    assert careledger("record", "note", PATIENT, "Fever", "--as", "City Hospital", *at).code == 2
+    wrong = careledger("record", "note", PATIENT, "Fever", "--as", "Dr Rahman", "--date", "2026-02-31", *at)
+    assert (wrong.code, "is no date" in wrong.err) == (2, True)
+
+
+def test_an_imported_record_is_adopted_by_a_doctor(treated: Path) -> None:
+    at = ("--data", treated)
+    rows = told("show", PATIENT, "--category", "diagnosis", *at)["records"]
+    imported = next(each for each in rows if each["source"] == "imported" and each["sensitivity"] == "normal")
+    told("record", "adopt", PATIENT, imported["record"], "--as", "Dr Rahman", *at)
+    assert told("show", PATIENT, imported["record"], *at)["source"] == "signed"
+
+
+def test_a_patient_puts_in_a_file_of_their_own(treated: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.7")
+    act = ("record", "report", PATIENT, tmp_path / "letter.pdf", "--by", "City Hospital", "--data", treated)
+    made = told(*act, "--why", "fever", "--admitted", "2026-01-03")
+    shown = told("show", PATIENT, made["records"][0], "--data", treated)
+    assert (made["ground"], shown["source"], shown["sensitivity"]) == (
+        "own",
+        "patient-reported",
+        "restricted",
+    )
+    wrong = careledger(*act, "--admitted", "2026-01-03", "--discharged", "2026-01-01")
+    assert (wrong.code, "discharged before admitted" in wrong.err) == (1, True)
+
+
+def test_a_patient_confirms_disputes_restricts_and_erases(treated: Path) -> None:
+    at = ("--data", treated)
+    one, other, third = (
+        each["record"] for each in told("show", PATIENT, "--category", "report", *at)["records"][:3]
+    )
+    told("record", "confirm", PATIENT, one, *at)
+    told("record", "dispute", PATIENT, other, "--reason", "not me", *at)
+    assert (marks(treated, one), marks(treated, other)) == (["confirmed"], ["disputed"])
+    told("record", "restrict", PATIENT, one, *at)
+    assert "restricted" in marks(treated, one)
+    told("record", "unrestrict", PATIENT, one, *at)
+    assert "restricted" not in marks(treated, one)
+    kept = careledger("erase", PATIENT, third, *at)
+    assert (kept.code, "Erase 1 version for good?" in kept.err) == (1, True)
+    gone = told("erase", PATIENT, third, "--yes", *at)
+    assert (gone["custodians"], gone["charts_that_keep_a_copy"]) == (5, ["City Hospital"])
+    assert third not in {each["record"] for each in told("show", PATIENT, "--all", *at)["records"]}
+
+
+def test_a_record_on_the_wrong_person_is_moved(treated: Path) -> None:
+    at = ("--data", treated)
+    registered(treated, "Right Person")
+    noted = told("record", "note", PATIENT, "Fracture", "--as", "Dr Rahman", *at)
+    moved = told("record", "move", PATIENT, noted["records"][0], "Right Person", "--as", "Dr Rahman", *at)
+    assert moved["record"] == noted["records"][0]
+
+
+def test_files_are_imported_once_and_a_bad_one_names_itself(treated: Path, tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text(json.dumps(condition("Rhinitis", id="r1")))
+    (tmp_path / "bad.json").write_text("{")
+    act = ("import", "--patient", PATIENT, "--as", "records desk", "--data", treated)
+    first = told(*act, tmp_path / "good.json")["files"]
+    assert [(each["deposited"], each["known"], each["error"]) for each in first] == [(1, 0, None)]
+    both = careledger(*act, tmp_path / "bad.json", tmp_path / "good.json", "--json")
+    said = json.loads(both.out)["files"]
+    assert both.code == 1
+    assert [(each["file"], each["error"], each["known"]) for each in said] == [
+        ("bad.json", "FhirRefused", 0), ("good.json", None, 1)]  # fmt: skip
+    assert careledger(*act, tmp_path / "missing.json").code == 2
+
+
+def test_an_emergency_needs_two_opens_records_alarms_and_is_reviewed(treated: Path) -> None:
+    at = ("--data", treated)
+    act = ("break-glass", "open", PATIENT, "--as", "Dr Chowdhury", "--reason", "unconscious", *at)
+    alone = careledger(*act, "--second", "Dr Chowdhury")
+    assert (alone.code, "Next: " in alone.err) == (1, True)
+    nurse = careledger(
+        "break-glass", "open", PATIENT, "--as", "records desk", "--second", "Dr Rahman", "--reason", "x", *at
+    )
+    assert nurse.code == 1
+    opened = told(*act, "--second", "Dr Sen, Lakeside", "--for", "2h")
+    assert (opened["rule"], len(opened["records"]) > 3) == ("break-glass", True)
+    assert not any(each["sensitivity"] == "restricted" for each in opened["records"])
+    [entry] = [
+        each for each in told("break-glass", "list", *at)["emergencies"] if each["entry"] == opened["entry"]
+    ]
+    assert (entry["state"], entry["opener"], entry["reviewed"]) == ("open", "Dr Chowdhury, Lakeside", False)
+    alarms = [each for each in told("audit", PATIENT, *at)["accesses"] if each["alarm"]]
+    assert [each["reader"] for each in alarms] == ["Dr Chowdhury, Lakeside"]
+    own = careledger("break-glass", "review", opened["entry"][:8], "--as", "Dr Chowdhury", "--justified", *at)
+    assert own.code == 2
+    done = told("break-glass", "review", opened["entry"][:8], "--as", "Officer Das", "--justified", *at)
+    assert (done["reviewed_by"], done["justified"]) == ("Officer Das", True)
+    assert (
+        careledger("break-glass", "review", "ffffffff", "--as", "Officer Das", "--justified", *at).code == 2
+    )
+    too_long = careledger(*act, "--second", "Dr Sen, Lakeside", "--for", "never")
+    assert too_long.code == 2
