@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
-from careledger.domain.errors import AccessRefused, CareLedgerError, SignatureRefused
+from careledger.domain.errors import AccessRefused, CareLedgerError, RequestRefused, SignatureRefused
 from careledger.domain.parties import PartyId
+from careledger.formats.custody import StandingQuestion
+from careledger.formats.relaying import ConsentRevocation
 from careledger.formats.signatures import SigningKey
 from careledger.workflows.accesses import by_consent, by_holder, by_registrar
 from careledger.workflows.actors import Holder, Session
 from careledger.workflows.break_glass import emergency_access, open_emergency
 from careledger.workflows.epochs import own_statement
+from careledger.workflows.erase import erase
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.lease import Lease, open_lease
+from careledger.workflows.order import RESTRICT, order
 from careledger.workflows.received import fetch_grants, live_grant
+from careledger.workflows.retract import retract
+from careledger.workflows.retrieve import Record
 from careledger.workflows.revoke import revoke
+from careledger.workflows.two_hops import signed_revocation
 from world import DIAGNOSIS, PRESCRIPTION, VIEW, World, condition, version
 
 TWO = (DIAGNOSIS, PRESCRIPTION)
@@ -187,3 +195,133 @@ def test_neither_the_patients_own_reading_nor_anothers_session_has_a_lease(world
     with pytest.raises(AccessRefused, match="no-lease"):
         open_lease(world.network, session, access, statement, TWO)
     assert count(world, lease_of(world, holder, session)) == 2
+
+
+# Orders while a lease is open ----------------------------------------------------------------------
+
+
+def opened(world: World) -> tuple[Holder, Lease, Record]:
+    """A claimed patient's lease of the clinic's doctor, and one of the records that it opened."""
+    mine = world.claim(with_records(world)).holder
+    world.grant(mine, world.outsider, TWO)
+    lease = lease_of(world, mine)
+    assert count(world, lease) == 2
+    return mine, lease, next(each for each in world.read_own(mine, TWO).records)
+
+
+def restricted(world: World, holder: Holder, record: Record) -> None:
+    order(world.network, holder, RESTRICT, [record.handle], "wish")
+
+
+def erased(world: World, holder: Holder, record: Record) -> None:
+    erase(world.network, holder, [record], "wish")
+
+
+def retracted(world: World, holder: Holder, record: Record) -> None:
+    retract(world.network, world.writer(), world.statement(holder.alias), [record.handle])
+
+
+@pytest.mark.parametrize("act", [restricted, erased, retracted])
+def test_a_lease_ends_when_something_that_it_opened_is_restricted_erased_or_retracted(
+    world: World, act: Callable[[World, Holder, Record], None]
+) -> None:
+    mine, lease, record = opened(world)
+    act(world, mine, record)
+    ends(world, lease, "records-changed")
+    again = lease_of(world, mine)
+    assert count(world, again) == 1
+    assert record.handle not in {each.handle for each in again.retrieved.records}
+
+
+def test_an_order_about_something_else_and_new_records_leave_a_lease_open(world: World) -> None:
+    mine = world.claim(with_records(world)).holder
+    world.grant(mine, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    session = world.session(world.outsider)
+    received = live_grant(world.network, world.outsider, mine.alias, "TREAT")
+    lease = open_lease(world.network, session, by_consent(session, received), received.statement, [DIAGNOSIS])
+    [other] = world.read_own(mine, [PRESCRIPTION]).records
+    order(world.network, mine, RESTRICT, [other.handle], "wish")
+    note = version(
+        {"resourceType": "Condition", "code": {"text": "gout"}}, DIAGNOSIS, source="patient-reported"
+    )
+    world.put(world.own_writer(mine), mine.alias, note)
+    assert count(world, lease) == 1
+
+
+def test_neither_one_lying_nor_one_absent_custodian_ends_a_lease_or_hides_an_order_from_it(
+    world: World,
+) -> None:
+    mine, lease, record = opened(world)
+    first, second, *_ = own_statement(mine)[0].custodians
+    real = {number: world.links[number] for number in (first, second)}
+    world.links[first] = Saying(real[first], 1)
+    assert count(world, lease) == 2
+    world.links[first] = Saying(real[first], 0)
+    restricted(world, mine, record)
+    ends(world, lease, "records-changed")
+    absent = lease_of(world, mine)
+    del world.links[first]
+    assert count(world, absent) == 1
+    del world.links[second]
+    ends(world, absent, "records-changed")
+    world.links.update(real)
+
+
+class Saying:
+    """A custodian that counts what it likes."""
+
+    def __init__(self, real: Any, changed: int) -> None:
+        self.real, self.changed = real, changed
+
+    @property
+    def party(self) -> int:
+        return int(self.real.party)
+
+    def call(self, method: str, body: bytes) -> bytes:
+        answer: bytes = self.real.call(method, body)
+        if method != "stands":
+            return answer
+        custody = self.real._custody
+        question = StandingQuestion.decode(body)
+        return bytes(
+            custody.receipt(
+                custody.ledger.fresh_head(), StandingQuestion.TYPE, question.digest(), self.changed
+            )
+        )
+
+
+def test_a_revocation_told_to_custodians_ends_a_lease_before_the_ledger_shows_it(world: World) -> None:
+    mine = world.claim(with_records(world)).holder
+    granted = world.grant(mine, world.outsider, TWO)
+    lease = lease_of(world, mine)
+    key = mine.consent_key(granted.given.counter)
+    entry = signed_revocation(world.network, key, granted.commitment)
+    told = ConsentRevocation(granted.given.certificate, entry).encode()
+    for number in lease.statement.custodians:
+        world.links[number].call("revoked", told)
+    facts = world.ledger.fresh_head().consent(granted.owner, granted.commitment)
+    assert facts is not None
+    assert not facts.revoked_at
+    ends(world, lease, "records-changed")
+
+
+def test_a_custodian_that_was_started_again_confirms_nothing(world: World) -> None:
+    mine, lease, _ = opened(world)
+    first, second, *_ = own_statement(mine)[0].custodians
+    world.start_custodian(first)
+    assert count(world, lease) == 2
+    world.start_custodian(second)
+    ends(world, lease, "records-changed")
+
+
+def test_who_does_not_know_the_request_is_told_nothing_and_nobody_after_a_leases_time(world: World) -> None:
+    _, lease, _ = opened(world)
+    number = lease.statement.custodians[0]
+    known = StandingQuestion(lease.retrieved.asked.request.id, bytes(16))
+    assert world.links[number].call("stands", known.encode())
+    with pytest.raises(RequestRefused, match="unknown-request"):
+        world.links[number].call("stands", StandingQuestion(bytes(16), bytes(16)).encode())
+    world.clock.advance(960)
+    with pytest.raises(RequestRefused, match="unknown-request"):
+        world.links[number].call("stands", known.encode())

@@ -28,6 +28,7 @@ class Reason(Enum):
     GUARDIAN_RESTRICTED = "Restricted records are not in a guardian's view."
     NO_LEASE = "No lease is open for this."
     LEASE_OVER = "The lease is over."
+    RECORDS_CHANGED = "Too few custodians say that nothing of what the lease opened has changed since."
     LEASE_TOO_LONG = "The lease is longer than a lease may be."
     LEASE_OF_OTHER = "The lease is for another post, purpose or category."
 

@@ -45,6 +45,18 @@ class AliasAnswer(Message):
 
 
 @dataclass(frozen=True)
+class StandingQuestion(Message):
+    """Asks a custodian how much of what it released for this request (its id) has changed since; for a lease's holder.
+
+    ``nonce`` makes each question another one, so that no answer serves twice.
+    """
+
+    TYPE: ClassVar[str] = "standing-question"
+    request: bytes = octets(16)
+    nonce: bytes = octets(16)
+
+
+@dataclass(frozen=True)
 class AttestedFact(Message):
     """A ledger fact as a custodian saw it, for an agent that reaches no node; signed by its custodian key."""
 
@@ -261,5 +273,6 @@ METHODS = (
     "repair-sums",
     "repair-finish",
     "revoked",
+    "stands",
     "tend",
 )

@@ -1,11 +1,13 @@
 """A lease: what one release opened, kept in memory for at most fifteen minutes and checked at every look.
 
 Nothing of it is durable. Revocation, expiry, the session's end, a lost standing and the end of what it was opened by
-(a claim ends the registrar's rule, an emergency's time its entry) drop everything at once.
+(a claim ends the registrar's rule, an emergency's time its entry) drop everything at once. So does an order or a
+retraction: at every look N − t + 1 custodians have to say that nothing of what they released has changed.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,12 +18,14 @@ from careledger.domain.parties import ControllerKind, PartyId, Status
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.domain.reading import consent_misses
 from careledger.domain.reasons import Reason, Rule
+from careledger.formats.custody import Receipt, StandingQuestion
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import SessionStatement
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Session
 from careledger.workflows.asking import Access
+from careledger.workflows.custody import Telling, outcomes
 from careledger.workflows.judging import consent_at, patient_at, post_at
 from careledger.workflows.network import Network
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
@@ -71,6 +75,19 @@ class Lease:
         refusal = self._ground_misses(network, view, now)
         if refusal is not None:
             raise AccessRefused(reason=refusal.code)
+        self._ask_custodians(network)
+
+    def _ask_custodians(self, network: Network) -> None:
+        """Raises AccessRefused unless enough custodians confirm what they released.
+
+        Fewer than t that lie or cannot be reached end no lease, and fewer than t hide no order from one.
+        """
+        question = StandingQuestion(self.retrieved.asked.request.id, secrets.token_bytes(16))
+        listed = self.statement.custodians
+        told = outcomes(network, [Telling(number, "stands", question.encode()) for number in listed])
+        same = sum(isinstance(each, Receipt) and _confirms(each, question) for each in told)
+        if same < len(listed) - network.thresholds.opening + 1:
+            raise AccessRefused(reason=Reason.RECORDS_CHANGED.code)
 
     def _ground_misses(self, network: Network, view: LedgerView, now: int) -> Reason | None:
         """Why what the lease was opened by does not hold any more, or None if it does."""
@@ -91,6 +108,10 @@ class Lease:
                 return None if entry is not None and now < entry.until else Reason.BREAK_GLASS_OVER
             case _:
                 return None
+
+
+def _confirms(receipt: Receipt, question: StandingQuestion) -> bool:
+    return (receipt.what, receipt.subject, receipt.count) == (StandingQuestion.TYPE, question.digest(), 0)
 
 
 def open_lease(

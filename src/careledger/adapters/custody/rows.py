@@ -212,6 +212,10 @@ class Rows:
         """The versions of a deposit, by handle."""
         return self._versions("deposit = ?", deposit)
 
+    def states(self, alias: bytes) -> dict[bytes, str]:
+        """The state of every version of an alias, by handle."""
+        return dict(self._db.execute("SELECT handle, state FROM versions WHERE alias = ?", (alias,)))
+
     def all_anchored(self) -> Iterable[tuple[bytes, bytes, bytes, str]]:
         """Handle, alias, leaf and state of every anchored version."""
         return self._db.execute(

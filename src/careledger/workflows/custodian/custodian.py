@@ -24,6 +24,7 @@ from careledger.workflows.custodian import (
     recover,
     release,
     repair,
+    stands,
     tend,
 )
 from careledger.workflows.custodian.parts import Custody, Keys
@@ -50,6 +51,7 @@ ACTS: dict[str, Act] = {
     "repair-sums": repair.sums,
     "repair-finish": repair.finish,
     "revoked": hear_revocation.hear,
+    "stands": stands.stands,
     "tend": tend.tend,
 }
 ALWAYS = frozenset({"keys", "attest"})

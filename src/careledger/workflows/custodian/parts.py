@@ -8,7 +8,7 @@ from careledger.domain.errors import LedgerStale, NotTheController, PatientNotFo
 from careledger.domain.facts import AliasFacts
 from careledger.domain.standstill import Standstill
 from careledger.formats.custody import Receipt, log_origin
-from careledger.formats.patients import AliasStatement
+from careledger.formats.patients import AliasStatement, Certificate
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign
 from careledger.ports import Clock, Ledger, LedgerView
@@ -52,6 +52,16 @@ class AnchoredHead:
         return self.head.checkpoint.size
 
 
+@dataclass(frozen=True, repr=False)
+class ReleasedState:
+    """What one request was given: versions with their states then, to be asked about until a time."""
+
+    alias: bytes
+    until: int
+    states: dict[bytes, str]
+    certificate: Certificate | None
+
+
 @dataclass(repr=False)
 class Custody:
     """One custodian's parts; used by one act at a time."""
@@ -66,6 +76,7 @@ class Custody:
     anchored: AnchoredHead | None = None
     followers: dict[int, Follower] = field(default_factory=dict)
     standstill: Standstill | None = None
+    released: dict[bytes, ReleasedState] = field(default_factory=dict)
 
     @property
     def deployment(self) -> bytes:

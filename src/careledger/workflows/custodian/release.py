@@ -31,7 +31,7 @@ from careledger.formats.releases import (
 from careledger.formats.signed import sign
 from careledger.proofs.merkle import inclusion_path
 from careledger.sealing.keys import wrap
-from careledger.workflows.custodian import checkpoint, emergencies, logbook, standing
+from careledger.workflows.custodian import checkpoint, emergencies, logbook, standing, stands
 from careledger.workflows.custodian.agreement import general_use
 from careledger.workflows.custodian.asking import (
     DAY,
@@ -78,6 +78,7 @@ def release(custody: Custody, body: bytes) -> bytes:
         _log(custody, asking, "refused", reason=_code(refusal))
         raise
     entry = _log(custody, asking, "released", released)
+    stands.remember(custody, asking, released.versions)
     return _answer(custody, asking, released, entry)
 
 

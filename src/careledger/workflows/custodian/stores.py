@@ -71,6 +71,10 @@ class Rows(Protocol):
 
     def versions_of(self, deposit: bytes) -> list[KeptVersion]: ...
 
+    def states(self, alias: bytes) -> dict[bytes, str]:
+        """The state of every version of an alias, by handle."""
+        ...
+
     def all_anchored(self) -> Iterable[tuple[bytes, bytes, bytes, str]]:
         """Handle, alias, leaf and state of every anchored version."""
         ...

@@ -1,0 +1,50 @@
+"""Whether what was released for a lease still stands here: no order or retraction changed it, no revocation was told.
+
+What was released when is kept in memory for as long as a lease may last. A custodian that was started since answers
+nobody about it, which counts against the lease.
+"""
+
+from __future__ import annotations
+
+from careledger.domain.custody import KeptVersion
+from careledger.domain.errors import RequestRefused
+from careledger.domain.questions import LONGEST_LEASE
+from careledger.domain.reasons import Rule
+from careledger.formats.custody import StandingQuestion
+from careledger.formats.patients import Certificate
+from careledger.formats.releases import MOST_REQUEST
+from careledger.workflows.custodian.asking import Asking
+from careledger.workflows.custodian.hear_revocation import was_heard
+from careledger.workflows.custodian.parts import Custody, ReleasedState
+
+
+def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]) -> None:
+    """The state of what is released now, to be asked about by this request's id; the patient's own reading is none."""
+    if asking.rule is Rule.OWN:
+        return
+    until = asking.at + LONGEST_LEASE + MOST_REQUEST
+    for id in [id for id, each in custody.released.items() if each.until <= asking.at]:
+        del custody.released[id]
+    certificate = asking.signed.certificate
+    custody.released[asking.request.id] = ReleasedState(
+        asking.request.alias,
+        until,
+        {version.handle: version.state for version in versions},
+        None if certificate is None else Certificate.decode(certificate.body),
+    )
+
+
+def stands(custody: Custody, body: bytes) -> bytes:
+    """Takes a StandingQuestion; returns a signed receipt about it, counting what has changed since.
+
+    Raises RequestRefused for an id that released nothing here, or not within the longest lease.
+    """
+    question = StandingQuestion.decode(body)
+    view = custody.ledger.fresh_head()
+    known = custody.released.get(question.request)
+    if known is None or custody.time(view) >= known.until:
+        raise RequestRefused(reason="unknown-request")
+    now = custody.rows.states(known.alias)
+    changed = sum(now.get(handle) != state for handle, state in known.states.items())
+    revoked = known.certificate is not None and was_heard(custody, known.certificate)
+    return custody.receipt(view, StandingQuestion.TYPE, question.digest(), changed + revoked)
