@@ -71,9 +71,9 @@ type the values that stand there. The wallet itself asks from its own origin, wh
 
 ## Methods
 
-An optional parameter stands in brackets. A block is a quantity, `latest`, `earliest` or `pending`; for state also
-an object with `blockNumber` or `blockHash` (EIP-1898). Quantities have no leading zeros, data has two digits for
-each byte, an unknown field or a parameter too many is refused: what is not understood is never ignored.
+An optional parameter stands in brackets. A block is a quantity, `latest`, `earliest` or `pending`; for state also a
+hash or an object with `blockNumber` or `blockHash` (EIP-1898). Quantities have no leading zeros, data has two
+digits for each byte, an unknown field or a parameter too many is refused: what is not understood is never ignored.
 
 | method | parameters | answer |
 |---|---|---|
@@ -98,9 +98,9 @@ LIMITS = f"""
 
 ## Errors
 
-`message` is Besu's; `data` says what exactly was wrong, and repeats nothing of the request. For code 3 `data` is
-the revert data and `message` ends with the contract's reason. Parse errors and invalid requests come with HTTP 400,
-everything else with 200. A notification (no `id`) is neither carried out nor answered, as on Besu.
+`message` begins as Besu's; after a colon it says what exactly was wrong, and repeats nothing of the request. For
+code 3 it ends with the contract's reason, and `data` is the revert data. Parse errors and invalid requests come
+with HTTP 400, everything else with 200. A notification (no `id`) is neither carried out nor answered, as on Besu.
 
 | code | message |
 |---|---|

@@ -116,7 +116,7 @@ def test_a_block_that_cannot_be_stored_is_told_and_the_same_bytes_go_later(
             [request("eth_sendRawTransaction", "0x" + raw.hex()) for raw in raws]
         ).json
     assert [one["error"]["code"] for one in answers] == [-32603, -32603]
-    assert "look for the receipt" in answers[0]["error"]["data"]
+    assert "look for the receipt" in answers[0]["error"]["message"]
     assert "disk is full" not in json.dumps(answers)
     assert served.client.ask("eth_blockNumber") == "0x0"
     for raw in raws:

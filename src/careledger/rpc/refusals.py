@@ -1,4 +1,7 @@
-"""What a request is refused with: the code and message that Besu 26 gives for it, and a sentence of ours as data."""
+"""What a request is refused with: code and message as Besu 26 gives them, and after a colon what exactly was wrong.
+
+``data`` is for revert data alone: tools take whatever stands there for it.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +40,14 @@ class Refusal(Enum):
 
 
 def refused(kind: Refusal, why: str | None = None) -> RpcRefused:
-    """The refusal as an exception; ``why`` becomes the error's data."""
+    """The refusal as an exception; ``why`` follows Besu's message."""
     code, message = kind.value
-    return RpcRefused(code=code, message=message, data=why)
+    return RpcRefused(code=code, message=f"{message}: {why}" if why else message)
 
 
 def error_of(error: RpcRefused) -> dict[str, Any]:
-    """The error object of the answer."""
-    found = {key: error.details[key] for key in ("code", "message")}
-    if error.details["data"] is not None:
-        found["data"] = error.details["data"]
-    return found
+    """The error object of the answer: code, message, and data where there is revert data."""
+    return dict(error.details)
 
 
 _OF_TRANSACTIONS = {

@@ -61,6 +61,8 @@ class Server:
             uvicorn.Config(
                 edge.application(),
                 lifespan="off",
+                http="h11",
+                loop="asyncio",
                 ws="none",
                 access_log=False,
                 log_config=None,

@@ -17,6 +17,7 @@ from careledger.rpc.refusals import Refusal, refused
 
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]*)")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_HASH_TEXT = 2 + 64  # characters of a hash
 TAGS = ("latest", "earliest", "pending")
 UNTRACKED = ("safe", "finalized")
 
@@ -68,7 +69,7 @@ def read_hash(value: Any, name: str) -> bytes:
 
 def read_slot(value: Any, name: str) -> int:
     """A storage slot: a quantity, or 32 bytes of data."""
-    if isinstance(value, str) and len(value) == 66:
+    if isinstance(value, str) and len(value) == _HASH_TEXT:
         return int.from_bytes(read_data(value, name, 32), "big")
     return read_quantity(value, name)
 
@@ -108,7 +109,9 @@ def read_block(value: Any, name: str) -> BlockName:
 
 
 def read_any_block(value: Any, name: str) -> BlockName:
-    """A number, a tag, or an object with blockNumber or blockHash (EIP-1898)."""
+    """A number, a tag, a hash, or an object with blockNumber or blockHash (EIP-1898)."""
+    if isinstance(value, str) and len(value) == _HASH_TEXT:
+        return BlockName(digest=read_hash(value, name))
     if not isinstance(value, dict):
         return read_block(value, name)
     if set(value) == {"blockNumber"}:
