@@ -60,10 +60,11 @@ from web3 import Web3
 chain = Web3(Web3.HTTPProvider("http://{server.HOST}:{server.PORT}"))
 ```
 
-viem: `createPublicClient({{ transport: http("http://{server.HOST}:{server.PORT}") }})`, and ethers: `new
-JsonRpcProvider("http://{server.HOST}:{server.PORT}")`. Foundry: `cast block latest --rpc-url
-http://{server.HOST}:{server.PORT}`; sending needs `--legacy --gas-price 0` or `--gas-price 0 --priority-gas-price
-0`. Hardhat: a network `{{ type: "http", url: "http://{server.HOST}:{server.PORT}", gasPrice: 0 }}`.
+viem: `createPublicClient({{ transport: http("http://{server.HOST}:{server.PORT}") }})`. ethers: `new
+JsonRpcProvider("http://{server.HOST}:{server.PORT}", undefined, {{ cacheTimeout: -1 }})`, for it remembers the
+newest block for a quarter of a second, and a block that came at once would not be in it. Foundry: `cast send
+--gas-price 0 --priority-gas-price 0 --rpc-url http://{server.HOST}:{server.PORT}`, or `--legacy --gas-price 0`.
+Tests deploy, call, watch and are refused with all four, by both types of transaction.
 
 A wallet: open `http://{server.HOST}:{server.PORT}/`, whose button asks the wallet to add the network (EIP-3085), or
 type the values that stand there. The wallet itself asks from its own origin, which has to be allowed:

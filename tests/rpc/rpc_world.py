@@ -84,16 +84,15 @@ class Served:
     chain: EmbeddedChain
     server: Server
     client: Client
+    folder: Path
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """An empty chain, served at a free port."""
-    with (
-        EmbeddedChain(tmp_path / "chain", CHAIN_ID) as chain,
-        Server(chain, tmp_path / "chain", port=0) as server,
-    ):
-        yield Served(chain, server, Client(server.host, server.port))
+    folder = tmp_path / "chain"
+    with EmbeddedChain(folder, CHAIN_ID) as chain, Server(chain, folder, port=0) as server:
+        yield Served(chain, server, Client(server.host, server.port), folder)
 
 
 @pytest.fixture

@@ -236,7 +236,16 @@ def test_a_call_that_would_cost_something_or_halts_is_refused(client: Client) ->
             assert client.error(method, {"to": ADDRESS, field: "0x1"})["code"] == -32004
             assert client.ask(method, {"to": ADDRESS, field: "0x0"})
     assert client.error("eth_call", {"to": ADDRESS, "gas": "0x1"})["code"] == -32003
-    assert client.error("eth_call", {"data": "0xfe"})["code"] == -32000
+
+
+def test_a_halt_and_a_refusal_without_a_reason_are_told_apart(client: Client) -> None:
+    for method in ("eth_call", "eth_estimateGas"):
+        assert client.error(method, {"data": "0xfe"})["code"] == -32000
+        assert client.error(method, {"data": "0x5b600056"})["code"] == -32000  # a loop without an end
+        nothing = client.error(method, {"data": "0x60006000fd"})
+        assert nothing == {"code": 3, "message": "Execution reverted", "data": "0x"}
+        bytes4 = client.error(method, {"data": "0x63deadbeef60e01b60005260046000fd"})
+        assert bytes4 == {"code": 3, "message": "Execution reverted: 0xdeadbeef", "data": "0xdeadbeef"}
 
 
 def raw(nonce: int = 0, gas: int = 200_000, chain_id: int = CHAIN_ID, data: bytes = CREATION) -> bytes:

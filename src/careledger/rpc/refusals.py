@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from careledger.adapters.evm.revert import revert_reason
 from careledger.domain.errors import RpcRefused, TransactionRefused
 
 
@@ -88,7 +89,8 @@ class _Details(dict[str, object]):
         return "in eth_getTransactionCount"
 
 
-def reverted(output: bytes, reason: str) -> RpcRefused:
+def reverted(output: bytes) -> RpcRefused:
     """What a call that a contract refused is answered with: its reason in the message, its bytes as data."""
     code, message = Refusal.REVERTED.value
-    return RpcRefused(code=code, message=f"{message}: {reason}", data="0x" + output.hex())
+    said = f"{message}: {revert_reason(output)}" if output else message
+    return RpcRefused(code=code, message=said, data="0x" + output.hex())

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from careledger.adapters.evm.engine import ZERO_ADDRESS, Execution, Message
-from careledger.adapters.evm.revert import revert_reason
 from careledger.adapters.evm.transactions import MAX_TRANSACTION_GAS
 from careledger.domain.errors import TransactionRefused
 from careledger.rpc.method import Method, Parameter
@@ -70,37 +69,40 @@ def read_call(value: Any, name: str) -> Call:
     )
 
 
-def _execute(node: Node, call: Call, named: BlockName) -> Execution:
-    """The outcome at a block; raises RpcRefused."""
+def _execute(node: Node, call: Call, named: BlockName) -> tuple[Execution, Message]:
+    """The outcome at a block, and what was executed; raises RpcRefused where it could not even begin."""
     number = None if named == NEWEST else node.number(named)
     try:
         if number is None or number == node.chain.head.number:
-            return node.chain.simulate(call.message(MAX_TRANSACTION_GAS), number)
-        return node.onlooker.call(call.message(PAST_GAS), number)
+            message = call.message(MAX_TRANSACTION_GAS)
+            return node.chain.simulate(message, number), message
+        message = call.message(PAST_GAS)
+        return node.onlooker.call(message, number), message
     except TransactionRefused:
         raise refused(Refusal.INTRINSIC_GAS) from None
 
 
-def _checked(outcome: Execution) -> Execution:
+def _succeeded(node: Node, call: Call, named: BlockName) -> Execution:
+    """The outcome if it is a success; raises RpcRefused: a contract that refuses keeps the rest of the gas."""
+    outcome, message = _execute(node, call, named)
     if outcome.success:
         return outcome
-    if not outcome.output:
-        raise refused(Refusal.HALTED, "out of gas, an invalid instruction, or a refusal without a reason")
-    raise reverted(outcome.output, revert_reason(outcome.output))
+    if outcome.gas_used == message.gas:
+        raise refused(Refusal.HALTED, "out of gas, or an instruction that does not exist")
+    raise reverted(outcome.output)
 
 
 def _call(node: Node, call: Call, named: BlockName) -> Any:
-    outcome = _checked(_execute(node, call, named))
-    return data(outcome.output)
+    return data(_succeeded(node, call, named).output)
 
 
 def _estimate(node: Node, call: Call, named: BlockName) -> Any:
     """The least gas limit with which it succeeds: what it uses, or more where a refund or a call inside needs it."""
-    used = _checked(_execute(node, call, named)).gas_used
+    used = _succeeded(node, call, named).gas_used
     most = MAX_TRANSACTION_GAS if call.gas is None else min(call.gas, MAX_TRANSACTION_GAS)
 
     def fits(gas: int) -> bool:
-        return _execute(node, replace(call, gas=gas), named).success
+        return _execute(node, replace(call, gas=gas), named)[0].success
 
     least, step = used - 1, 1
     while not fits(enough := min(least + step, most)):
