@@ -25,6 +25,7 @@ CONDITION = {
     "id": "c1",
     "code": {"text": "Severe asthma"},
     "recordedDate": "2026-11-20",
+    "subject": {"display": "the patient"},
 }
 BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": CONDITION}]}
 FILES = {"amended.json": json.dumps(CONDITION), "bundle.json": json.dumps(BUNDLE), "letter.pdf": "%PDF-1.7"}

@@ -13,7 +13,22 @@ __all__ = ["explored", "lived"]
 
 
 def condition(text: str, **more: object) -> dict[str, object]:
-    return {"resourceType": "Condition", "code": {"text": text}, "recordedDate": "2026-11-20", **more}
+    subject = {"display": "the patient"}
+    return {
+        "resourceType": "Condition",
+        "subject": subject,
+        "code": {"text": text},
+        "recordedDate": "2026-11-20",
+        **more,
+    }
+
+
+def bundle(*resources: dict[str, object]) -> dict[str, object]:
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": each} for each in resources],
+    }
 
 
 def marks(folder: Path, record: str) -> list[str]:
@@ -124,6 +139,13 @@ def test_files_are_imported_once_and_a_bad_one_names_itself(treated: Path, tmp_p
     assert [(each["file"], each["error"], each["known"]) for each in said] == [
         ("bad.json", "FhirRefused", 0), ("good.json", None, 1)]  # fmt: skip
     assert careledger(*act, tmp_path / "missing.json").code == 2
+    (tmp_path / "half.json").write_text(
+        json.dumps(bundle(condition("Sprain", id="s1"), {"resourceType": "Condition"}))
+    )
+    whole = json.loads(careledger(*act, "--all-or-nothing", tmp_path / "half.json", "--json").out)["files"]
+    assert [(each["error"], each["deposited"]) for each in whole] == [("ImportStopped", 0)]
+    half = careledger(*act, tmp_path / "half.json")
+    assert (half.code, "1 record deposited" in half.out, "entry 1, subject" in half.out) == (1, True, True)
 
 
 def test_an_emergency_needs_two_opens_records_alarms_and_is_reviewed(treated: Path) -> None:

@@ -98,7 +98,7 @@ def _facts(made: Imported) -> Facts:
     return {
         "deposited": len(deposited.handles),
         "known": len(deposited.known),
-        "rejected": [str(each) for each in report.rejects],
+        "rejected": [f"entry {each.index}, {each.path}: {each.why}" for each in report.rejects],
         "warnings": len(report.warnings),
         "unmapped": len(report.unmapped),
         "root": deposited.root.hex() if deposited.handles else None,
