@@ -13,7 +13,7 @@ from careledger.fhir import versions
 from careledger.fhir.entries import Entry
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links
-from careledger.fhir.paths import NPI, identifiers_of, name_of, objects_at, texts_at
+from careledger.fhir.paths import NPI, identifiers_of, name_of, objects_at, texts_at, there
 from careledger.fhir.tables import author_paths
 from careledger.fhir.versions import AuthorStatement
 
@@ -40,6 +40,7 @@ class Authorship:
         for entry in links.entries:
             if entry.type == "Provenance":
                 self._take_provenance(entry)
+        self._statements: dict[tuple[str, str, str], AuthorStatement] = {}
         self._home = self._home_key(home)
 
     def _take_provenance(self, provenance: Entry) -> None:
@@ -90,6 +91,16 @@ class Authorship:
         return provider if isinstance(provider, dict) else None
 
     def _statement(self, reference: Resource, inside: Resource, resolved: str) -> AuthorStatement:
+        """What is said of an author; the same reference says it again, unless it names something contained."""
+        text = _stated(reference, "reference")
+        if not text or text.startswith("#") or "identifier" in reference:
+            return self._stated_anew(reference, inside, resolved)
+        key = (text, _stated(reference, "display"), resolved)
+        if key not in self._statements:
+            self._statements[key] = self._stated_anew(reference, inside, resolved)
+        return self._statements[key]
+
+    def _stated_anew(self, reference: Resource, inside: Resource, resolved: str) -> AuthorStatement:
         who = self._resource(reference, inside)
         known = tuple(identifiers_of(who) if who else identifiers_of(reference))
         number = next((value for system, value in known if system == NPI), "")
@@ -149,7 +160,7 @@ def _stated(reference: Resource, name: str) -> str:
 
 def _named_by(resource: Resource) -> Resource | None:
     """The reference by which a resource itself names its author."""
-    for path in author_paths().get(str(resource.get("resourceType")), ()):
+    for path in there(resource, author_paths().get(str(resource.get("resourceType")), ())):
         for found in objects_at(resource, path):
             if any(found.get(k) for k in ("reference", "display", "identifier")):
                 return found

@@ -25,14 +25,10 @@ class Entry:
 
     index: int
     full_url: str | None
+    type: str
     resource: Resource
     original: bytes
     examined: Examined
-
-    @property
-    def type(self) -> str:
-        """Its resource type."""
-        return str(self.resource["resourceType"])
 
     @property
     def names(self) -> list[str]:
@@ -69,7 +65,7 @@ class Reject:
         return ".".join(part for part in (self.resource_type, self.path) if part)
 
 
-def taken(index: int, full_url: str | None, resource: Any, original: bytes, *, plain: bool) -> Entry | Reject:
+def taken(index: int, resource: Any, original: bytes, *, plain: bool) -> Entry | Reject:
     """A resource as an entry, or why it is none: what is wrong with it by itself.
 
     ``plain`` is json_text.is_plain of the text that it stands in. A resource of a type that is never exchanged is
@@ -84,7 +80,7 @@ def taken(index: int, full_url: str | None, resource: Any, original: bytes, *, p
     if examined.errors and not mapping.is_refused(resource):
         first, *others = [(found.path, found.what) for found in examined.errors]
         return Reject(index, *first, resource_type=type_of(resource), others=tuple(others))
-    return Entry(index, full_url, resource, original, examined)
+    return Entry(index, None, type_of(resource), resource, original, examined)
 
 
 def type_of(value: Any) -> str:

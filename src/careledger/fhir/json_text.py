@@ -17,6 +17,7 @@ MOST_DEPTH = 64
 MOST_DIGITS = 40
 MOST_EXPONENT = 308
 
+_BLANK = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NAMED = re.compile(r'[ \t\n\r]*"([A-Za-z]+)"[ \t\n\r]*:')
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
@@ -271,8 +272,9 @@ class Cursor:
         return Flaw(f"{why} at line {line} column {column}")
 
     def _space(self) -> None:
-        found = _SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
+        if self.text[self.at : self.at + 1] in _BLANK:
+            found = _SPACE.match(self.text, self.at)
+            self.at = found.end() if found else self.at
 
     def _take(self, character: str) -> None:
         self._space()

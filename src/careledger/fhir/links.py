@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from careledger.fhir.entries import Entry
 from careledger.fhir.json_text import Resource
-from careledger.fhir.paths import texts_at
+from careledger.fhir.paths import texts_at, there
 from careledger.fhir.references import taken_apart
 
 ENCOUNTER_PATHS = ("encounter", "context", "context.encounter")
@@ -26,6 +26,8 @@ class Links:
             if "id" in entry.resource:
                 self._by_name.setdefault(f"{entry.type}/{entry.resource['id']}", entry)
         self._has_binaries = any(entry.type == "Binary" for entry in self.entries)
+        self._encounters: dict[int, Entry | None] = {}
+        self._patients: dict[int, Entry | None] = {}
         self._referrers: dict[int, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             for target in self.targets(entry):
@@ -60,19 +62,21 @@ class Links:
 
     def encounter_of(self, entry: Entry) -> Entry | None:
         """The encounter at which a record was made: itself, or the one that it names."""
-        if entry.type == "Encounter":
-            return entry
-        return self._first(entry.resource, ENCOUNTER_PATHS, "Encounter")
+        if entry.index not in self._encounters:
+            self._encounters[entry.index] = self._first(entry, ENCOUNTER_PATHS, "Encounter")
+        return self._encounters[entry.index]
 
     def patient_of(self, entry: Entry) -> Entry | None:
         """The patient in the file whom a record is about."""
-        if entry.type == "Patient":
-            return entry
-        return self._first(entry.resource, SUBJECT_PATHS, "Patient")
+        if entry.index not in self._patients:
+            self._patients[entry.index] = self._first(entry, SUBJECT_PATHS, "Patient")
+        return self._patients[entry.index]
 
-    def _first(self, resource: Resource, paths: Iterable[str], kind: str) -> Entry | None:
-        for path in paths:
-            for reference in texts_at(resource, f"{path}.reference"):
+    def _first(self, entry: Entry, paths: Iterable[str], kind: str) -> Entry | None:
+        if entry.type == kind:
+            return entry
+        for path in there(entry.resource, paths):
+            for reference in texts_at(entry.resource, f"{path}.reference"):
                 found = self.find(reference)
                 if found and found.type == kind:
                     return found
@@ -81,7 +85,7 @@ class Links:
 
 def stated_subject(resource: Resource) -> str:
     """The reference or display of whom a resource says that it is about; empty if it does not say."""
-    for path in SUBJECT_PATHS:
+    for path in there(resource, SUBJECT_PATHS):
         for name in ("reference", "display"):
             found = texts_at(resource, f"{path}.{name}")
             if found:

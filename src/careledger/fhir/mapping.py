@@ -185,6 +185,8 @@ def _why_restricted(resource: Resource, rule: Rule, coded: Coded) -> tuple[str, 
 
 def is_guarded(resource: Resource) -> bool:
     """Whether a security label in ``meta`` restricts it: any that is not known to be harmless."""
+    if "meta" not in resource:
+        return False
     return not codes().harmless_labels.issuperset(codes_at(resource, "meta.security"))
 
 

@@ -6,18 +6,19 @@ entry, and the report names it: nothing is dropped silently, nothing is guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from careledger.domain.errors import FhirRefused
 from careledger.fhir import mapping
-from careledger.fhir.entries import Entry, Fault, Naming, Reject, is_meta, taken, type_of
+from careledger.fhir.entries import Entry, Fault, Naming, Reject, is_meta, taken
 from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded, is_plain
 from careledger.fhir.references import is_full_url
 from careledger.fhir.validation.check import strange_in
 
 BUNDLE_TYPES = frozenset(["transaction", "collection", "batch", "document", "searchset"])
 MOST_ENTRIES = 200_000
+MOST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,18 +45,15 @@ def parse_file(data: bytes, name: str) -> ParsedFile:
         raise reader.refusal(flaw.path, flaw.why) from None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Raw:
-    """A resource inside an entry: its value and where it stands in the text."""
-
-    value: Any
-    start: int
-    end: int
+def shown(name: str) -> str:
+    """A file's name in one plain line of at most 200 characters, for people and terminals."""
+    plain = "".join(each if each.isprintable() else "?" for each in name)
+    return plain if len(plain) <= MOST_NAME else f"{plain[: MOST_NAME - 1]}…"
 
 
 class _FileReader:
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = shown(name)
         self.entry: int | None = None
         self.plain = False
 
@@ -76,7 +74,7 @@ class _FileReader:
         top = cursor.members(lambda name: self._member(cursor, name))
         cursor.end()
         if top.get("resourceType") == "Bundle":
-            return self._bundle(text, top)
+            return self._bundle(top)
         return self._single(text)
 
     def _member(self, cursor: Cursor, name: str) -> Any:
@@ -91,19 +89,39 @@ class _FileReader:
         if index >= MOST_ENTRIES:
             raise Flaw(f"more than {MOST_ENTRIES} entries")
         if not cursor.looks_at("{"):
-            return cursor.value()
-        return cursor.members(lambda name: self._in_entry(cursor, name))
+            cursor.value()
+            return Reject(index, "", "not an object")
+        return self._taken(index, cursor.members(lambda name: self._in_entry(cursor, name)))
 
     def _in_entry(self, cursor: Cursor, name: str) -> Any:
+        """A value of an entry; its resource is judged at once, while it is at hand."""
         if name != "resource":
             return cursor.value()
         cursor.looks_at("{")
         start = cursor.at
-        return _Raw(cursor.value(), start, cursor.at)
+        value = cursor.value()
+        original = cursor.text[start : cursor.at].encode()
+        try:
+            return taken(self.entry or 0, value, original, plain=self.plain)
+        except Flaw as flaw:
+            flaw.place.append("resource")
+            raise
+
+    def _taken(self, index: int, entry: Any) -> Entry | Reject:
+        made = entry.pop("resource", None)
+        if entry and not (self.plain and _is_url_only(entry)):
+            check(entry)
+        if made is None:
+            return Reject(index, "resource", "no resource")
+        fault = _entry_fault(entry)
+        if fault:
+            kind = made.type if isinstance(made, Entry) else made.resource_type
+            return Reject(index, *fault, resource_type=kind)
+        return replace(made, full_url=entry.get("fullUrl")) if isinstance(made, Entry) else made
 
     def _single(self, text: str) -> ParsedFile:
         value = Cursor(text).value()
-        made = taken(0, None, value, text.strip().encode(), plain=self.plain)
+        made = taken(0, value, text.strip().encode(), plain=self.plain)
         if isinstance(made, Reject):
             raise self.refusal(made.path, made.why)
         wrong = Naming([made]).fault(made)
@@ -111,7 +129,7 @@ class _FileReader:
             raise self.refusal(*wrong)
         return ParsedFile(self.name, None, (made,), (), {})
 
-    def _bundle(self, text: str, top: Resource) -> ParsedFile:
+    def _bundle(self, top: Resource) -> ParsedFile:
         kind = top.get("type")
         if kind not in BUNDLE_TYPES:
             raise self.refusal("type", f"a bundle of this type is not imported; only {sorted(BUNDLE_TYPES)}")
@@ -124,27 +142,11 @@ class _FileReader:
         strange = strange_in("Bundle", top, frozenset(["entry", "resourceType"]))
         if strange:
             raise self.refusal(*strange)
-        found = [self._taken(index, entry, text) for index, entry in enumerate(listed)]
-        self.entry = None
-        return ParsedFile(self.name, str(kind), *_sorted_out(found), top.get("meta", {}))
+        return ParsedFile(self.name, str(kind), *_sorted_out(listed), top.get("meta", {}))
 
-    def _taken(self, index: int, entry: Any, text: str) -> Entry | Reject:
-        self.entry = index
-        if not isinstance(entry, dict):
-            return Reject(index, "", "not an object")
-        raw = entry.pop("resource", None)
-        if entry:
-            check(entry)
-        if not isinstance(raw, _Raw):
-            return Reject(index, "resource", "no resource")
-        fault = _entry_fault(entry)
-        try:
-            original = text[raw.start : raw.end].encode()
-            made = taken(index, entry.get("fullUrl"), raw.value, original, plain=self.plain)
-        except Flaw as flaw:
-            flaw.place.append("resource")
-            raise
-        return Reject(index, *fault, resource_type=type_of(raw.value)) if fault else made
+
+def _is_url_only(entry: Resource) -> bool:
+    return len(entry) == 1 and isinstance(entry.get("fullUrl"), str)
 
 
 def _sorted_out(found: list[Entry | Reject]) -> tuple[tuple[Entry, ...], tuple[Reject, ...]]:

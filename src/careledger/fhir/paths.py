@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from careledger.fhir.json_text import Resource
@@ -22,6 +23,11 @@ def _inside(value: Any, name: str) -> list[Any]:
     if inner is None:
         return []
     return inner if isinstance(inner, list) else [inner]
+
+
+def there(resource: Resource, paths: Iterable[str]) -> list[str]:
+    """The dotted paths of which the resource has the first element."""
+    return [path for path in paths if path.partition(".")[0] in resource]
 
 
 def first_at(value: Any, path: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from careledger.domain.errors import NotExchanged
@@ -22,6 +24,18 @@ from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
 from careledger.formats.digests import digest
 
 MOST_KEY = 512
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for cycles until the block ends: a file's objects have none, and each search would look at all."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def nobody_registered(system: str, value: str) -> int | None:
@@ -45,7 +59,11 @@ def import_bundle(
 
     Raises FhirRefused if the file as a whole cannot be imported.
     """
-    parsed = parse_file(data, file_name)
+    with uncollected():
+        return _report(parse_file(data, file_name), namespace, home, lookup)
+
+
+def _report(parsed: ParsedFile, namespace: bytes, home: Identifier | None, lookup: Lookup) -> ImportReport:
     rejects = list(parsed.rejects)
     entries, placings = _placed(parsed, rejects)
     keys = _source_keys(entries, rejects)
@@ -53,7 +71,7 @@ def import_bundle(
     splitter = _Splitter(links, settle(links, placings), keys, namespace, Authorship(links, lookup, home))
     made = tuple(splitter.version(entry) for entry in links.entries)
     return ImportReport(
-        file_name=file_name,
+        file_name=parsed.name,
         versions=made,
         warnings=tuple(warning for entry in links.entries for warning in splitter.warnings(entry)),
         unmapped=tuple(splitter.unmapped()),
@@ -194,9 +212,11 @@ class _Splitter:
     def _references(self, entry: Entry) -> dict[str, UUID]:
         """The references that are rewritten, one spelling per record: so the way back is certain."""
         made: dict[str, UUID] = {}
+        named: set[int] = set()
         for text in self._links.named(entry):
             found = self._links.find(text)
-            if found and "/_history/" not in text and self._ids[found.index] not in made.values():
+            if found and found.index not in named and "/_history/" not in text:
+                named.add(found.index)
                 made[text] = self._ids[found.index]
         return made
 

@@ -41,6 +41,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 _SPACES = re.compile(r"[ \t\r\n]+")
 _SMALLEST = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}
 _LARGEST = 2**31 - 1
+_REPEATED = ("code", "uri")
+MOST_KNOWN, MOST_NAME = 10_000, 200  # values, characters
 _DATES = ("date", "dateTime", "instant")
 
 
@@ -59,6 +61,22 @@ def format_of(kind: str) -> Format | None:
 
 def _pattern(kind: str) -> Format:
     fits = re.compile(definitions().primitives[kind], re.ASCII).fullmatch
+    known: set[str] = set()
+
+    def is_repeated(value: Any, walk: object = None) -> bool:
+        """Systems and codes come again and again: a set knows them faster than a pattern does."""
+        if type(value) is not str:
+            return False
+        if value in known:
+            return True
+        if fits(value) is None:
+            return False
+        if len(known) < MOST_KNOWN and len(value) < MOST_NAME:
+            known.add(value)
+        return True
+
+    if kind in _REPEATED:
+        return is_repeated
     return lambda value, walk=None: type(value) is str and fits(value) is not None
 
 

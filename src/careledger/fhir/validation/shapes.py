@@ -17,7 +17,7 @@ from careledger.fhir.validation.findings import Walk
 from careledger.fhir.validation.formats import EXPECTED, Format, format_of
 from careledger.fhir.validation.invariants import Invariant, invariant
 
-MOST_PLANS = 2_000
+MOST_PLANS = 20_000  # over all shapes; what comes after them is planned each time
 _BESIDE = "an object with id or extensions"
 Check = Callable[[Any, Walk], bool]  # False: not even of the expected kind; finer findings go to the walk
 Step = Callable[[dict[str, Any], Walk], None]
@@ -35,6 +35,8 @@ class Plan:
 class Shape:
     """The elements of one type, or of one element that has elements of its own."""
 
+    kept = 0  # plans of all shapes
+
     def __init__(self, name: str) -> None:
         table = definitions().shapes[name]
         self.name = name
@@ -44,21 +46,28 @@ class Shape:
         self._chosen = {each: base for base, (_, names) in self._choices.items() for each in names}
         self._held = tuple(found for number in table.get("held", ()) if (found := invariant(number)))
         self._plans: dict[tuple[str, ...], Plan] = {}
+        self.check = self._checker()
 
-    def check(self, value: Any, walk: Walk) -> bool:
-        """Whether this is an object; what is wrong inside goes to the walk."""
-        if type(value) is not dict:
-            return False
-        plan = self._plans.get(tuple(value)) or self._plan(tuple(value))
-        fine = True
-        for check, inner in zip(plan.checks, value.values()):  # noqa: B905  made from the same names
-            if not check(inner, walk):
-                fine = False
-        if not fine:
-            _blame(value, plan, walk)
-        for step in plan.steps:
-            step(value, walk)
-        return True
+    def _checker(self) -> Check:
+        """Whether a value is an object; what is wrong inside goes to the walk."""
+        planned, plan_for = self._plans.get, self._plan
+
+        def check(value: Any, walk: Walk) -> bool:
+            if type(value) is not dict:
+                return False
+            names = tuple(value)
+            plan = planned(names) or plan_for(names)
+            fine = True
+            for one, inner in zip(plan.checks, value.values()):  # noqa: B905  made from the same names
+                if not one(inner, walk):
+                    fine = False
+            if not fine:
+                _blame(value, plan, walk)
+            for step in plan.steps:
+                step(value, walk)
+            return True
+
+        return check
 
     def check_element(self, place: int, name: str, inner: Any, value: dict[str, Any], walk: Walk) -> None:
         """Check one element by itself; what is wrong goes to the walk."""
@@ -69,13 +78,20 @@ class Shape:
 
     def _plan(self, names: tuple[str, ...]) -> Plan:
         known = [name for name in names if self._is_known(name)]
-        steps = [*self._unknown(names), *self._missing(names), *self._twice(names), *self._notes(names)]
+        steps = [
+            *self._hollow(names),
+            *self._unknown(names),
+            *self._missing(names),
+            *self._twice(names),
+            *self._notes(names),
+        ]
         plan = Plan(
             checks=tuple(self._check(name, names) if name in known else _anything for name in names),
             expected=tuple(self._expected(name) if name in known else "" for name in names),
             steps=(*steps, *_asked(self._held, frozenset(names))),
         )
-        if len(self._plans) < MOST_PLANS:
+        if Shape.kept < MOST_PLANS and len(known) == len(names):
+            Shape.kept += 1
             self._plans[names] = plan
         return plan
 
@@ -83,6 +99,12 @@ class Shape:
         if name.startswith("_"):
             return name[1:] in self._elements and format_of(self._elements[name[1:]]["type"]) is not None
         return name in self._elements or (self.is_resource and name == "resourceType")
+
+    def _hollow(self, names: tuple[str, ...]) -> Iterator[Step]:
+        """ele-1; what stands beside a primitive may have an id alone."""
+        alone = set() if self.name == "Element" else {"id", "_id"}
+        if not self.is_resource and alone.issuperset(names):
+            yield _finding(None, "ele-1: All FHIR elements must have a @value or children")
 
     def _unknown(self, names: tuple[str, ...]) -> Iterator[Step]:
         for place, name in enumerate(names):
