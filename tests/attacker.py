@@ -23,8 +23,9 @@ from careledger.adapters.custody.directory import CustodyDirectory
 from careledger.domain.custody import KeptDeposit, KeptVersion
 from careledger.domain.errors import CareLedgerError
 from careledger.formats.bodies import RecordBody
+from careledger.formats.charts import AuthorsCopies
 from careledger.formats.cids import RAW_PREFIX
-from careledger.formats.deposits import AuthorsCopy, Manifest
+from careledger.formats.deposits import Manifest
 from careledger.formats.keyring import OrganisationKeys, PatientKeysFile
 from careledger.formats.patients import EpochRecord
 from careledger.sealing import versions as sealed
@@ -55,6 +56,7 @@ class Attacker:
     shares: dict[bytes, dict[int, bytes]] = field(default_factory=dict)
     blocks: dict[bytes, VerifiedCiphertext] = field(default_factory=dict)
     packages: list[bytes] = field(default_factory=list)
+    copies: list[AuthorsCopies] = field(default_factory=list)
     own: set[bytes] = field(default_factory=set)
     manifests: dict[bytes, Manifest] = field(default_factory=dict)
     records: dict[bytes, set[bytes]] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Attacker:
 
     def _take_epochs(self, directory: CustodyDirectory, alias: bytes) -> None:
         for compartment in ALL:
-            for kept in directory.rows.epochs(alias, compartment):
+            for kept in directory.journal.epochs(alias, compartment):
                 record = EpochRecord.decode(kept.signed)
                 fields = Epoch(alias, compartment, kept.number).fields()
                 self.wrapped.add((b"epoch-seed", record.seed_for_alias, *fields))
@@ -128,9 +130,10 @@ class Attacker:
             for key, value in books.rows(kind):
                 self._harvest(key)
                 self._harvest(value)
-        for _, row in books.rows("authors-copy"):
-            copy = AuthorsCopy.decode(row)
-            self.wrapped.add((b"author-copy", copy.body_key, copy.handle))
+        for _, row in books.rows("authors-copies"):
+            made = AuthorsCopies.decode(row)
+            self.wrapped.add((b"author-copy", made.key, made.id))
+            self.copies.append(made)
         books.close()
 
     def _copied(self, path: Path) -> Path:
@@ -160,7 +163,7 @@ class Attacker:
                 self.keys.add(piece)
             elif len(piece) == PUBLIC:
                 self.publics.add(piece)
-            elif len(piece) % SIZE == 0 and len(piece) <= 4 * SIZE:
+            elif len(piece) % SIZE == 0 and len(piece) <= 16 * SIZE:
                 self.keys.update(piece[at : at + SIZE] for at in range(0, len(piece), SIZE))
 
     # Opening -----------------------------------------------------------------------------------
@@ -171,6 +174,8 @@ class Attacker:
         tried: set[bytes] = set()
         while fresh := self.keys - tried:
             tried |= fresh
+            for secret in map(Secret, sorted(fresh)):
+                self._open_copies(sealed.CopyKey(secret))
             for key in map(SealingKey, map(Secret, sorted(fresh))):
                 if key.public in self.publics or key.seed.reveal() in self.own:
                     self._unwrap_all(key)
@@ -188,6 +193,15 @@ class Attacker:
                 self._harvest(open_package(key, package))
             except CareLedgerError:
                 continue
+
+    def _open_copies(self, key: sealed.CopyKey) -> None:
+        """The body keys of author's copies, each tried by its place."""
+        for made in self.copies:
+            for place, copy in enumerate(made.rows()):
+                try:
+                    self.keys.add(key.open(place, copy.handle, copy.body_key).reveal())
+                except CareLedgerError:
+                    continue
 
     def _combine_shares(self) -> None:
         """Shares of one subject together, as few as there are: whatever comes of it may be a secret."""

@@ -17,11 +17,14 @@ from careledger.formats.cids import raw_cid
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import (
     AnchorNotice,
-    AnchorPlace,
+    AnchorNotices,
     DepositItem,
     DepositStatement,
+    Items,
     KeepRequest,
+    KeptPart,
     ShareRow,
+    deposited,
 )
 from careledger.formats.digests import digest
 from careledger.formats.patients import (
@@ -29,6 +32,7 @@ from careledger.formats.patients import (
     Certificate,
     Enrolment,
     EpochRecord,
+    EpochRecords,
     EpochStatement,
     GranteeForm,
     Order,
@@ -44,7 +48,8 @@ from careledger.formats.releases import (
 )
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, open_signed, sign
-from careledger.proofs.anchors import AnchorBatch, LeafOpening, share_commitment
+from careledger.proofs.anchors import AnchorBatch, share_commitment
+from careledger.proofs.items import ItemTree, leaf_of
 from careledger.proofs.merkle import root as merkle_root
 from careledger.sealing.keys import SealingKey, Secret, unwrap, wrap
 from careledger.sealing.phrase import audit_key
@@ -61,6 +66,7 @@ REGISTRAR, DOCTOR, OTHER_DOCTOR = 50, 51, 52
 STRANGER_HOSPITAL, STRANGER = 60, 61
 INSURER, CLERK = 70, 71
 DAY = 86_400
+HEADER = raw_cid(b"a header")
 
 
 @dataclass(frozen=True)
@@ -84,17 +90,36 @@ class Deposited:
     secrets: list[Secret]
     rows: list[list[ShareRow]]
     escrow: list[ShareRow] | None
+    items: tuple[DepositItem, ...]
     certificate: Signed | None = None
     notice: AnchorNotice | None = None
+    id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     @property
     def handles(self) -> tuple[bytes, ...]:
-        return tuple(item.handle for item in self.statement.items)
+        return tuple(item.handle for item in self.items)
+
+    @property
+    def leaves(self) -> tuple[bytes, ...]:
+        return tuple(leaf_of(item) for item in self.items)
+
+    @property
+    def receipt_subject(self) -> bytes:
+        return deposited([self.statement.digest()])
+
+    def part(self, place: int, with_shares: bool = True, anchor: AnchorNotice | None = None) -> KeptPart:
+        mine = [row[place - 1] for row in self.rows] if with_shares else []
+        commitments = b"".join(each for row in mine for each in row.commitments)
+        escrow = self.escrow[place - 1] if self.escrow else None
+        shares = b"".join(row.share for row in mine)
+        return KeptPart(self.signed, Items.of(self.items), shares, commitments, escrow, anchor)
+
+    def asking(self, place: int, with_shares: bool = True, anchor: AnchorNotice | None = None) -> KeepRequest:
+        part = self.part(place, with_shares, anchor)
+        return KeepRequest(self.id, place, self.session, self.certificate, (part,))
 
     def request(self, place: int, with_shares: bool = True, anchor: AnchorNotice | None = None) -> bytes:
-        rows = tuple(row[place - 1] for row in self.rows) if with_shares else ()
-        escrow = self.escrow[place - 1] if self.escrow else None
-        return KeepRequest(self.signed, self.session, self.certificate, rows, escrow, anchor).encode()
+        return self.asking(place, with_shares, anchor).encode()
 
 
 @dataclass
@@ -238,7 +263,7 @@ class World:
     def begin_epoch(self, patient: Patient, compartment: int) -> bytes:
         made, record = self.next_epoch(patient, compartment)
         for custodian in self.custodians[:5]:
-            custodian.call("keep-epoch", record)
+            custodian.call("keep-epoch", EpochRecords((EpochRecord.decode(record),)).encode())
         patient.epochs[compartment] = made
         return record
 
@@ -303,24 +328,27 @@ class World:
         statement = DepositStatement(
             secrets.token_bytes(16), patient.alias, compartment, epoch.number, epoch.digest(),
             by.employer if by else 0, by.post if by else 0, ground, source, False, self.clock.now(),
-            merkle_root(escrow[0].commitments) if escrow else None, tuple(item for item, _, _ in made),
+            merkle_root(escrow[0].commitments) if escrow else None, len(made),
+            ItemTree([item for item, _, _ in made]).root,
         )  # fmt: skip
         statement = replace(statement, **changes)
         key = by.key if by else patient.controller
         signed = sign(statement, key, self.ledger.deployment)
         proof = by.proof if by else None
         rows = [row for _, _, row in made]
-        return Deposited(signed, statement, proof, [one for _, one, _ in made], rows, escrow, certificate)
+        items = tuple(item for item, _, _ in made)
+        return Deposited(
+            signed, statement, proof, [one for _, one, _ in made], rows, escrow, items, certificate
+        )
 
     def _item(self, source: str, by: Session | None) -> tuple[DepositItem, Secret, list[ShareRow]]:
         secret = uniform_below_p()
         rows = share_rows(secret, 2)
         cids = [raw_cid(secrets.token_bytes(16)) for _ in range(3)]
         root = merkle_root(rows[0].commitments)
-        opening = LeafOpening(secrets.token_bytes(32), *cids, root)
         signed = source in ("signed", "device")
         author = by.post if by and signed else 0
-        item = DepositItem(opening.handle, *cids, root, opening.leaf, None, author, signed, "2026-05")
+        item = DepositItem(secrets.token_bytes(32), HEADER, *cids[1:], root, None, author, signed, "2026-05")
         return item, secret, rows
 
     def keep(self, made: Deposited, places: tuple[int, ...] = (1, 2, 3, 4, 5)) -> list[Receipt]:
@@ -332,15 +360,12 @@ class World:
         return open_signed(Receipt, signed, signer, self.ledger.deployment)
 
     def anchor(self, made: Deposited, places: tuple[int, ...] = (1, 2, 3, 4, 5)) -> AnchorNotice:
-        batch = AnchorBatch([item.leaf for item in made.statement.items])
+        batch = AnchorBatch(made.leaves)
         self.ledger.anchor(batch.root, batch.size, REGISTRAR, self.controllers[REGISTRAR])
-        found = tuple(
-            AnchorPlace(item.handle, index, batch.inclusion(index).path)
-            for index, item in enumerate(made.statement.items)
-        )
-        made.notice = AnchorNotice(made.statement.id, batch.root, batch.size, found)
+        outside = batch.outside(0, batch.size)
+        made.notice = AnchorNotice(made.statement.id, batch.root, batch.size, 0, outside)
         for place in places:
-            self.custodians[place - 1].call("anchored", made.notice.encode())
+            self.custodians[place - 1].call("anchored", AnchorNotices((made.notice,)).encode())
         return made.notice
 
     def deposited(

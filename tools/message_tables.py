@@ -15,6 +15,7 @@ MODULES = (
     "patients",
     "releases",
     "deposits",
+    "charts",
     "custody",
     "bodies",
     "proofs",

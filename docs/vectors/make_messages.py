@@ -24,6 +24,7 @@ MODULES = (
     "patients",
     "releases",
     "deposits",
+    "charts",
     "custody",
     "bodies",
     "proofs",

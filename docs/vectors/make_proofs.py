@@ -17,6 +17,7 @@ from careledger.adapters.blocks.car import write_car
 from careledger.adapters.blocks.segments import FILE_MAGIC, frame
 from careledger.formats.cids import dag_cbor_cid, raw_cid, text
 from careledger.formats.custody import AttestedFact
+from careledger.formats.deposits import DepositItem, Items
 from careledger.formats.digests import uint
 from careledger.formats.large import CHUNK, Index
 from careledger.formats.proofs import AnchoredIn
@@ -26,6 +27,7 @@ from careledger.proofs.anchors import AnchorBatch, Commitments, LeafOpening, sha
 from careledger.proofs.audit import make_proof
 from careledger.proofs.bundle import anchoring_file, audit_file, checkpoint_fact, verify_file
 from careledger.proofs.checkpoints import cosign
+from careledger.proofs.items import ItemTree, item_digest
 from careledger.proofs.merkle import Tree
 from careledger.proofs.notes import KeyKind, NoteKey
 from careledger.proofs.release_log import ReleaseLog, sealed_digest, tag_of
@@ -132,6 +134,37 @@ def anchors() -> dict[str, Any]:
         "manifest": leaf.manifest.hex(),
         "body": leaf.body.hex(),
         "leaf": leaf.leaf.hex(),
+    }
+
+
+def items() -> dict[str, Any]:
+    """Items of a deposit, their columns and root, and the run of their leaves under an anchored root."""
+    leaf = opening()
+    one = DepositItem(
+        leaf.handle, leaf.header, leaf.manifest, leaf.body, leaf.commitments, None, 0, False, "2019-02"
+    )
+    made = [
+        one,
+        one._replace(handle=named("second"), predecessor=leaf.handle, author=7, signed=True),
+        one._replace(handle=named("third"), clinical_month="2019"),
+        one._replace(handle=named("fourth"), clinical_month=None),
+    ]
+    tree = ItemTree(made)
+    others = [named(f"leaf {number}") for number in range(9)]
+    batch = AnchorBatch([*others[:5], *tree.leaves, *others[5:]])
+    return {
+        "columns": Items.of(made).encode().hex(),
+        "leaves": hexes(tree.leaves),
+        "digests": [item_digest(item, leaf).hex() for item, leaf in zip(made, tree.leaves, strict=True)],
+        "root": tree.root.hex(),
+        "paths": [hexes(tree.path(at)) for at in range(len(made))],
+        "run": {
+            "root": batch.root.hex(),
+            "size": batch.size,
+            "first": 5,
+            "outside": hexes(batch.outside(5, len(made))),
+            "paths": [hexes(batch.inclusion(5 + at).path) for at in range(len(made))],
+        },
     }
 
 
@@ -268,6 +301,7 @@ def vectors() -> str:
     made = {
         "merkle": merkle(),
         "anchors": anchors(),
+        "items": items(),
         "blocks": blocks(),
         "notes": notes(),
         "log": log_map(),

@@ -180,7 +180,7 @@ def wraps(kept: dict[str, Any]) -> dict[str, Any]:
         "header": (BATCH.reveal(), EPOCH.fields()),
         "epoch-seed": (fixed(8).reveal(), EPOCH.fields()),
         "previous-epoch-seed": (fixed(9).reveal(), EPOCH.fields()),
-        "author-copy": (BODY_KEY.reveal(), (HANDLE,)),
+        "author-copy": (fixed(13).reveal(), (HANDLE[:16],)),
         "grant-package": (package, (RECIPIENT.digest,)),
         "relay": (padme.pad_to(b"entry", relays.SIZES[0] - keys.OVERHEAD), (fixed(12).reveal(), uint(7))),
     }
@@ -307,6 +307,10 @@ def build(kept: dict[str, Any]) -> dict[str, Any]:
         "padding": padding(),
         "bodies": chunked(),
         "version": version(),
+        "author-copy": {
+            "place": 3,
+            "sealed": show(versions.CopyKey(fixed(13)).seal(3, HANDLE, BODY_KEY)),
+        },
         "wraps": wraps(kept),
     }
     return {"positive": positive, "negative": refused(positive)}

@@ -9,9 +9,28 @@ from pathlib import Path
 import pytest
 
 from careledger.adapters.custody.directory import CustodyDirectory, install
+from careledger.adapters.custody.rows import Rows
+from careledger.domain.custody import KeptDeposit
 from careledger.domain.errors import StoreCorrupt
+from careledger.formats.cids import raw_cid
+from careledger.formats.deposits import DepositItem, Items
 
-ALIAS, SUBJECT, SHARE = b"\1" * 32, b"\2" * 32, b"\3" * 32
+ALIAS, SUBJECT, SHARE, DEPOSIT = b"\1" * 32, b"\2" * 32, b"\3" * 32, b"\4" * 32
+
+
+def keep(rows: Rows) -> None:
+    """A deposit of two versions of which one's share is held."""
+    if rows.deposit(DEPOSIT) is None:
+        kept = KeptDeposit(
+            DEPOSIT, b"\5" * 16, ALIAS, 1, 0, 7, 8, "append", "signed", False, 1, "2026-05", b"proof", None
+        )
+        cid = raw_cid(b"block")
+        items = [
+            DepositItem(handle, cid, cid, cid, bytes(32), None, 0, False, "2026-05")
+            for handle in (b"\6" * 32, SUBJECT)
+        ]
+        rows.put_deposit(kept, Items.of(items), b"")
+    rows.put_shares(DEPOSIT, {SUBJECT: SHARE})
 
 
 @pytest.fixture
@@ -50,7 +69,7 @@ def test_a_key_that_others_can_read_is_not_used(folder: Path) -> None:
 def test_shares_are_read_back_and_lie_encrypted(folder: Path) -> None:
     opened = CustodyDirectory(folder)
     with opened.rows.transaction():
-        opened.rows.put_shares(ALIAS, "2026-05", [(SUBJECT, SHARE)])
+        keep(opened.rows)
     assert opened.rows.shares(ALIAS) == {SUBJECT: SHARE}
     opened.close()
     again = CustodyDirectory(folder)
@@ -62,7 +81,7 @@ def test_shares_are_read_back_and_lie_encrypted(folder: Path) -> None:
 def test_a_backup_has_the_rows_and_no_key(folder: Path, tmp_path: Path) -> None:
     opened = CustodyDirectory(folder)
     with opened.rows.transaction():
-        opened.rows.put_shares(ALIAS, "2026-05", [(SUBJECT, SHARE)])
+        keep(opened.rows)
     opened.rows.backup(tmp_path / "backup")
     opened.close()
     install(tmp_path / "restored")
@@ -71,7 +90,7 @@ def test_a_backup_has_the_rows_and_no_key(folder: Path, tmp_path: Path) -> None:
     assert restored.rows.shares(ALIAS) == {}
     assert restored.rows.settle_keys() == 1
     with restored.rows.transaction():
-        restored.rows.put_shares(ALIAS, "2026-05", [(SUBJECT, SHARE)])
+        keep(restored.rows)
     assert restored.rows.shares(ALIAS) == {SUBJECT: SHARE}
     restored.close()
 
@@ -81,7 +100,7 @@ def test_a_transaction_that_fails_leaves_nothing(folder: Path) -> None:
 
     def half() -> None:
         with opened.rows.transaction():
-            opened.rows.put_shares(ALIAS, "2026-05", [(SUBJECT, SHARE)])
+            keep(opened.rows)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -81,7 +81,7 @@ def test_nothing_acknowledged_is_lost_to_a_kill(world: World, process: Custodian
     assert {row.handle: row.share for row in rows} == {
         made.handles[0]: made.rows[0][0].share for made in kept[1:]
     }
-    assert world.ledger.fresh_head().erased_by(kept[0].statement.items[0].leaf) == {1}
+    assert world.ledger.fresh_head().erased_by(kept[0].leaves[0]) == {1}
 
 
 def test_a_second_process_on_the_same_directory_does_not_start(

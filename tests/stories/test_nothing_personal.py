@@ -20,7 +20,7 @@ from careledger.fhir.parse import parse_file
 from careledger.fhir.sample import sample_file
 from careledger.fhir.split import import_bundle
 from careledger.fhir.summary import summary
-from careledger.formats.deposits import AuthorsCopy
+from careledger.formats.charts import AuthorsCopies
 from careledger.workflows import register
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.import_file import new_version
@@ -202,7 +202,7 @@ def test_what_holds_secrets_or_a_persons_words_prints_none_of_them(told: Story) 
         record.secret.reveal(),
         record.handle,
         record.body.canonical[:40],
-        AuthorsCopy.decode(city.books.rows("authors-copy")[0][1]).body_key[:40],
+        AuthorsCopies.decode(city.books.rows("authors-copies")[0][1]).body_keys[:40],
         handover[-40:-8],
     }
     printed = "".join(repr(value) for value in values)

@@ -16,6 +16,7 @@ from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.domain.errors import CareLedgerError, MalformedBytes, ProofRefused
 from careledger.domain.facts import CheckpointFacts
 from careledger.formats import cids
+from careledger.formats.deposits import Items
 from careledger.formats.large import Index
 from careledger.formats.proofs import AuditProof
 from careledger.proofs import merkle
@@ -23,8 +24,10 @@ from careledger.proofs.anchors import LeafOpening, check_share, share_commitment
 from careledger.proofs.audit import check_audit
 from careledger.proofs.bundle import verify_file
 from careledger.proofs.checkpoints import cosigners_of, open_checkpoint
+from careledger.proofs.items import ItemTree, check_item, item_digest, leaf_of
 from careledger.proofs.notes import KeyKind, NoteKey, VerifierKey
 from careledger.proofs.release_log import Follower, ReleaseLog, sealed_digest, tag_of
+from careledger.proofs.runs import Run, leaf_hashes
 from careledger.proofs.tag_map import MapProof, TagMap, check_absent, check_present
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +81,22 @@ def test_leaves_and_shares_follow_the_vectors() -> None:
         check_share(unhex(case["commitments"]), 5, share["place"], value, hashes(share))
     names = ("handle", "header", "manifest", "body", "commitments")
     assert LeafOpening(*(unhex(case[name]) for name in names)).leaf.hex() == case["leaf"]
+
+
+def test_items_and_runs_follow_the_vectors() -> None:
+    case, run = VECTORS["items"], VECTORS["items"]["run"]
+    items = Items.decode(unhex(case["columns"])).rows()
+    tree = ItemTree(items)
+    assert [leaf.hex() for leaf in tree.leaves] == case["leaves"]
+    assert tree.leaves == [LeafOpening(*item[:5]).leaf for item in items]
+    assert [item_digest(item, leaf_of(item)).hex() for item in items] == case["digests"]
+    assert tree.root == merkle.root(map(unhex, case["digests"])) == unhex(case["root"])
+    for at, (item, path) in enumerate(zip(items, case["paths"], strict=True)):
+        check_item(tree.root, len(items), at, item, leaf_of(item), [unhex(node) for node in path])
+    known = Run(run["size"], run["first"], leaf_hashes(tree.leaves), [unhex(node) for node in run["outside"]])
+    known.check(unhex(run["root"]))
+    for at, path in enumerate(run["paths"]):
+        assert [node.hex() for node in known.path(run["first"] + at)] == path
 
 
 def test_identifiers_follow_the_vectors() -> None:

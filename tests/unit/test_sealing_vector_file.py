@@ -147,11 +147,15 @@ def test_wraps_open_in_the_context_that_the_documents_give():
     for what, case in GOOD["wraps"].items():
         assert framed(f"hpke/{what}", *(h(each) for each in case["fields"])) == h(case["info"])
     key, handle = recipient(), h(GOOD["version"]["handle"])
+    [deposit] = (h(each) for each in GOOD["wraps"]["author-copy"]["fields"])
     assert key.public == h(GOOD["recipient"]["public"])
     assert key.digest == h(GOOD["recipient"]["digest"])
     assert open_seed(key, epoch, sealed["epoch-seed"]).reveal() == plain["epoch-seed"]
     assert open_previous(key, epoch, sealed["previous-epoch-seed"]).reveal() == plain["previous-epoch-seed"]
-    assert versions.open_author_copy(key, handle, sealed["author-copy"]).reveal() == plain["author-copy"]
+    assert keys.unwrap(key, sealed["author-copy"], "author-copy", deposit) == plain["author-copy"]
+    copy = GOOD["author-copy"]
+    opened_key = versions.CopyKey.opened(key, deposit, sealed["author-copy"])
+    assert opened_key.open(copy["place"], handle, h(copy["sealed"])) == secret(GOOD["version"]["body_key"])
     assert grants.open_package(key, sealed["grant-package"]) == b"grant"
     deployment, member = (h(each) for each in GOOD["wraps"]["relay"]["fields"])
     number = int.from_bytes(member, "big")

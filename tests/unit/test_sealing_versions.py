@@ -17,6 +17,7 @@ from careledger.sealing.padme import padded_length
 from careledger.sealing.shamir import combine, split
 from careledger.sealing.states import Ciphertext, Plaintext, VerifiedCiphertext, verify
 from careledger.sealing.versions import (
+    CopyKey,
     body_key,
     body_key_commitment,
     check_body_key,
@@ -24,12 +25,10 @@ from careledger.sealing.versions import (
     new_batch_secret,
     new_custodial_secret,
     new_handle,
-    open_author_copy,
     open_body,
     open_header,
     open_manifest,
     record_secret,
-    seal_author_copy,
     seal_body,
     seal_header,
     seal_manifest,
@@ -194,11 +193,16 @@ def test_a_body_over_the_ceiling_is_refused(monkeypatch):
 
 def test_the_author_reads_back_with_the_chart_key_and_nobody_else_does():
     chart, stranger, handle, key = SealingKey.random(), SealingKey.random(), new_handle(), Secret.random()
-    copy = seal_author_copy(chart.public, handle, key)
-    assert open_author_copy(chart, handle, copy) == key
-    for reader, of in ((stranger, handle), (chart, new_handle())):
+    copy_key, sealed = CopyKey.new(chart.public, b"deposit")
+    copy = copy_key.seal(3, handle, key)
+    opened = CopyKey.opened(chart, b"deposit", sealed)
+    assert opened.open(3, handle, copy) == key
+    for reader, of in ((stranger, b"deposit"), (chart, b"another")):
         with pytest.raises(CannotOpen):
-            open_author_copy(reader, of, copy)
+            CopyKey.opened(reader, of, sealed)
+    for place, of in ((2, handle), (3, new_handle())):
+        with pytest.raises(CannotOpen):
+            opened.open(place, of, copy)
 
 
 def test_blocks_of_a_batch_share_no_bytes_that_link_them():

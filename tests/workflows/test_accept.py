@@ -191,7 +191,7 @@ def test_a_reader_believes_no_custodian_that_calls_it_accepted_without_a_proof(w
     told = Told(world)
     for number in world.links:
         rows = world.directories[number].rows
-        rows.accept(told.handles, _forged(told).encode())
+        rows.accept(told.mine.alias, told.handles, _forged(told).encode())
     [read] = told.read(told.nurse).records
     assert read.apart
     assert "deposited unasked" in read.distrust

@@ -13,12 +13,14 @@ from careledger.adapters.custody.hostile import LyingRows, StaleLink
 from careledger.domain.custody import KeptDeposit, KeptStatement
 from careledger.domain.errors import NotEnoughShares, ShareMismatch
 from careledger.formats.custody import ShareEvidence
-from careledger.formats.deposits import DepositStatement
+from careledger.formats.deposits import DepositItem, DepositStatement
 from careledger.formats.patients import EpochRecord
 from careledger.formats.releases import Answer, DepositProof, SignedRequest
 from careledger.formats.signed import Signed, open_signed, sign
 from careledger.ports import CustodianLink
-from careledger.proofs.anchors import LeafOpening, check_share
+from careledger.proofs.anchors import check_share
+from careledger.proofs.items import ItemTree, leaf_of
+from careledger.proofs.merkle import leaf_hash
 from careledger.sealing.keys import SealingKey, unwrap, wrap
 from careledger.workflows import asking
 from careledger.workflows.accesses import by_general
@@ -45,9 +47,10 @@ class Lying:
         return lambda *asked: self._lies[name](honest(*asked))
 
 
-def serve_lies(world: World, number: int, rows: Any) -> None:
+def serve_lies(world: World, number: int, rows: Any = None, journal: Any = None) -> None:
     directory, keys = world.directories[number], world.custody_keys(number)
-    world.links[number] = Custodian(number, rows, directory.journal, keys, world.ledger, world.clock)
+    stores = rows or directory.rows, journal or directory.journal
+    world.links[number] = Custodian(number, *stores, keys, world.ledger, world.clock)
 
 
 def first_lies(world: World, holder: Holder, **lies: Lie) -> int:
@@ -227,13 +230,24 @@ def test_a_record_of_anothers_making_under_a_known_handle_replaces_nothing(
     def replaced(answer: Answer) -> Answer:
         row, proof = answer.rows[0], answer.deposits[0]
         words = DepositStatement.decode(proof.statement.body)
-        opening = LeafOpening(row.handle, row.header, row.manifest, row.manifest, row.commitments)
-        item = replace(words.items[0], handle=row.handle, body=row.manifest, leaf=opening.leaf)
-        made = replace(words, id=bytes(16), items=(item,))
-        world.ledger.anchor(opening.leaf, 1, member.number, member.controller)
+        item = DepositItem(
+            row.handle, row.header, row.manifest, row.manifest, row.commitments, row.predecessor, row.author,
+            row.signed, row.clinical_month,
+        )  # fmt: skip
+        root = leaf_hash(leaf_of(item))
+        made = replace(words, id=bytes(16), count=1, items=ItemTree([item]).root)
+        world.ledger.anchor(root, 1, member.number, member.controller)
         signed = sign(made, member.controller, world.ledger.deployment)
         other = replace(
-            row, deposit=made.digest(), body=row.manifest, root=opening.leaf, index=0, size=1, anchor_path=()
+            row,
+            deposit=made.digest(),
+            position=0,
+            item_path=(),
+            body=row.manifest,
+            root=root,
+            index=0,
+            size=1,
+            anchor_path=(),
         )
         return replace(answer, rows=(other,), deposits=(replace(proof, statement=signed),))
 
@@ -259,7 +273,8 @@ def test_forged_epochs_keep_no_reader_out(world: World) -> None:
 
     for place in (0, 4):
         number = own_statement(holder)[0].custodians[place]
-        serve_lies(world, number, Lying(world.directories[number].rows, {"epochs": forged}))
+        journal = Lying(world.directories[number].journal, {"epochs": forged})
+        serve_lies(world, number, journal=journal)
         assert_all_read_and_trusted(world.read_by_consent(world.outsider, holder.alias))
 
 

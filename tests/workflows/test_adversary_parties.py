@@ -305,14 +305,14 @@ def test_epochs_and_statements_that_come_again_or_too_late_replace_no_newer_ones
         mine = publish_statement(
             world.network, mine, statement.custodians, statement.custodian_seed, statement.registrar, True
         )
-    rows = world.directories[line.party].rows
-    epochs, kept = rows.epochs(mine.alias, DIAGNOSIS.number), rows.statement(mine.alias)
+    rows, journal = world.directories[line.party].rows, world.directories[line.party].journal
+    epochs, kept = journal.epochs(mine.alias, DIAGNOSIS.number), rows.statement(mine.alias)
     for method in ("keep-epoch", "enrol"):
         try:
             line.again(method, -2)
         except (EpochRefused, StatementRefused):
             continue
-    assert rows.epochs(mine.alias, DIAGNOSIS.number) == epochs
+    assert journal.epochs(mine.alias, DIAGNOSIS.number) == epochs
     assert rows.statement(mine.alias) == kept
     assert texts(world.read_own(mine)) == ["asthma"]
 

@@ -47,7 +47,7 @@ def test_a_deposit_that_crashed_anywhere_is_there_once_after_it_was_repeated(wor
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 19
+    assert crash_everywhere(world, attempt) == 17
 
 
 def test_a_grant_that_crashed_anywhere_is_given_once_and_read_with(world: World) -> None:

@@ -18,7 +18,8 @@ from careledger.adapters.custody.hostile import (
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import CannotOpen, LogForked, RequestRefused, ShareMismatch, StoreUnavailable
 from careledger.formats.custody import AliasAnswer, AliasQuestion
-from careledger.formats.deposits import DepositStatement
+from careledger.formats.deposits import AnchorNotices, DepositStatement
+from careledger.formats.patients import EpochRecord, EpochRecords
 from careledger.formats.signatures import SigningKey
 from careledger.proofs.anchors import LeafOpening, check_share
 from careledger.workflows.cosigning import cosign
@@ -44,9 +45,9 @@ def _bodies(world: World) -> dict[str, bytes]:
     made = world.deposit(world.patient)
     notice = world.anchor(made, ())
     return {
-        "keep-epoch": record,
+        "keep-epoch": EpochRecords((EpochRecord.decode(record),)).encode(),
         "keep": made.request(1),
-        "anchored": notice.encode(),
+        "anchored": AnchorNotices((notice,)).encode(),
         "order": world.order(world.patient, "erase", made.handles),
         "checkpoint": b"",
     }
@@ -97,10 +98,10 @@ def test_a_wrong_share_does_not_match_its_commitment(world: World) -> None:
         row = world.ask_liar(world.patient, world.session(), certificate, lie).rows[0]
         assert row.share is not None
         with pytest.raises(ShareMismatch):
-            check_share(made.statement.items[0].commitments, 5, row.place, row.share, row.path)
+            check_share(made.items[0].commitments, 5, row.place, row.share, row.path)
     row = world.ask(world.patient, world.session(), certificate).rows[0]
     assert row.share is not None
-    check_share(made.statement.items[0].commitments, 5, row.place, row.share, row.path)
+    check_share(made.items[0].commitments, 5, row.place, row.share, row.path)
 
 
 def test_another_alias_rows_do_not_belong_to_the_deposit_statements_alias(world: World) -> None:
@@ -113,7 +114,7 @@ def test_another_alias_rows_do_not_belong_to_the_deposit_statements_alias(world:
     statement = DepositStatement.decode(proof.statement.body)
     assert statement.alias == other.alias != world.patient.alias
     opening = LeafOpening(row.handle, row.header, row.manifest, row.body, row.commitments)
-    assert opening.leaf == made.statement.items[0].leaf
+    assert opening.leaf == made.leaves[0]
 
 
 def test_a_spoiled_answer_does_not_open(world: World) -> None:

@@ -18,7 +18,7 @@ from careledger.domain.errors import (
     WritingRefused,
 )
 from careledger.domain.parties import ControllerKind
-from careledger.formats.deposits import DepositStatement, KeepRequest
+from careledger.formats.deposits import Items, KeepRequest
 from careledger.formats.patients import GranteeForm
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
@@ -47,8 +47,8 @@ def world(tmp_path: Path) -> World:
 def test_a_doctor_with_an_append_consent_deposits_and_gets_receipts(world: World) -> None:
     made = world.deposit(world.patient, count=3)
     for receipt in world.keep(made):
-        assert receipt.what == DepositStatement.TYPE
-        assert receipt.subject == made.statement.digest()
+        assert receipt.what == KeepRequest.TYPE
+        assert receipt.subject == made.receipt_subject
         assert receipt.count == 3
 
 
@@ -141,29 +141,53 @@ def test_an_unknown_alias_and_a_custodian_off_the_list_keep_nothing(world: World
 
 def test_shares_that_are_not_committed_to_are_refused(world: World) -> None:
     made = world.deposit(world.patient)
-    body = KeepRequest.decode(made.request(1))
-    row = body.rows[0]
+
+    def keep(**changes: bytes) -> None:
+        body = made.asking(1)
+        world.custodians[0].call("keep", replace(body, parts=(replace(body.parts[0], **changes),)).encode())
+
     with pytest.raises(ShareMismatch):
-        world.custodians[0].call("keep", replace(body, rows=(replace(row, share=b"\1" * 32),)).encode())
+        keep(shares=b"\1" * 32)
     with pytest.raises(ShareMismatch):
         world.custodians[1].call("keep", made.request(1))
+    with pytest.raises(ShareMismatch):
+        world.custodians[0].call("keep", replace(made.asking(2), place=1).encode())
     other = share_rows(uniform_below_p(), 2)[0]
     with pytest.raises(ShareMismatch):
-        world.custodians[0].call("keep", replace(body, rows=(other,)).encode())
-    above = replace(row, share=P.to_bytes(32, "big"))
+        keep(shares=other.share, commitments=b"".join(other.commitments))
     with pytest.raises(ShareMismatch, match="not below p"):
-        world.custodians[0].call("keep", replace(body, rows=(above,)).encode())
-    world.custodians[0].call("keep", made.request(1))
+        keep(shares=P.to_bytes(32, "big"))
+    for changes in ({"shares": b""}, {"commitments": b""}, {"shares": made.part(1).shares * 2}):
+        with pytest.raises(MalformedBytes):
+            keep(**changes)
+    keep()
 
 
 def test_another_leaf_or_a_missing_escrow_is_refused(world: World) -> None:
-    item = replace(world.deposit(world.patient).statement.items[0], leaf=b"\1" * 32)
-    with pytest.raises(MalformedBytes, match="another leaf"):
-        world.keep(world.deposit(world.patient, items=(item,)), (1,))
-    made = world.deposit(world.patient)
-    without = replace(KeepRequest.decode(made.request(1)), escrow=None)
+    made, other = world.deposit(world.patient, count=2), world.deposit(world.patient, count=2)
+    body = made.asking(1)
+    for items in (Items.of(other.items), Items.of(made.items[:1]), Items.of(made.items[::-1])):
+        changed = replace(body, parts=(replace(body.parts[0], items=items),))
+        with pytest.raises(MalformedBytes, match="other items"):
+            world.custodians[0].call("keep", changed.encode())
+    without = replace(body, parts=(replace(body.parts[0], escrow=None),))
     with pytest.raises(MalformedBytes, match="escrow"):
         world.custodians[0].call("keep", without.encode())
+
+
+def test_one_refused_part_keeps_all_out_and_two_patients_are_not_one_deposit(world: World) -> None:
+    session = world.session()
+    good, bad = (world.deposit(world.patient, session=session) for _ in range(2))
+    both = replace(good.asking(1), parts=(good.part(1), replace(bad.part(1), escrow=None)))
+    with pytest.raises(MalformedBytes, match="escrow"):
+        world.custodians[0].call("keep", both.encode())
+    elsewhere = world.deposit(world.new_patient())
+    mixed = replace(good.asking(1), parts=(good.part(1), elsewhere.part(1)))
+    with pytest.raises(MalformedBytes, match="one patient"):
+        world.custodians[0].call("keep", mixed.encode())
+    assert world.directories[1].rows.versions(world.patient.alias) == []
+    twice = replace(good.asking(1), parts=(good.part(1), bad.part(1)))
+    assert world.receipt(1, "keep", twice.encode()).count == 2
 
 
 def test_escrow_is_kept_only_where_the_epoch_statement_says_so(world: World) -> None:

@@ -19,11 +19,11 @@ from careledger.domain.errors import (
 )
 from careledger.domain.records import Ground
 from careledger.formats.cids import RAW, codec_of
-from careledger.formats.deposits import AuthorsCopy, KeepRequest
-from careledger.sealing.versions import open_author_copy
+from careledger.formats.deposits import KeepRequest
+from careledger.sealing.versions import CopyKey
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.chart import copies, read_back
-from careledger.workflows.deposit import COPY, MISSING, PLAN, SHARED, complete, deposit, resume
+from careledger.workflows.deposit import MISSING, PLAN, SHARED, complete, copies_of, deposit, resume
 from world import APPEND, DIAGNOSIS, GENERAL, PRESCRIPTION, World, condition, texts, version
 
 ALLERGY = {"resourceType": "AllergyIntolerance", "code": {"text": "latex"}}
@@ -310,11 +310,15 @@ def test_the_organisation_that_relays_a_patients_own_record_cannot_read_it(world
     assert copies(world.hospital) == []
     with pytest.raises(RecordNotFound):
         read_back(world.network, world.hospital, made.handles[own.record_id])
-    [(handle, row)] = mine.books.rows(COPY)
-    sealed = AuthorsCopy.decode(row).body_key
+    [copied] = copies_of(mine.books)
     with pytest.raises(CannotOpen):
-        open_author_copy(world.hospital.chart, handle, sealed)
-    assert open_author_copy(mine.sealing, handle, sealed)
+        CopyKey.opened(world.hospital.chart, copied.id, copied.key)
+    [copy] = copied.rows()
+    opened = CopyKey.opened(mine.sealing, copied.id, copied.key)
+    assert opened.open(0, copy.handle, copy.body_key)
+    for place, handle in ((1, copy.handle), (0, bytes(32))):
+        with pytest.raises(CannotOpen):
+            opened.open(place, handle, copy.body_key)
     assert world.blocks.pinned(f"chart-{world.hospital.number}") == []
     theirs = condition(world.doctor)
     appending = world.grant(mine, world.doctor, permissions=(APPEND,))
@@ -336,4 +340,4 @@ def test_a_keep_request_of_one_without_shares_has_none(world: World) -> None:
     for number in listed(world, holder):
         world.links[number] = Watching(world.links[number])
     world.put(world.writer(), holder.alias, condition(world.doctor))
-    assert sorted(len(request.rows) for request in seen) == [0, 0, 1, 1, 1]
+    assert sorted(len(request.parts[0].shares) for request in seen) == [0, 0, 32, 32, 32]

@@ -137,10 +137,10 @@ def test_a_custodian_learns_the_epochs_that_it_has_missed(world: World) -> None:
     begin_epochs(world.network, holder, [NUMBER])
     world.links.update(gone)
     [number] = gone
-    rows = world.directories[number].rows
-    assert [each.number for each in rows.epochs(holder.alias, NUMBER)] == [0]
+    journal = world.directories[number].journal
+    assert [each.number for each in journal.epochs(holder.alias, NUMBER)] == [0]
     begin_epochs(world.network, holder, [NUMBER])
-    assert [each.number for each in rows.epochs(holder.alias, NUMBER)] == [0, 1, 2]
+    assert [each.number for each in journal.epochs(holder.alias, NUMBER)] == [0, 1, 2]
 
 
 def test_one_custodian_that_withholds_the_newest_epoch_feeds_nobody_an_old_key(world: World) -> None:

@@ -20,7 +20,7 @@ from careledger.domain.records import Ground
 from careledger.fhir.sample import sample_file
 from careledger.workflows.actors import Holder
 from careledger.workflows.batches import Writer
-from careledger.workflows.deposit import COPY
+from careledger.workflows.chart import copies
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.import_file import Imported, import_file
 from careledger.workflows.retrieve import newest
@@ -75,7 +75,7 @@ def test_a_file_is_imported_once_and_its_epochs_begin_where_it_needs_them(
     assert (len(first.deposited.handles), len(first.report.rejects)) == (3, 0)
     again = imported(world, holder, FILE)
     assert (again.deposited.handles, again.deposited.known) == ({}, first.deposited.handles)
-    assert len(world.hospital.books.rows(COPY)) == 3
+    assert len(copies(world.hospital)) == 3
     read = world.read_as_registrar(holder)
     assert texts(read) == ["asthma", "gout"]
     assert {each.manifest.source for each in read.records} == {"imported"}
@@ -87,7 +87,7 @@ def test_what_cannot_be_imported_is_a_reject_and_stops_the_file_where_that_is_as
 ) -> None:
     with pytest.raises(ImportStopped, match="rejected 1"):
         imported(world, holder, WITH_REJECT, all_or_nothing=True)
-    assert world.hospital.books.rows(COPY) == []
+    assert copies(world.hospital) == []
     made = imported(world, holder, WITH_REJECT)
     assert (len(made.deposited.handles), len(made.report.rejects)) == (2, 1)
     assert len(imported(world, holder, FILE, all_or_nothing=True).deposited.handles) == 1
@@ -104,7 +104,7 @@ def test_only_chosen_entries_are_deposited_and_the_others_may_follow(world: Worl
 def test_a_file_that_is_no_fhir_leaves_nothing(world: World, holder: Holder, data: bytes) -> None:
     with pytest.raises(FhirRefused):
         imported(world, holder, data)
-    assert world.hospital.books.rows(COPY) == []
+    assert copies(world.hospital) == []
 
 
 def test_the_registrar_imports_until_the_claim_and_an_appender_while_the_consent_lives(
@@ -136,7 +136,7 @@ def test_an_organisation_that_is_not_verified_imports_nothing(world: World, hold
         imported(
             world, world.patient(compartments=(DIAGNOSIS,)), bundle(resource("Condition", "x", 1)), stranger
         )
-    assert pending.books.rows(COPY) == []
+    assert copies(pending) == []
 
 
 def test_a_real_bundle_comes_back_as_it_went_in(world: World) -> None:

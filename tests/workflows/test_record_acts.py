@@ -225,7 +225,7 @@ def test_an_order_that_some_missed_is_told_again_until_all_have_it(world: World)
     world.clock.advance(7200)
     world.links.update(gone)
     assert (repeat_orders(world.network, other), repeat_orders(world.network, holder)) == (0, 0)
-    states = [world.directories[number].rows.version(record.handle).state for number in listed]  # type: ignore[union-attr]
+    states = [world.directories[number].rows.version(holder.alias, record.handle).state for number in listed]  # type: ignore[union-attr]
     assert states == ["restricted"] * 5
 
 
@@ -247,7 +247,7 @@ def test_one_custodian_that_refuses_keeps_the_others_from_nothing(world: World, 
     assert repeat_orders(world.network, holder) == 1
 
 
-def test_an_order_that_all_refuse_is_forgotten_and_told_to_nobody_again(world: World) -> None:
+def test_an_order_about_anothers_record_changes_nothing_and_is_told_to_nobody_again(world: World) -> None:
     holder, _ = with_record(world)
     other, [theirs] = with_record(world)
     with pytest.raises(RecordNotFound):

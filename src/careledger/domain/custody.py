@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,19 @@ class KeptStatement:
     digest: bytes
     signed: bytes
     since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """Where a deposit's leaves are anchored: root, its size, the first leaf's index, the proof of all of them
+    (proofs.runs); the block and the matrix in force there."""
+
+    root: bytes
+    size: int
+    first: int
+    outside: tuple[bytes, ...]
+    block: int
+    matrix: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +51,48 @@ class KeptDeposit:
     month: str
     proof: bytes
     escrow: tuple[bytes, ...] | None
+    anchoring: Anchoring | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Anchoring:
-    """Where a leaf is anchored: root, index, size, path; the block and the matrix in force there."""
+class KeptVersion(NamedTuple):
+    """One version as a custodian keeps it, its share apart; ``position`` is its place in the deposit.
 
-    root: bytes
-    index: int
-    size: int
-    path: tuple[bytes, ...]
-    block: int
-    matrix: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeptVersion:
-    """One version as a custodian keeps it, its share apart.
-
-    ``commitments`` is the root of ``all_commitments`` (empty at a stand-in). ``state`` is ``kept``, ``restricted``,
-    ``retracted``, ``moved`` or ``erased``. ``acceptance`` is the encoded AcceptanceProof of what was deposited unasked.
+    ``commitments`` is the root of ``all_commitments`` (those of all places, joined; empty at a stand-in). ``state`` is
+    ``kept``, ``restricted``, ``retracted``, ``moved`` or ``erased``. ``acceptance`` is the encoded AcceptanceProof of
+    what was deposited unasked.
     """
 
     handle: bytes
     deposit: bytes
     alias: bytes
     compartment: int
+    position: int
     header: bytes
     manifest: bytes
     body: bytes
-    leaf: bytes
     commitments: bytes
-    all_commitments: tuple[bytes, ...]
+    all_commitments: bytes
     predecessor: bytes | None
     author: int
     signed: bool
     clinical_month: str | None
+    anchoring: Anchoring | None = None
     state: str = "kept"
     mark: str = "unconfirmed"
     acceptance: bytes | None = None
-    anchoring: Anchoring | None = None
+
+    @property
+    def leaf_index(self) -> int:
+        """Its leaf's index under the anchored root; 0 if it is not anchored."""
+        return 0 if self.anchoring is None else self.anchoring.first + self.position
 
     @property
     def accepted(self) -> bool:
         """Whether the patient or a treating doctor has accepted it."""
         return self.acceptance is not None
+
+    def __repr__(self) -> str:
+        return "<kept-version>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from careledger.formats.deposits import AnchorNotice, Items
 from careledger.formats.releases import AcceptanceProof, DepositProof
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
@@ -154,32 +155,41 @@ class RepairAnswer(Message):
 
 
 @dataclass(frozen=True)
-class KeptRow(Message):
-    """What a helper tells the successor of one version: whatever all custodians of the list keep alike."""
+class KeptMark(Message):
+    """What became of one version since it was kept; ``state`` and ``mark`` as in a released row."""
 
-    TYPE: ClassVar[str] = "kept-row"
-    deposit: bytes = octets(32)
-    handle: bytes = octets(32)
-    commitments: tuple[bytes, ...] = several(octets(32), most=64)
-    escrow_commitments: tuple[bytes, ...] | None = maybe(several(octets(32), most=64))
-    root: bytes | None = maybe(octets(32))
-    index: int = uint()
-    size: int = uint()
-    anchor_path: tuple[bytes, ...] = several(octets(32), most=32)
+    TYPE: ClassVar[str] = "kept-mark"
+    position: int = uint(32)
     state: str = text(16)
     mark: str = text(16)
     accepted: bool = flag()
 
 
 @dataclass(frozen=True)
+class KeptBatch(Message):
+    """What a helper tells the successor of one deposit: whatever all custodians of the list keep alike.
+
+    ``commitments`` are those of all versions and places, 32 bytes each, empty where the helper does not know them.
+    ``marks`` leave out versions that are as they came; ``anchor`` is null while nothing is anchored.
+    """
+
+    TYPE: ClassVar[str] = "kept-batch"
+    proof: DepositProof = message(DepositProof)
+    items: Items = message(Items)
+    commitments: bytes = octets()
+    escrow_commitments: tuple[bytes, ...] | None = maybe(several(octets(32), most=64))
+    anchor: AnchorNotice | None = maybe(message(AnchorNotice))
+    marks: tuple[KeptMark, ...] = several(message(KeptMark))
+
+
+@dataclass(frozen=True)
 class RepairSums(Message):
-    """A helper's message to the successor, inside its seal: sums for each subject, rows, deposits, epoch records, and
-    the acceptances of rows that were deposited unasked."""
+    """A helper's message to the successor, inside its seal: sums for each subject, deposits, epoch records, and the
+    acceptances of versions that were deposited unasked."""
 
     TYPE: ClassVar[str] = "repair-sums"
     terms: RepairTerm = message(RepairTerm)
-    rows: tuple[KeptRow, ...] = several(message(KeptRow))
-    deposits: tuple[DepositProof, ...] = several(message(DepositProof))
+    deposits: tuple[KeptBatch, ...] = several(message(KeptBatch))
     epochs: tuple[bytes, ...] = several(octets(), most=4096)
     acceptances: tuple[AcceptanceProof, ...] = several(message(AcceptanceProof))
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from careledger.domain.errors import MalformedBytes
+from careledger.formats.cids import SIZE as CID
+from careledger.formats.digests import digest
 from careledger.formats.releases import SessionProof
 from careledger.formats.schema import MOST_ITEMS, Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
 
 MOST_PATH = 32
+MOST_BATCHES = 1_000
+LAST_YEAR = 5_040
 
 
 @dataclass(frozen=True)
@@ -47,25 +53,125 @@ class Manifest(Message):
     note: str = text(1_000)
 
 
-@dataclass(frozen=True)
-class DepositItem(Message):
+class DepositItem(NamedTuple):
     """One version as custodians know it; ``author`` 0 means that no registered party is stated.
 
-    CIDs are in the 36-byte binary form of formats.cids. ``commitments`` is the root of the N share
-    commitments; ``predecessor`` is the handle of the version that this one follows.
+    CIDs are in the 36-byte binary form of formats.cids; ``header`` is that of the whole batch. ``commitments`` is the
+    root of the N share commitments; ``predecessor`` is the handle of the version that this one follows;
+    ``clinical_month`` is ``YYYY-MM``, or ``YYYY`` where no more is known.
     """
 
-    TYPE: ClassVar[str] = "deposit-item"
-    handle: bytes = octets(32)
-    header: bytes = octets(36)
-    manifest: bytes = octets(36)
-    body: bytes = octets(36)
-    commitments: bytes = octets(32)
-    leaf: bytes = octets(32)
+    handle: bytes
+    header: bytes
+    manifest: bytes
+    body: bytes
+    commitments: bytes
+    predecessor: bytes | None
+    author: int
+    signed: bool
+    clinical_month: str | None
+
+    def __repr__(self) -> str:
+        return "<deposit-item>"
+
+
+@dataclass(frozen=True)
+class ItemWords(Message):
+    """What few versions of a batch have: a predecessor, a stated author, an author's signature."""
+
+    TYPE: ClassVar[str] = "item-words"
+    position: int = uint(32)
     predecessor: bytes | None = maybe(octets(32))
     author: int = uint()
     signed: bool = flag()
-    clinical_month: str | None = maybe(text(7))
+
+
+@dataclass(frozen=True)
+class Items(Message):
+    """The versions of one batch in columns: what belongs to item i stands at i times the column's width.
+
+    Widths: ``handles`` 32, ``manifests`` and ``bodies`` 36 (CIDs), ``commitments`` 32 (roots), ``months`` 2 (clinical
+    month as year · 13 + month, month 0 for a year alone, big-endian, 0 where unknown). ``header`` is one for all;
+    ``words`` are in the order of their positions and leave out items that have none.
+    """
+
+    TYPE: ClassVar[str] = "deposit-items"
+    header: bytes = octets(CID)
+    handles: bytes = octets()
+    manifests: bytes = octets()
+    bodies: bytes = octets()
+    commitments: bytes = octets()
+    months: bytes = octets()
+    words: tuple[ItemWords, ...] = several(message(ItemWords))
+
+    @classmethod
+    def of(cls, items: Sequence[DepositItem]) -> Items:
+        """The columns of these items, which share a header."""
+        said = [
+            ItemWords(position, item.predecessor, item.author, item.signed)
+            for position, item in enumerate(items)
+            if item.predecessor is not None or item.author or item.signed
+        ]
+        return cls(
+            items[0].header,
+            b"".join([item.handle for item in items]),
+            b"".join([item.manifest for item in items]),
+            b"".join([item.body for item in items]),
+            b"".join([item.commitments for item in items]),
+            b"".join([packed_month(item.clinical_month) for item in items]),
+            tuple(said),
+        )
+
+    def rows(self) -> list[DepositItem]:
+        """The items; raises MalformedBytes where the columns do not fit together."""
+        count = len(self.months) // 2
+        widths = ((self.handles, 32), (self.manifests, CID), (self.bodies, CID), (self.commitments, 32))
+        if not 0 < count <= MOST_ITEMS or any(len(column) != width * count for column, width in widths):
+            raise MalformedBytes(message=self.TYPE, why="columns of different lengths")
+        columns = [sliced(column, width) for column, width in widths]
+        months = [unpacked_month(each) for each in sliced(self.months, 2)]
+        items = [
+            DepositItem(handle, self.header, manifest, body, root, None, 0, False, month)
+            for handle, manifest, body, root, month in zip(*columns, months, strict=True)
+        ]
+        before = -1
+        for said in self.words:
+            if not before < said.position < count:
+                raise MalformedBytes(message=self.TYPE, why="words out of order")
+            before = said.position
+            items[before] = items[before]._replace(
+                predecessor=said.predecessor, author=said.author, signed=said.signed
+            )
+        return items
+
+
+def sliced(column: bytes, width: int) -> list[bytes]:
+    """A column's values."""
+    return [column[at : at + width] for at in range(0, len(column), width)]
+
+
+def packed_month(month: str | None) -> bytes:
+    """``YYYY-MM`` or ``YYYY`` as two bytes, year · 13 + month (0 for the year alone); zeros where unknown.
+
+    Raises MalformedBytes.
+    """
+    if month is None:
+        return b"\0\0"
+    year, _, within = month.partition("-")
+    number = int(within) if within.isdecimal() else 0
+    if not year.isdecimal() or month != _month(int(year), number) or not 0 < int(year) <= LAST_YEAR:
+        raise MalformedBytes(why="not a month")
+    return (int(year) * 13 + number).to_bytes(2, "big")
+
+
+def unpacked_month(packed: bytes) -> str | None:
+    """What packed_month was given."""
+    number = int.from_bytes(packed, "big")
+    return _month(*divmod(number, 13)) if number else None
+
+
+def _month(year: int, number: int) -> str:
+    return f"{year:04}-{number:02}" if 1 <= number <= 12 else f"{year:04}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +180,8 @@ class DepositStatement(Message):
 
     ``ground`` is ``own`` (then ``depositor`` and ``post`` are 0), ``append``, ``registrar`` or ``unasked``. ``intake``
     says that this is the depositor's one intake ("once" cells). ``escrow`` is the root of the commitments to the N
-    shares of the batch secret, null where the epoch statement says no.
+    shares of the batch secret, null where the epoch statement says no. ``items`` is the root over the digests of the
+    ``count`` items, so that a reader is shown those that were released and learns no other handle.
     """
 
     TYPE: ClassVar[str] = "deposit-statement"
@@ -90,12 +197,13 @@ class DepositStatement(Message):
     intake: bool = flag()
     made: int = uint()
     escrow: bytes | None = maybe(octets(32))
-    items: tuple[DepositItem, ...] = several(message(DepositItem))
+    count: int = uint(32)
+    items: bytes = octets(32)
 
 
 @dataclass(frozen=True)
 class ShareRow(Message):
-    """One custodian's part of one version: its share of c, and the commitments to the shares of all places, in order.
+    """One custodian's share of a batch secret, and the commitments to the shares of all places, in order.
 
     All N commitments and not one path: a custodian that remakes a lost share needs the others' commitments too.
     """
@@ -107,43 +215,66 @@ class ShareRow(Message):
 
 
 @dataclass(frozen=True)
-class AnchorPlace(Message):
-    """Where one leaf stands under an anchored root."""
-
-    TYPE: ClassVar[str] = "anchor-place"
-    handle: bytes = octets(32)
-    index: int = uint()
-    path: tuple[bytes, ...] = several(octets(32), most=MOST_PATH)
-
-
-@dataclass(frozen=True)
 class AnchorNotice(Message):
-    """Tells a custodian under which anchored root the leaves of a deposit stand; checked at the ledger."""
+    """Where the leaves of a deposit stand under an anchored root: from ``first`` on, one after another.
+
+    ``outside`` are the roots of the largest subtrees that hold none of them, from left to right; with the leaves
+    they give the root. A custodian checks root and size at the ledger.
+    """
 
     TYPE: ClassVar[str] = "anchor-notice"
     deposit: bytes = octets(16)
     root: bytes = octets(32)
     size: int = uint()
-    places: tuple[AnchorPlace, ...] = several(message(AnchorPlace))
+    first: int = uint()
+    outside: tuple[bytes, ...] = several(octets(32), most=2 * MOST_PATH)
+
+
+@dataclass(frozen=True)
+class AnchorNotices(Message):
+    """Tells a custodian under which anchored roots deposits stand that it keeps."""
+
+    TYPE: ClassVar[str] = "anchor-notices"
+    notices: tuple[AnchorNotice, ...] = several(message(AnchorNotice), most=MOST_BATCHES)
+
+
+@dataclass(frozen=True)
+class KeptPart(Message):
+    """One custodian's part of one batch: the signed statement, its items, this custodian's shares in their order.
+
+    ``shares`` (32 bytes each) and ``commitments`` (for each version those of all N places, 32 bytes each) are empty
+    for a custodian beyond the first n, which keeps the index and its part of the escrow only. ``escrow`` is this
+    custodian's share of the batch secret b with its place, or null where the epoch statement says no. ``anchor`` is
+    null at first; with it a thin deposit is completed later, judged as at the anchoring block.
+    """
+
+    TYPE: ClassVar[str] = "kept-part"
+    statement: Signed = message(Signed)
+    items: Items = message(Items)
+    shares: bytes = octets()
+    commitments: bytes = octets()
+    escrow: ShareRow | None = maybe(message(ShareRow))
+    anchor: AnchorNotice | None = maybe(message(AnchorNotice))
 
 
 @dataclass(frozen=True)
 class KeepRequest(Message):
-    """Asks one custodian to keep its part of a batch.
+    """Asks one custodian to keep its parts of everything that is deposited at once for one alias.
 
-    ``rows`` are in the order of the statement's items, or empty for a custodian beyond the first n, which keeps
-    the index and its part of the escrow only. ``escrow`` is this custodian's share of the batch
-    secret b with its place, or null where the epoch statement says no. ``certificate`` opens an append consent.
-    ``anchor`` is null at first; with it a thin deposit is completed later, judged as at the anchoring block.
+    ``place`` is the custodian's on the patient's list. ``certificate`` opens an append consent.
     """
 
     TYPE: ClassVar[str] = "keep-request"
-    statement: Signed = message(Signed)
+    id: bytes = octets(16)
+    place: int = uint(8)
     session: SessionProof | None = maybe(message(SessionProof))
     certificate: Signed | None = maybe(message(Signed))
-    rows: tuple[ShareRow, ...] = several(message(ShareRow))
-    escrow: ShareRow | None = maybe(message(ShareRow))
-    anchor: AnchorNotice | None = maybe(message(AnchorNotice))
+    parts: tuple[KeptPart, ...] = several(message(KeptPart), most=MOST_BATCHES)
+
+
+def deposited(statements: Iterable[bytes]) -> bytes:
+    """``H("deposited", digest of each deposit statement)``: what a custodian's receipt of a keep-request is about."""
+    return digest("deposited", *statements)
 
 
 @dataclass(frozen=True)
@@ -167,51 +298,3 @@ class RetractRequest(Message):
     TYPE: ClassVar[str] = "retract-request"
     statement: Signed = message(Signed)
     session: SessionProof | None = maybe(message(SessionProof))
-
-
-@dataclass(frozen=True)
-class AuthorsCopy(Message):
-    """What a depositor keeps in its own chart; ``body_key`` is sealed to its chart key (a patient: sealing key)."""
-
-    TYPE: ClassVar[str] = "authors-copy"
-    alias: bytes = octets(32)
-    handle: bytes = octets(32)
-    compartment: int = uint(16)
-    record_id: bytes = octets(16)
-    body: bytes = octets(36)
-    body_key: bytes = octets(most=8192)
-    content_digest: bytes = octets(32)
-    content_tag: bytes = octets(32)
-    made: int = uint()
-
-
-@dataclass(frozen=True)
-class MissingKeep(Message):
-    """What a thin deposit still owes a custodian: an encoded KeepRequest with its anchor; in the depositor's books."""
-
-    TYPE: ClassVar[str] = "missing-keep"
-    deposit: bytes = octets(16)
-    custodian: int = uint()
-    request: bytes = octets()
-
-    @property
-    def key(self) -> bytes:
-        """Its key in the books."""
-        return self.deposit + self.custodian.to_bytes(8, "big")
-
-
-@dataclass(frozen=True)
-class DepositPlan(Message):
-    """A deposit that custodians hold and the ledger may not know yet; in the depositor's books until it is done.
-
-    ``blocks`` are the CIDs of all its headers, manifests and bodies, to be pinned.
-    """
-
-    TYPE: ClassVar[str] = "deposit-plan"
-    root: bytes = octets(32)
-    size: int = uint()
-    custodians: tuple[int, ...] = several(uint(), most=64)
-    notices: tuple[AnchorNotice, ...] = several(message(AnchorNotice), most=1000)
-    copies: tuple[AuthorsCopy, ...] = several(message(AuthorsCopy))
-    missing: tuple[MissingKeep, ...] = several(message(MissingKeep), most=1000)
-    blocks: tuple[bytes, ...] = several(octets(36), most=3 * MOST_ITEMS)

@@ -61,6 +61,14 @@ class EpochRecord(Message):
 
 
 @dataclass(frozen=True)
+class EpochRecords(Message):
+    """Epoch records that a custodian is to keep, all of them or none; of one compartment the newest first."""
+
+    TYPE: ClassVar[str] = "epoch-records"
+    records: tuple[EpochRecord, ...] = several(message(EpochRecord), most=4096)
+
+
+@dataclass(frozen=True)
 class ScopeForm(Message):
     """A consent's scope as it is signed; null means "not narrowed by this"."""
 

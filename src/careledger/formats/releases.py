@@ -231,11 +231,13 @@ class ReleasedRow(Message):
     ``root`` is null while the version is not anchored. ``share`` is null where the custodian holds the row but no
     share (a stand-in, or one that lost it); then ``path`` may be empty. ``state`` is ``kept``, ``restricted`` or
     ``retracted``, ``mark`` is ``unconfirmed``, ``confirmed`` or ``disputed``. ``escrow`` is this custodian's share
-    of b, ``escrow_path`` leads to the statement's escrow root.
+    of b, ``escrow_path`` leads to the statement's escrow root. ``position`` is the version's in its deposit, and
+    ``item_path`` leads from the item's digest to the statement's ``items``.
     """
 
     TYPE: ClassVar[str] = "released-row"
     deposit: bytes = octets(32)
+    position: int = uint(32)
     handle: bytes = octets(32)
     compartment: int = uint(16)
     epoch: int = uint()
@@ -243,6 +245,11 @@ class ReleasedRow(Message):
     manifest: bytes = octets(36)
     body: bytes = octets(36)
     commitments: bytes = octets(32)
+    predecessor: bytes | None = maybe(octets(32))
+    author: int = uint()
+    signed: bool = flag()
+    clinical_month: str | None = maybe(text(7))
+    item_path: tuple[bytes, ...] = several(octets(32), most=32)
     place: int = uint(8)
     share: bytes | None = maybe(octets(32))
     path: tuple[bytes, ...] = several(octets(32), most=32)
@@ -336,7 +343,7 @@ class LogEntry(Message):
     ``audited`` or ``incident`` (what was filed on the wrong person is moved away). ``officers`` are those without
     whose agreement it had not been released. ``reason`` says why it was refused; ``without-ledger`` at a release and
     its alarm: it was granted while the ledger stood still. ``commitment`` is the entry's id under the rule
-    ``break-glass``.
+    ``break-glass``, and of ``kept`` what the custodian's receipt is about, instead of the handles.
     """
 
     TYPE: ClassVar[str] = "log-entry"

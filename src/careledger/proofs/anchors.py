@@ -13,6 +13,7 @@ from careledger.domain.errors import MalformedBytes, ProofRefused, ShareMismatch
 from careledger.formats.cids import Cid, check_cid
 from careledger.formats.digests import digest, uint
 from careledger.proofs.merkle import Tree, check_inclusion
+from careledger.proofs.runs import outside
 
 MOST_PLACES = 64
 
@@ -101,3 +102,7 @@ class AnchorBatch:
     def inclusion(self, index: int) -> Inclusion:
         """The proof for one leaf; raises ProofRefused outside the batch."""
         return Inclusion(self.root, self.size, index, tuple(self._tree.path(index)))
+
+    def outside(self, first: int, count: int) -> tuple[bytes, ...]:
+        """The proof for a run of leaves (proofs.runs); raises ProofRefused outside the batch."""
+        return outside(self._tree.node, first, count, self.size)

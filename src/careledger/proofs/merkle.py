@@ -33,7 +33,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 # Making proofs ----------------------------------------------------------------------------------
 
 
-def _split(size: int) -> int:
+def split_size(size: int) -> int:
     """The largest power of two smaller than size (size at least 2)."""
     return 1 << ((size - 1).bit_length() - 1)
 
@@ -46,7 +46,7 @@ def range_root(nodes: Nodes, start: int, end: int) -> bytes:
     if size & (size - 1) == 0:
         level = size.bit_length() - 1
         return nodes(level, start >> level)
-    middle = start + _split(size)
+    middle = start + split_size(size)
     return node_hash(range_root(nodes, start, middle), range_root(nodes, middle, end))
 
 
@@ -57,7 +57,7 @@ def path_from(nodes: Nodes, index: int, size: int) -> list[bytes]:
     path: list[bytes] = []
     start, end = 0, size
     while end - start > 1:
-        middle = start + _split(end - start)
+        middle = start + split_size(end - start)
         if index < middle:
             path.append(range_root(nodes, middle, end))
             end = middle
@@ -76,7 +76,7 @@ def consistency_from(nodes: Nodes, old: int, new: int) -> list[bytes]:
     proof: list[bytes] = []
     start, end, whole = 0, new, True
     while old != end:
-        middle = start + _split(end - start)
+        middle = start + split_size(end - start)
         if old <= middle:
             proof.append(range_root(nodes, middle, end))
             end = middle

@@ -15,6 +15,8 @@ import secrets
 import threading
 
 import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from careledger.domain.errors import CannotOpen, MalformedBytes
 from careledger.formats.digests import digest, framed
@@ -117,14 +119,33 @@ def open_body(key: Secret, commitment: bytes, body: VerifiedCiphertext) -> Plain
     return _open(key, BODY, body)
 
 
-def seal_author_copy(chart_public: bytes, handle: bytes, key: Secret) -> bytes:
-    """The body key, sealed to the depositor's own chart key, so that it can read back what it deposited."""
-    return wrap(chart_public, key.reveal(), "author-copy", handle)
+class CopyKey:
+    """The key of one deposit's author's copies: it seals the deposit's body keys, each once, by its place."""
 
+    def __init__(self, key: Secret) -> None:
+        self._cipher = AESGCM(key.reveal())
 
-def open_author_copy(chart_key: SealingKey, handle: bytes, sealed: bytes) -> Secret:
-    """The body key of an author's copy; raises CannotOpen."""
-    return Secret(unwrap(chart_key, sealed, "author-copy", handle))
+    @classmethod
+    def new(cls, chart_public: bytes, deposit: bytes) -> tuple[CopyKey, bytes]:
+        """A random key, and it sealed to the depositor's own chart key."""
+        key = Secret.random()
+        return cls(key), wrap(chart_public, key.reveal(), "author-copy", deposit)
+
+    @classmethod
+    def opened(cls, chart_key: SealingKey, deposit: bytes, sealed: bytes) -> CopyKey:
+        """The key that ``new`` sealed; raises CannotOpen."""
+        return cls(Secret(unwrap(chart_key, sealed, "author-copy", deposit)))
+
+    def seal(self, place: int, handle: bytes, body_key: Secret) -> bytes:
+        """AES-256-GCM of a body key, 48 bytes: nonce is the place, the handle is bound."""
+        return self._cipher.encrypt(place.to_bytes(12, "big"), body_key.reveal(), handle)
+
+    def open(self, place: int, handle: bytes, sealed: bytes) -> Secret:
+        """The body key; raises CannotOpen."""
+        try:
+            return Secret(self._cipher.decrypt(place.to_bytes(12, "big"), sealed, handle))
+        except (InvalidTag, ValueError):
+            raise CannotOpen(what="author's copy") from None
 
 
 class _Codecs(threading.local):

@@ -8,19 +8,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import WritingRefused
 from careledger.domain.records import Ground, Source
 from careledger.formats import large
 from careledger.formats.bodies import RecordBody
-from careledger.formats.cids import raw_cid
+from careledger.formats.charts import AuthorsCopy
+from careledger.formats.cids import Cid, raw_cid
 from careledger.formats.deposits import (
     AnchorNotice,
-    AuthorsCopy,
     DepositItem,
     DepositStatement,
+    Items,
     KeepRequest,
+    KeptPart,
     Manifest,
     ShareRow,
 )
@@ -29,11 +32,13 @@ from careledger.formats.patients import AliasStatement, EpochStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign
 from careledger.ports import Books
-from careledger.proofs.anchors import Commitments, LeafOpening, share_commitment
+from careledger.proofs.anchors import share_commitment
+from careledger.proofs.items import ItemTree
+from careledger.proofs.runs import folded, leaf_hashes
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch
 from careledger.sealing.keys import Secret, hmac_tag
-from careledger.sealing.shamir import Share, split
+from careledger.sealing.shamir import split
 from careledger.sealing.states import Plaintext
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.custody import Chain
@@ -131,125 +136,129 @@ class Writer:
 
 @dataclass(frozen=True)
 class SealedBatch:
-    """A batch that is ready to be stored: blocks, statement, and what each custodian gets."""
+    """A batch that is ready to be stored: blocks, statement, items, and each place's columns of shares."""
 
     id: bytes
-    custodians: tuple[int, ...]
     blocks: tuple[bytes, ...]
     cids: tuple[bytes, ...]
-    handles: tuple[bytes, ...]
+    items: Items
     leaves: tuple[bytes, ...]
     statement: Signed
     copies: tuple[AuthorsCopy, ...]
-    writer: Writer
-    shares: tuple[tuple[ShareRow, ...], ...]
+    shares: tuple[bytes, ...]
+    commitments: bytes
     escrow: tuple[ShareRow, ...]
 
-    def keep_request(self, place: int, with_shares: bool, anchor: AnchorNotice | None = None) -> KeepRequest:
+    def part(self, place: int, with_shares: bool, anchor: AnchorNotice | None = None) -> KeptPart:
         """What the custodian at that place (1…N) is asked to keep."""
-        return KeepRequest(
+        return KeptPart(
             self.statement,
-            self.writer.session.proof if self.writer.session and self.writer.post else None,
-            self.writer.certificate,
-            tuple(rows[place - 1] for rows in self.shares) if with_shares else (),
+            self.items,
+            self.shares[place - 1] if with_shares else b"",
+            self.commitments if with_shares else b"",
             self.escrow[place - 1] if self.escrow else None,
             anchor,
         )
 
 
-@dataclass(frozen=True)
-class _Sealed:
+class _Sealed(NamedTuple):
     """One version of a batch."""
 
     item: DepositItem
-    blocks: tuple[bytes, ...]
+    blocks: list[bytes]
     copy: AuthorsCopy
-    rows: tuple[ShareRow, ...]
+    shares: list[bytes]
+    commitments: list[bytes]
 
 
-def seal_batch(
-    network: Network, writer: Writer, statement: AliasStatement, chain: Chain, versions: Sequence[NewVersion]
-) -> SealedBatch:
-    """Seals versions of one compartment to its newest epoch; raises WritingRefused where there is none."""
-    if not chain:
-        raise WritingRefused(
-            why="no epoch key for this compartment", compartment=str(versions[0].compartment)
+class Sealer:
+    """Seals what one writer deposits at once for one alias; the author's copies share one key."""
+
+    def __init__(self, network: Network, writer: Writer, statement: AliasStatement) -> None:
+        self.id = secrets.token_bytes(16)
+        self._network, self._writer, self._statement = network, writer, statement
+        self._copy_key, self.sealed_copy_key = sealed.CopyKey.new(writer.copy_key, self.id)
+        self._copied = 0
+
+    def batch(self, chain: Chain, versions: Sequence[NewVersion]) -> SealedBatch:
+        """Seals versions of one compartment to its newest epoch; raises WritingRefused where there is none."""
+        if not chain:
+            raise WritingRefused(
+                why="no epoch key for this compartment", compartment=str(versions[0].compartment)
+            )
+        epoch, _ = chain[0]
+        batch = sealed.new_batch_secret()
+        header = sealed.seal_header(epoch.public_key, Epoch.of(epoch), batch).data
+        header_cid = raw_cid(header)
+        made = [self._version(batch, header_cid, version) for version in versions]
+        items = [one.item for one in made]
+        tree = ItemTree(items)
+        escrow, root = self._escrow(epoch, batch)
+        identity = secrets.token_bytes(16)
+        writer = self._writer
+        words = DepositStatement(
+            identity, self._statement.alias, epoch.compartment, epoch.number, epoch.digest(), writer.depositor,
+            writer.post, writer.ground.code, versions[0].source, writer.intake, self._network.clock.now(), root,
+            len(items), tree.root,
+        )  # fmt: skip
+        return SealedBatch(
+            identity,
+            (header, *(block for one in made for block in one.blocks)),
+            (header_cid, *(cid for item in items for cid in (item.manifest, item.body))),
+            Items.of(items),
+            tuple(tree.leaves),
+            sign(words, writer.key, self._network.ledger.deployment),
+            tuple(one.copy for one in made),
+            tuple(b"".join(column) for column in zip(*(one.shares for one in made), strict=True)),
+            b"".join(each for one in made for each in one.commitments),
+            escrow,
         )
-    epoch, _ = chain[0]
-    batch = sealed.new_batch_secret()
-    header = sealed.seal_header(epoch.public_key, Epoch.of(epoch), batch).data
-    made = [_seal(network, writer, statement, batch, header, version) for version in versions]
-    escrow, root = _escrow(network, epoch, batch, len(statement.custodians))
-    identity = secrets.token_bytes(16)
-    words = DepositStatement(
-        identity, statement.alias, epoch.compartment, epoch.number, epoch.digest(), writer.depositor, writer.post,
-        writer.ground.code, versions[0].source, writer.intake, network.clock.now(), root,
-        tuple(one.item for one in made),
-    )  # fmt: skip
-    return SealedBatch(
-        identity,
-        statement.custodians,
-        (header, *(block for one in made for block in one.blocks)),
-        (raw_cid(header), *(cid for one in made for cid in (one.item.manifest, one.item.body))),
-        tuple(one.item.handle for one in made),
-        tuple(one.item.leaf for one in made),
-        sign(words, writer.key, network.ledger.deployment),
-        tuple(one.copy for one in made),
-        writer,
-        tuple(one.rows for one in made),
-        escrow,
-    )
+
+    def request(self, place: int, parts: Sequence[KeptPart]) -> KeepRequest:
+        """What one custodian is asked to keep of all batches."""
+        writer = self._writer
+        session = writer.session.proof if writer.session and writer.post else None
+        return KeepRequest(self.id, place, session, writer.certificate, tuple(parts))
+
+    def _escrow(self, epoch: EpochStatement, batch: Secret) -> tuple[tuple[ShareRow, ...], bytes | None]:
+        """Each custodian's part of the batch secret and their commitments' root, unless the epoch statement says no."""
+        if not epoch.escrow:
+            return (), None
+        values, committed = _shares(batch, self._network.thresholds.escrow, len(self._statement.custodians))
+        rows = (ShareRow(place, value, tuple(committed)) for place, value in enumerate(values, start=1))
+        return tuple(rows), folded(leaf_hashes(committed))
+
+    def _version(self, batch: Secret, header: Cid, version: NewVersion) -> _Sealed:
+        """Seals one version: its keys, manifest, body, shares and author's copy."""
+        writer, statement, network = self._writer, self._statement, self._network
+        handle = sealed.new_handle()
+        secret = sealed.record_secret(batch, handle)
+        custodial = sealed.new_custodial_secret()
+        key = sealed.body_key(secret, custodial)
+        body = sealed.seal_body(key, Plaintext(version.body.encode())).data
+        content = digest("fhir-content", version.body.canonical)
+        manifest = _manifest(writer, statement, version, content, len(body), key)
+        manifest_cid, manifest_blocks = large.split(
+            sealed.seal_manifest(secret, Plaintext(manifest.encode())).data
+        )
+        body_cid, body_blocks = large.split(body)
+        values, committed = _shares(custodial, network.thresholds.opening, len(statement.custodians))
+        item = DepositItem(
+            handle, header, manifest_cid, body_cid, folded(leaf_hashes(committed)), version.predecessor,
+            version.author, version.author_key is not None, (version.clinical_date or "")[:7] or None,
+        )  # fmt: skip
+        copy = AuthorsCopy(
+            statement.alias, handle, version.compartment.number, version.record_id, body_cid,
+            self._copy_key.seal(self._copied, handle, key), content, manifest.content_tag,
+        )  # fmt: skip
+        self._copied += 1
+        return _Sealed(item, [*manifest_blocks, *body_blocks], copy, values, committed)
 
 
-def _escrow(
-    network: Network, epoch: EpochStatement, batch: Secret, places: int
-) -> tuple[tuple[ShareRow, ...], bytes | None]:
-    """Each custodian's part of the batch secret and their commitments' root, unless the epoch statement says no."""
-    if not epoch.escrow:
-        return (), None
-    return _share_rows(split(batch, network.thresholds.escrow, places))
-
-
-def _seal(
-    network: Network,
-    writer: Writer,
-    statement: AliasStatement,
-    batch: Secret,
-    header: bytes,
-    version: NewVersion,
-) -> _Sealed:
-    """Seals one version: its keys, manifest, body, shares, leaf and author's copy."""
-    handle = sealed.new_handle()
-    secret = sealed.record_secret(batch, handle)
-    custodial = sealed.new_custodial_secret()
-    key = sealed.body_key(secret, custodial)
-    body = sealed.seal_body(key, Plaintext(version.body.encode())).data
-    content = digest("fhir-content", version.body.canonical)
-    manifest = _manifest(writer, statement, version, handle, content, len(body), key)
-    manifest_block = sealed.seal_manifest(secret, Plaintext(manifest.encode())).data
-    shares = split(custodial, network.thresholds.opening, len(statement.custodians))
-    rows, root = _share_rows(shares)
-    manifest_cid, manifest_blocks = large.split(manifest_block)
-    body_cid, body_blocks = large.split(body)
-    opening = LeafOpening(handle, raw_cid(header), manifest_cid, body_cid, root)
-    item = DepositItem(
-        handle, opening.header, opening.manifest, opening.body, root, opening.leaf, version.predecessor,
-        version.author, version.author_key is not None, (version.clinical_date or "")[:7] or None,
-    )  # fmt: skip
-    copy = AuthorsCopy(
-        statement.alias, handle, version.compartment.number, version.record_id, opening.body,
-        sealed.seal_author_copy(writer.copy_key, handle, key),
-        content, manifest.content_tag, network.clock.now(),
-    )  # fmt: skip
-    return _Sealed(item, (*manifest_blocks, *body_blocks), copy, rows)
-
-
-def _share_rows(shares: Sequence[Share]) -> tuple[tuple[ShareRow, ...], bytes]:
-    """Each place's share with all commitments, and the commitments' root."""
-    values = [share.value.reveal() for share in shares]
-    committed = tuple(share_commitment(place, value) for place, value in enumerate(values, start=1))
-    rows = (ShareRow(place, value, committed) for place, value in enumerate(values, start=1))
-    return tuple(rows), Commitments(values).root
+def _shares(secret: Secret, threshold: int, places: int) -> tuple[list[bytes], list[bytes]]:
+    """The shares of all places, and their commitments."""
+    values = [share.value.reveal() for share in split(secret, threshold, places)]
+    return values, [share_commitment(place, value) for place, value in enumerate(values, start=1)]
 
 
 def authored(alias: bytes, record_id: bytes, version: int, content: bytes) -> bytes:
@@ -261,7 +270,6 @@ def _manifest(
     writer: Writer,
     statement: AliasStatement,
     version: NewVersion,
-    handle: bytes,
     content: bytes,
     length: int,
     key: Secret,

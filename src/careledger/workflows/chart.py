@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from careledger.domain.errors import DigestMismatch, RecordNotFound
 from careledger.formats.bodies import RecordBody
-from careledger.formats.deposits import AuthorsCopy
+from careledger.formats.charts import AuthorsCopies, AuthorsCopy
 from careledger.formats.digests import digest
 from careledger.sealing import versions as sealed
 from careledger.workflows.actors import Organisation
 from careledger.workflows.blocks import sealed_block
-from careledger.workflows.deposit import COPY
+from careledger.workflows.deposit import copies_of
 from careledger.workflows.network import Network
 
 
@@ -25,17 +25,30 @@ class ChartEntry:
 
 def copies(organisation: Organisation, alias: bytes | None = None) -> list[AuthorsCopy]:
     """What this organisation deposited, for one alias or all."""
-    found = [AuthorsCopy.decode(row) for _, row in organisation.books.rows(COPY)]
-    return [copy for copy in found if alias is None or copy.alias == alias]
+    return [copy for deposit in copies_of(organisation.books, alias) for copy in deposit.rows()]
 
 
-def read_back(network: Network, organisation: Organisation, handle: bytes) -> ChartEntry:
-    """One's own version; raises RecordNotFound for another's, CannotOpen, BlockNotFound, DigestMismatch."""
-    row = organisation.books.get(COPY, handle)
-    if row is None:
-        raise RecordNotFound(what="author's copy")
-    copy = AuthorsCopy.decode(row)
-    key = sealed.open_author_copy(organisation.chart, handle, copy.body_key)
+def read_back(
+    network: Network, organisation: Organisation, handle: bytes, alias: bytes | None = None
+) -> ChartEntry:
+    """One's own version; raises RecordNotFound for another's, CannotOpen, BlockNotFound, DigestMismatch.
+
+    Naming the alias spares a look through everybody's copies.
+    """
+    for deposit in copies_of(organisation.books, alias):
+        if handle not in deposit.handles:
+            continue
+        for place, copy in enumerate(deposit.rows()):
+            if copy.handle == handle:
+                return _opened(network, organisation, deposit, place, copy)
+    raise RecordNotFound(what="author's copy")
+
+
+def _opened(
+    network: Network, organisation: Organisation, deposit: AuthorsCopies, place: int, copy: AuthorsCopy
+) -> ChartEntry:
+    copy_key = sealed.CopyKey.opened(organisation.chart, deposit.id, deposit.key)
+    key = copy_key.open(place, copy.handle, copy.body_key)
     commitment = sealed.body_key_commitment(key)
     opened = sealed.open_body(key, commitment, sealed_block(network, copy.body))
     body = RecordBody.decode(opened.data)

@@ -10,30 +10,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
+from careledger.formats.charts import AuthorsCopies, DepositPlan, MissingKeep
+from careledger.formats.cids import SIZE as CID
 from careledger.formats.custody import Receipt
-from careledger.formats.deposits import (
-    AnchorNotice,
-    AnchorPlace,
-    AuthorsCopy,
-    DepositPlan,
-    KeepRequest,
-    MissingKeep,
-)
+from careledger.formats.deposits import AnchorNotice, AnchorNotices, KeepRequest, sliced
 from careledger.formats.patients import AliasStatement
+from careledger.ports import Books
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
-from careledger.workflows.batches import NewVersion, SealedBatch, Writer, seal_batch
+from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Writer
 from careledger.workflows.custody import Telling, epoch_chain, outcomes, receipt
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
-COPY = "authors-copy"
-BY_TAG = "copy-by-tag"
+COPIES = "authors-copies"
 MISSING = "missing-keep"
 SHARED = "shared"
+MOST_IN_BATCH = 512
 Progress = Callable[[int], None]
 
 
@@ -67,21 +63,20 @@ def deposit(
     fresh, known = _unknown(writer, statement.alias, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
-    batches = [
-        _sealed(network, writer, statement, compartment, group)
-        for compartment, group in _grouped(fresh).items()
-    ]
+    sealer = Sealer(network, writer, statement)
+    batches = [_sealed(network, sealer, statement, group) for group in _grouped(fresh)]
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
-    kept = [_keep(network, statement, batch, progress) for batch in batches]
-    plan = _plan(batches, [each.missing for each in kept])
+    anchors = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
+    kept = _keep(network, statement, sealer, batches, progress)
+    plan = _plan(network, writer, statement, sealer, batches, anchors, kept)
     writer.books.put(PLAN, [(plan.root, plan.encode())])
     finish(network, writer, plan)
     return Deposited(
         plan.root,
-        {item.record_id: item.handle for batch in batches for item in batch.copies},
+        {copy.record_id: copy.handle for batch in batches for copy in batch.copies},
         known,
-        tuple(made for each in kept for made in each.receipts),
-        any(len(each.receipts) < network.thresholds.holding for each in kept),
+        tuple(kept.receipts),
+        len(kept.receipts) < network.thresholds.holding,
     )
 
 
@@ -95,18 +90,23 @@ def resume(network: Network, writer: Writer) -> int:
 
 def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
     """Anchors a plan and does what follows; every step may be repeated."""
-    organisation, books = writer.organisation, writer.books
-    network.blocks.pin(SHARED, plan.blocks)
+    organisation, books, copies = writer.organisation, writer.books, plan.copies
+    network.blocks.pin(SHARED, sliced(plan.blocks, CID))
     if writer.depositor:
-        network.blocks.pin(f"chart-{organisation.number}", [copy.body for copy in plan.copies])
+        network.blocks.pin(f"chart-{organisation.number}", sliced(copies.bodies, CID))
     if network.ledger.fresh_head().anchor(plan.root) is None:
         network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
-    books.put(COPY, [(copy.handle, copy.encode()) for copy in plan.copies])
-    books.put(BY_TAG, [(_tag_key(copy.alias, copy.content_tag), copy.handle) for copy in plan.copies])
-    books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
+    books.put(COPIES, [(copies.row_key, copies.encode())])
+    if plan.missing:
+        books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
     told = {missing.custodian for missing in plan.missing}
     _notify(network, [number for number in plan.custodians if number not in told], plan.notices)
     books.drop(PLAN, [plan.root])
+
+
+def copies_of(books: Books, alias: bytes | None = None) -> list[AuthorsCopies]:
+    """A depositor's author's copies, of one alias or of all."""
+    return [AuthorsCopies.decode(row) for _, row in books.rows(COPIES, alias or b"")]
 
 
 def complete(network: Network, depositor: Organisation | Holder) -> int:
@@ -127,113 +127,140 @@ def complete(network: Network, depositor: Organisation | Holder) -> int:
     return waiting
 
 
-def _grouped(versions: Iterable[NewVersion]) -> dict[tuple[int, str], list[NewVersion]]:
-    """One batch per compartment and source."""
+def _grouped(versions: Iterable[NewVersion]) -> list[list[NewVersion]]:
+    """One batch per compartment and source, of at most so many that a proof out of it stays cheap."""
     groups: dict[tuple[int, str], list[NewVersion]] = defaultdict(list)
     for version in versions:
         groups[version.compartment.number, version.source].append(version)
-    return groups
-
-
-def _tag_key(alias: bytes, tag: bytes) -> bytes:
-    return alias + tag
+    return [
+        group[at : at + MOST_IN_BATCH]
+        for group in groups.values()
+        for at in range(0, len(group), MOST_IN_BATCH)
+    ]
 
 
 def _unknown(
     writer: Writer, alias: bytes, versions: Iterable[NewVersion]
 ) -> tuple[list[NewVersion], dict[bytes, bytes]]:
     """The versions that this depositor has not deposited for this alias, each once, and the others' handles."""
+    deposited = {
+        tag: handle
+        for copies in copies_of(writer.books, alias)
+        for tag, handle in zip(sliced(copies.content_tags, 32), sliced(copies.handles, 32), strict=True)
+    }
     fresh: dict[bytes, NewVersion] = {}
     known = {}
     for version in versions:
-        tag = _tag_key(alias, writer.content_tag(version))
-        handle = writer.books.get(BY_TAG, tag)
-        if handle is None:
-            fresh.setdefault(tag, version)
+        tag = writer.content_tag(version)
+        if tag in deposited:
+            known[version.record_id] = deposited[tag]
         else:
-            known[version.record_id] = handle
+            fresh.setdefault(tag, version)
     return list(fresh.values()), known
 
 
 def _sealed(
-    network: Network,
-    writer: Writer,
-    statement: AliasStatement,
-    group: tuple[int, str],
-    versions: Sequence[NewVersion],
+    network: Network, sealer: Sealer, statement: AliasStatement, versions: Sequence[NewVersion]
 ) -> SealedBatch:
-    compartment, _ = group
-    chain = epoch_chain(network, statement, compartment)
-    return seal_batch(network, writer, statement, chain, versions)
+    chain = epoch_chain(network, statement, versions[0].compartment.number)
+    return sealer.batch(chain, versions)
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """What became of one batch: receipts of those with shares, and what could not be given."""
+    """What became of a deposit: receipts of those with shares, and the places whose custodians were not told."""
 
     receipts: list[Receipt]
-    missing: list[tuple[int, KeepRequest]]
+    missing: list[int]
 
 
-def _keep(network: Network, statement: AliasStatement, batch: SealedBatch, progress: Progress) -> _Kept:
-    """Gives a batch to its custodians: shares to the first n that take them, the index and escrow to the others.
+def _keep(
+    network: Network,
+    statement: AliasStatement,
+    sealer: Sealer,
+    batches: Sequence[SealedBatch],
+    progress: Progress,
+) -> _Kept:
+    """Gives batches to their custodians: shares to the first n that take them, the index and escrow to the others.
 
     All are told at once; where one of the first n cannot be reached or refuses, the next one is given shares too.
     Once n have taken it no other's refusal counts (an epoch that n do not know is not in force). Raises the first
     refusal if fewer than n take it, NotEnoughCustodians if fewer than t can be reached.
     """
-    numbers, holding = statement.custodians, network.thresholds.holding
-    requests = [batch.keep_request(place, place <= holding) for place in range(1, len(numbers) + 1)]
-    told = _told(network, list(zip(numbers, requests, strict=True)))
+    holding, places = network.thresholds.holding, range(1, len(statement.custodians) + 1)
+    told = _told(network, statement, [_request(sealer, batches, place, place <= holding) for place in places])
     made = [each for each in told[:holding] if isinstance(each, Receipt)]
-    for place in range(holding + 1, len(numbers) + 1):
+    for place in places[holding:]:
         if len(made) < holding and isinstance(told[place - 1], Receipt):
-            stand_in = [(numbers[place - 1], batch.keep_request(place, True))]
-            made += [each for each in _told(network, stand_in) if isinstance(each, Receipt)]
+            stand_in = _told(network, statement, [_request(sealer, batches, place, True)])
+            made += [each for each in stand_in if isinstance(each, Receipt)]
     refusals = [each for each in told if isinstance(each, CareLedgerError)]
     if refusals and len(made) < holding:
         raise refusals[0]
     if len(made) < network.thresholds.opening:
         raise NotEnoughCustodians(found=len(made), needed=network.thresholds.opening)
-    progress(len(batch.copies))
-    lost = [place for place, outcome in enumerate(told) if not isinstance(outcome, Receipt)]
-    return _Kept(made, [(numbers[place], requests[place]) for place in lost])
+    progress(sum(len(batch.copies) for batch in batches))
+    return _Kept(made, [place for place in places if not isinstance(told[place - 1], Receipt)])
+
+
+def _request(
+    sealer: Sealer,
+    batches: Sequence[SealedBatch],
+    place: int,
+    with_shares: bool,
+    notices: Sequence[AnchorNotice | None] = (),
+) -> KeepRequest:
+    """What the custodian at that place is asked to keep."""
+    anchors = notices or [None] * len(batches)
+    parts = [batch.part(place, with_shares, at) for batch, at in zip(batches, anchors, strict=True)]
+    return sealer.request(place, parts)
 
 
 def _told(
-    network: Network, requests: Sequence[tuple[int, KeepRequest]]
+    network: Network, statement: AliasStatement, requests: Sequence[KeepRequest]
 ) -> list[Receipt | CareLedgerError | None]:
-    return outcomes(network, [Telling(number, "keep", request.encode()) for number, request in requests])
-
-
-def _plan(batches: Sequence[SealedBatch], missing: Sequence[list[tuple[int, KeepRequest]]]) -> DepositPlan:
-    """One root over all leaves, with the notices that tell custodians where each leaf stands."""
-    leaves = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
-    notices, lacking, index = [], [], 0
-    for batch, absent in zip(batches, missing, strict=True):
-        places = []
-        for handle in batch.handles:
-            places.append(AnchorPlace(handle, index, leaves.inclusion(index).path))
-            index += 1
-        notice = AnchorNotice(batch.id, leaves.root, leaves.size, tuple(places))
-        notices.append(notice)
-        lacking += [
-            MissingKeep(batch.id, number, replace(request, anchor=notice).encode())
-            for number, request in absent
-        ]
-    copies: tuple[AuthorsCopy, ...] = tuple(copy for batch in batches for copy in batch.copies)
-    return DepositPlan(
-        leaves.root,
-        leaves.size,
-        batches[0].custodians,
-        tuple(notices),
-        copies,
-        tuple(lacking),
-        tuple(cid for batch in batches for cid in batch.cids),
+    return outcomes(
+        network,
+        [Telling(statement.custodians[each.place - 1], "keep", each.encode()) for each in requests],
     )
 
 
-def _notify(network: Network, custodians: Iterable[int], notices: Iterable[AnchorNotice]) -> None:
+def _plan(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    sealer: Sealer,
+    batches: Sequence[SealedBatch],
+    anchors: AnchorBatch,
+    kept: _Kept,
+) -> DepositPlan:
+    """What is left to do: the root, the notices that tell custodians where each batch stands, and what some lack."""
+    notices, first = [], 0
+    for batch in batches:
+        outside = anchors.outside(first, len(batch.leaves))
+        notices.append(AnchorNotice(batch.id, anchors.root, anchors.size, first, outside))
+        first += len(batch.leaves)
+    holding = network.thresholds.holding
+    missing = [
+        MissingKeep(
+            sealer.id,
+            statement.custodians[place - 1],
+            _request(sealer, batches, place, place <= holding, notices).encode(),
+        )
+        for place in kept.missing
+    ]
+    copies = [copy for batch in batches for copy in batch.copies]
+    return DepositPlan(
+        anchors.root,
+        anchors.size,
+        statement.custodians,
+        AnchorNotices(tuple(notices)),
+        AuthorsCopies.of(sealer.id, statement.alias, network.clock.now(), sealer.sealed_copy_key, copies),
+        tuple(missing),
+        b"".join(cid for batch in batches for cid in batch.cids),
+    )
+
+
+def _notify(network: Network, custodians: Iterable[int], notices: AnchorNotices) -> None:
     """Tells custodians under which root the leaves stand. The deposit stands: whoever refuses it stops nobody."""
-    for notice in notices:
-        outcomes(network, [Telling(number, "anchored", notice.encode()) for number in custodians])
+    outcomes(network, [Telling(number, "anchored", notices.encode()) for number in custodians])

@@ -6,7 +6,7 @@ Repeating publishes the same statement again, which custodians take as done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians, NotTheController
 from careledger.formats.custody import Receipt
 from careledger.formats.digests import uint
-from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochStatement
+from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochRecords, EpochStatement
 from careledger.formats.signed import Signed, sign
 from careledger.sealing.epochs import Epoch, new_epoch_seed, open_back, open_record, seal_record, seal_seed
 from careledger.sealing.keys import SealingKey, Secret, wrap
@@ -149,9 +149,10 @@ def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] =
 def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
     """A first epoch in each of these compartments that has none."""
     statement, _ = own_statement(holder)
-    for compartment in compartments:
-        if not epoch_chain(network, statement, compartment):
-            publish_epoch(network, holder, statement, compartment, None, None)
+    missing = [each for each in compartments if not epoch_chain(network, statement, each)]
+    if missing:
+        made = [_new_epoch(network, holder, each, None, None, holder.sealing.public) for each in missing]
+        _publish(network, statement, [record for record, _ in made])
 
 
 def next_epoch(network: Network, holder: Holder, statement: AliasStatement, compartment: int) -> OpenEpoch:
@@ -166,15 +167,15 @@ def next_epoch(network: Network, holder: Holder, statement: AliasStatement, comp
 
 
 def spread_epochs(network: Network, statement: AliasStatement, compartment: int, chain: Chain) -> int:
-    """Tells each custodian the epochs of a chain that it has missed, newest first; returns how many it told."""
+    """Tells each custodian the epochs of a chain that it has missed, newest first; returns how many of them."""
     answers = alias_answers(network, statement.custodians, statement.alias, compartment)
-    missed = [
-        Telling(number, "keep-epoch", record.encode())
-        for number, answer in answers.items()
-        for _, record in chain
-        if record.encode() not in answer.epochs
-    ]
-    return sum(isinstance(told, Receipt) for each in missed for told in outcomes(network, [each]))
+    told = 0
+    for number, answer in answers.items():
+        missed = tuple(record for _, record in chain if record.encode() not in answer.epochs)
+        if missed:
+            telling = Telling(number, "keep-epoch", EpochRecords(missed).encode())
+            told += isinstance(outcomes(network, [telling])[0], Receipt)
+    return told
 
 
 def publish_epoch(
@@ -190,6 +191,21 @@ def publish_epoch(
 
     ``keeper`` is another sealing key that the seed is sealed to instead of the holder's.
     """
+    record, opened = _new_epoch(network, holder, compartment, newest, before, keeper or holder.sealing.public)
+    _publish(network, statement, [record])
+    return opened
+
+
+def _new_epoch(
+    network: Network,
+    holder: Holder,
+    compartment: int,
+    newest: EpochStatement | None,
+    before: Secret | None,
+    keeper: bytes,
+) -> tuple[EpochRecord, OpenEpoch]:
+    """The epoch after ``newest``, signed and its seed sealed, published to nobody yet."""
+    statement, _ = own_statement(holder)
     seed = new_epoch_seed()
     made = EpochStatement(
         holder.alias,
@@ -200,9 +216,13 @@ def publish_epoch(
         escrowed(holder, statement, compartment),
     )
     signed = sign(made, holder.controller, network.ledger.deployment)
-    record = seal_record(signed, made, keeper or holder.sealing.public, seed, before)
-    receipts(network, statement.custodians, "keep-epoch", record.encode(), network.thresholds.holding)
-    return OpenEpoch(made, seed)
+    return seal_record(signed, made, keeper, seed, before), OpenEpoch(made, seed)
+
+
+def _publish(network: Network, statement: AliasStatement, records: Sequence[EpochRecord]) -> None:
+    """In force when n custodians hold them."""
+    told = EpochRecords(tuple(records)).encode()
+    receipts(network, statement.custodians, "keep-epoch", told, network.thresholds.holding)
 
 
 def restart_epoch(
@@ -215,7 +235,7 @@ def restart_epoch(
     made = EpochStatement(holder.alias, compartment, number, public, newest.digest(), left)
     signed = sign(made, holder.controller, network.ledger.deployment)
     record = EpochRecord(signed, seal_seed(holder.sealing.public, Epoch.of(made), seed), None)
-    receipts(network, statement.custodians, "keep-epoch", record.encode(), network.thresholds.holding)
+    _publish(network, statement, [record])
     return OpenEpoch(made, seed)
 
 

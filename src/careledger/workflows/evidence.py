@@ -18,13 +18,15 @@ from careledger.domain.errors import (
     ShareMismatch,
 )
 from careledger.domain.facts import AnchorFacts
+from careledger.formats.cids import check_cid
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import DepositItem, DepositStatement
 from careledger.formats.patients import Order
 from careledger.formats.releases import Acceptance, AcceptanceProof, Answer, DepositProof, ReleasedRow
 from careledger.formats.signed import Signed
 from careledger.ports import LedgerView
-from careledger.proofs.anchors import Inclusion, LeafOpening, check_share
+from careledger.proofs.anchors import Inclusion, check_share
+from careledger.proofs.items import check_item, leaf_of
 from careledger.sealing.keys import Secret
 from careledger.sealing.shamir import Share, combine
 
@@ -129,16 +131,16 @@ def _verified(gathered: Gathered, view: LedgerView, proofs: Proofs, row: Release
 
     Raises MalformedBytes, ProofRefused.
     """
-    leaf = LeafOpening(row.handle, row.header, row.manifest, row.body, row.commitments).leaf
+    item = _item(row)
+    leaf = leaf_of(item)
     if row.deposit not in proofs:
         raise MalformedBytes(why="a row without its deposit statement")
     if row.state not in STATES:
         raise MalformedBytes(why="a state in which nothing is released")
     proof, statement = proofs[row.deposit]
-    item = next((each for each in statement.items if each.leaf == leaf), None)
-    said = (row.handle, row.compartment, row.epoch)
-    if item is None or said != (item.handle, statement.compartment, statement.epoch):
+    if (row.compartment, row.epoch) != (statement.compartment, statement.epoch):
         raise ProofRefused(why="a row that its deposit statement does not name")
+    check_item(statement.items, statement.count, row.position, item, leaf, row.item_path)
     found = gathered.found.get(leaf)
     if found is None:
         found = Found(row, leaf, _anchor(view, row, leaf), [], statement, item)
@@ -150,6 +152,15 @@ def _verified(gathered: Gathered, view: LedgerView, proofs: Proofs, row: Release
     found.states.add(row.state)
     found.marks.add(row.mark)
     return found
+
+
+def _item(row: ReleasedRow) -> DepositItem:
+    for cid in (row.header, row.manifest, row.body):
+        check_cid(cid)
+    return DepositItem(
+        row.handle, row.header, row.manifest, row.body, row.commitments, row.predecessor, row.author, row.signed,
+        row.clinical_month,
+    )  # fmt: skip
 
 
 def _anchor(view: LedgerView, row: ReleasedRow, leaf: bytes) -> AnchorFacts:

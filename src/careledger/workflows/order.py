@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from careledger.domain.errors import CareLedgerError, DepositConflict, NotEnoughCustodians
+from careledger.domain.errors import CareLedgerError, DepositConflict, NotEnoughCustodians, RecordNotFound
 from careledger.formats.custody import Receipt
 from careledger.formats.patients import Order
 from careledger.formats.signed import Signed, sign
@@ -30,7 +30,8 @@ def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], 
     """Tells every custodian; what fewer than n carried out does not count yet, and ``repeat_orders`` tells the others.
 
     Accepting takes at most 64 versions at once. Raises the refusal if none carried it out and one refused,
-    NotEnoughCustodians if some did but fewer than n.
+    NotEnoughCustodians if some did but fewer than n, RecordNotFound if no custodian keeps any of these versions for
+    this patient.
     """
     made = Order(
         secrets.token_bytes(16), holder.alias, act, tuple(handles), reason, network.ledger.fresh_head().head.number,
@@ -47,6 +48,8 @@ def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], 
         raise refusals[0]
     if len(given) < network.thresholds.holding:
         raise NotEnoughCustodians(found=len(given), needed=network.thresholds.holding)
+    if handles and not any(each.count for each in given):
+        raise RecordNotFound()
     return given
 
 

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import ActRefused, CareLedgerError, NotEnoughCustodians, NotEnoughShares
-from careledger.formats.patients import AliasStatement
+from careledger.formats.patients import AliasStatement, EpochRecords
 from careledger.workflows.accesses import holder_seeds
 from careledger.workflows.actors import Holder
 from careledger.workflows.asking import Access
@@ -69,9 +69,8 @@ def _tell_epochs(network: Network, statement: AliasStatement, successor: int) ->
     link = network.custodians.get(successor)
     if link is None:
         raise NotEnoughCustodians(custodian=successor)
-    for compartment in ALL:
-        for _, record in epoch_chain(network, statement, compartment):
-            link.call("keep-epoch", record.encode())
+    records = [record for each in ALL for _, record in epoch_chain(network, statement, each)]
+    link.call("keep-epoch", EpochRecords(tuple(records)).encode())
 
 
 def _remake(network: Network, holder: Holder, access: Access, statement: AliasStatement, place: int) -> int:

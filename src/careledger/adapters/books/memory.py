@@ -19,9 +19,9 @@ class MemoryBooks:
         """The value, or None."""
         return self._tables.get(kind, {}).get(key)
 
-    def rows(self, kind: str) -> list[tuple[bytes, bytes]]:
-        """All rows of that kind, by key."""
-        return sorted(self._tables.get(kind, {}).items())
+    def rows(self, kind: str, prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
+        """All rows of that kind whose keys begin so, by key."""
+        return sorted(row for row in self._tables.get(kind, {}).items() if row[0].startswith(prefix))
 
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows."""

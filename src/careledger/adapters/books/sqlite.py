@@ -16,6 +16,8 @@ from careledger.domain.errors import StoreCorrupt
 from careledger.formats.digests import framed
 
 NONCE = 12
+MOST_KEY = 256
+LAST = b"\xff" * MOST_KEY  # no key that begins with a prefix stands after the prefix and these
 
 
 class SqliteBooks:
@@ -51,11 +53,12 @@ class SqliteBooks:
             ).fetchone()
         return None if row is None else self._open(kind, key, row[0])
 
-    def rows(self, kind: str) -> list[tuple[bytes, bytes]]:
-        """All rows of that kind, by key; raises StoreCorrupt."""
+    def rows(self, kind: str, prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
+        """All rows of that kind whose keys begin so, by key; raises StoreCorrupt."""
         with self._lock:
             found = self._db.execute(
-                "SELECT key, value FROM books WHERE kind = ? ORDER BY key", (kind,)
+                "SELECT key, value FROM books WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+                (kind, prefix, prefix + LAST),
             ).fetchall()
         return [(key, self._open(kind, key, value)) for key, value in found]
 

@@ -5,8 +5,8 @@ Answers are signed and sealed, so a link can only spoil them; a lie that is sign
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from careledger.domain.custody import KeptDeposit, KeptVersion
@@ -149,9 +149,9 @@ class LyingRows:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rows, name)
 
-    def shares(self, alias: bytes) -> dict[bytes, bytes]:
+    def shares(self, alias: bytes, deposits: Collection[bytes] | None = None) -> dict[bytes, bytes]:
         """The shares, changed if told to."""
-        held: dict[bytes, bytes] = self._rows.shares(self._rows_of or alias)
+        held: dict[bytes, bytes] = self._rows.shares(self._rows_of or alias, deposits)
         if not self._wrong_share:
             return held
         return {subject: share[:-1] + bytes([share[-1] ^ 1]) for subject, share in held.items()}
@@ -165,9 +165,9 @@ class LyingRows:
         """The versions, of another alias or with other commitments if told to."""
         found: list[KeptVersion] = self._rows.versions(self._rows_of or alias)
         if self._rows_of is not None:
-            found = [replace(version, alias=alias) for version in found]
+            found = [version._replace(alias=alias) for version in found]
         if self._wrong_commitment:
-            found = [replace(version, all_commitments=version.all_commitments[::-1]) for version in found]
+            found = [version._replace(all_commitments=version.all_commitments[::-1]) for version in found]
         return found
 
 

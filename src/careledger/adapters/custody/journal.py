@@ -1,4 +1,4 @@
-"""A custodian's journal: acts, request ids, its release log, checkpoints, other logs followed, emergencies, evidence.
+"""A custodian's journal: acts, epochs, request ids, its release log, checkpoints, logs followed, emergencies, evidence.
 
 A file of its own, so that rows restored from a backup find here what was done since.
 """
@@ -12,12 +12,15 @@ from pathlib import Path
 
 from careledger.adapters.custody import sqlite
 from careledger.adapters.custody.sqlite import number as column
-from careledger.domain.custody import Act, KeptOpening, LogLine
+from careledger.domain.custody import Act, KeptOpening, KeptStatement, LogLine
 
 SCHEMA = """
 CREATE TABLE acts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id BLOB NOT NULL, digest BLOB NOT NULL,
     body BLOB NOT NULL, UNIQUE (kind, id));
+CREATE TABLE epochs (
+    alias BLOB, compartment INTEGER, number INTEGER, digest BLOB NOT NULL, record BLOB NOT NULL,
+    since INTEGER NOT NULL, PRIMARY KEY (alias, compartment, number)) WITHOUT ROWID;
 CREATE TABLE requests (id BLOB PRIMARY KEY, not_after INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE lines (
     number INTEGER PRIMARY KEY, alias BLOB NOT NULL, claim INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -71,6 +74,19 @@ class Journal:
             "SELECT number, kind, id, digest, body FROM acts WHERE number > ? ORDER BY number", (number,)
         )
         return [Act(*row) for row in rows]
+
+    def put_epoch(self, alias: bytes, compartment: int, kept: KeptStatement) -> None:
+        """Adds an epoch record (in ``signed``)."""
+        row = (alias, compartment, kept.number, kept.digest, kept.signed, kept.since)
+        self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
+        """The epoch records of a compartment, from 0 up."""
+        rows = self._db.execute(
+            "SELECT number, digest, record, since FROM epochs WHERE alias = ? AND compartment = ? ORDER BY number",
+            (alias, compartment),
+        )
+        return [KeptStatement(*row) for row in rows]
 
     def remember(self, request: bytes, not_after: int) -> bool:
         """Writes a request's id down; False if it was there."""

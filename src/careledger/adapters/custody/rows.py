@@ -1,4 +1,4 @@
-"""A custodian's rows: statements, audit keys, epochs, deposits, versions, and shares under shred keys.
+"""A custodian's rows: statements, audit keys, deposits, versions, and shares under shred keys.
 
 May be backed up and restored: without the shred keys the shares in it are noise.
 """
@@ -6,15 +6,18 @@ May be backed up and restored: without the shred keys the shares in it are noise
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from careledger.adapters.custody import sqlite
-from careledger.adapters.custody.shred import ShredKeys, open_sealed, seal
+from careledger.adapters.custody.shares import Shares
+from careledger.adapters.custody.shred import ShredKeys
 from careledger.adapters.custody.sqlite import joined, number, split
 from careledger.domain.custody import Anchoring, KeptDeposit, KeptStatement, KeptVersion
+from careledger.domain.errors import StoreCorrupt
+from careledger.formats.deposits import Items
 
 SCHEMA = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -23,55 +26,55 @@ CREATE TABLE statements (
     PRIMARY KEY (alias, number)) WITHOUT ROWID;
 CREATE TABLE audit_keys (
     alias BLOB, claim INTEGER, key BLOB NOT NULL, PRIMARY KEY (alias, claim)) WITHOUT ROWID;
-CREATE TABLE epochs (
-    alias BLOB, compartment INTEGER, number INTEGER, digest BLOB NOT NULL, record BLOB NOT NULL,
-    since INTEGER NOT NULL, PRIMARY KEY (alias, compartment, number)) WITHOUT ROWID;
 CREATE TABLE deposits (
-    digest BLOB PRIMARY KEY, id BLOB NOT NULL UNIQUE, alias BLOB NOT NULL, compartment INTEGER NOT NULL,
-    epoch INTEGER NOT NULL, depositor BLOB NOT NULL, post BLOB NOT NULL, ground TEXT NOT NULL,
-    source TEXT NOT NULL, intake INTEGER NOT NULL, place INTEGER NOT NULL,
-    month TEXT NOT NULL, proof BLOB NOT NULL, escrow BLOB);
-CREATE INDEX deposits_alias ON deposits (alias, compartment);
-CREATE TABLE versions (
-    handle BLOB PRIMARY KEY, deposit BLOB NOT NULL, alias BLOB NOT NULL, compartment INTEGER NOT NULL,
-    header BLOB NOT NULL, manifest BLOB NOT NULL, body BLOB NOT NULL, leaf BLOB NOT NULL,
-    commitments BLOB NOT NULL, all_commitments BLOB NOT NULL, predecessor BLOB, author BLOB NOT NULL,
-    signed INTEGER NOT NULL, clinical_month TEXT, state TEXT NOT NULL, mark TEXT NOT NULL,
-    acceptance BLOB, root BLOB, leaf_index INTEGER, size INTEGER, path BLOB, block INTEGER, matrix INTEGER);
-CREATE INDEX versions_alias ON versions (alias, compartment);
-CREATE INDEX versions_deposit ON versions (deposit);
+    number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, id BLOB NOT NULL UNIQUE, alias BLOB NOT NULL,
+    compartment INTEGER NOT NULL, epoch INTEGER NOT NULL, depositor BLOB NOT NULL, post BLOB NOT NULL,
+    ground TEXT NOT NULL, source TEXT NOT NULL, intake INTEGER NOT NULL, place INTEGER NOT NULL,
+    month TEXT NOT NULL, proof BLOB NOT NULL, escrow BLOB,
+    root BLOB, size INTEGER, first INTEGER, outside BLOB, block INTEGER, matrix INTEGER,
+    items BLOB NOT NULL, commitments BLOB NOT NULL);
+CREATE INDEX deposits_alias ON deposits (alias);
+CREATE TABLE marks (
+    alias BLOB, handle BLOB, state TEXT NOT NULL, mark TEXT NOT NULL, acceptance BLOB,
+    PRIMARY KEY (alias, handle)) WITHOUT ROWID;
 CREATE TABLE shares (
-    subject BLOB PRIMARY KEY, alias BLOB NOT NULL, month TEXT NOT NULL, sealed BLOB NOT NULL);
+    deposit INTEGER PRIMARY KEY, alias BLOB NOT NULL, month TEXT NOT NULL, sealed BLOB NOT NULL);
 CREATE INDEX shares_month ON shares (alias, month);
 CREATE TABLE shred (
     alias BLOB, month TEXT, generation INTEGER NOT NULL, PRIMARY KEY (alias, month)) WITHOUT ROWID;
 CREATE TABLE attestations (
-    handle BLOB PRIMARY KEY, reason BLOB NOT NULL, attested INTEGER NOT NULL) WITHOUT ROWID;
+    leaf BLOB PRIMARY KEY, reason BLOB NOT NULL, attested INTEGER NOT NULL) WITHOUT ROWID;
 """
-_VERSION = (
-    "handle, deposit, alias, compartment, header, manifest, body, leaf, commitments, all_commitments, "
-    "predecessor, author, signed, clinical_month, state, mark, acceptance, root, leaf_index, size, path, block, matrix"
-)
 _DEPOSIT = (
-    "digest, id, alias, compartment, epoch, depositor, post, ground, source, intake, "
-    "place, month, proof, escrow"
+    "digest, id, alias, compartment, epoch, depositor, post, ground, source, intake, place, month, proof, escrow, "
+    "root, size, first, outside, block, matrix"
 )
+_MARKS = ("state", "mark", "acceptance")
+_PLAIN = ("kept", "unconfirmed", None)
+MOST_CACHED = 4096
 
 
-class Rows:
+class Rows(Shares):
     """The rows' file and the folder of shred keys beside it. One user at a time."""
 
     def __init__(self, path: Path, keys: ShredKeys) -> None:
         self._db: sqlite3.Connection = sqlite.connect(path)
         self._keys = keys
+        self._cache: dict[int, list[KeptVersion]] = {}
 
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """Everything inside is durable at its end, or nothing is."""
-        return sqlite.transaction(self._db)
+        try:
+            with sqlite.transaction(self._db):
+                yield
+        except BaseException:
+            self._cache.clear()  # it may hold what was not written
+            raise
 
     def backup(self, target: Path) -> None:
         """A copy of the rows as they are now; never of the shred keys."""
@@ -114,82 +117,26 @@ class Rows:
         row = self._db.execute("SELECT key FROM audit_keys WHERE alias = ? AND claim = ?", (alias, claim))
         return next((found[0] for found in row), None)
 
-    def put_epoch(self, alias: bytes, compartment: int, kept: KeptStatement) -> None:
-        """Adds an epoch record (in ``signed``)."""
-        row = (alias, compartment, kept.number, kept.digest, kept.signed, kept.since)
-        self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)", row)
-
-    def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
-        """The epoch records of a compartment, from 0 up."""
-        rows = self._db.execute(
-            "SELECT number, digest, record, since FROM epochs WHERE alias = ? AND compartment = ? ORDER BY number",
-            (alias, compartment),
-        )
-        return [KeptStatement(*row) for row in rows]
-
     # Deposits and versions ---------------------------------------------------------------------
 
-    def put_deposit(
-        self, deposit: KeptDeposit, versions: Sequence[KeptVersion], shares: Iterable[tuple[bytes, bytes]]
-    ) -> None:
-        """Adds a deposit with its versions, and shares by subject (handle, or the deposit's digest for escrow)."""
+    def put_deposit(self, deposit: KeptDeposit, items: Items, commitments: bytes) -> None:
+        """Adds a deposit without shares; ``commitments`` are those of all versions and places, joined, or empty."""
         self._db.execute(
-            f"INSERT INTO deposits ({_DEPOSIT}) VALUES ({_marks(14)})",  # noqa: S608 - names and marks only
-            (
-                deposit.digest,
-                deposit.id,
-                deposit.alias,
-                deposit.compartment,
-                deposit.epoch,
-                number(deposit.depositor),
-                number(deposit.post),
-                deposit.ground,
-                deposit.source,
-                deposit.intake,
-                deposit.place,
-                deposit.month,
-                deposit.proof,
-                None if deposit.escrow is None else joined(deposit.escrow),
-            ),
+            f"INSERT INTO deposits ({_DEPOSIT}, items, commitments) VALUES ({marks(22)})",  # noqa: S608 - names only
+            (*_deposit_row(deposit), items.encode(), commitments),
         )
-        self._db.executemany(
-            f"INSERT INTO versions ({_VERSION}) VALUES ({_marks(23)})",  # noqa: S608 - names and marks only
-            (_version_row(version) for version in versions),
-        )
-        self.put_shares(deposit.alias, deposit.month, shares)
 
     def deposit(self, digest: bytes) -> KeptDeposit | None:
         """The deposit of that statement digest."""
-        return self._deposit("digest", digest)
+        return next(iter(self._deposits("digest = ?", digest)), None)
 
     def deposit_named(self, id: bytes) -> KeptDeposit | None:
         """The deposit of that id."""
-        return self._deposit("id", id)
+        return next(iter(self._deposits("id = ?", id)), None)
 
     def deposits(self, alias: bytes) -> list[KeptDeposit]:
-        """All deposits of an alias."""
-        rows = self._db.execute(f"SELECT {_DEPOSIT} FROM deposits WHERE alias = ? ORDER BY digest", (alias,))  # noqa: S608
-        return [_deposit_of(row) for row in rows]
-
-    def _deposit(self, column: str, value: bytes) -> KeptDeposit | None:
-        row = self._db.execute(f"SELECT {_DEPOSIT} FROM deposits WHERE {column} = ?", (value,)).fetchone()  # noqa: S608
-        return _deposit_of(row) if row else None
-
-    def accept(self, handles: Iterable[bytes], proof: bytes) -> None:
-        """These unasked versions are accepted."""
-        self._db.executemany(
-            "UPDATE versions SET acceptance = ? WHERE handle = ?", ((proof, each) for each in handles)
-        )
-
-    def set_commitments(self, handle: bytes, commitments: tuple[bytes, ...]) -> None:
-        """The commitments to all places' shares, where they were not known."""
-        self._db.execute(
-            "UPDATE versions SET all_commitments = ? WHERE handle = ?", (joined(commitments), handle)
-        )
-
-    def set_escrow(self, deposit: bytes, commitments: tuple[bytes, ...]) -> None:
-        """The commitments to all places' shares of the batch secret, where they were not known."""
-        self._db.execute("UPDATE deposits SET escrow = ? WHERE digest = ?", (joined(commitments), deposit))
+        """All deposits of an alias, in the order in which they came."""
+        return self._deposits("alias = ?", alias)
 
     def intakes(self, alias: bytes, compartment: int, depositor: int, source: str) -> list[bytes]:
         """The digests of this depositor's intakes from that source in a compartment."""
@@ -200,200 +147,167 @@ class Rows:
         )
         return [row[0] for row in rows]
 
-    def version(self, handle: bytes) -> KeptVersion | None:
-        """The version of that handle."""
-        return next(iter(self._versions("handle = ?", handle)), None)
+    def _deposits(self, where: str, value: bytes) -> list[KeptDeposit]:
+        rows = self._db.execute(
+            f"SELECT {_DEPOSIT} FROM deposits WHERE {where} ORDER BY number",  # noqa: S608 - names only
+            (value,),
+        )
+        return [_deposit_of(row) for row in rows]
+
+    def items(self, deposit: bytes) -> Items | None:
+        """The items of a deposit, as they were put."""
+        row = self._db.execute("SELECT items FROM deposits WHERE digest = ?", (deposit,)).fetchone()
+        return Items.decode(row[0]) if row else None
+
+    def version(self, alias: bytes, handle: bytes) -> KeptVersion | None:
+        """The version of that handle, if it is that alias's."""
+        return next((version for version in self.versions(alias) if version.handle == handle), None)
 
     def versions(self, alias: bytes) -> list[KeptVersion]:
-        """All versions of an alias, by handle."""
-        return self._versions("alias = ?", alias)
+        """All versions of an alias, deposit after deposit, by position."""
+        numbers = self._db.execute("SELECT number FROM deposits WHERE alias = ? ORDER BY number", (alias,))
+        return self._marked(
+            alias, [version for (number,) in numbers.fetchall() for version in self._plain(number)]
+        )
 
     def versions_of(self, deposit: bytes) -> list[KeptVersion]:
-        """The versions of a deposit, by handle."""
-        return self._versions("deposit = ?", deposit)
+        """The versions of a deposit by position."""
+        row = self._db.execute("SELECT number, alias FROM deposits WHERE digest = ?", (deposit,)).fetchone()
+        return self._marked(row[1], self._plain(row[0])) if row else []
 
     def states(self, alias: bytes) -> dict[bytes, str]:
         """The state of every version of an alias, by handle."""
-        return dict(self._db.execute("SELECT handle, state FROM versions WHERE alias = ?", (alias,)))
+        return {version.handle: version.state for version in self.versions(alias)}
 
-    def all_anchored(self) -> Iterable[tuple[bytes, bytes, bytes, str]]:
-        """Handle, alias, leaf and state of every anchored version."""
-        return self._db.execute(
-            "SELECT handle, alias, leaf, state FROM versions WHERE root IS NOT NULL"
-        ).fetchall()
+    def _plain(self, number: int) -> list[KeptVersion]:
+        """A deposit's versions as they came, read once."""
+        known = self._cache.get(number)
+        if known is None:
+            known = self._read(number)
+            while len(self._cache) >= MOST_CACHED:
+                self._cache.pop(next(iter(self._cache)))
+            self._cache[number] = known
+        return known
 
-    def _versions(self, where: str, value: bytes) -> list[KeptVersion]:
-        rows = self._db.execute(f"SELECT {_VERSION} FROM versions WHERE {where} ORDER BY handle", (value,))  # noqa: S608
-        return [_version_of(row) for row in rows]
+    def _read(self, number: int) -> list[KeptVersion]:
+        row = self._db.execute(
+            f"SELECT {_DEPOSIT}, items, commitments FROM deposits WHERE number = ?",  # noqa: S608 - names only
+            (number,),
+        ).fetchone()
+        deposit, items, commitments = _deposit_of(row[:-2]), Items.decode(row[-2]).rows(), row[-1]
+        width = len(commitments) // len(items)
+        return [
+            KeptVersion(
+                item.handle, deposit.digest, deposit.alias, deposit.compartment, at, item.header, item.manifest,
+                item.body, item.commitments, commitments[at * width : (at + 1) * width], item.predecessor,
+                item.author, item.signed, item.clinical_month, deposit.anchoring,
+            )
+            for at, item in enumerate(items)
+        ]  # fmt: skip
 
-    def set_anchoring(self, handle: bytes, at: Anchoring) -> None:
-        """The version is anchored there."""
+    def _marked(self, alias: bytes, versions: list[KeptVersion]) -> list[KeptVersion]:
+        """With their states and marks, which few have."""
+        said = {
+            handle: said
+            for handle, *said in self._db.execute(
+                "SELECT handle, state, mark, acceptance FROM marks WHERE alias = ?", (alias,)
+            )
+        }
+        if not said:
+            return list(versions)
+        return [
+            version
+            if version.handle not in said
+            else version._replace(**dict(zip(_MARKS, said[version.handle], strict=True)))
+            for version in versions
+        ]
+
+    def set_commitments(self, deposit: bytes, commitments: bytes) -> None:
+        """The commitments of all versions and places of a deposit, joined, where they were not known."""
+        self._db.execute("UPDATE deposits SET commitments = ? WHERE digest = ?", (commitments, deposit))
+        self._cache.clear()
+
+    def set_escrow(self, deposit: bytes, commitments: tuple[bytes, ...]) -> None:
+        """The commitments to all places' shares of the batch secret, where they were not known."""
+        self._db.execute("UPDATE deposits SET escrow = ? WHERE digest = ?", (joined(commitments), deposit))
+
+    def set_anchoring(self, deposit: bytes, at: Anchoring) -> None:
+        """The deposit is anchored there."""
         self._db.execute(
-            "UPDATE versions SET root = ?, leaf_index = ?, size = ?, path = ?, block = ?, matrix = ? WHERE handle = ?",
-            (at.root, at.index, at.size, joined(at.path), at.block, at.matrix, handle),
+            "UPDATE deposits SET root = ?, size = ?, first = ?, outside = ?, block = ?, matrix = ? WHERE digest = ?",
+            (at.root, at.size, at.first, joined(at.outside), at.block, at.matrix, deposit),
         )
+        self._cache.clear()
 
-    def set_state(self, handles: Iterable[bytes], state: str) -> None:
-        """The versions' state."""
+    def set_state(self, alias: bytes, handles: Iterable[bytes], state: str) -> None:
+        """The state of those versions that are kept here."""
+        self._mark(alias, handles, "state", state)
+
+    def set_mark(self, alias: bytes, handles: Iterable[bytes], mark: str) -> None:
+        """The mark of those versions that are kept here."""
+        self._mark(alias, handles, "mark", mark)
+
+    def accept(self, alias: bytes, handles: Iterable[bytes], proof: bytes) -> None:
+        """Those unasked versions that are kept here are accepted; ``proof`` is the encoded AcceptanceProof."""
+        self._mark(alias, handles, "acceptance", proof)
+
+    def _mark(self, alias: bytes, handles: Iterable[bytes], column: str, value: object) -> None:
+        wanted = frozenset(handles)
+        kept = [version.handle for version in self.versions(alias) if version.handle in wanted]
         self._db.executemany(
-            "UPDATE versions SET state = ? WHERE handle = ?", ((state, handle) for handle in handles)
+            "INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?, ?)", [(alias, each, *_PLAIN) for each in kept]
         )
-
-    def set_mark(self, handles: Iterable[bytes], mark: str) -> None:
-        """The versions' mark."""
         self._db.executemany(
-            "UPDATE versions SET mark = ? WHERE handle = ?", ((mark, handle) for handle in handles)
+            f"UPDATE marks SET {column} = ? WHERE alias = ? AND handle = ?",  # noqa: S608 - a name of ours
+            [(value, alias, each) for each in kept],
         )
 
-    # Shares ------------------------------------------------------------------------------------
-
-    def put_shares(self, alias: bytes, month: str, shares: Iterable[tuple[bytes, bytes]]) -> None:
-        """Adds or replaces shares by subject, under the shred key of alias and month."""
-        key = self._key(alias, month)
-        self._db.executemany(
-            "INSERT OR REPLACE INTO shares VALUES (?, ?, ?, ?)",
-            ((subject, alias, month, seal(key, subject, share)) for subject, share in shares),
-        )
-
-    def shares(self, alias: bytes) -> dict[bytes, bytes]:
-        """Subject → share, of everything that is kept for an alias and can still be opened."""
-        found: dict[bytes, bytes] = {}
-        for month, generation in self._months(alias):
-            key = self._keys.read(ShredKeys.name(alias, month), generation)
-            if key is None:
-                continue
-            rows = self._db.execute(
-                "SELECT subject, sealed FROM shares WHERE alias = ? AND month = ?", (alias, month)
-            )
-            found.update((subject, open_sealed(key, subject, sealed)) for subject, sealed in rows)
-        return found
-
-    def destroy_shares(self, alias: bytes, subjects: Iterable[bytes]) -> None:
-        """The shares are gone for good when it returns, in these files and in every backup of them.
-
-        New key durable; others under it and these rows deleted, durable; old key overwritten. A crash before the
-        last step leaves the old key, which ``settle_keys`` destroys. Repeating is harmless.
-        """
-        gone = frozenset(subjects)
-        for month, generation in self._months(alias):
-            rows = self._db.execute(
-                "SELECT subject, sealed FROM shares WHERE alias = ? AND month = ?", (alias, month)
-            ).fetchall()
-            if not gone.isdisjoint(subject for subject, _ in rows):
-                others = [(subject, sealed) for subject, sealed in rows if subject not in gone]
-                self._rekey(alias, month, generation, others)
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _rekey(self, alias: bytes, month: str, generation: int, kept: list[tuple[bytes, bytes]]) -> None:
-        name = ShredKeys.name(alias, month)
-        old, fresh = self._keys.read(name, generation), self._next(name)
-        new = self._keys.create(name, fresh)
-        opened = [] if old is None else [(subject, open_sealed(old, subject, data)) for subject, data in kept]
-        with self.transaction():
-            self._db.execute("DELETE FROM shares WHERE alias = ? AND month = ?", (alias, month))
-            self._db.executemany(
-                "INSERT INTO shares VALUES (?, ?, ?, ?)",
-                ((subject, alias, month, seal(new, subject, share)) for subject, share in opened),
-            )
-            self._db.execute("INSERT OR REPLACE INTO shred VALUES (?, ?, ?)", (alias, month, fresh))
-        self._keys.destroy(name, generation)
-
-    def settle_keys(self) -> int:
-        """After a crash or a restore: destroys keys that no row uses, drops rows whose key is not there.
-
-        Returns how many shares were dropped: others must remake them.
-        """
-        lost, used = 0, set()
-        with self.transaction():
-            for alias, month, generation in self._db.execute("SELECT * FROM shred").fetchall():
-                name = ShredKeys.name(alias, month)
-                if self._keys.read(name, generation) is not None:
-                    used.add((name, generation))
-                    continue
-                where = (alias, month)
-                lost += self._db.execute("DELETE FROM shares WHERE alias = ? AND month = ?", where).rowcount
-                self._db.execute("DELETE FROM shred WHERE alias = ? AND month = ?", where)
-        for name, generation in self._keys.all():
-            if (name, generation) not in used:
-                self._keys.destroy(name, generation)
-        return lost
-
-    def _months(self, alias: bytes) -> list[tuple[str, int]]:
-        return self._db.execute("SELECT month, generation FROM shred WHERE alias = ?", (alias,)).fetchall()
-
-    def _next(self, name: str) -> int:
-        return max(self._keys.generations(name), default=0) + 1
-
-    def _key(self, alias: bytes, month: str) -> bytes:
-        """The shred key of alias and month, made where there is none."""
-        name = ShredKeys.name(alias, month)
-        for found, generation in self._months(alias):
-            key = self._keys.read(name, generation) if found == month else None
-            if key is not None:
-                return key
-        generation = self._next(name)
-        key = self._keys.create(name, generation)
-        self._db.execute("INSERT OR REPLACE INTO shred VALUES (?, ?, ?)", (alias, month, generation))
-        return key
+    def _subjects(self, deposit: bytes) -> tuple[int, bytes, str, list[bytes]]:
+        """As Shares says."""
+        row = self._db.execute(
+            "SELECT number, alias, month FROM deposits WHERE digest = ?", (deposit,)
+        ).fetchone()
+        if row is None:
+            raise StoreCorrupt(what="shares of a deposit that is not kept")
+        return row[0], row[1], row[2], [*(version.handle for version in self._plain(row[0])), deposit]
 
     # Attestations of erasure -------------------------------------------------------------------
 
-    def owe_attestations(self, handles: Iterable[bytes], reason: bytes) -> None:
-        """The destruction of these shares is to be attested on the ledger, for that reason."""
+    def owe_attestations(self, leaves: Iterable[bytes], reason: bytes) -> None:
+        """The destruction of these leaves' shares is to be attested on the ledger, for that reason."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO attestations VALUES (?, ?, 0)", ((each, reason) for each in handles)
+            "INSERT OR IGNORE INTO attestations VALUES (?, ?, 0)", ((each, reason) for each in leaves)
         )
 
     def owed_attestations(self) -> list[tuple[bytes, bytes]]:
-        """Handles whose destruction is not attested yet, with the reason."""
-        return self._db.execute("SELECT handle, reason FROM attestations WHERE attested = 0").fetchall()
+        """Leaves whose shares' destruction is not attested yet, with the reason."""
+        return self._db.execute("SELECT leaf, reason FROM attestations WHERE attested = 0").fetchall()
 
-    def attested(self, handle: bytes) -> None:
+    def attested(self, leaf: bytes) -> None:
         """The attestation is on the ledger."""
-        self._db.execute("UPDATE attestations SET attested = 1 WHERE handle = ?", (handle,))
+        self._db.execute("UPDATE attestations SET attested = 1 WHERE leaf = ?", (leaf,))
 
 
-def _marks(count: int) -> str:
+def marks(count: int) -> str:
+    """So many question marks."""
     return ", ".join("?" * count)
 
 
-def _deposit_of(row: Sequence[Any]) -> KeptDeposit:
-    values = list(row)
-    values[5], values[6] = int.from_bytes(row[5], "big"), int.from_bytes(row[6], "big")
-    values[13] = None if row[13] is None else split(row[13])
-    values[9] = bool(row[9])
-    return KeptDeposit(*values)
-
-
-def _version_row(version: KeptVersion) -> tuple[object, ...]:
-    at = version.anchoring
-    anchored = (at.root, at.index, at.size, joined(at.path), at.block, at.matrix) if at else (None,) * 6
+def _deposit_row(deposit: KeptDeposit) -> tuple[object, ...]:
+    at = deposit.anchoring
+    anchored = (at.root, at.size, at.first, joined(at.outside), at.block, at.matrix) if at else (None,) * 6
     return (
-        version.handle,
-        version.deposit,
-        version.alias,
-        version.compartment,
-        version.header,
-        version.manifest,
-        version.body,
-        version.leaf,
-        version.commitments,
-        joined(version.all_commitments),
-        version.predecessor,
-        number(version.author),
-        version.signed,
-        version.clinical_month,
-        version.state,
-        version.mark,
-        version.acceptance,
-        *anchored,
-    )
+        deposit.digest, deposit.id, deposit.alias, deposit.compartment, deposit.epoch, number(deposit.depositor),
+        number(deposit.post), deposit.ground, deposit.source, deposit.intake, deposit.place, deposit.month,
+        deposit.proof, None if deposit.escrow is None else joined(deposit.escrow), *anchored,
+    )  # fmt: skip
 
 
-def _version_of(row: Sequence[Any]) -> KeptVersion:
-    root, index, size, path, block, matrix = row[17:]
-    anchoring = None if root is None else Anchoring(root, index, size, split(path), block, matrix)
-    values = list(row[:17])
-    values[9] = split(row[9])
-    values[11], values[12] = int.from_bytes(row[11], "big"), bool(row[12])
-    return KeptVersion(*[*values, anchoring])
+def _deposit_of(row: Sequence[Any]) -> KeptDeposit:
+    root, size, first, outside, block, matrix = row[14:]
+    anchoring = None if root is None else Anchoring(root, size, first, split(outside), block, matrix)
+    values = list(row[:14])
+    values[5], values[6] = int.from_bytes(row[5], "big"), int.from_bytes(row[6], "big")
+    values[9] = bool(row[9])
+    values[13] = None if row[13] is None else split(row[13])
+    return KeptDeposit(*[*values, anchoring])

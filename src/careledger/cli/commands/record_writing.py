@@ -21,7 +21,7 @@ from careledger.cli.words import Facts, day
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import RecordNotFound
 from careledger.fhir.split import import_bundle
-from careledger.formats.deposits import AuthorsCopy
+from careledger.formats.charts import AuthorsCopy
 from careledger.workflows.actors import Session
 from careledger.workflows.amend import amend, cosign
 from careledger.workflows.batches import NewVersion

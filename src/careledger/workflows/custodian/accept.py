@@ -59,7 +59,7 @@ def apply(custody: Custody, body: bytes, act: int) -> None:
     """What an accepted acceptance changes; also run when the journal is replayed. Repeating is harmless."""
     made = Acceptance.decode(AcceptanceProof.decode(body).statement.body)
     with custody.rows.transaction():
-        custody.rows.accept(made.handles, body)
+        custody.rows.accept(made.alias, made.handles, body)
         custody.rows.set_applied(act)
 
 
@@ -132,9 +132,10 @@ def _consent(
 def _versions(custody: Custody, made: Acceptance) -> list[tuple[KeptVersion, KeptDeposit]]:
     """All of them: what came later would otherwise be accepted undecided when the journal is replayed."""
     found = []
-    for version in map(custody.rows.version, made.handles):
+    for handle in made.handles:
+        version = custody.rows.version(made.alias, handle)
         deposit = None if version is None else custody.rows.deposit(version.deposit)
-        if version is None or deposit is None or version.alias != made.alias:
+        if version is None or deposit is None:
             raise RecordNotFound()
         found.append((version, deposit))
     if not found:

@@ -34,7 +34,7 @@ Act = Callable[[Custody, bytes], bytes]
 ACTS: dict[str, Act] = {
     "enrol": enrol.enrol,
     "alias": enrol.answer_alias,
-    "keep-epoch": keep_epoch.keep_epoch,
+    "keep-epoch": keep_epoch.keep_epochs,
     "keep": keep.keep,
     "anchored": anchored.anchored,
     "release": release.release,

@@ -88,5 +88,5 @@ def answer_alias(custody: Custody, body: bytes) -> bytes:
     kept = custody.rows.statement(question.alias)
     epochs: tuple[bytes, ...] = ()
     if question.compartment is not None:
-        epochs = tuple(each.signed for each in custody.rows.epochs(question.alias, question.compartment))
+        epochs = tuple(each.signed for each in custody.journal.epochs(question.alias, question.compartment))
     return AliasAnswer(None if kept is None else Signed.decode(kept.signed), epochs).encode()

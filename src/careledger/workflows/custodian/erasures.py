@@ -12,26 +12,23 @@ AT_ONCE = 100
 
 def attest_owed(custody: Custody) -> int:
     """Attests what is owed, by the order that asked for it; returns how much the ledger did not take yet."""
-    owed: dict[bytes, list[tuple[bytes, bytes]]] = defaultdict(list)
-    for handle, reason in custody.rows.owed_attestations():
-        version = custody.rows.version(handle)
-        if version is not None:
-            owed[reason].append((handle, version.leaf))
+    owed: dict[bytes, list[bytes]] = defaultdict(list)
+    for leaf, reason in custody.rows.owed_attestations():
+        owed[reason].append(leaf)
     waiting = 0
-    for reason, pairs in owed.items():
-        for start in range(0, len(pairs), AT_ONCE):
-            some = pairs[start : start + AT_ONCE]
+    for reason, leaves in owed.items():
+        for start in range(0, len(leaves), AT_ONCE):
+            some = leaves[start : start + AT_ONCE]
             waiting += 0 if _attest(custody, reason, some) else len(some)
     return waiting
 
 
-def _attest(custody: Custody, reason: bytes, pairs: list[tuple[bytes, bytes]]) -> bool:
-    leaves = [leaf for _, leaf in pairs]
+def _attest(custody: Custody, reason: bytes, leaves: list[bytes]) -> bool:
     try:
         custody.ledger.attest_erased(leaves, reason, custody.party, custody.keys.signing)
     except (LedgerRefused, LedgerStale, TransactionRefused, StoreUnavailable):
         return False
     with custody.rows.transaction():
-        for handle, _ in pairs:
-            custody.rows.attested(handle)
+        for leaf in leaves:
+            custody.rows.attested(leaf)
     return True

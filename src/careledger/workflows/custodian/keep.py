@@ -1,23 +1,36 @@
 """A deposit is kept: checked item by item, decided, durable, then acknowledged.
 
-Order of effects: rows and shares, journal (a log line), receipt. The same deposit again (same id and digest) adds
-what was missing, shares above all, and gives the receipt again; another deposit under the same id is refused.
+Order of effects: rows and shares of all its parts, journal (a log line), receipt. The same deposit again (same ids and
+digests) adds what was missing, shares above all, and gives the receipt again; another deposit under a known id is
+refused. One part that is refused keeps all of them out.
 """
 
 from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from careledger.domain.custody import KeptDeposit, KeptVersion
+from careledger.domain.custody import KeptDeposit
 from careledger.domain.errors import DepositConflict, MalformedBytes, ShareMismatch
-from careledger.formats.deposits import DepositItem, DepositStatement, KeepRequest, ShareRow
+from careledger.formats.cids import check_cid
+from careledger.formats.deposits import (
+    DepositItem,
+    DepositStatement,
+    KeepRequest,
+    KeptPart,
+    ShareRow,
+    deposited,
+    sliced,
+)
 from careledger.formats.digests import digest
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import DepositProof
 from careledger.ports import LedgerView
-from careledger.proofs.anchors import LeafOpening, share_commitment
-from careledger.proofs.merkle import root as merkle_root
+from careledger.proofs.anchors import share_commitment
+from careledger.proofs.items import ItemTree
+from careledger.proofs.runs import folded, leaf_hashes
 from careledger.sealing.shamir import P
 from careledger.workflows.custodian import anchored, logbook
 from careledger.workflows.custodian.logbook import Event
@@ -28,130 +41,191 @@ KIND = "kept"
 GONE = ("erased", "moved")
 
 
+@dataclass(frozen=True)
+class Part:
+    """One batch of a request, read and checked in itself; ``named`` is the digest of the bytes that were signed."""
+
+    sent: KeptPart
+    deposit: DepositStatement
+    named: bytes
+    items: list[DepositItem]
+    leaves: list[bytes]
+
+
 def keep(custody: Custody, body: bytes) -> bytes:
-    """Takes a KeepRequest; returns a signed receipt about the deposit statement.
+    """Takes a KeepRequest; returns a signed receipt about its deposit statements (``deposited``).
 
     Raises PatientNotFound, SignatureRefused, SessionExpired, EpochRefused, WritingRefused, ShareMismatch,
     MalformedBytes, DepositConflict.
     """
     request = KeepRequest.decode(body)
-    deposit = DepositStatement.decode(request.statement.body)
+    parts = [read_part(part.statement.body, part) for part in request.parts]
+    if not parts or len({part.deposit.alias for part in parts}) != 1:
+        raise MalformedBytes(why="not parts of one patient's deposit")
     view = custody.fresh_head()
-    statement = custody.statement(deposit.alias)
-    place = custody.place(statement)
-    named = digest(DepositStatement.TYPE, request.statement.body)  # of the very bytes that were signed
-    known = custody.rows.deposit_named(deposit.id)
-    if known is not None and known.digest != named:
-        raise DepositConflict()
-    _check_parts(request, deposit, place, len(statement.custodians))
-    if known is None:
-        check_writing(custody, view, request, deposit, statement)
-        _put(custody, request, deposit, named, place)
-    else:
-        _complete(custody, request, deposit, known)
-    if request.anchor is not None:
-        anchored.place(custody, view, request.anchor)
-    _log(custody, view, statement, deposit, named)
-    return custody.receipt(view, DepositStatement.TYPE, named, len(deposit.items))
+    statement = custody.statement(parts[0].deposit.alias)
+    place, places = custody.place(statement), len(statement.custodians)
+    known = [custody.rows.deposit_named(part.deposit.id) for part in parts]
+    for part, before in zip(parts, known, strict=True):
+        if before is not None and before.digest != part.named:
+            raise DepositConflict()
+        _check_shares(part, request.place, place, places)
+    new = [part for part, before in zip(parts, known, strict=True) if before is None]
+    for part in new:
+        check_writing(custody, view, request, part, statement)
+    _check_handles(custody, statement.alias, new)
+    with custody.rows.transaction():
+        for part, before in zip(parts, known, strict=True):
+            if before is None:
+                _put(custody, request, part, place)
+            else:
+                _complete(custody, part, before)
+            if part.sent.anchor is not None:
+                anchored.place(custody, view, part.sent.anchor)
+    subject = deposited(part.named for part in parts)
+    _log(custody, view, statement, request, parts, subject)
+    return custody.receipt(view, KeepRequest.TYPE, subject, sum(len(part.items) for part in parts))
 
 
-def _check_parts(request: KeepRequest, deposit: DepositStatement, place: int, places: int) -> None:
-    """Leaves, shares and escrow are what the statement commits to."""
-    if not deposit.items or len(request.rows) not in (0, len(deposit.items)):
-        raise MalformedBytes(why="not a row for each item")
-    if len({item.handle for item in deposit.items}) != len(deposit.items):
+def read_part(signed: bytes, part: KeptPart) -> Part:
+    """A part whose items are those that its statement names; raises MalformedBytes."""
+    deposit, items = DepositStatement.decode(signed), part.items.rows()
+    check_cid(part.items.header)
+    tree = ItemTree(items)
+    if len(items) != deposit.count or not hmac.compare_digest(tree.root, deposit.items):
+        raise MalformedBytes(why="other items than the statement names")
+    if len({item.handle for item in items}) != len(items):
         raise MalformedBytes(why="a handle twice")
-    for item in deposit.items:
-        opening = LeafOpening(item.handle, item.header, item.manifest, item.body, item.commitments)
-        if not hmac.compare_digest(opening.leaf, item.leaf):
-            raise MalformedBytes(why="another leaf")
-    for item, row in zip(deposit.items, request.rows, strict=False):
-        check_share(item.commitments, row, place, places)
-    if (deposit.escrow is None) != (request.escrow is None):
+    return Part(part, deposit, digest(DepositStatement.TYPE, signed), items, tree.leaves)
+
+
+def _check_shares(part: Part, stated: int, place: int, places: int) -> None:
+    """Shares and escrow are what the statement commits to. Raises MalformedBytes, ShareMismatch."""
+    deposit, sent = part.deposit, part.sent
+    if stated != place:
+        raise ShareMismatch(place=stated, why="another place")
+    check_columns(part.items, sent.shares, sent.commitments, place, places)
+    if (deposit.escrow is None) != (sent.escrow is None):
         raise MalformedBytes(why="escrow is not as the statement says")
-    if deposit.escrow is not None and request.escrow is not None:
-        check_share(deposit.escrow, request.escrow, place, places)
+    if deposit.escrow is not None and sent.escrow is not None:
+        check_share(deposit.escrow, sent.escrow, place, places)
+
+
+def check_columns(
+    items: Sequence[DepositItem], shares: bytes, commitments: bytes, place: int, places: int
+) -> None:
+    """Raises MalformedBytes, ShareMismatch unless these are the items' shares of that place, or no shares at all."""
+    if not shares and not commitments:
+        return
+    count = len(items)
+    if len(shares) != 32 * count or len(commitments) != 32 * places * count:
+        raise MalformedBytes(why="not a share and its commitments for each item")
+    for item, share, committed in zip(
+        items, sliced(shares, 32), sliced(commitments, 32 * places), strict=True
+    ):
+        _check(item.commitments, share, sliced(committed, 32), place)
 
 
 def check_share(root: bytes, row: ShareRow, place: int, places: int) -> None:
     """Raises ShareMismatch unless this is the share of that place under that root of ``places`` commitments."""
     if row.place != place or len(row.commitments) != places:
         raise ShareMismatch(place=row.place, why="another place")
-    if int.from_bytes(row.share, "big") >= P:
+    _check(root, row.share, row.commitments, place)
+
+
+def _check(root: bytes, share: bytes, commitments: Sequence[bytes], place: int) -> None:
+    if int.from_bytes(share, "big") >= P:
         raise ShareMismatch(place=place, why="not below p")
-    committed = row.commitments[place - 1]
-    if merkle_root(row.commitments) != root or share_commitment(place, row.share) != committed:
+    right = share_commitment(place, share) == commitments[place - 1]
+    if not right or folded(leaf_hashes(commitments)) != root:
         raise ShareMismatch(place=place)
 
 
-def _put(custody: Custody, request: KeepRequest, deposit: DepositStatement, named: bytes, place: int) -> None:
-    proof = DepositProof(request.statement, request.session, request.certificate)
-    escrow = request.escrow.commitments if request.escrow else None
-    kept = KeptDeposit(
+def _check_handles(custody: Custody, alias: bytes, parts: Sequence[Part]) -> None:
+    """No handle stands in two deposits of a patient; raises DepositConflict."""
+    taken = {version.handle for version in custody.rows.versions(alias)} if parts else set()
+    for part in parts:
+        handles = {item.handle for item in part.items}
+        if taken & handles:
+            raise DepositConflict(why="a handle of another deposit")
+        taken |= handles
+
+
+def _put(custody: Custody, request: KeepRequest, part: Part, place: int) -> None:
+    proof = DepositProof(part.sent.statement, request.session, request.certificate)
+    escrow = part.sent.escrow.commitments if part.sent.escrow else None
+    kept = kept_deposit(part.deposit, part.named, place, month_of(custody.clock.now()), proof, escrow)
+    custody.rows.put_deposit(kept, part.sent.items, part.sent.commitments)
+    shares = _shares(part)
+    if shares:
+        custody.rows.put_shares(part.named, shares)
+
+
+def _shares(part: Part) -> dict[bytes, bytes]:
+    """Subject → share, of everything that this part brings."""
+    handles = (item.handle for item in part.items)
+    shares = dict(zip(handles, sliced(part.sent.shares, 32), strict=False))
+    if part.sent.escrow is not None:
+        shares[part.named] = part.sent.escrow.share
+    return shares
+
+
+def kept_deposit(
+    deposit: DepositStatement,
+    named: bytes,
+    place: int,
+    month: str,
+    proof: DepositProof,
+    escrow: tuple[bytes, ...] | None,
+) -> KeptDeposit:
+    """A new row for a deposit; ``named`` is its statement's digest."""
+    return KeptDeposit(
         named, deposit.id, deposit.alias, deposit.compartment, deposit.epoch, deposit.depositor, deposit.post,
-        deposit.ground, deposit.source, deposit.intake, place, month_of(custody.clock.now()), proof.encode(), escrow,
-    )  # fmt: skip
-    commitments = [row.commitments for row in request.rows] or [()] * len(deposit.items)
-    versions = [
-        kept_version(item, deposit, named, known)
-        for item, known in zip(deposit.items, commitments, strict=True)
-    ]
-    if any(custody.rows.version(version.handle) for version in versions):
-        raise DepositConflict(why="a handle of another deposit")
-    shares = [(item.handle, row.share) for item, row in zip(deposit.items, request.rows, strict=False)]
-    if request.escrow is not None:
-        shares.append((named, request.escrow.share))
-    with custody.rows.transaction():
-        custody.rows.put_deposit(kept, versions, shares)
-
-
-def kept_version(
-    item: DepositItem, deposit: DepositStatement, named: bytes, commitments: tuple[bytes, ...]
-) -> KeptVersion:
-    """A new row for an item; ``named`` is the deposit's digest, ``commitments`` are empty at a stand-in."""
-    return KeptVersion(
-        item.handle, named, deposit.alias, deposit.compartment, item.header, item.manifest, item.body, item.leaf,
-        item.commitments, commitments, item.predecessor, item.author, item.signed, item.clinical_month,
+        deposit.ground, deposit.source, deposit.intake, place, month, proof.encode(), escrow,
     )  # fmt: skip
 
 
-def _complete(custody: Custody, request: KeepRequest, deposit: DepositStatement, known: KeptDeposit) -> None:
+def _complete(custody: Custody, part: Part, known: KeptDeposit) -> None:
     """Adds the shares that this custodian has not or has lost; never those of what was erased."""
-    held = custody.rows.shares(deposit.alias)
-    versions = {version.handle: version for version in custody.rows.versions_of(known.digest)}
-    missing = [
-        (item, row)
-        for item, row in zip(deposit.items, request.rows, strict=False)
-        if item.handle not in held and versions[item.handle].state not in GONE
-    ]
-    shares = [(item.handle, row.share) for item, row in missing]
-    live = any(version.state not in GONE for version in versions.values())
-    if request.escrow is not None and known.digest not in held and live:
-        shares.append((known.digest, request.escrow.share))
-    if not shares:
-        return
-    with custody.rows.transaction():
-        custody.rows.put_shares(deposit.alias, known.month, shares)
-        for item, row in missing:
-            custody.rows.set_commitments(item.handle, row.commitments)
+    held = custody.rows.shares(known.alias, (known.digest,))
+    versions = custody.rows.versions_of(known.digest)
+    wanted = {version.handle for version in versions if version.state not in GONE}
+    if wanted:
+        wanted.add(known.digest)
+    missing = {
+        subject: share
+        for subject, share in _shares(part).items()
+        if subject in wanted and subject not in held
+    }
+    if missing:
+        custody.rows.put_shares(known.digest, missing)
+    if part.sent.commitments and not all(version.all_commitments for version in versions):
+        custody.rows.set_commitments(known.digest, part.sent.commitments)
 
 
 def _log(
-    custody: Custody, view: LedgerView, statement: AliasStatement, deposit: DepositStatement, named: bytes
+    custody: Custody,
+    view: LedgerView,
+    statement: AliasStatement,
+    request: KeepRequest,
+    parts: Sequence[Part],
+    subject: bytes,
 ) -> None:
-    if custody.journal.act(KIND, deposit.id) is not None:
+    """One line for the whole request; ``commitment`` is what the receipt is about and stands for the handles."""
+    if custody.journal.act(KIND, request.id) is not None:
         return
+    first = parts[0].deposit
     event = Event(
         "kept",
-        request=deposit.id,
-        reader=deposit.post,
-        employer=deposit.depositor,
-        reason=deposit.ground,
-        compartments=(deposit.compartment,),
-        handles=tuple(item.handle for item in deposit.items),
+        request=request.id,
+        reader=first.post,
+        employer=first.depositor,
+        reason=first.ground,
+        commitment=subject,
+        compartments=tuple(sorted({part.deposit.compartment for part in parts})),
     )
     with custody.journal.transaction():
-        custody.journal.add_act(KIND, deposit.id, named, b"")
+        custody.journal.add_act(KIND, request.id, subject, b"")
         logbook.write(custody, view, statement, event)
     logbook.grow(custody)
 

@@ -1,6 +1,7 @@
-"""An epoch record is kept: its statement is signed by the alias's present controller and continues the newest.
+"""Epoch records are kept: each statement is signed by the alias's present controller and continues the newest.
 
-Order of effects: journal, rows, receipt. Repeating gives the receipt again.
+Order of effects: journal, all records of a message or none, then the receipt. Repeating gives the receipt again. Epochs
+are in the journal alone, so that no restored backup of the rows forgets one.
 """
 
 from __future__ import annotations
@@ -8,45 +9,43 @@ from __future__ import annotations
 from careledger.domain.categories import Compartment
 from careledger.domain.custody import KeptStatement
 from careledger.domain.errors import EpochRefused
-from careledger.formats.patients import EpochRecord, EpochStatement
+from careledger.formats.patients import EpochRecord, EpochRecords, EpochStatement
 from careledger.formats.signed import open_signed
+from careledger.ports import LedgerView
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
-KIND = "keep-epoch"
 GRACE = 60
 
 
-def keep_epoch(custody: Custody, body: bytes) -> bytes:
-    """Takes an EpochRecord; returns a signed receipt about its statement.
+def keep_epochs(custody: Custody, body: bytes) -> bytes:
+    """Takes EpochRecords; returns a signed receipt about them.
 
-    Raises EpochRefused unless it is newer than the newest known one (the very next one names its digest) or the
+    Raises EpochRefused unless each is newer than the newest known one (the very next one names its digest) or the
     missing predecessor of a known one; SignatureRefused unless the present controller signed a newer one.
     """
-    record = EpochRecord.decode(body)
-    claimed = EpochStatement.decode(record.statement.body)
+    told = EpochRecords.decode(body)
     view = custody.fresh_head()
+    with custody.journal.transaction():
+        for record in told.records:
+            keep_one(custody, view, record)
+    return custody.receipt(view, EpochRecords.TYPE, told.digest(), len(told.records))
+
+
+def keep_one(custody: Custody, view: LedgerView, record: EpochRecord) -> None:
+    """Keeps one record if it is not known; within a transaction of the journal. Raises as ``keep_epochs``."""
+    claimed = EpochStatement.decode(record.statement.body)
     custody.place(custody.statement(claimed.alias))
     Compartment.numbered(claimed.compartment)
     digest = claimed.digest()
-    known = custody.rows.epochs(claimed.alias, claimed.compartment)
-    if not any(each.digest == digest for each in known):
-        if not _precedes(claimed, digest, known):
-            facts = alias_facts(view, claimed.alias)
-            open_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
-            _check_newer(claimed, known)
-        with custody.journal.transaction():
-            act = custody.journal.add_act(KIND, digest, digest, body)
-        apply(custody, body, act.number)
-    return custody.receipt(view, EpochStatement.TYPE, digest, 0)
-
-
-def apply(custody: Custody, body: bytes, act: int) -> None:
-    """What an accepted record changes in the rows; also run when the journal is replayed."""
-    statement = EpochStatement.decode(EpochRecord.decode(body).statement.body)
-    kept = KeptStatement(statement.number, statement.digest(), body, custody.clock.now())
-    with custody.rows.transaction():
-        custody.rows.put_epoch(statement.alias, statement.compartment, kept)
-        custody.rows.set_applied(act)
+    known = custody.journal.epochs(claimed.alias, claimed.compartment)
+    if any(each.digest == digest for each in known):
+        return
+    if not _precedes(claimed, digest, known):
+        facts = alias_facts(view, claimed.alias)
+        open_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
+        _check_newer(claimed, known)
+    kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
+    custody.journal.put_epoch(claimed.alias, claimed.compartment, kept)
 
 
 def _precedes(claimed: EpochStatement, digest: bytes, known: list[KeptStatement]) -> bool:
@@ -69,6 +68,6 @@ def _check_newer(claimed: EpochStatement, known: list[KeptStatement]) -> None:
 
 def check_current(custody: Custody, alias: bytes, compartment: int, number: int, at: int) -> None:
     """Raises EpochRefused if that epoch ended more than 60 seconds before ``at``."""
-    newer = [each for each in custody.rows.epochs(alias, compartment) if each.number > number]
+    newer = [each for each in custody.journal.epochs(alias, compartment) if each.number > number]
     if newer and at > min(each.since for each in newer) + GRACE:
         raise EpochRefused(number=number, newest=newer[-1].number)

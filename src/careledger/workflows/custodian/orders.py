@@ -14,7 +14,6 @@ from careledger.domain.errors import (
     DepositConflict,
     LedgerStale,
     MalformedBytes,
-    RecordNotFound,
     RequestRefused,
     WritingRefused,
 )
@@ -24,6 +23,7 @@ from careledger.formats.patients import Order
 from careledger.formats.releases import MOST_ACCEPTED
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import LedgerView
+from careledger.proofs.items import leaf_of
 from careledger.workflows.custodian import accept, erasures, logbook, standing
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, alias_facts
@@ -47,8 +47,7 @@ def order(custody: Custody, body: bytes) -> bytes:
 
     Handles that this custodian does not keep are passed over; the same order signed again for a later time is the
     same. Raises SignatureRefused unless the present controller
-    signed, RequestRefused when its time is over, RecordNotFound for a handle of another alias, DepositConflict for an
-    id used for another order.
+    signed, RequestRefused when its time is over, DepositConflict for an id used for another order.
     """
     signed = Signed.decode(body)
     claimed = Order.decode(signed.body)
@@ -88,7 +87,6 @@ def _check(custody: Custody, view: LedgerView, signed: Signed, made: Order) -> N
         raise RequestRefused(reason="still-on-the-list")
     if made.act == "accept":
         _check_provable(custody, view, signed, made)
-    _versions(custody, made.alias, made.handles)
 
 
 def _check_provable(custody: Custody, view: LedgerView, signed: Signed, made: Order) -> None:
@@ -102,15 +100,9 @@ def _check_provable(custody: Custody, view: LedgerView, signed: Signed, made: Or
 
 
 def _versions(custody: Custody, alias: bytes, handles: Iterable[bytes]) -> list[KeptVersion]:
-    """Those of the versions that are kept here; another custodian may keep more. Raises RecordNotFound."""
-    found = []
-    for handle in handles:
-        version = custody.rows.version(handle)
-        if version is not None and version.alias != alias:
-            raise RecordNotFound()
-        if version is not None:
-            found.append(version)
-    return found
+    """Those of the patient's versions that are kept here; another custodian may keep more."""
+    wanted = frozenset(handles)
+    return [version for version in custody.rows.versions(alias) if version.handle in wanted]
 
 
 def _write(
@@ -140,19 +132,17 @@ def apply_order(custody: Custody, body: bytes, act: int) -> None:
         custody.rows.destroy_shares(made.alias, list(custody.rows.shares(made.alias)))
     with custody.rows.transaction():
         if made.act in STATES:
-            _move(custody, made.handles, made.act, STATES[made.act])
+            _move(custody, made.alias, made.handles, made.act, STATES[made.act])
         elif made.act in MARKS:
-            custody.rows.set_mark(made.handles, MARKS[made.act])
+            custody.rows.set_mark(made.alias, made.handles, MARKS[made.act])
         elif made.act == "accept":
-            custody.rows.accept(made.handles, accept.by_order(body))
+            custody.rows.accept(made.alias, made.handles, accept.by_order(body))
         custody.rows.set_applied(act)
 
 
-def _move(custody: Custody, handles: Iterable[bytes], act: str, state: str) -> None:
-    for handle in handles:
-        version = custody.rows.version(handle)
-        if version is not None and version.state in FROM[act]:
-            custody.rows.set_state([handle], state)
+def _move(custody: Custody, alias: bytes, handles: Iterable[bytes], act: str, state: str) -> None:
+    moving = [each.handle for each in _versions(custody, alias, handles) if each.state in FROM[act]]
+    custody.rows.set_state(alias, moving, state)
 
 
 def destroy(custody: Custody, alias: bytes, handles: Iterable[bytes], reason: bytes | None) -> None:
@@ -168,15 +158,16 @@ def destroy(custody: Custody, alias: bytes, handles: Iterable[bytes], reason: by
             subjects.add(deposit.digest)
     custody.rows.destroy_shares(alias, subjects)
     with custody.rows.transaction():
-        custody.rows.set_state(gone, "erased")
+        custody.rows.set_state(alias, gone, "erased")
         if reason is not None:
-            custody.rows.owe_attestations(gone, reason)
+            leaves = [leaf_of(version) for version in _versions(custody, alias, gone)]
+            custody.rows.owe_attestations(leaves, reason)
 
 
 def retract(custody: Custody, body: bytes) -> bytes:
     """Takes a RetractRequest; returns a signed receipt about the retraction.
 
-    Raises SignatureRefused, SessionExpired, RecordNotFound, WritingRefused unless each version is the depositor's.
+    Raises SignatureRefused, SessionExpired, WritingRefused unless each version is the depositor's.
     """
     request = RetractRequest.decode(body)
     claimed = Retraction.decode(request.statement.body)
@@ -225,5 +216,5 @@ def apply_retraction(custody: Custody, body: bytes, act: int) -> None:
     """What an accepted retraction changes; also run when the journal is replayed."""
     made = Retraction.decode(RetractRequest.decode(body).statement.body)
     with custody.rows.transaction():
-        _move(custody, made.handles, "retract", "retracted")
+        _move(custody, made.alias, made.handles, "retract", "retracted")
         custody.rows.set_applied(act)

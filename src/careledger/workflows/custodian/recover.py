@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 
-from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, keep_epoch, logbook, orders
+from careledger.domain.custody import KeptVersion
+from careledger.ports import LedgerView
+from careledger.proofs.items import leaf_of
+from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, logbook, orders
 from careledger.workflows.custodian.parts import Custody
 
 
@@ -23,7 +25,6 @@ def _nothing(custody: Custody, body: bytes, act: int) -> None:
 
 APPLIED: dict[str, Callable[[Custody, bytes, int], None]] = {
     enrol.KIND: enrol.apply,
-    keep_epoch.KIND: keep_epoch.apply,
     orders.ORDER: orders.apply_order,
     orders.RETRACTION: orders.apply_retraction,
     accept.KIND: accept.apply,
@@ -48,10 +49,17 @@ def rejoin(custody: Custody) -> None:
     """Steps 3 and 4, from the ledger; raises CustodianBehind, LedgerStale."""
     view = custody.fresh_head()
     checkpoint.restore_head(custody, view.checkpoint(custody.party))
-    erased: dict[bytes, list[bytes]] = defaultdict(list)
-    for handle, alias, leaf, state in custody.rows.all_anchored():
-        if state != "erased" and custody.party in view.erased_by(leaf):
-            erased[alias].append(handle)
-    for alias, handles in erased.items():
-        orders.destroy(custody, alias, handles, None)
+    for alias in custody.rows.aliases():
+        handles = [
+            version.handle for version in custody.rows.versions(alias) if _attested(custody, view, version)
+        ]
+        if handles:
+            orders.destroy(custody, alias, handles, None)
     erasures.attest_owed(custody)
+
+
+def _attested(custody: Custody, view: LedgerView, version: KeptVersion) -> bool:
+    """Whether this custodian has attested that the version's shares are destroyed, and the rows do not show it."""
+    if version.anchoring is None or version.state == "erased":
+        return False
+    return custody.party in view.erased_by(leaf_of(version))

@@ -20,6 +20,7 @@ from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.questions import Action, BreakGlass, GeneralUse, Reading
 from careledger.domain.reasons import Permitted, Refused, Rule
 from careledger.domain.records import Ground, Patient, RecordVersion, Source
+from careledger.formats.deposits import sliced
 from careledger.formats.releases import (
     WITHOUT_LEDGER,
     AcceptanceProof,
@@ -29,7 +30,9 @@ from careledger.formats.releases import (
     SignedRequest,
 )
 from careledger.formats.signed import sign
+from careledger.proofs.items import ItemTree
 from careledger.proofs.merkle import inclusion_path
+from careledger.proofs.runs import Run, leaf_hashes
 from careledger.sealing.keys import wrap
 from careledger.workflows.custodian import checkpoint, emergencies, logbook, standing, stands
 from careledger.workflows.custodian.agreement import general_use
@@ -232,12 +235,13 @@ _ALARMED = tuple(name for name in Event.__dataclass_fields__ if name not in ("ev
 
 
 def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) -> bytes:
-    shares = custody.rows.shares(asking.request.alias)
+    used = {version.deposit: None for version in released.versions}
+    shares = custody.rows.shares(asking.request.alias, used)
+    proofs = {digest: _Proofs(custody, released.deposits[digest]) for digest in used}
     rows = tuple(
-        _row(version, released.deposits[version.deposit], shares, asking.rule in ESCROWED)
+        _row(version, proofs[version.deposit], shares, asking.rule in ESCROWED)
         for version in released.versions
     )
-    used = {version.deposit: None for version in released.versions}
     compartments = {version.compartment: None for version in released.versions}
     answer = Answer(
         request=asking.digest,
@@ -250,7 +254,7 @@ def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) 
         epochs=tuple(
             kept.signed
             for compartment in compartments
-            for kept in custody.rows.epochs(asking.request.alias, compartment)
+            for kept in custody.journal.epochs(asking.request.alias, compartment)
         ),
         acceptances=acceptances(released.versions),
         without_ledger=asking.stood is not None,
@@ -265,13 +269,28 @@ def acceptances(versions: Iterable[KeptVersion]) -> tuple[AcceptanceProof, ...]:
     return tuple(AcceptanceProof.decode(proof) for proof in proofs)
 
 
-def _row(
-    version: KeptVersion, deposit: KeptDeposit, shares: dict[bytes, bytes], with_escrow: bool
-) -> ReleasedRow:
-    at, known = version.anchoring, version.all_commitments
+class _Proofs:
+    """A deposit with what leads from its versions to its signed root and its anchored one."""
+
+    def __init__(self, custody: Custody, deposit: KeptDeposit) -> None:
+        self.deposit = deposit
+        self.items = ItemTree(custody.rows.versions_of(deposit.digest))
+        at = deposit.anchoring
+        self._run: Run | None = None
+        if at is not None:
+            self._run = Run(at.size, at.first, leaf_hashes(self.items.leaves), at.outside)
+
+    def anchor_path(self, index: int) -> tuple[bytes, ...]:
+        """From a leaf to the anchored root; empty if there is none."""
+        return () if self._run is None else self._run.path(index)
+
+
+def _row(version: KeptVersion, proofs: _Proofs, shares: dict[bytes, bytes], with_escrow: bool) -> ReleasedRow:
+    deposit, at, known = proofs.deposit, version.anchoring, sliced(version.all_commitments, 32)
     escrow, batch = shares.get(deposit.digest) if with_escrow else None, deposit.escrow
     return ReleasedRow(
         deposit=deposit.digest,
+        position=version.position,
         handle=version.handle,
         compartment=version.compartment,
         epoch=deposit.epoch,
@@ -279,13 +298,18 @@ def _row(
         manifest=version.manifest,
         body=version.body,
         commitments=version.commitments,
+        predecessor=version.predecessor,
+        author=version.author,
+        signed=version.signed,
+        clinical_month=version.clinical_month,
+        item_path=proofs.items.path(version.position),
         place=deposit.place,
         share=shares.get(version.handle),
         path=tuple(inclusion_path(known, deposit.place - 1)) if known else (),
         root=None if at is None else at.root,
-        index=0 if at is None else at.index,
+        index=version.leaf_index,
         size=0 if at is None else at.size,
-        anchor_path=() if at is None else at.path,
+        anchor_path=proofs.anchor_path(version.leaf_index),
         escrow=escrow,
         escrow_place=0 if escrow is None else deposit.place,
         escrow_path=tuple(inclusion_path(batch, deposit.place - 1)) if escrow is not None and batch else (),

@@ -10,15 +10,18 @@ helpers hold is passed over. Old shares are destroyed by the order ``retire``. R
 
 from __future__ import annotations
 
-from careledger.domain.errors import MalformedBytes, RequestRefused, ShareMismatch
+from careledger.domain.custody import KeptDeposit
+from careledger.domain.errors import MalformedBytes, RequestRefused, ShareMismatch, StoreCorrupt
 from careledger.formats.custody import (
-    KeptRow,
+    KeptBatch,
+    KeptMark,
     RepairAnswer,
     RepairOrder,
     RepairRequest,
     RepairSums,
     RepairTerm,
 )
+from careledger.formats.deposits import AnchorNotice
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import DepositProof
@@ -29,6 +32,8 @@ from careledger.sealing.shamir import Share, repair_sum, repair_terms
 from careledger.workflows.custodian import release, successor
 from careledger.workflows.custodian.orders import LONGEST
 from careledger.workflows.custodian.parts import Custody, alias_facts
+
+AS_IT_CAME = ("kept", "unconfirmed", False)
 
 
 def ordered(custody: Custody, view: LedgerView, request: RepairRequest) -> tuple[RepairOrder, AliasStatement]:
@@ -134,28 +139,32 @@ def _opened(
 
 def _message(custody: Custody, alias: bytes, term: RepairTerm) -> RepairSums:
     deposits = custody.rows.deposits(alias)
-    escrows = {deposit.digest: deposit.escrow for deposit in deposits}
-    rows = tuple(
-        KeptRow(
-            version.deposit,
-            version.handle,
-            version.all_commitments,
-            escrows[version.deposit],
-            at.root if at else None,
-            at.index if at else 0,
-            at.size if at else 0,
-            at.path if at else (),
-            version.state,
-            version.mark,
-            version.accepted,
-        )
-        for version in custody.rows.versions(alias)
-        for at in (version.anchoring,)
-    )
     compartments = sorted({deposit.compartment for deposit in deposits})
-    epochs = tuple(kept.signed for each in compartments for kept in custody.rows.epochs(alias, each))
-    proofs = tuple(DepositProof.decode(each.proof) for each in deposits)
-    return RepairSums(term, rows, proofs, epochs, release.acceptances(custody.rows.versions(alias)))
+    epochs = tuple(kept.signed for each in compartments for kept in custody.journal.epochs(alias, each))
+    batches = tuple(_batch(custody, each) for each in deposits)
+    return RepairSums(term, batches, epochs, release.acceptances(custody.rows.versions(alias)))
+
+
+def _batch(custody: Custody, deposit: KeptDeposit) -> KeptBatch:
+    items, versions, at = (
+        custody.rows.items(deposit.digest),
+        custody.rows.versions_of(deposit.digest),
+        deposit.anchoring,
+    )
+    if items is None:
+        raise StoreCorrupt(what="the items of a deposit")
+    return KeptBatch(
+        DepositProof.decode(deposit.proof),
+        items,
+        b"".join(version.all_commitments for version in versions),
+        deposit.escrow,
+        None if at is None else AnchorNotice(deposit.id, at.root, at.size, at.first, at.outside),
+        tuple(
+            KeptMark(version.position, version.state, version.mark, version.accepted)
+            for version in versions
+            if (version.state, version.mark, version.accepted) != AS_IT_CAME
+        ),
+    )
 
 
 def finish(custody: Custody, body: bytes) -> bytes:

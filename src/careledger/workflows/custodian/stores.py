@@ -5,7 +5,7 @@ Rows may come back from an old backup; the journal does not. Both survive kill -
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from careledger.domain.custody import (
     KeptVersion,
     LogLine,
 )
+from careledger.formats.deposits import Items
 
 
 class Rows(Protocol):
@@ -43,16 +44,8 @@ class Rows(Protocol):
 
     def audit_key(self, alias: bytes, claim: int) -> bytes | None: ...
 
-    def put_epoch(self, alias: bytes, compartment: int, kept: KeptStatement) -> None: ...
-
-    def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
-        """Epoch records by number."""
-        ...
-
-    def put_deposit(
-        self, deposit: KeptDeposit, versions: Sequence[KeptVersion], shares: Iterable[tuple[bytes, bytes]]
-    ) -> None:
-        """A new deposit; shares by subject: a handle, or the deposit's digest for the batch secret."""
+    def put_deposit(self, deposit: KeptDeposit, items: Items, commitments: bytes) -> None:
+        """A new deposit without shares; ``commitments`` are those of all versions and places, joined, or empty."""
         ...
 
     def deposit(self, digest: bytes) -> KeptDeposit | None: ...
@@ -65,38 +58,54 @@ class Rows(Protocol):
         """Digests of the depositor's intakes there."""
         ...
 
-    def version(self, handle: bytes) -> KeptVersion | None: ...
-
-    def versions(self, alias: bytes) -> list[KeptVersion]: ...
-
-    def versions_of(self, deposit: bytes) -> list[KeptVersion]: ...
-
     def states(self, alias: bytes) -> dict[bytes, str]:
         """The state of every version of an alias, by handle."""
         ...
 
-    def all_anchored(self) -> Iterable[tuple[bytes, bytes, bytes, str]]:
-        """Handle, alias, leaf and state of every anchored version."""
+    def items(self, deposit: bytes) -> Items | None:
+        """The items of a deposit, as they were put."""
         ...
 
-    def set_commitments(self, handle: bytes, commitments: tuple[bytes, ...]) -> None: ...
+    def version(self, alias: bytes, handle: bytes) -> KeptVersion | None: ...
+
+    def versions(self, alias: bytes) -> list[KeptVersion]:
+        """All versions of an alias, deposit after deposit, by position."""
+        ...
+
+    def versions_of(self, deposit: bytes) -> list[KeptVersion]:
+        """The versions of a deposit by position."""
+        ...
+
+    def aliases(self) -> list[bytes]:
+        """All aliases that are or were enrolled."""
+        ...
+
+    def set_commitments(self, deposit: bytes, commitments: bytes) -> None:
+        """The commitments of all versions and places of a deposit, joined."""
+        ...
 
     def set_escrow(self, deposit: bytes, commitments: tuple[bytes, ...]) -> None: ...
 
-    def set_anchoring(self, handle: bytes, at: Anchoring) -> None: ...
+    def set_anchoring(self, deposit: bytes, at: Anchoring) -> None: ...
 
-    def set_state(self, handles: Iterable[bytes], state: str) -> None: ...
-
-    def set_mark(self, handles: Iterable[bytes], mark: str) -> None: ...
-
-    def accept(self, handles: Iterable[bytes], proof: bytes) -> None:
-        """``proof`` is the encoded AcceptanceProof."""
+    def set_state(self, alias: bytes, handles: Iterable[bytes], state: str) -> None:
+        """Of those versions that are kept here."""
         ...
 
-    def put_shares(self, alias: bytes, month: str, shares: Iterable[tuple[bytes, bytes]]) -> None: ...
+    def set_mark(self, alias: bytes, handles: Iterable[bytes], mark: str) -> None:
+        """Of those versions that are kept here."""
+        ...
 
-    def shares(self, alias: bytes) -> dict[bytes, bytes]:
-        """Subject → share, of all that can still be opened."""
+    def accept(self, alias: bytes, handles: Iterable[bytes], proof: bytes) -> None:
+        """Those unasked versions that are kept here are accepted; ``proof`` is the encoded AcceptanceProof."""
+        ...
+
+    def put_shares(self, deposit: bytes, shares: Mapping[bytes, bytes]) -> None:
+        """Adds shares of a kept deposit by subject: a handle, or the deposit's digest for the batch secret."""
+        ...
+
+    def shares(self, alias: bytes, deposits: Collection[bytes] | None = None) -> dict[bytes, bytes]:
+        """Subject → share, of all (or of these deposits) that can still be opened."""
         ...
 
     def destroy_shares(self, alias: bytes, subjects: Iterable[bytes]) -> None:
@@ -107,13 +116,13 @@ class Rows(Protocol):
         """After a crash or restore: no key without rows, no rows without key; how many shares were dropped."""
         ...
 
-    def owe_attestations(self, handles: Iterable[bytes], reason: bytes) -> None: ...
+    def owe_attestations(self, leaves: Iterable[bytes], reason: bytes) -> None: ...
 
     def owed_attestations(self) -> list[tuple[bytes, bytes]]:
-        """Handles with the reason, not attested yet."""
+        """Leaves with the reason, not attested yet."""
         ...
 
-    def attested(self, handle: bytes) -> None: ...
+    def attested(self, leaf: bytes) -> None: ...
 
 
 class Journal(Protocol):
@@ -128,6 +137,12 @@ class Journal(Protocol):
     def add_act(self, kind: str, id: bytes, digest: bytes, body: bytes) -> Act: ...
 
     def acts_after(self, number: int) -> list[Act]: ...
+
+    def put_epoch(self, alias: bytes, compartment: int, kept: KeptStatement) -> None: ...
+
+    def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
+        """Epoch records by number."""
+        ...
 
     def remember(self, request: bytes, not_after: int) -> bool:
         """False if the id was there."""

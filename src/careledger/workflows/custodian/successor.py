@@ -1,29 +1,36 @@
-"""What a successor takes over: rows it did not have, and remade shares, each checked before it is kept.
+"""What a successor takes over: deposits it did not have, and remade shares, each checked before it is kept.
 
-A row is believed because its leaf is recomputed and stands under an anchored root; of two helpers' words on its state
-the stricter one counts.
+A deposit is believed because its items are those that its depositor signed and its leaves stand under an anchored
+root; of two helpers' words on a version's state the stricter one counts.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from careledger.domain.custody import KeptDeposit, KeptVersion
+from careledger.domain.custody import KeptVersion
 from careledger.domain.errors import (
     EpochRefused,
     MalformedBytes,
     NotTheController,
-    ProofRefused,
     SignatureRefused,
 )
-from careledger.formats.custody import KeptRow, RepairOrder, RepairSums
-from careledger.formats.deposits import AnchorNotice, AnchorPlace, DepositStatement, ShareRow
+from careledger.formats.custody import KeptBatch, KeptMark, RepairOrder, RepairSums
+from careledger.formats.deposits import (
+    AnchorNotice,
+    DepositItem,
+    DepositStatement,
+    Items,
+    KeptPart,
+    ShareRow,
+    sliced,
+)
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
 from careledger.formats.releases import DepositProof
 from careledger.ports import LedgerView
-from careledger.proofs.anchors import LeafOpening
 from careledger.sealing.keys import Secret
 from careledger.sealing.shamir import remade_share
 from careledger.workflows.custodian import accept, anchored, keep, keep_epoch, logbook
@@ -33,6 +40,27 @@ from careledger.workflows.custodian.parts import Custody
 STRICTNESS = ("kept", "restricted", "retracted", "moved", "erased")
 
 
+@dataclass
+class _Batch:
+    """One deposit as the helpers together tell it."""
+
+    named: bytes
+    deposit: DepositStatement
+    items: list[DepositItem]
+    columns: Items
+    proofs: list[DepositProof] = field(default_factory=list)
+    commitments: bytes = b""
+    escrow: tuple[bytes, ...] | None = None
+    anchor: AnchorNotice | None = None
+    marks: dict[int, KeptMark] = field(default_factory=dict)
+    accepting: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def accepted(self) -> set[bytes]:
+        """The handles that every helper which keeps the deposit calls accepted."""
+        return {self.items[at].handle for at, told in self.accepting.items() if told == len(self.proofs)}
+
+
 def take(
     custody: Custody,
     view: LedgerView,
@@ -40,14 +68,14 @@ def take(
     statement: AliasStatement,
     messages: Sequence[RepairSums],
 ) -> int:
-    """Keeps rows and shares; returns for how many versions a share is held now. Raises ShareMismatch."""
-    _take_epochs(custody, messages)
-    rows = _rows(messages)
-    for proof in {proof.encode(): proof for each in messages for proof in each.deposits}.values():
-        _take_deposit(custody, view, order, proof, rows)
-    _take_acceptances(custody, messages, rows)
+    """Keeps deposits and shares; returns for how many versions a share is held now. Raises ShareMismatch."""
+    _take_epochs(custody, view, messages)
+    batches = _united(order.alias, (batch for message in messages for batch in message.deposits))
+    for batch in batches.values():
+        _take_deposit(custody, view, order, batch)
+    _take_acceptances(custody, order.alias, messages, batches)
     shares = _remade(order, messages)
-    kept = _take_shares(custody, order, len(statement.custodians), shares, rows)
+    kept = _take_shares(custody, order, len(statement.custodians), shares, batches)
     event = Event("order", request=order.id, reason="repair", handles=tuple(sorted(kept)))
     with custody.journal.transaction():
         logbook.write(custody, view, statement, event)
@@ -55,98 +83,73 @@ def take(
     return len(kept)
 
 
-def _rows(messages: Sequence[RepairSums]) -> dict[bytes, KeptRow]:
-    """For each handle the strictest row, with commitments from a helper that has them."""
-    found: dict[bytes, KeptRow] = {}
-    for row in (row for message in messages for row in message.rows):
-        if row.state not in STRICTNESS:
-            raise MalformedBytes(state=row.state)
-        known = found.setdefault(row.handle, row)
-        if known is not row:
-            found[row.handle] = _stricter(known, row)
+def _united(alias: bytes, told: Iterable[KeptBatch]) -> dict[bytes, _Batch]:
+    """By digest what all helpers say: the strictest marks, and commitments and anchors from those that have them."""
+    found: dict[bytes, _Batch] = {}
+    for batch in told:
+        part = keep.read_part(
+            batch.proof.statement.body, KeptPart(batch.proof.statement, batch.items, b"", b"", None, None)
+        )
+        if part.deposit.alias != alias:
+            continue
+        known = found.setdefault(part.named, _Batch(part.named, part.deposit, part.items, batch.items))
+        known.proofs.append(batch.proof)
+        known.commitments = known.commitments or batch.commitments
+        known.escrow = known.escrow or batch.escrow_commitments
+        known.anchor = known.anchor or batch.anchor
+        for mark in batch.marks:
+            if mark.state not in STRICTNESS or mark.position >= len(part.items):
+                raise MalformedBytes(state=mark.state)
+            known.marks[mark.position] = _stricter(known.marks.get(mark.position), mark)
+            known.accepting[mark.position] += mark.accepted
     return found
 
 
-def _stricter(one: KeptRow, other: KeptRow) -> KeptRow:
-    first, second = sorted((one, other), key=lambda row: STRICTNESS.index(row.state), reverse=True)
-    anchored_one = first if first.root else second
-    return replace(
-        first,
-        commitments=first.commitments or second.commitments,
-        escrow_commitments=first.escrow_commitments or second.escrow_commitments,
-        root=anchored_one.root,
-        index=anchored_one.index,
-        size=anchored_one.size,
-        anchor_path=anchored_one.anchor_path,
-        accepted=first.accepted and second.accepted,
-    )
+def _stricter(one: KeptMark | None, other: KeptMark) -> KeptMark:
+    return other if one is None else max(one, other, key=lambda mark: STRICTNESS.index(mark.state))
 
 
-def _take_epochs(custody: Custody, messages: Sequence[RepairSums]) -> None:
+def _take_epochs(custody: Custody, view: LedgerView, messages: Sequence[RepairSums]) -> None:
     """Epoch records, newest first: each signed by the present controller or named by the next one; others not."""
-    records = {record for message in messages for record in message.epochs}
-    for record in sorted(records, key=_epoch_number, reverse=True):
-        with contextlib.suppress(SignatureRefused, EpochRefused, NotTheController):
-            keep_epoch.keep_epoch(custody, record)
-
-
-def _epoch_number(record: bytes) -> int:
-    return EpochStatement.decode(EpochRecord.decode(record).statement.body).number
-
-
-def _take_deposit(
-    custody: Custody, view: LedgerView, order: RepairOrder, proof: DepositProof, rows: dict[bytes, KeptRow]
-) -> None:
-    """Adds the index rows of a deposit that is anchored; a row without an anchor is not believed."""
-    deposit = DepositStatement.decode(proof.statement.body)
-    digest = deposit.digest()
-    if deposit.alias != order.alias or custody.rows.deposit(digest) is not None:
-        return
-    mine = [rows[item.handle] for item in deposit.items if item.handle in rows]
-    if len(mine) != len(deposit.items) or any(row.root is None for row in mine):
-        return
-    for item in deposit.items:
-        opening = LeafOpening(item.handle, item.header, item.manifest, item.body, item.commitments)
-        if opening.leaf != item.leaf:
-            raise MalformedBytes(why="another leaf")
-    kept = KeptDeposit(
-        digest, deposit.id, deposit.alias, deposit.compartment, deposit.epoch, deposit.depositor, deposit.post,
-        deposit.ground, deposit.source, deposit.intake, order.place, keep.month_of(custody.clock.now()),
-        proof.encode(), None if deposit.escrow is None else (mine[0].escrow_commitments or ()),
-    )  # fmt: skip
-    versions = [
-        keep.kept_version(item, deposit, digest, row.commitments)
-        for item, row in zip(deposit.items, mine, strict=True)
+    records = [
+        EpochRecord.decode(each) for each in {record for message in messages for record in message.epochs}
     ]
-    _put(custody, view, kept, versions, mine)
+    with custody.journal.transaction():
+        for record in sorted(records, key=_epoch_number, reverse=True):
+            with contextlib.suppress(SignatureRefused, EpochRefused, NotTheController):
+                keep_epoch.keep_one(custody, view, record)
 
 
-def _put(
-    custody: Custody,
-    view: LedgerView,
-    kept: KeptDeposit,
-    versions: Sequence[KeptVersion],
-    rows: Sequence[KeptRow],
-) -> None:
-    """Writes the rows of one deposit with their anchoring and state, all or nothing."""
+def _epoch_number(record: EpochRecord) -> int:
+    return EpochStatement.decode(record.statement.body).number
+
+
+def _take_deposit(custody: Custody, view: LedgerView, order: RepairOrder, batch: _Batch) -> None:
+    """Adds the rows of a deposit that is anchored, all or nothing; one without an anchor is not believed."""
+    deposit = batch.deposit
+    if batch.anchor is None or custody.rows.deposit(batch.named) is not None:
+        return
+    escrow = None if deposit.escrow is None else (batch.escrow or ())
+    month = keep.month_of(custody.clock.now())
+    kept = keep.kept_deposit(deposit, batch.named, order.place, month, batch.proofs[0], escrow)
     with custody.rows.transaction():
-        custody.rows.put_deposit(kept, versions, ())
-        for row in rows:
-            place = AnchorPlace(row.handle, row.index, row.anchor_path)
-            if row.root is None:
-                raise ProofRefused(why="not anchored")
-            anchored.place(custody, view, AnchorNotice(kept.id, row.root, row.size, (place,)))
-            custody.rows.set_state([row.handle], row.state)
-            custody.rows.set_mark([row.handle], row.mark)
+        custody.rows.put_deposit(kept, batch.columns, b"")
+        anchored.place(custody, view, batch.anchor)
+        for mark in batch.marks.values():
+            handles = (batch.items[mark.position].handle,)
+            custody.rows.set_state(deposit.alias, handles, mark.state)
+            custody.rows.set_mark(deposit.alias, handles, mark.mark)
 
 
-def _take_acceptances(custody: Custody, messages: Sequence[RepairSums], rows: dict[bytes, KeptRow]) -> None:
+def _take_acceptances(
+    custody: Custody, alias: bytes, messages: Sequence[RepairSums], batches: dict[bytes, _Batch]
+) -> None:
     """What every helper that keeps it calls accepted, with the proof of that."""
     proofs = {proof.encode(): proof for message in messages for proof in message.acceptances}
+    said = {handle for batch in batches.values() for handle in batch.accepted}
     with custody.rows.transaction():
         for encoded, proof in proofs.items():
-            accepted = [each for each in accept.handles(proof) if each in rows and rows[each].accepted]
-            custody.rows.accept(accepted, encoded)
+            custody.rows.accept(alias, [each for each in accept.handles(proof) if each in said], encoded)
 
 
 def _remade(order: RepairOrder, messages: Sequence[RepairSums]) -> dict[bytes, bytes]:
@@ -166,32 +169,46 @@ def _remade(order: RepairOrder, messages: Sequence[RepairSums]) -> dict[bytes, b
 
 
 def _take_shares(
-    custody: Custody, order: RepairOrder, places: int, shares: dict[bytes, bytes], rows: dict[bytes, KeptRow]
+    custody: Custody,
+    order: RepairOrder,
+    places: int,
+    shares: dict[bytes, bytes],
+    batches: dict[bytes, _Batch],
 ) -> set[bytes]:
     """Checks each share against its commitment and keeps those of live versions; returns their handles."""
-    by_month: dict[str, list[tuple[bytes, bytes]]] = {}
     kept: set[bytes] = set()
-    for deposit in custody.rows.deposits(order.alias):
-        batch = shares.get(deposit.digest)
-        committed = deposit.escrow or next(
-            (row.escrow_commitments for row in rows.values() if row.deposit == deposit.digest), None
-        )
-        root = DepositStatement.decode(DepositProof.decode(deposit.proof).statement.body).escrow
-        month = by_month.setdefault(deposit.month, [])
-        if batch is not None and committed and root is not None:
-            keep.check_share(root, ShareRow(order.place, batch, committed), order.place, places)
-            month.append((deposit.digest, batch))
-        for version in custody.rows.versions_of(deposit.digest):
-            share, row = shares.get(version.handle), rows.get(version.handle)
-            if share is None or row is None or version.state in keep.GONE:
-                continue
-            known = version.all_commitments or row.commitments
-            keep.check_share(version.commitments, ShareRow(order.place, share, known), order.place, places)
-            month.append((version.handle, share))
-            kept.add(version.handle)
     with custody.rows.transaction():
-        for month_name, found in by_month.items():
-            custody.rows.put_shares(order.alias, month_name, found)
-        for handle in kept:
-            custody.rows.set_commitments(handle, rows[handle].commitments)
+        for deposit in custody.rows.deposits(order.alias):
+            batch = batches.get(deposit.digest)
+            if batch is None:
+                continue
+            mine = _versions_shares(
+                custody.rows.versions_of(deposit.digest), batch, order.place, places, shares
+            )
+            kept |= set(mine)
+            if mine:
+                custody.rows.set_commitments(deposit.digest, batch.commitments)
+            share, committed = shares.get(deposit.digest), deposit.escrow or batch.escrow
+            if share is not None and committed and batch.deposit.escrow is not None:
+                row = ShareRow(order.place, share, committed)
+                keep.check_share(batch.deposit.escrow, row, order.place, places)
+                mine[deposit.digest] = share
+            if mine:
+                custody.rows.put_shares(deposit.digest, mine)
     return kept
+
+
+def _versions_shares(
+    versions: Sequence[KeptVersion], batch: _Batch, place: int, places: int, shares: dict[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """The remade shares of a deposit's live versions, checked; raises ShareMismatch, MalformedBytes."""
+    live = [version for version in versions if version.handle in shares and version.state not in keep.GONE]
+    if not live:
+        return {}
+    if len(batch.commitments) != 32 * places * len(versions):
+        raise MalformedBytes(why="not commitments for each version")
+    committed = sliced(batch.commitments, 32 * places)
+    for version in live:
+        row = ShareRow(place, shares[version.handle], tuple(sliced(committed[version.position], 32)))
+        keep.check_share(version.commitments, row, place, places)
+    return {version.handle: shares[version.handle] for version in live}

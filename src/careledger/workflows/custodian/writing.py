@@ -6,22 +6,24 @@ the anchoring block, so that nobody has to sign again and nobody can backdate.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Consent, bound_alias
 from careledger.domain.decisions import require
-from careledger.domain.errors import EpochRefused, MalformedBytes, PatientNotFound, WritingRefused
+from careledger.domain.errors import EpochRefused, MalformedBytes, WritingRefused
 from careledger.domain.facts import AliasFacts
 from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.parties import PartyId
 from careledger.domain.questions import Writing
 from careledger.domain.records import Ground, Post, RecordVersion, Source
-from careledger.formats.deposits import DepositItem, DepositStatement, KeepRequest
+from careledger.formats.deposits import DepositItem, DepositStatement, KeepRequest, KeptPart
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
-from careledger.proofs.merkle import check_inclusion
+from careledger.proofs.runs import Run, leaf_hashes
 from careledger.workflows.custodian import standing
 from careledger.workflows.custodian.keep_epoch import check_current
 from careledger.workflows.custodian.parts import Custody, known_alias
@@ -42,49 +44,63 @@ class Judged:
     consent: Consent | None
 
 
+class Sent(Protocol):
+    """A part of a request, read and checked in itself."""
+
+    @property
+    def sent(self) -> KeptPart: ...
+    @property
+    def deposit(self) -> DepositStatement: ...
+    @property
+    def items(self) -> list[DepositItem]: ...
+    @property
+    def leaves(self) -> list[bytes]: ...
+
+
 def check_writing(
-    custody: Custody,
-    view: LedgerView,
-    request: KeepRequest,
-    deposit: DepositStatement,
-    statement: AliasStatement,
+    custody: Custody, view: LedgerView, request: KeepRequest, part: Sent, statement: AliasStatement
 ) -> None:
     """Raises WritingRefused, EpochRefused, SessionExpired, SignatureRefused, MalformedBytes."""
-    moment = view if request.anchor is None else _anchoring_view(custody, view, request, deposit)
-    at = custody.time(view) if request.anchor is None else moment.head.time
+    deposit, late = part.deposit, part.sent.anchor is not None
+    moment = _anchoring_view(custody, view, part) if late else view
+    at = moment.head.time if late else custody.time(view)
     _check_epoch(custody, deposit, at)
-    judged = _judged(custody, moment, at, request, deposit)
+    judged = _judged(custody, moment, at, request, part)
     taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
     used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
     authors = standing.Authors(moment)
-    within = {item.handle: item for item in deposit.items}
-    for item in deposit.items:
+    within = {item.handle: item for item in part.items}
+    for item in _differing(part.items, judged.consent):
         require(_question(custody, judged, statement, deposit, item, used, authors, within))
 
 
-def _anchoring_view(
-    custody: Custody, view: LedgerView, request: KeepRequest, deposit: DepositStatement
-) -> LedgerView:
+def _differing(items: Iterable[DepositItem], consent: Consent | None) -> list[DepositItem]:
+    """Those that the decision could tell apart: first versions of one author, signature and month are alike, unless
+    the consent names single records."""
+    single = consent is not None and (consent.scope.handles is not None or bool(consent.scope.exceptions))
+    first: dict[object, DepositItem] = {}
+    for item in items:
+        own = item.handle if single or item.predecessor is not None else None
+        first.setdefault((item.author, item.signed, item.clinical_month, own), item)
+    return list(first.values())
+
+
+def _anchoring_view(custody: Custody, view: LedgerView, part: Sent) -> LedgerView:
     """The ledger as it was when this very deposit was anchored."""
-    notice = request.anchor
+    notice = part.sent.anchor
     assert notice is not None
     known = view.anchor(notice.root)
-    if known is None or known.count != notice.size or notice.deposit != deposit.id:
+    if known is None or known.count != notice.size or notice.deposit != part.deposit.id:
         raise WritingRefused(reason="not-anchored")
-    places = {place.handle: place for place in notice.places}
-    for item in deposit.items:
-        if item.handle not in places:
-            raise WritingRefused(reason="not-anchored")
-        place = places[item.handle]
-        check_inclusion(notice.root, notice.size, place.index, item.leaf, place.path)
-        if view.erased_by(item.leaf):
-            raise WritingRefused(reason="erased")  # late shares would bring it back
+    Run(notice.size, notice.first, leaf_hashes(part.leaves), notice.outside).check(notice.root)
+    if any(view.erased_by(leaf) for leaf in part.leaves):
+        raise WritingRefused(reason="erased")  # late shares would bring it back
     return custody.ledger.at(known.block)
 
 
 def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
     check_current(custody, deposit.alias, deposit.compartment, deposit.epoch, at)
-    for kept in custody.rows.epochs(deposit.alias, deposit.compartment):
+    for kept in custody.journal.epochs(deposit.alias, deposit.compartment):
         if kept.number != deposit.epoch:
             continue
         if kept.digest != deposit.epoch_statement:
@@ -94,9 +110,8 @@ def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
             raise MalformedBytes(why="escrow is not as the epoch statement says")
 
 
-def _judged(
-    custody: Custody, view: LedgerView, at: int, request: KeepRequest, deposit: DepositStatement
-) -> Judged:
+def _judged(custody: Custody, view: LedgerView, at: int, request: KeepRequest, part: Sent) -> Judged:
+    deposit, signed = part.deposit, part.sent.statement
     facts = known_alias(view, deposit.alias)
     certificate, deployment = request.certificate, custody.deployment
     consent = None if certificate is None else standing.consent(view, facts, certificate, deployment)
@@ -104,12 +119,12 @@ def _judged(
     if request.session is None:
         if deposit.ground != Ground.OWN.code or deposit.depositor or deposit.post:
             raise MalformedBytes(why="only the controller deposits without a session")
-        open_signed(DepositStatement, request.statement, facts.controller, deployment)
+        open_signed(DepositStatement, signed, facts.controller, deployment)
         return Judged(view, at, facts, None, matrix, True, consent)
     session, post = standing.session(view, request.session, deployment)
     standing.check_time(session, deposit.made)
     standing.check_time(session, at)
-    open_signed(DepositStatement, request.statement, session.session_key, deployment)
+    open_signed(DepositStatement, signed, session.session_key, deployment)
     if session.post != deposit.post or deposit.depositor not in (post.employer, post.number):
         raise WritingRefused(reason="depositor-mismatch")
     if not deposit.made - LATEST <= at:
@@ -172,10 +187,8 @@ def _predecessor(
         return None
     if item.predecessor in within:
         return _version(deposit, within[item.predecessor], authors)
-    kept = custody.rows.version(item.predecessor)
+    kept = custody.rows.version(deposit.alias, item.predecessor)
     earlier = custody.rows.deposit(kept.deposit) if kept is not None else None
     if kept is None or earlier is None:
         return None
-    if kept.alias != deposit.alias:
-        raise PatientNotFound()
     return standing.record_version(kept, earlier, authors.employer(kept.author), frozenset({kept.handle}))

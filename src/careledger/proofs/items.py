@@ -1,0 +1,85 @@
+"""What a deposit commits to, item by item: leaves for the anchor, and the root over items that the depositor signs.
+
+An item's digest is ``H("deposit-item", leaf, predecessor or nothing, author as uint64, 1 or 0 for signed, month in two
+bytes)``; the root that a deposit statement names is over the digests in the items' order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from careledger.formats.deposits import packed_month
+from careledger.formats.digests import framed
+from careledger.proofs.merkle import check_inclusion
+from careledger.proofs.runs import Run, folded, leaf_hashes
+
+_sha256 = hashlib.sha256
+_LEAF, _ITEM = framed("leaf"), framed("deposit-item")
+_NONE, _L1, _L2, _L8, _L32, _L36 = (size.to_bytes(4, "big") for size in (0, 1, 2, 8, 32, 36))
+
+
+class Committed(Protocol):
+    """What a leaf commits to; handles and roots have 32 bytes, CIDs 36."""
+
+    @property
+    def handle(self) -> bytes: ...
+    @property
+    def header(self) -> bytes: ...
+    @property
+    def manifest(self) -> bytes: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def commitments(self) -> bytes: ...
+    @property
+    def predecessor(self) -> bytes | None: ...
+    @property
+    def author(self) -> int: ...
+    @property
+    def signed(self) -> bool: ...
+    @property
+    def clinical_month(self) -> str | None: ...
+
+
+def leaf_of(item: Committed) -> bytes:
+    """The leaf of an item whose lengths were checked: as ``anchors.LeafOpening`` makes it."""
+    fields = (
+        _LEAF, _L32, item.handle, _L36, item.header, _L36, item.manifest, _L36, item.body, _L32, item.commitments,
+    )  # fmt: skip
+    return _sha256(b"".join(fields)).digest()
+
+
+def item_digest(item: Committed, leaf: bytes) -> bytes:
+    """The digest of an item with its leaf."""
+    before = _NONE if item.predecessor is None else _L32 + item.predecessor
+    fields = (
+        _ITEM, _L32, leaf, before, _L8, item.author.to_bytes(8, "big"), _L1, b"\x01" if item.signed else b"\x00",
+        _L2, packed_month(item.clinical_month),
+    )  # fmt: skip
+    return _sha256(b"".join(fields)).digest()
+
+
+class ItemTree:
+    """The leaves and digests of all items of a deposit, and the root over them."""
+
+    def __init__(self, items: Sequence[Committed]) -> None:
+        self.leaves = [leaf_of(item) for item in items]
+        digests = [item_digest(item, leaf) for item, leaf in zip(items, self.leaves, strict=True)]
+        self._hashes = leaf_hashes(digests)
+        self.root = folded(self._hashes)
+        self._run: Run | None = None
+
+    def path(self, position: int) -> tuple[bytes, ...]:
+        """The path of one item under the root."""
+        if self._run is None:
+            self._run = Run(len(self._hashes), 0, self._hashes, ())
+        return self._run.path(position)
+
+
+def check_item(
+    root: bytes, count: int, position: int, item: Committed, leaf: bytes, path: Sequence[bytes]
+) -> None:
+    """Raises ProofRefused unless this is the item at that position of a deposit statement."""
+    check_inclusion(root, count, position, item_digest(item, leaf), path)
