@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from careledger.app.unlocking import load
 from careledger.app.world import open_world
 from careledger.cli.actors import session
 from careledger.cli.people import anyone
 from careledger.cli.readers import read
 from careledger.cli.records import compartments
 from careledger.domain.errors import AccessRefused
+from careledger.formats.digests import uint
+from careledger.workflows.epochs import UNTOLD, own_statement
+from careledger.workflows.grant import PREPARED, STANDS, given_consents, set_state
 from stories.cli_world import PATIENT, careledger, explored, lived, told
 
 __all__ = ["explored", "lived"]
@@ -207,3 +211,28 @@ def test_wrong_words_are_told_the_right_ones_and_change_nothing(
     assert (done.code, done.out) == (2, "")
     assert says in done.err
     assert told("chain", "head", "--data", lived)["number"] == before
+
+
+def test_opening_a_patient_tends_what_was_left_open_first_and_says_what_still_waits(lived: Path) -> None:
+    world = open_world(lived)
+    mine = load(world, PATIENT)
+    given = [each for each in given_consents(mine) if each.state == STANDS]
+    set_state(mine, given[0], PREPARED)  # as a crash before the package leaves it
+    away = own_statement(mine)[0].custodians[0]
+    held = own_statement(mine)[1]
+    mine.books.put(UNTOLD, [(mine.alias + uint(away), held.encode())])
+    world.close()
+    folder = lived / "custodians" / f"{away:016x}"
+    hidden = folder.rename(lived / f"away-{away}")
+    done = careledger("consent", "list", PATIENT, "--data", lived)
+    hidden.rename(folder)
+    assert done.code == 0
+    assert "Still waits: 1 custodians to hear the newest statement." in done.err
+    done = careledger("consent", "list", PATIENT, "--data", lived)
+    assert "Still waits" not in done.err
+    world = open_world(lived)
+    try:
+        assert [each.state for each in given_consents(load(world, PATIENT))].count(PREPARED) == 0
+        assert not list(load(world, PATIENT).books.rows(UNTOLD))
+    finally:
+        world.close()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from careledger.domain.errors import NotEnoughCustodians
+from careledger.workflows import deposit as depositing
 from careledger.workflows.grant import STANDS, given_consents, set_state
 from careledger.workflows.order import CONFIRM, order
+from careledger.workflows.received import grants
 from careledger.workflows.tend import tend
+from careledger.workflows.tend_gateway import tend_gateway
 from world import DIAGNOSIS, World, condition
 
 ONE = (DIAGNOSIS,)
@@ -40,3 +45,64 @@ def test_what_absent_custodians_missed_is_told_when_they_are_back(world: World) 
     world.links.update(away)
     assert not tend(world.network, holder).waits
     assert world.read_as_registrar(holder).records[0].found.marks == {"confirmed"}
+
+
+def test_what_fails_now_keeps_nothing_else_from_being_done_and_is_named(world: World) -> None:
+    mine = world.claimed(compartments=ONE)
+    world.grant(mine, world.outsider, seconds=60)
+    world.grant(mine, world.doctor)
+    set_state(mine, given_consents(mine)[1], "prepared")
+    world.clock.advance(120)
+    away = {number: world.links.pop(number) for number in list(world.statement(mine.alias).custodians)[:2]}
+    done = tend(world.network, mine)
+    assert done.closed == 0
+    assert "closing expired consents (NotEnoughCustodians)" in done.waiting
+    world.links.update(away)
+    done = tend(world.network, mine)
+    assert (done.granted, done.closed, done.waiting) == (1, 1, ())
+
+
+# Gateways ------------------------------------------------------------------------------------------
+
+
+def test_a_gateway_finishes_deposits_completes_thin_ones_and_fetches_grants(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = world.patient(compartments=ONE)
+    away = {number: world.links.pop(number) for number in list(world.statement(holder.alias).custodians)[:1]}
+    with monkeypatch.context() as dies:
+        dies.setattr(depositing, "finish", lambda *_: None)  # after the plan and before the anchor
+        world.put(world.writer(), holder.alias, condition(world.doctor))
+    done = tend_gateway(world.network, world.hospital)
+    assert (done.deposits, done.shares, done.failed) == (1, 1, ())
+    world.links.update(away)
+    world.grant(holder, world.outsider)
+    done = tend_gateway(world.network, world.hospital)
+    assert (done.deposits, done.shares) == (0, 0)
+    assert len(world.read_as_registrar(holder).records) == 1
+    assert tend_gateway(world.network, world.clinic).grants == 1
+    assert len(grants(world.clinic, holder.alias)) == 1
+
+
+def test_a_gateway_tends_the_patients_whose_keys_it_keeps_and_no_others(world: World) -> None:
+    kept, mine = world.patient(compartments=ONE), world.claimed(compartments=ONE)
+    for holder in (kept, mine):
+        world.grant(holder, world.outsider, seconds=60)
+    world.clock.advance(120)
+    assert tend_gateway(world.network, world.hospital).unclaimed == 0
+    assert [given.state for given in given_consents(kept)] == ["revoked"]
+    assert [given.state for given in given_consents(mine)] == [STANDS]
+
+
+def test_a_gateway_that_cannot_do_one_thing_does_the_others(world: World) -> None:
+    holder = world.patient(compartments=ONE)
+    world.grant(holder, world.outsider)
+
+    def broken(*_: object) -> int:
+        raise NotEnoughCustodians()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("careledger.workflows.tend_gateway.resume", broken)
+        done = tend_gateway(world.network, world.clinic)
+    assert done.failed == ("finishing deposits (NotEnoughCustodians)",)
+    assert done.grants == 1

@@ -11,12 +11,13 @@ from pathlib import Path
 import typer
 
 from careledger.app.settings import FILE
+from careledger.app.unlocking import load, unlock
 from careledger.app.world import World, open_world
 from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.patients import AliasStatement
 from careledger.ports import LedgerView
-from careledger.workflows.actors import Holder, load_holder
+from careledger.workflows.actors import Holder
 from careledger.workflows.cosigning import checkpoint_all
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.teams import teams
@@ -66,11 +67,21 @@ class Mine:
 
 
 def patient(world: World, named: str) -> Mine:
-    """The patient of that name, or whose name or alias alone begins so; raises PatientNotFound, BadParameter."""
+    """The patient of that name, or whose name or alias alone begins so; raises PatientNotFound, BadParameter.
+
+    First its agent tends what was left open; what still waits is said on stderr.
+    """
     label = _label(world, named)
-    alias, phrase, books = world.keyring.patient(label)
-    holder = load_holder(phrase, alias, books)
-    return Mine(label, holder, own_statement(holder)[0])
+    unlocked = unlock(world, label)
+    for waiting in unlocked.tended.waiting:
+        typer.echo(f"careledger: Still waits: {waiting}.", err=True)
+    return Mine(label, unlocked.holder, own_statement(unlocked.holder)[0])
+
+
+def each_patient(world: World) -> list[Mine]:
+    """Every patient of this device, to be listed: nothing is tended."""
+    found = [(label, load(world, label)) for label in world.keyring.patients()]
+    return [Mine(label, holder, own_statement(holder)[0]) for label, holder in found]
 
 
 def _label(world: World, named: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from careledger.app.world import World
-from careledger.cli.opening import Mine, Names, party_id, patient
+from careledger.cli.opening import Mine, Names, each_patient, party_id
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted, listed, moment
 from careledger.domain.facts import PartyFacts
@@ -36,7 +36,7 @@ def overview(world: World) -> Facts:
         "folder": str(world.folder),
         "network": _network(world, view),
         "parties": _parties(world, view, rows.get("party", {})),
-        "patients": [patient_facts(world, view, patient(world, label)) for label in world.keyring.patients()],
+        "patients": [patient_facts(world, view, mine) for mine in each_patient(world)],
         "aliases": _aliases(rows.get("alias", {}).values()),
         "records": _records(world, view, rows.get("anchor", {}).values()),
     }

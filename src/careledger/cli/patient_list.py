@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from careledger.app.world import World
-from careledger.cli.opening import patient
+from careledger.cli.opening import each_patient
 from careledger.cli.overview import CONTROLLED, patient_facts
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts
@@ -15,7 +15,7 @@ from careledger.workflows.register import identities
 def devices(world: World) -> list[Facts]:
     """The patients whose keys are on this device."""
     view = world.ledger.fresh_head()
-    return [patient_facts(world, view, patient(world, label)) for label in world.keyring.patients()]
+    return [patient_facts(world, view, mine) for mine in each_patient(world)]
 
 
 def of(world: World, registrar: Organisation) -> list[Facts]:

@@ -45,8 +45,8 @@ def read_board(
     not there to ask, it ends with that, and everything new is read again next time. Returns how many were taken.
     """
     mark = digest("board-reader", *(key.digest for key in keys))  # books may serve several readers
-    row = books.get(POSITION, mark)
-    reached, packages = network.board.since(int.from_bytes(row or b"", "big"))
+    before = int.from_bytes(books.get(POSITION, mark) or b"", "big")
+    reached, packages = network.board.since(before)
     taken = 0
     for envelope in _envelopes(keys, packages):
         try:
@@ -56,7 +56,8 @@ def read_board(
             raise
         except CareLedgerError:
             continue
-    books.put(POSITION, [(mark, reached.to_bytes(8, "big"))])
+    if reached != before:
+        books.put(POSITION, [(mark, reached.to_bytes(8, "big"))])
     return taken
 
 
