@@ -9,7 +9,7 @@ from typing import Any
 
 from careledger.fhir import mapping
 from careledger.fhir.definitions.tables import resource_types
-from careledger.fhir.json_text import Resource, check
+from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded, is_plain
 from careledger.fhir.paths import objects_at
 from careledger.fhir.references import Form, Reference, taken_apart
 from careledger.fhir.validation.check import Examined, examine
@@ -83,6 +83,18 @@ def taken(index: int, resource: Any, original: bytes, *, plain: bool) -> Entry |
     return Entry(index, None, type_of(resource), resource, original, examined)
 
 
+def read_resource(data: bytes, index: int) -> Entry | Reject:
+    """The one resource in a JSON text, for example a line of NDJSON; what is no strict JSON is rejected too."""
+    try:
+        text, depth = decoded(data)
+        cursor = Cursor(text)
+        value = cursor.value()
+        cursor.end()
+        return taken(index, value, data.strip(), plain=is_plain(text, depth))
+    except Flaw as flaw:
+        return Reject(index, flaw.path, flaw.why)
+
+
 def type_of(value: Any) -> str:
     """The type of a resource; empty if it has none of R4's."""
     kind = value.get("resourceType") if isinstance(value, dict) else None
@@ -127,9 +139,16 @@ def _contained_fault(resource: Resource) -> Fault | None:
 class Naming:
     """What the references of one file name, as far as the file says it."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._types = {entry.full_url: entry.type for entry in entries if entry.full_url}
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._types: dict[str, str] = {}
         self._forms: dict[str, Reference | None] = {}
+        for entry in entries:
+            self.add(entry.full_url, entry.type)
+
+    def add(self, full_url: str | None, kind: str) -> None:
+        """There is a resource of this type under this name."""
+        if full_url:
+            self._types[full_url] = kind
 
     def fault(self, entry: Entry) -> Fault | None:
         """What is wrong with the references of an entry: their form, or the type of what they name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -222,17 +222,40 @@ class Cursor:
             raise self.flaw(error.msg, error.pos) from None
         return made
 
+    def original(self) -> tuple[Any, bytes]:
+        """The value here, and its bytes as they stand in the text."""
+        self._space()
+        start = self.at
+        value = self.value()
+        return value, self.text[start : self.at].encode()
+
     def members(self, inner: Callable[[str], Any]) -> dict[str, Any]:
         """The object here; ``inner`` reads the value of the name that it is given."""
-        made: dict[str, Any] = {}
+        return {name: inner(name) for name in self.names()}
+
+    def names(self) -> Iterator[str]:
+        """The names of the object here; whoever asks reads the value of each before the next."""
+        seen: set[str] = set()
         self._take("{")
-        while not made or self._more("}"):
+        while not seen or self._more("}"):
             name = self._name()
-            if name in made:
+            if name in seen:
                 shown = f"the name {name!r}" if name in BUNDLE_NAMES else "a name"
                 raise Flaw(f"{shown} twice in one object")
-            made[name] = inner(name)
-        return made
+            seen.add(name)
+            yield name
+
+    def items(self, inner: Callable[[int], Any]) -> list[Any]:
+        """The array here; ``inner`` reads the item of the index that it is given."""
+        return [inner(index) for index in self.indices()]
+
+    def indices(self) -> Iterator[int]:
+        """The indices of the array here; whoever asks reads the item of each before the next."""
+        index = 0
+        self._take("[")
+        while not index or self._more("]"):
+            yield index
+            index += 1
 
     def _name(self) -> str:
         """The name here, and the colon after it."""
@@ -245,14 +268,6 @@ class Cursor:
             raise self.flaw("expected a name", self.at)
         self._take(":")
         return name
-
-    def items(self, inner: Callable[[int], Any]) -> list[Any]:
-        """The array here; ``inner`` reads the item of the index that it is given."""
-        made: list[Any] = []
-        self._take("[")
-        while not made or self._more("]"):
-            made.append(inner(len(made)))
-        return made
 
     def looks_at(self, character: str) -> bool:
         """Whether the next value begins so."""

@@ -38,7 +38,7 @@ def parse_file(data: bytes, name: str) -> ParsedFile:
     Raises FhirRefused (file, entry, path, problem) if the bytes are not strict JSON of a resource, or the bundle is
     of a type that is not imported.
     """
-    reader = _FileReader(name)
+    reader = FileReader(name)
     try:
         return reader.read(data)
     except Flaw as flaw:
@@ -51,13 +51,15 @@ def shown(name: str) -> str:
     return plain if len(plain) <= MOST_NAME else f"{plain[: MOST_NAME - 1]}…"
 
 
-class _FileReader:
+class FileReader:
+    """Reads one file and knows, for its refusals, where it is."""
+
     def __init__(self, name: str) -> None:
         self.name = shown(name)
         self.entry: int | None = None
-        self.plain = False
 
     def refusal(self, path: str, problem: str) -> FhirRefused:
+        """A refusal of the whole file that says where."""
         where: dict[str, object] = {"file": self.name}
         if self.entry is not None:
             where["entry"] = self.entry
@@ -66,50 +68,62 @@ class _FileReader:
         return FhirRefused(**where, problem=problem)
 
     def read(self, data: bytes) -> ParsedFile:
+        """The file; raises Flaw or FhirRefused."""
         text, depth = decoded(data)
-        self.plain = is_plain(text, depth)
+        plain = is_plain(text, depth)
         cursor = Cursor(text)
         if not cursor.looks_at("{"):
             raise cursor.flaw("expected a FHIR resource", cursor.at)
-        top = cursor.members(lambda name: self._member(cursor, name))
+        top = cursor.members(lambda name: self._member(cursor, name, plain))
         cursor.end()
-        if top.get("resourceType") == "Bundle":
-            return self._bundle(top)
-        return self._single(text)
+        if top.get("resourceType") != "Bundle":
+            return self._single(text, plain)
+        listed = top.get("entry", [])
+        if not isinstance(listed, list):
+            raise self.refusal("entry", "not an array")
+        return ParsedFile(self.name, self.kind_of(top), *_sorted_out(listed), top.get("meta", {}))
 
-    def _member(self, cursor: Cursor, name: str) -> Any:
+    def _member(self, cursor: Cursor, name: str, plain: bool) -> Any:
         if name != "entry" or not cursor.looks_at("["):
             return cursor.value()
-        made = cursor.items(lambda index: self._entry(cursor, index))
+        made = cursor.items(lambda index: self.entry_at(cursor, index, plain=plain))
         self.entry = None
         return made
 
-    def _entry(self, cursor: Cursor, index: int) -> Any:
+    def _single(self, text: str, plain: bool) -> ParsedFile:
+        value = Cursor(text).value()
+        made = taken(0, value, text.strip().encode(), plain=plain)
+        if isinstance(made, Reject):
+            raise self.refusal(made.path, made.why)
+        wrong = Naming([made]).fault(made)
+        if wrong:
+            raise self.refusal(*wrong)
+        return ParsedFile(self.name, None, (made,), (), {})
+
+    def kind_of(self, top: Resource) -> str:
+        """The type of a bundle that is imported; raises FhirRefused or Flaw for what is wrong around its entries."""
+        kind = top.get("type")
+        if kind not in BUNDLE_TYPES:
+            raise self.refusal("type", f"a bundle of this type is not imported; only {sorted(BUNDLE_TYPES)}")
+        check({name: inner for name, inner in top.items() if name != "entry"})
+        if not is_meta(top.get("meta", {})):
+            raise self.refusal("meta", "not an object with an array of security labels")
+        strange = strange_in("Bundle", top, frozenset(["entry", "resourceType"]))
+        if strange:
+            raise self.refusal(*strange)
+        return str(kind)
+
+    def entry_at(self, cursor: Cursor, index: int, *, plain: bool) -> Entry | Reject:
+        """The entry here, judged by itself; raises Flaw."""
         self.entry = index
         if index >= MOST_ENTRIES:
             raise Flaw(f"more than {MOST_ENTRIES} entries")
         if not cursor.looks_at("{"):
             cursor.value()
             return Reject(index, "", "not an object")
-        return self._taken(index, cursor.members(lambda name: self._in_entry(cursor, name)))
-
-    def _in_entry(self, cursor: Cursor, name: str) -> Any:
-        """A value of an entry; its resource is judged at once, while it is at hand."""
-        if name != "resource":
-            return cursor.value()
-        cursor.looks_at("{")
-        start = cursor.at
-        value = cursor.value()
-        original = cursor.text[start : cursor.at].encode()
-        try:
-            return taken(self.entry or 0, value, original, plain=self.plain)
-        except Flaw as flaw:
-            flaw.place.append("resource")
-            raise
-
-    def _taken(self, index: int, entry: Any) -> Entry | Reject:
+        entry = cursor.members(lambda name: self._in_entry(cursor, name, plain))
         made = entry.pop("resource", None)
-        if entry and not (self.plain and _is_url_only(entry)):
+        if entry and not (plain and _is_url_only(entry)):
             check(entry)
         if made is None:
             return Reject(index, "resource", "no resource")
@@ -119,30 +133,16 @@ class _FileReader:
             return Reject(index, *fault, resource_type=kind)
         return replace(made, full_url=entry.get("fullUrl")) if isinstance(made, Entry) else made
 
-    def _single(self, text: str) -> ParsedFile:
-        value = Cursor(text).value()
-        made = taken(0, value, text.strip().encode(), plain=self.plain)
-        if isinstance(made, Reject):
-            raise self.refusal(made.path, made.why)
-        wrong = Naming([made]).fault(made)
-        if wrong:
-            raise self.refusal(*wrong)
-        return ParsedFile(self.name, None, (made,), (), {})
-
-    def _bundle(self, top: Resource) -> ParsedFile:
-        kind = top.get("type")
-        if kind not in BUNDLE_TYPES:
-            raise self.refusal("type", f"a bundle of this type is not imported; only {sorted(BUNDLE_TYPES)}")
-        listed = top.get("entry", [])
-        if not isinstance(listed, list):
-            raise self.refusal("entry", "not an array")
-        check({name: inner for name, inner in top.items() if name != "entry"})
-        if not is_meta(top.get("meta", {})):
-            raise self.refusal("meta", "not an object with an array of security labels")
-        strange = strange_in("Bundle", top, frozenset(["entry", "resourceType"]))
-        if strange:
-            raise self.refusal(*strange)
-        return ParsedFile(self.name, str(kind), *_sorted_out(listed), top.get("meta", {}))
+    def _in_entry(self, cursor: Cursor, name: str, plain: bool) -> Any:
+        """A value of an entry; its resource is judged at once, while it is at hand."""
+        if name != "resource":
+            return cursor.value()
+        value, original = cursor.original()
+        try:
+            return taken(self.entry or 0, value, original, plain=plain)
+        except Flaw as flaw:
+            flaw.place.append("resource")
+            raise
 
 
 def _is_url_only(entry: Resource) -> bool:
