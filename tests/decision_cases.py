@@ -9,7 +9,16 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Consent, Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.matrix import VERSION_2
 from careledger.domain.parties import ControllerKind, PartyId, Role, Status
-from careledger.domain.questions import Action, Agreement, BreakGlass, GeneralUse, Lease, Reading, Writing
+from careledger.domain.questions import (
+    Action,
+    Agreement,
+    BreakGlass,
+    DeathDecision,
+    GeneralUse,
+    Lease,
+    Reading,
+    Writing,
+)
 from careledger.domain.reasons import Rule
 from careledger.domain.records import Ground, Patient, Post, RecordVersion, Source
 
@@ -166,5 +175,19 @@ def writing(**changes: Any) -> Writing:
     doctor = depositor(Role.DOCTOR)
     made = Writing(
         version(), claimed(), VERSION_2, NOW, depositor=doctor, author=doctor, consent=appending(DIAGNOSIS)
+    )
+    return replace(made, **changes)
+
+
+DIED = NOW - 10 * DAY
+DEAD = Patient(ALIAS, ControllerKind.NOBODY, REGISTRAR, living=ControllerKind.SELF, died=DIED)
+FIRST = post(Role.MINISTRY, at=(Role.MINISTRY,), party=PartyId(901), employer=PartyId(900))
+SECOND = replace(FIRST, party=PartyId(902))
+
+
+def decision(**changes: Any) -> DeathDecision:
+    """Two officers decided a day ago that the reader reads diagnoses."""
+    made = DeathDecision(
+        ALIAS, (FIRST, SECOND), READER, frozenset({DIAGNOSIS}), NOW - DAY, NOW + DAY, two_keys=True
     )
     return replace(made, **changes)

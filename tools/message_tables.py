@@ -13,6 +13,7 @@ from careledger.formats.schema import Message
 MODULES = (
     "signed",
     "patients",
+    "after_death",
     "releases",
     "deposits",
     "charts",

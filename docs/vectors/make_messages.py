@@ -22,6 +22,7 @@ from careledger.formats.signed import deployment_id, sign, statement_digest
 MODULES = (
     "signed",
     "patients",
+    "after_death",
     "releases",
     "deposits",
     "charts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from careledger.adapters.evm.contract import Contract
@@ -142,5 +143,10 @@ def differences(view: LedgerView, direct: DirectReads, about: Subjects) -> list[
     return [
         (question, told[question], read[question])
         for question in told
-        if read[question] != "not told" and told[question] != read[question]
+        if read[question] != "not told" and _without_past(told[question]) != read[question]
     ]
+
+
+def _without_past(fact: Any) -> Any:
+    """Who controlled an alias before a death, and when it was recorded, only the events tell."""
+    return replace(fact, living=None) if isinstance(fact, AliasFacts) else fact

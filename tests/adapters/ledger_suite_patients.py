@@ -20,7 +20,7 @@ from adapters.ledger_world import (
     refused,
 )
 from careledger.domain.errors import MalformedBytes
-from careledger.domain.facts import AliasFacts, ConsentFacts
+from careledger.domain.facts import AliasFacts, ConsentFacts, Living
 from careledger.domain.parties import ControllerKind
 
 SELF, GUARDIAN = ControllerKind.SELF, ControllerKind.GUARDIAN
@@ -152,7 +152,9 @@ class PatientSuite:
         with refused("voted"):
             world.ledger.close_alias(alias, VOTERS[:1])
         world.ledger.close_alias(alias, VOTERS[1:])
-        assert world.ledger.fresh_head().alias(alias) == AliasFacts(alias, bytes(20), NOBODY, 0, 0)
+        head = world.ledger.fresh_head()
+        living = Living(key("patient").address, SELF, head.head.time)
+        assert head.alias(alias) == AliasFacts(alias, bytes(20), NOBODY, 0, 0, living)
         with refused("nobody"):
             world.ledger.rotate_alias(alias, SELF, 0, key("patient"), key("next"), RELAY)
         with refused("nobody"):

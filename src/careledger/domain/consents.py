@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Purpose(IntEnum):
-    """What a record is used for: the codes of HL7 v3 PurposeOfUse, and DISPENSE, for which it has none.
+    """What a record is used for: the codes of HL7 v3 PurposeOfUse, and DISPENSE and AFTERDEATH, for which it has none.
 
     The numbers are the ledger's; a number is never given again.
     """
@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     FAMRQT = 11
     HOPERAT = 12
     PUBHLTH = 13
+    AFTERDEATH = 14
 
     @property
     def code(self) -> str:
@@ -69,6 +70,7 @@ _PURPOSE_WORDS = {
     Purpose.FAMRQT: "the family's request",
     Purpose.HOPERAT: "running a health organisation",
     Purpose.PUBHLTH: "public health",
+    Purpose.AFTERDEATH: "reading after the person's death",
 }
 TREATMENT = frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.COC})
 PAYMENT = frozenset({Purpose.HPAYMT, Purpose.COVERAGE, Purpose.CLMATTCH})
@@ -249,9 +251,10 @@ def _both(one: frozenset[_T] | None, other: frozenset[_T] | None) -> frozenset[_
 class Consent:
     """A certificate and what the ledger says of it at the block of the decision.
 
-    ``given`` and ``revoked`` are the ledger's; ``by_present_controller`` says that the certificate is signed by who
-    controls the alias at that block. ``ready_made`` is the name of the template that was taken unchanged
-    (check-in, this visit, pharmacy now …); empty says that the patient named each category.
+    ``given``, ``given_at`` (unix seconds) and ``revoked`` are the ledger's; ``by_present_controller`` says that the
+    certificate is signed by who controls the alias at that block, or was the last to before a death. ``ready_made`` is
+    the name of the template that was taken unchanged (check-in, this visit, pharmacy now …); empty says that the
+    patient named each category.
     """
 
     alias: bytes
@@ -263,6 +266,7 @@ class Consent:
     revoked: bool
     by_present_controller: bool
     ready_made: str = ""
+    given_at: int = 0
 
     @property
     def named(self) -> bool:

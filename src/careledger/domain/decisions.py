@@ -8,7 +8,8 @@ the present controller, for this grantee, purpose and version; the matrix then l
 involved* by a relation (a ready-made consent with a treatment, payment or dispensing purpose that fits the
 row) or by a category named, *no* by a category named, for the rows of ``OPENED_BY_NAME``. ``registrar``,
 ``general`` and ``break-glass`` are the only standing rules, fixed here so that no vote widens them. ``own`` is
-the patient. Restricted compartments are reached only where named: in the consent's scope, or in the break-glass entry.
+the patient. ``officers`` is for the dead alone, as is a consent for after the death. Restricted compartments are
+reached only where named: in the consent's scope, in the break-glass entry, or in the officers' decision.
 
 *Two matrices.* The version in force when the record was anchored and the present one must both let the same
 role in. An amendment therefore narrows at once and never widens access to what was deposited before it.

@@ -50,10 +50,19 @@ class CustodianFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Living:
+    """Who controlled an alias before a death, and when the ledger recorded the death (unix seconds)."""
+
+    controller: bytes
+    kind: ControllerKind
+    died: int
+
+
+@dataclass(frozen=True, slots=True)
 class AliasFacts:
     """Who controls an alias: address, kind, end of a guardianship (0: none), registrar (0 once claimed).
 
-    Of the dead, whose kind is ``nobody``, the address is zero.
+    Of the dead, whose kind is ``nobody``, the address is zero and ``living`` says who it was; None of all others.
     """
 
     alias: bytes
@@ -61,6 +70,12 @@ class AliasFacts:
     kind: ControllerKind
     until: int
     registrar: int
+    living: Living | None = None
+
+    @property
+    def signer(self) -> bytes:
+        """Whose signature stands under what this person stated: the controller's, of the dead the last one's."""
+        return self.controller if self.living is None else self.living.controller
 
 
 @dataclass(frozen=True, slots=True)

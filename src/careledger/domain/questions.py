@@ -20,6 +20,8 @@ EMERGENCIES_A_DAY = 4
 """Emergencies of one opener that a custodian grants without the ledger within a day."""
 PATIENTS_A_DAY = 40
 LONGEST_AGREEMENT = 3600
+LONGEST_DECISION = 30 * 24 * 3600
+OFFICERS_WAIT = 3 * 24 * 3600
 
 
 class Action(IntEnum):
@@ -90,6 +92,22 @@ class BreakGlass:
 
 
 @dataclass(frozen=True, slots=True)
+class DeathDecision:
+    """Two officers decide that a post reads these compartments of somebody who has died; times are unix seconds.
+
+    ``two_keys``: they signed with different keys, each with its own.
+    """
+
+    alias: bytes
+    officers: tuple[Post, Post]
+    reader: PartyId
+    compartments: frozenset[Compartment]
+    made: int
+    until: int
+    two_keys: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """May this version be read or released?
 
@@ -113,6 +131,7 @@ class Reading:
     lease: Lease | None = None
     general: GeneralUse | None = None
     break_glass: BreakGlass | None = None
+    decision: DeathDecision | None = None
     read_before: bool = False
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
+from careledger.domain.after_death import after_death, decision_misses, naming_misses
 from careledger.domain.broken_glass import entry_misses
 from careledger.domain.categories import Category, Sensitivity
 from careledger.domain.consents import (
@@ -19,6 +19,7 @@ from careledger.domain.consents import (
     Purpose,
     misses,
 )
+from careledger.domain.explained import asked, permission
 from careledger.domain.matrix import Matrix, ReadCell
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.domain.questions import (
@@ -26,11 +27,14 @@ from careledger.domain.questions import (
     LONGEST_LEASE,
     PATIENTS_A_DAY,
     Action,
+    BreakGlass,
+    DeathDecision,
     GeneralUse,
+    Lease,
     Reading,
 )
 from careledger.domain.reasons import Decision, Permitted, Reason, Refused, Rule
-from careledger.domain.records import IDENTITIES, Mark, Patient, Post, RecordState
+from careledger.domain.records import IDENTITIES, Patient, Post, RecordState
 
 Opening = Callable[[Role, ReadCell], Reason | None]
 
@@ -46,7 +50,6 @@ RELATIONS: dict[Role, frozenset[Purpose]] = {
     Role.PHARMACY: DISPENSING,
 }
 BROKEN_OPEN = frozenset(Category) - IDENTITIES - {Category.INSURANCE} | {Category.IDENTITY_PATIENT}
-_LAST_SECOND = 253_402_300_799  # of the year 9999, the last that can be written
 _STATES = {
     ConsentState.NONE: Reason.NO_CONSENT,
     ConsentState.NOT_YET: Reason.CONSENT_NOT_YET,
@@ -74,8 +77,8 @@ def decide_reading(question: Reading) -> Decision:
             or (_lease_misses(question) if question.action is Action.READ else None)
         )
     if refusal is not None:
-        return Refused(refusal, f"{refusal.sentence} {_asked(question)}")
-    return Permitted(_permission(question), question.rule)
+        return Refused(refusal, f"{refusal.sentence} {asked(question)}")
+    return Permitted(permission(question), question.rule)
 
 
 # What holds for everybody ------------------------------------------------------------------------
@@ -83,8 +86,12 @@ def decide_reading(question: Reading) -> Decision:
 
 def _patient_misses(question: Reading) -> Reason | None:
     aliases = {question.version.alias, question.patient.alias}
-    aliases |= {shown.alias for shown in (question.consent, question.lease, question.break_glass) if shown}
+    aliases |= {shown.alias for shown in _shown(question) if shown}
     return Reason.ANOTHER_PATIENT if len(aliases) > 1 else None
+
+
+def _shown(question: Reading) -> tuple[Consent | Lease | BreakGlass | DeathDecision | None, ...]:
+    return question.consent, question.lease, question.break_glass, question.decision
 
 
 def _state_misses(question: Reading) -> Reason | None:
@@ -109,7 +116,8 @@ def _reader_misses(question: Reading) -> Reason | None:
         return Reason.READER_NOT_VERIFIED
     if reader.employer_status is not Status.VERIFIED:
         return Reason.EMPLOYER_NOT_VERIFIED
-    if question.patient.controller in (ControllerKind.NOBODY, ControllerKind.UNKNOWN):
+    dead = question.patient.controller is ControllerKind.NOBODY
+    if question.patient.controller is ControllerKind.UNKNOWN or (dead and not after_death(question)):
         return Reason.NOBODY_CONTROLS
     return None
 
@@ -181,6 +189,9 @@ def consent_misses(consent: Consent, patient: Patient, grantee: Post, at: int) -
     now = consent.state(at)
     if now is not ConsentState.ACTIVE:
         return _STATES[now]
+    refusal = naming_misses(consent, patient)
+    if refusal is not None:
+        return refusal
     if not consent.by_present_controller:
         return Reason.CONSENT_OF_FORMER_CONTROLLER
     if not patient.claimed and consent.window.length > LONGEST_REFERRAL:
@@ -207,6 +218,21 @@ def _consent_opening(question: Reading, consent: Consent, role: Role, cell: Read
             return None if consent.named else Reason.NOT_NAMED
         case _:
             return _CLOSED[cell]
+
+
+# The records of the dead -------------------------------------------------------------------------
+
+
+def _officers_rule(question: Reading) -> Reason | None:
+    refusal = decision_misses(question)
+    return refusal or _matrix_misses(question, _reader(question).acting - NEVER_CLINICAL, _named_opening)
+
+
+def _named_opening(role: Role, cell: ReadCell) -> Reason | None:
+    """What naming the category does to one cell, without a relation."""
+    if cell in (ReadCell.YES, ReadCell.INVOLVED) or (cell is ReadCell.NO and role in OPENED_BY_NAME):
+        return None
+    return Reason.NOT_SHOWN if cell is ReadCell.SHOWN else _CLOSED[cell]
 
 
 # The three standing rules ------------------------------------------------------------------------
@@ -283,6 +309,7 @@ _RULES: dict[Rule, Callable[[Reading], Reason | None]] = {
     Rule.REGISTRAR: _registrar_rule,
     Rule.GENERAL: _general_rule,
     Rule.BREAK_GLASS: _break_glass_rule,
+    Rule.OFFICERS: _officers_rule,
 }
 
 
@@ -329,51 +356,3 @@ def _cell(question: Reading, matrix: Matrix, role: Role) -> ReadCell:
 def _reader(question: Reading) -> Post:
     assert question.reader is not None  # _reader_misses ran first
     return question.reader
-
-
-# Explanations ------------------------------------------------------------------------------------
-
-
-def _asked(question: Reading) -> str:
-    rows = ", ".join(role.code for role in sorted(_rows(question))) or "nobody"
-    return (
-        f"Asked was to {question.action.name.lower()} {question.version.compartment} for "
-        f"{question.purpose.words}, by {rows}, under the rule {question.rule.code}."
-    )
-
-
-def _rows(question: Reading) -> frozenset[Role]:
-    if question.rule is Rule.OWN:
-        return frozenset({Role.PATIENT})
-    return question.reader.acting if question.reader is not None else frozenset()
-
-
-def _permission(question: Reading) -> str:
-    sentences = [_because(question), _asked(question)]
-    if question.version.mark is Mark.DISPUTED:
-        sentences.append("The patient disputes this record.")
-    if question.version.kept_apart:
-        sentences.append("It was deposited unasked and is not accepted yet.")
-    if question.version.state is RecordState.RETRACTED:
-        sentences.append("The depositor has taken it back as entered in error.")
-    return " ".join(sentences)
-
-
-def _because(question: Reading) -> str:
-    match question.rule:
-        case Rule.CONSENT:
-            assert question.consent is not None  # _consent_rule ran first
-            end = datetime.fromtimestamp(min(question.consent.window.end, _LAST_SECOND), UTC)
-            return f"The patient's consent is active until {end:%Y-%m-%d %H:%M} UTC and covers this."
-        case Rule.REGISTRAR:
-            return (
-                "The patient has not claimed the record, and this is the registrar, caring for the patient."
-            )
-        case Rule.GENERAL:
-            return "A verified doctor may read the normal general information of a patient in care."
-        case Rule.BREAK_GLASS:
-            return (
-                "The glass was broken with a second party; the patient is told at once, and it is reviewed."
-            )
-        case Rule.OWN:
-            return "The patient, or who acts for the patient, reads the patient's own record."

@@ -68,6 +68,14 @@ class Reason(Enum):
     NORMAL_GENERAL_ONLY = "This rule reaches normal general information only."
     NOT_COUNTED = "How many patients this post has read today is not stated."
     TOO_MANY_PATIENTS = "This post has read as many patients today as it may without its employer's officer."
+    AFTER_DEATH_ONLY = "This counts only while the ledger says that the person has died."
+    NOT_NAMED_BY_THE_PERSON = "The person themselves did not name this reader before the death was recorded."
+    NOT_TWO_OFFICERS = "Two ministry officers have to decide this, each with a key of their own."
+    DECIDED_FOR_ANOTHER = "The officers decided about another post, patient or category."
+    DECISION_OVER = "The time of the officers' decision is over or has not begun."
+    TOO_SOON_AFTER_DEATH = (
+        "Officers decide on it after the death, and it counts from three days after its recording."
+    )
     NOT_AN_OFFICER = "The agreement is not by another person who is an officer of the reader's employer."
     AGREEMENT_OF_OTHER = "The agreement is for another post or another request."
     AGREEMENT_OVER = "The agreement's time is over or has not begun."
@@ -104,7 +112,8 @@ class Reason(Enum):
 
 
 class Rule(IntEnum):
-    """Why somebody may read: by consent, by one of the three standing rules, or as the patient.
+    """Why somebody may read: by consent, by one of the three standing rules, as the patient, or, of the dead alone, by
+    two officers' decision.
 
     There are no others; no vote adds one.
     """
@@ -114,6 +123,7 @@ class Rule(IntEnum):
     GENERAL = 3
     BREAK_GLASS = 4
     OWN = 5
+    OFFICERS = 6
 
     @property
     def code(self) -> str:

@@ -103,13 +103,16 @@ class Patient:
     """An alias and who controls it, at the moment of the decision.
 
     ``until`` is the second at which a guardian's control ends (unix; None: not a guardian). ``registrar`` is the
-    organisation that the alias statement names, also after claiming.
+    organisation that the alias statement names, also after claiming. Of the dead ``living`` is who controlled before,
+    ``died`` when the ledger recorded the death (unix).
     """
 
     alias: bytes
     controller: ControllerKind
     registrar: PartyId | None = None
     until: int | None = None
+    living: ControllerKind = ControllerKind.UNKNOWN
+    died: int = 0
 
     @property
     def claimed(self) -> bool:

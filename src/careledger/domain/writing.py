@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from careledger.domain.categories import Category
-from careledger.domain.consents import Permission, misses
+from careledger.domain.consents import Permission, Purpose, misses
 from careledger.domain.matrix import WriteCell
 from careledger.domain.parties import Role, Status
 from careledger.domain.questions import Writing
@@ -80,6 +80,8 @@ def _append_misses(question: Writing) -> Reason | None:
         return Reason.NO_CONSENT
     if consent.alias != question.patient.alias:
         return Reason.ANOTHER_PATIENT
+    if consent.purpose is Purpose.AFTERDEATH:
+        return Reason.OTHER_PURPOSE
     needed = [Permission.AMEND] if _changes_anothers(question) else [Permission.APPEND]
     return consent_misses(consent, question.patient, depositor, question.at) or misses(
         consent.scope, question.version, needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from careledger.formats.after_death import SignedDecision
 from careledger.formats.consent_messages import OpenBreakGlass
 from careledger.formats.digests import digest
 from careledger.formats.eip712 import Domain, Struct
@@ -46,7 +47,7 @@ class SessionProof(Message):
 class ReleaseRequest(Message):
     """A request for shares, signed as EIP-712 by the session key (or the controller, for ``own``).
 
-    ``rule`` is ``consent``, ``registrar``, ``general``, ``break-glass`` or ``own``. ``reader`` and
+    ``rule`` is ``consent``, ``registrar``, ``general``, ``break-glass``, ``officers`` or ``own``. ``reader`` and
     ``employer`` are 0 for ``own``. Either ``handles`` is given, or null and ``compartments`` name what is asked.
     ``as_of`` (a block number) limits the answer to versions anchored up to it; 0 means now.
     """
@@ -210,6 +211,7 @@ class SignedRequest(Message):
 
     ``emergency`` opens the break-glass entry that the request names; null for all other rules. ``agreement`` goes with
     ``general`` beyond a day's number of patients. ``opening`` stands in for the entry while the ledger stands still.
+    ``decision`` is two officers' about somebody who has died; then the request's ``entry`` is its digest.
     """
 
     TYPE: ClassVar[str] = "signed-request"
@@ -222,6 +224,7 @@ class SignedRequest(Message):
     )
     agreement: SignedAgreement | None = field(default=None, metadata=maybe(message(SignedAgreement)).metadata)
     opening: SignedOpening | None = field(default=None, metadata=maybe(message(SignedOpening)).metadata)
+    decision: SignedDecision | None = field(default=None, metadata=maybe(message(SignedDecision)).metadata)
 
 
 @dataclass(frozen=True)

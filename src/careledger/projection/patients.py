@@ -18,12 +18,12 @@ def _alias_turned(state: State, event: Happened) -> None:
 
 def _death_recorded(state: State, event: Happened) -> None:
     before = state.known(AliasRow, event["name"])
-    living = (before.controller, before.kind, before.detail)
+    living = (before.controller, before.kind, before.detail, event.time)
     state.put(event.block, AliasRow(bytes(20), ControllerKind.NOBODY, 0, living), event["name"])
 
 
 def _death_withdrawn(state: State, event: Happened) -> None:
-    controller, kind, detail = state.known(AliasRow, event["name"]).living
+    controller, kind, detail, _ = state.known(AliasRow, event["name"]).living
     state.put(event.block, AliasRow(controller, kind, detail, ()), event["name"])
 
 

@@ -59,7 +59,8 @@ class MembershipsRow(NamedTuple):
 
 
 class AliasRow(NamedTuple):
-    """By alias: controller, kind, detail (guardian's end, or registrar); what it was before a death, else empty."""
+    """By alias: controller, kind, detail (guardian's end, or registrar); of the dead these as they were and the time of
+    the death's recording, else nothing."""
 
     controller: bytes
     kind: int

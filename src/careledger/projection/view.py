@@ -12,6 +12,7 @@ from careledger.domain.facts import (
     ConsentFacts,
     CustodianFacts,
     Head,
+    Living,
     PartyFacts,
 )
 from careledger.domain.parties import ControllerKind, Status
@@ -135,7 +136,8 @@ class FactsView:
         kind = ControllerKind(row.kind)
         until = row.detail if kind is ControllerKind.GUARDIAN else 0
         registrar = row.detail if kind is ControllerKind.REGISTRAR else 0
-        return AliasFacts(alias, row.controller, kind, until, registrar)
+        living = Living(row.living[0], ControllerKind(row.living[1]), row.living[3]) if row.living else None
+        return AliasFacts(alias, row.controller, kind, until, registrar, living)
 
     def aliases_of(self, controller: Address) -> tuple[bytes, ...]:
         """The aliases that this address controls or has controlled, by the order of its taking them."""

@@ -20,6 +20,7 @@ from careledger.domain.errors import (
     StoreUnavailable,
 )
 from careledger.domain.reasons import Rule
+from careledger.formats.after_death import SignedDecision
 from careledger.formats.patients import AliasStatement, Certificate
 from careledger.formats.releases import (
     MOST_REQUEST,
@@ -49,7 +50,8 @@ class Access:
 
     ``seeds`` are epoch seeds by (compartment, epoch); ``secrets`` record secrets by handle. ``entry`` is a
     break-glass entry's id on the ledger, 32 zero bytes otherwise; ``opening`` is what both posts signed while it stood
-    still. An ``agreement`` serves one request.
+    still. An ``agreement`` serves one request. A ``decision`` is two officers' about somebody dead, ``entry``
+    its digest.
     """
 
     rule: Rule
@@ -63,6 +65,7 @@ class Access:
     entry: bytes = bytes(32)
     emergency: EmergencyOpening | None = None
     agreement: SignedAgreement | None = None
+    decision: SignedDecision | None = None
     opening: SignedOpening | None = None
     seeds: tuple[tuple[tuple[int, int], Secret], ...] = ()
     secrets: tuple[tuple[bytes, Secret], ...] = ()
@@ -108,6 +111,7 @@ def ask(
         access.emergency,
         access.agreement,
         access.opening,
+        access.decision,
     ).encode()
     answers, refusals, unreached = [], [], []
     for number in statement.custodians:

@@ -133,12 +133,13 @@ def alias_answers(
 
 
 def find_statement(network: Network, alias: bytes, numbers: Iterable[int]) -> AliasStatement:
-    """The highest-numbered alias statement that the present controller signed; raises PatientNotFound."""
+    """The highest-numbered alias statement that the present controller (of the dead the last) signed; raises
+    PatientNotFound."""
     facts = network.ledger.fresh_head().alias(alias)
     if facts is None:
         raise PatientNotFound()
     answers = ask_alias(network, numbers, alias, None)
-    return newest_statement(network, facts.controller, alias, answers)[0]
+    return newest_statement(network, facts.signer, alias, answers)[0]
 
 
 def newest_statement(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from careledger.domain.consents import Consent, Purpose, Window
 from careledger.domain.errors import PartyNotFound, PatientNotFound, SignatureRefused
 from careledger.domain.matrix import VERSIONS, Matrix
@@ -43,7 +45,9 @@ def patient_at(view: LedgerView, alias: bytes, registrar: int) -> Patient:
     if facts is None:
         raise PatientNotFound()
     named = facts.registrar or registrar
-    return Patient(alias, facts.kind, PartyId(named) if named else None, facts.until or None)
+    made = Patient(alias, facts.kind, PartyId(named) if named else None, facts.until or None)
+    before = facts.living
+    return made if before is None else replace(made, living=before.kind, died=before.died)
 
 
 def consent_at(view: LedgerView, signed: Signed, deployment: bytes) -> Consent:
@@ -54,7 +58,7 @@ def consent_at(view: LedgerView, signed: Signed, deployment: bytes) -> Consent:
         raise PatientNotFound()
     facts = view.consent(certificate.owner, certificate.commitment)
     try:
-        open_signed(Certificate, signed, alias.controller, deployment)
+        open_signed(Certificate, signed, alias.signer, deployment)
         by_present = True
     except SignatureRefused:
         by_present = False
@@ -68,6 +72,7 @@ def consent_at(view: LedgerView, signed: Signed, deployment: bytes) -> Consent:
         facts is not None and facts.revoked_at > 0,
         by_present,
         certificate.ready_made,
+        facts.given_at if facts else 0,
     )
 
 

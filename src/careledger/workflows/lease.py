@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from careledger.domain.categories import Compartment
-from careledger.domain.consents import GranteeKind
+from careledger.domain.consents import GranteeKind, Purpose
 from careledger.domain.errors import AccessRefused, CareLedgerError
 from careledger.domain.parties import ControllerKind, PartyId, Status
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.domain.reading import consent_misses
 from careledger.domain.reasons import Reason, Rule
+from careledger.formats.after_death import AfterDeathDecision
 from careledger.formats.custody import Receipt, StandingQuestion
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import SessionStatement
@@ -92,13 +93,20 @@ class Lease:
     def _ground_misses(self, network: Network, view: LedgerView, now: int) -> Reason | None:
         """Why what the lease was opened by does not hold any more, or None if it does."""
         access, patient = self.access, patient_at(view, self.statement.alias, self.statement.registrar)
-        if patient.controller in (ControllerKind.NOBODY, ControllerKind.UNKNOWN):
+        dead = patient.controller is ControllerKind.NOBODY
+        if patient.controller is ControllerKind.UNKNOWN or (
+            dead and access.purpose is not Purpose.AFTERDEATH
+        ):
             return Reason.NOBODY_CONTROLS
         match access.rule:
             case Rule.CONSENT if access.certificate is not None:
                 consent = consent_at(view, access.certificate, network.ledger.deployment)
                 team = consent.grantee.number if consent.grantee.kind is GranteeKind.TEAM else 0
                 return consent_misses(consent, patient, post_at(view, access.reader, team), now)
+            case Rule.OFFICERS if access.decision is not None:
+                decided = AfterDeathDecision.decode(access.decision.by_first.body)
+                ended = None if now < decided.until else Reason.DECISION_OVER
+                return ended if dead else Reason.AFTER_DEATH_ONLY
             case Rule.REGISTRAR if patient.claimed:
                 return Reason.CLAIMED
             case Rule.REGISTRAR if patient.registrar != PartyId(access.employer):

@@ -88,15 +88,16 @@ def _received(package: GrantPackage) -> Received:
 
 
 def _take(network: Network, organisation: Organisation, envelope: Envelope) -> None:
-    """Checks a package against the alias's present controller and keeps it, with the epoch keys known before."""
+    """Checks a package against the alias's present controller (of the dead the last) and keeps it, with the epoch keys
+    known before."""
     claimed = _received(GrantPackage.decode(envelope.content.body))
     facts = network.ledger.fresh_head().alias(claimed.alias)
     if facts is None:
         raise PatientNotFound()
     deployment = network.ledger.deployment
-    package = open_signed(GrantPackage, envelope.content, facts.controller, deployment)
-    open_signed(Certificate, package.certificate, facts.controller, deployment)
-    open_signed(AliasStatement, package.alias_statement, facts.controller, deployment)
+    package = open_signed(GrantPackage, envelope.content, facts.signer, deployment)
+    open_signed(Certificate, package.certificate, facts.signer, deployment)
+    open_signed(AliasStatement, package.alias_statement, facts.signer, deployment)
     if claimed.certificate.grantee.organisation != organisation.number:
         raise MalformedBytes(why="a grant to another organisation")
     key = claimed.certificate.owner + claimed.certificate.commitment

@@ -17,6 +17,7 @@ from careledger.domain.facts import (
     CheckpointFacts,
     ConsentFacts,
     Head,
+    Living,
     PartyFacts,
 )
 from careledger.domain.matrix import VERSIONS
@@ -126,9 +127,10 @@ class MemoryLedger(MemoryRegistry):
     def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """Nobody controls the alias any more, once two officers said so."""
         for post, key in officers:
-            self._alive(alias)
+            before = self._alive(alias)
             if len(self._vote(("death", alias, self._get("number", alias)), post, key)) >= 2:
-                return self._turn(AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0))
+                living = Living(before.controller, before.kind, self._time())
+                return self._turn(AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0, living))
         return self._now.head
 
     def _vote(self, proposal: tuple[Any, ...], post: int, key: SigningKey) -> list[int]:

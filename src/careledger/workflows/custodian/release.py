@@ -17,7 +17,7 @@ from careledger.domain.custody import KeptDeposit, KeptVersion
 from careledger.domain.decisions import decide
 from careledger.domain.errors import AccessRefused, CareLedgerError, RecordNotFound, RequestRefused
 from careledger.domain.matrix import VERSIONS, Matrix
-from careledger.domain.questions import Action, BreakGlass, GeneralUse, Reading
+from careledger.domain.questions import Action, BreakGlass, DeathDecision, GeneralUse, Reading
 from careledger.domain.reasons import Permitted, Refused, Rule
 from careledger.domain.records import Ground, Patient, RecordVersion, Source
 from careledger.formats.deposits import sliced
@@ -34,7 +34,14 @@ from careledger.proofs.items import ItemTree
 from careledger.proofs.merkle import inclusion_path
 from careledger.proofs.runs import Run, leaf_hashes
 from careledger.sealing.keys import wrap
-from careledger.workflows.custodian import checkpoint, emergencies, logbook, standing, stands
+from careledger.workflows.custodian import (
+    after_death,
+    checkpoint,
+    emergencies,
+    logbook,
+    standing,
+    stands,
+)
 from careledger.workflows.custodian.agreement import general_use
 from careledger.workflows.custodian.asking import (
     DAY,
@@ -47,7 +54,8 @@ from careledger.workflows.custodian.asking import (
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, known_alias
 
-ESCROWED = (Rule.BREAK_GLASS, Rule.GENERAL)
+ESCROWED = (Rule.BREAK_GLASS, Rule.GENERAL, Rule.OFFICERS)
+NAMING_ENTRIES = (Rule.BREAK_GLASS, Rule.OFFICERS)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ def permitted(custody: Custody, asking: Asking) -> Released:
         consent_of(custody, asking) if asking.rule is Rule.CONSENT else None,
         _glass(custody, asking) if asking.rule is Rule.BREAK_GLASS else None,
         general_use(custody, asking) if asking.rule is Rule.GENERAL else None,
+        after_death.decision(custody, asking) if asking.rule is Rule.OFFICERS else None,
     )
     everything = custody.rows.versions(asking.request.alias)
     deposits = {deposit.digest: deposit for deposit in custody.rows.deposits(asking.request.alias)}
@@ -133,10 +142,13 @@ class _Basis:
     consent: Consent | None
     glass: BreakGlass | None
     general: GeneralUse | None
+    decided: DeathDecision | None
 
     @property
     def officers(self) -> tuple[int, ...]:
         """Who agreed to what is not permitted otherwise."""
+        if self.decided is not None:
+            return tuple(officer.party.number for officer in self.decided.officers)
         agreed = self.general.agreement if self.general is not None else None
         return () if agreed is None else (agreed.officer.party.number,)
 
@@ -172,6 +184,7 @@ def _question(
         consent=basis.consent,
         general=basis.general,
         break_glass=basis.glass,
+        decision=basis.decided,
     )
 
 
@@ -210,7 +223,7 @@ def _log(
         session=request.session,
         person_proof=asking.session.proof if asking.session is not None else "",
         rule=asking.rule.code,
-        commitment=request.entry if asking.rule is Rule.BREAK_GLASS else request.commitment,
+        commitment=request.entry if asking.rule in NAMING_ENTRIES else request.commitment,
         purpose=request.purpose,
         reason=WITHOUT_LEDGER if without else reason,
         compartments=tuple(sorted({version.compartment for version in versions} | set(request.compartments))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Consent, Purpose, Window
@@ -65,14 +66,16 @@ def patient(facts: AliasFacts, statement: AliasStatement) -> Patient:
     """An alias with its present controller."""
     guardian = facts.kind is ControllerKind.GUARDIAN
     registrar = PartyId(statement.registrar) if statement.registrar else None
-    return Patient(facts.alias, facts.kind, registrar, facts.until if guardian else None)
+    made = Patient(facts.alias, facts.kind, registrar, facts.until if guardian else None)
+    before = facts.living
+    return made if before is None else replace(made, living=before.kind, died=before.died)
 
 
 def consent(view: LedgerView, facts: AliasFacts, signed: Signed, deployment: bytes) -> Consent:
     """A certificate and what the ledger says of its consent; raises MalformedBytes, CannotExpress."""
     certificate = Certificate.decode(signed.body)
     try:
-        open_signed(Certificate, signed, facts.controller, deployment)
+        open_signed(Certificate, signed, facts.signer, deployment)
         present = True
     except SignatureRefused:
         present = False
@@ -89,6 +92,7 @@ def consent(view: LedgerView, facts: AliasFacts, signed: Signed, deployment: byt
         slot is not None and slot.revoked_at > 0,
         present,
         certificate.ready_made,
+        slot.given_at if slot is not None else 0,
     )
 
 
