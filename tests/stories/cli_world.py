@@ -61,6 +61,7 @@ PRESCRIPTION = {
     "authoredOn": "2026-10-02",
 }
 LICENCE = b"\1" * 32
+ENVIRONMENT = {"CARELEDGER_DATA": "", "NO_COLOR": "1"}
 GRANTED = (Category.DIAGNOSIS, Category.REPORT, Category.MEASUREMENT)
 
 
@@ -75,8 +76,9 @@ class Ended:
 
 def careledger(*arguments: object, width: int = 100) -> Ended:
     """Runs the command in this process; what no command should raise fails the test."""
-    environment = {"COLUMNS": str(width), "CARELEDGER_DATA": "", "NO_COLOR": "1"}
-    done = CliRunner().invoke(app, [str(each) for each in arguments], env=environment)
+    done = CliRunner().invoke(
+        app, [str(each) for each in arguments], env={**ENVIRONMENT, "COLUMNS": str(width)}
+    )
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Ended(done.exit_code, done.stdout, done.stderr)

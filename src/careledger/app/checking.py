@@ -148,9 +148,14 @@ def _custodian(folder: Path, ledger: EvmLedger, number: int) -> str:
     """The release log made again and compared with the checkpoint on the ledger."""
     directory = CustodyDirectory(folder / "custodians" / f"{number:016x}")
     try:
-        entries = directory.journal.entries()
+        return custodian_log(ledger, directory, number)
     finally:
         directory.close()
+
+
+def custodian_log(ledger: EvmLedger, directory: CustodyDirectory, number: int) -> str:
+    """The same for an open directory; raises ProofRefused, LogForked, StoreCorrupt."""
+    entries = directory.journal.entries()
     anchored = ledger.fresh_head().checkpoint(number)
     if anchored is None:
         if entries:

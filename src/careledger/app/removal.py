@@ -25,7 +25,7 @@ def remove(folder: Path) -> None:
     for name in sorted(path.name for path in folder.iterdir()):
         if name not in KNOWN:
             raise SettingsRefused(folder=str(folder), why="it also holds what CareLedger did not make")
-    _refuse_in_use(folder)
+    refuse_in_use(folder)
     # The settings go last: whatever a crash leaves is still known as a data directory.
     for path in sorted(folder.iterdir(), key=lambda path: path.name == settings_file.FILE):
         if path.is_dir() and not path.is_symlink():
@@ -35,7 +35,8 @@ def remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def _refuse_in_use(folder: Path) -> None:
+def refuse_in_use(folder: Path) -> None:
+    """Raises DirectoryInUse where a process holds one of its locks."""
     for path in folder.rglob("lock"):
         handle = os.open(path, os.O_RDWR)
         try:

@@ -23,6 +23,7 @@ from careledger.workflows.audit_file import completeness_file
 
 _SENTENCES = {reason.code: reason.sentence for reason in Reason}
 WIDE = 120
+DAY, DAYS, MOST_WEEKS = 86_400, 21, 53
 OWN = "the patient's own agent"
 
 
@@ -163,14 +164,24 @@ def _categories(access: Access) -> str:
 
 def _plots(screen: Screen, names: Names, found: Audit, every: bool) -> None:
     others = [access for access in found.accesses if access.reader]
-    days = Counter(day(access.at_time) for access in others)
     who = Counter(reader(names, access) for access in others)
     if others:
-        screen.bars("Requests by others, per day", sorted(days.items()))
+        screen.bars(*_when(others))
         screen.bars("Requests by others, per reader", who.most_common())
     own = len(found.accesses) - len(others)
     if own and not every:
         screen.says(f"Besides, {OWN} asked {counted(own, 'time')} (--all lists them).")
+
+
+def _when(others: list[Access]) -> tuple[str, list[tuple[str, int]]]:
+    """A bar for each day; over more than three weeks one for each week by its Monday, those without any included."""
+    times = [access.at_time for access in others]
+    if max(times) - min(times) <= DAYS * DAY:
+        return "Requests by others, per day", sorted(Counter(map(day, times)).items())
+    mondays = [at - (at // DAY + 3) % 7 * DAY for at in times]  # 1970 began on a Thursday
+    counts = Counter(map(day, mondays))
+    weeks = range(min(mondays), max(mondays) + 1, 7 * DAY)
+    return "Requests by others, per week", [(day(week), counts[day(week)]) for week in weeks][-MOST_WEEKS:]
 
 
 def _alarms(screen: Screen, said: Audited) -> None:

@@ -31,13 +31,17 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Records": {
         "import": "Import FHIR files for a patient.",
+        "search": "Search a patient's records as somebody who may read them; trends.",
         "record": "One record: confirm, dispute, restrict, erase; write, amend, retract, adopt, move.",
         "erase": "Destroy all shares of a record.",
         "export": "Take a patient's record away.",
     },
     "The network": {
+        "custodian": "Custodians: list, status, checkpoints, add, leave, remake shares, replace.",
+        "doctor": "Examine a data directory part by part, and mend it.",
         "chain": "Look at the chain, replay it, or make what is folded from it again.",
         "verify": "Say what a proof file proves, or check the whole data directory.",
+        "bench": "Run the benchmarks of a source tree.",
     },
 }
 """Every command by section, with its line in ``careledger --help``; each is a module of careledger.cli.commands."""

@@ -100,11 +100,10 @@ def facts(found: Read, records: Sequence[Record] | None = None) -> Facts:
     }
 
 
-def show(screen: Screen, found: Read, records: Sequence[Record] | None = None) -> None:
+def show(screen: Screen, found: Read, records: Sequence[Record] | None = None, title: str = "") -> None:
     """The table, and what could not be looked into."""
     shown = list(found.records if records is None else records)
-    title = f"{len(shown)} records, by {found.rule.code}"
-    record_table(screen, title, found.names, shown)
+    record_table(screen, title or f"{len(shown)} records, by {found.rule.code}", found.names, shown)
     by_reason: dict[str, list[str]] = {}
     for category, why in found.unread:
         by_reason.setdefault(why, []).append(category)

@@ -12,6 +12,8 @@ _CONSENT = ("state", "grantee", "grantee_kind", "organisation", "may", "categori
 _READ = ("rule", "complete", "records", "not_looked_into", "problems")
 _DEPOSITED = ("records", "handles", "ground", "root", "thin")
 _ORDERED = ("patient", "record", "act", "versions", "custodians")
+_CUSTODIAN = ("name", "leaving", "here", "patients", "log_lines", "anchored_lines", "anchored_at", "cosigners",
+              "forked", "attestations_owed", "evidence")  # fmt: skip
 _HELD = ("patient", "alias", "controller")
 
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -28,6 +30,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "patient register": ("alias", "registrar"),
     "patient claim": _HELD,
     "patient list": ("patients",),
+    "patient recover": ("patients",),
     "patient find": ("matches", "unanswered"),
     "patient rotate": ("patient", "alias", "generation"),
     "patient duplicates": ("pairs",),
@@ -58,7 +61,15 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "record erase": (*_ORDERED, "charts_that_keep_a_copy"),
     "erase": (*_ORDERED, "charts_that_keep_a_copy"),
     "import": ("files",),
+    "search": ("searched", *_READ, "trends"),
     "consent list": ("patient", "alias", "consents"),
+    "custodian list": ("custodians",),
+    **{f"custodian {name}": _CUSTODIAN for name in ("status", "add", "leave", "retire")},
+    "custodian checkpoint": ("custodians", "failed"),
+    "custodian repair": ("patient", "custodian", "versions"),
+    "custodian replace": ("patient", "custodian", "successor", "versions", "retired"),
+    "doctor": ("well", "repaired", "findings"),
+    "bench": ("parts",),
     "audit": ("patient", "alias", "complete", "accesses", "logs", "problems"),
     "chain head": ("number", "hash", "parent", "time", "state", "gas_used"),
     "chain verify": ("verified", "engine", "blocks", "transactions", "accounts", "slots", "head"),

@@ -49,7 +49,7 @@ def replace_custodian(
     statement, _ = own_statement(holder)
     _tell_epochs(network, statement, successor)
     access = _with_seeds(network, holder, access, statement)
-    versions = _remake(network, holder, access, statement, place)
+    versions = remake_shares(network, holder, access, statement, place)
     return Replaced(versions, _retired(network, holder, lost))
 
 
@@ -73,10 +73,13 @@ def _tell_epochs(network: Network, statement: AliasStatement, successor: int) ->
     link.call("keep-epoch", EpochRecords(tuple(records)).encode())
 
 
-def _remake(network: Network, holder: Holder, access: Access, statement: AliasStatement, place: int) -> int:
-    """Sets of t helpers, those first on the list first, until a release shows every share; then the escrow's.
+def remake_shares(
+    network: Network, holder: Holder, access: Access, statement: AliasStatement, place: int
+) -> int:
+    """Remakes what one place lacks: sets of t helpers, those first on the list first, until a release shows every
+    share; then the escrow's. Returns how many versions there are.
 
-    Stand-ins hold shares of some versions only, so one set need not be enough. Returns how many versions there are.
+    Stand-ins hold shares of some versions only, so one set need not be enough. Raises NotEnoughShares.
     """
     others = [
         each

@@ -71,6 +71,10 @@ class EvmLedgerBase:
         except BlockNotFound:
             raise LedgerStale(block=block) from None
 
+    def folded_again(self) -> list[tuple[bytes, int, bytes]]:
+        """The rows that the events from genesis on give now; the kept ones are neither read nor changed."""
+        return type(self)(self._node, self._directory, self._clock).rows()
+
     def rebuild(self) -> Head:
         """Drops the projection and folds it again from genesis; gives the head it reached."""
         return self._follower.rebuild()

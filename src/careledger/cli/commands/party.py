@@ -43,7 +43,12 @@ Licence = Annotated[
 Team = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name.")]
 
 
-@command(app, "register", 'careledger party register "Hilltop Hospital" --role hospital --licence H-77')
+@command(
+    app,
+    "register",
+    'careledger party register "Hilltop Hospital" --role hospital --licence H-77',
+    'careledger party register "Riverside Hospital" --role hospital --role centre',
+)
 def register_(
     label: NewName, role: Roles, licence_number: Licence = "", data: Data = DATA, as_json: Json = False
 ) -> None:
@@ -58,7 +63,12 @@ def register_(
         )
 
 
-@command(app, "verify", 'careledger party verify Hilltop --as "Officer Begum" --licence H-77')
+@command(
+    app,
+    "verify",
+    'careledger party verify Hilltop --as "Officer Begum" --licence H-77',
+    'careledger party verify Riverside --as "Officer Das" --no-custodian',
+)
 def verify(
     named: Name,
     acting: As,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from careledger.cli import finding, patient_list, phrases
+from careledger.cli import finding, patient_list, phrases, recovering
 from careledger.cli.actors import organisation
 from careledger.cli.commands import patient_later, patient_links
 from careledger.cli.moments import day_text
@@ -118,6 +118,32 @@ def phrase(named: Patient, phrase_file: PhraseFile = None, data: Data = DATA) ->
     phrases.check_place(phrase_file)
     with opened(data) as world:
         phrases.give(world.keyring.patient(patient(world, named).label)[1], phrase_file)
+
+
+@command(app, "recover", 'careledger patient recover --label "second device" --phrase-file rahima.words')
+def recover_(
+    label: Annotated[str, typer.Option(metavar="TEXT", help="What this device is to call the patient.")],
+    phrase_file: Annotated[Path, typer.Option(metavar="FILE", help="A file with the 24 words.")],
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Make a patient's agent again from the 24 words alone: after a lost device, or on a second one.
+
+    Consents that stand and that nothing describes any more are ended: they could be for anybody.
+    """
+    phrase = phrases.read(phrase_file)
+    with opened(data) as world:
+        found = recovering.recovered(world, phrase, label)
+        tell(
+            as_json,
+            {"patients": found},
+            *(f"{each['patient']} is here again: {each['consents']} consents known." for each in found),
+            *(
+                f"{each['ended']} consents that nothing described are ended."
+                for each in found
+                if each["ended"]
+            ),
+        )
 
 
 @command(app, "list", "careledger patient list", 'careledger patient list --as "City Hospital"')

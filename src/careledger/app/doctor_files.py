@@ -1,0 +1,103 @@
+"""The files of a data directory: permissions, leftovers of a crash, databases, blocks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
+
+DATABASES = ("*.db", "*.sqlite")
+LEFTOVERS = ("careledger.json.new", "organisations/*/keys.next", "patients/.*")
+OTHERS = 0o077
+
+
+def examine(folder: Path, repair: bool) -> Iterator[Diagnosis]:
+    """Permissions, leftovers, and whether every database is whole."""
+    yield _permissions(folder, repair)
+    yield _leftovers(folder, repair)
+    yield _databases(folder)
+
+
+def _permissions(folder: Path, repair: bool) -> Diagnosis:
+    """Keys are for their owner alone; others may not even look into the folder."""
+    keys = [
+        *folder.glob("organisations/*/*"),
+        *folder.glob("patients/*/*"),
+        *folder.glob("custodians/*/keys/*"),
+    ]
+    open_to_others = [path for path in (folder, *keys) if path.stat().st_mode & OTHERS]
+    if not open_to_others:
+        return Diagnosis(
+            "permissions", WELL, f"The folder and {len(keys):,} files of keys are their owner's alone."
+        )
+    if not repair:
+        return Diagnosis(
+            "permissions", OPEN, f"{len(open_to_others):,} of the folder and key files are open to others."
+        )
+    for path in open_to_others:
+        os.chmod(path, path.stat().st_mode & ~OTHERS)
+    return Diagnosis(
+        "permissions", MENDED, f"{len(open_to_others):,} were open to others and are not any more."
+    )
+
+
+def _leftovers(folder: Path, repair: bool) -> Diagnosis:
+    """What a crash left half written beside the whole; nothing reads it."""
+    left = [path for pattern in LEFTOVERS for path in folder.glob(pattern)]
+    if not left:
+        return Diagnosis("leftovers", WELL, "No half-written file lies about.")
+    if not repair:
+        return Diagnosis("leftovers", OPEN, f"{len(left)} half-written files lie about.")
+    for path in left:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return Diagnosis("leftovers", MENDED, f"{len(left)} half-written files are gone.")
+
+
+def _databases(folder: Path) -> Diagnosis:
+    files = sorted(path for pattern in DATABASES for path in folder.rglob(pattern))
+    ill = [path.relative_to(folder) for path in files if not _is_whole(path)]
+    if ill:
+        named = ", ".join(map(str, ill))
+        return Diagnosis(
+            "databases", ILL, f"Damaged: {named}. Restore them from a backup, or replace that part."
+        )
+    return Diagnosis("databases", WELL, f"{len(files)} databases are whole.")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            return bool(db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+        finally:
+            db.close()
+    except sqlite3.DatabaseError:
+        return False
+
+
+def blocks(folder: Path, other: Path | None, repair: bool) -> Diagnosis:
+    """Every block hashed again; with another directory, damaged and missing ones are fetched from there."""
+    with SegmentBlocks(folder / "blocks") as store:
+        health = store.verify()
+        said = f"{health.blocks:,} blocks of {health.bytes:,} bytes hashed again"
+        if health.sound:
+            return Diagnosis("blocks", WELL, f"{said}: each is what its CID names, and none is missing.")
+        wrong = (
+            f"{len(health.damaged)} damaged, {len(health.missing)} missing, {health.unread} bytes of no block"
+        )
+        if not repair or other is None:
+            return Diagnosis(
+                "blocks", ILL, f"{said}: {wrong}. --repair --blocks DIR fetches them from another copy."
+            )
+        with SegmentBlocks(other / "blocks") as source:
+            mended = store.repair(source)
+        if mended.lost:
+            return Diagnosis(
+                "blocks", ILL, f"{len(mended.mended)} fetched, {len(mended.lost)} lost in both copies."
+            )
+        return Diagnosis("blocks", MENDED, f"{len(mended.mended)} blocks were fetched from the other copy.")

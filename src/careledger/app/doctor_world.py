@@ -1,0 +1,115 @@
+"""What lies in an open data directory: facts, custodians, and what organisations and patients have begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from careledger.app.checking import custodian_log
+from careledger.app.diagnosis import MENDED, OPEN, WELL, Diagnosis
+from careledger.app.world import World
+from careledger.domain.records import Ground
+from careledger.workflows.actors import Holder, Organisation, load_holder
+from careledger.workflows.batches import Writer
+from careledger.workflows.cosigning import checkpoint_all
+from careledger.workflows.deposit import MISSING, PLAN, complete, resume
+from careledger.workflows.register import BEGUN
+from careledger.workflows.tend import tend
+from careledger.workflows.tend_gateway import tend_gateway
+
+Part = tuple[str, Callable[[], Diagnosis]]
+
+
+def parts(world: World, repair: bool) -> Iterator[Part]:
+    """Each part with how to look at it."""
+    yield "facts", partial(_facts, world, repair)
+    for label, organisation in sorted(world.keyring.organisations().items()):
+        yield f"books of {label}", partial(_organisation, world, organisation, f"books of {label}", repair)
+    for place, label in enumerate(world.keyring.patients(), start=1):
+        part = f"patient {place}"
+        yield part, partial(_patient, world, label, part, repair)
+    names = world.keyring.labels()
+    for number in list(world.directories):
+        part = f"custodian {names.get(number, f'{number:016x}')}"
+        yield part, partial(_custodian, world, number, part, repair)
+
+
+def _facts(world: World, repair: bool) -> Diagnosis:
+    kept, folded = world.ledger.rows(), world.ledger.folded_again()
+    if kept == folded:
+        return Diagnosis(
+            "facts", WELL, f"{len(folded):,} rows equal those folded again from the chain's events."
+        )
+    differ = len(set(kept) ^ set(folded))
+    if not repair:
+        return Diagnosis(
+            "facts", OPEN, f"{differ:,} rows differ from those folded again from the chain's events."
+        )
+    world.ledger.rebuild()
+    return Diagnosis(
+        "facts", MENDED, f"{differ:,} rows differed; all are folded again from the chain's events."
+    )
+
+
+def _organisation(world: World, organisation: Organisation, part: str, repair: bool) -> Diagnosis:
+    """Deposits that a crash left, shares that a custodian missed, patients and registrations that were begun."""
+    before = _begun(organisation)
+    if not any(before.values()):
+        return Diagnosis(part, WELL, "Nothing was left unfinished.")
+    if not repair:
+        return Diagnosis(part, OPEN, f"Left unfinished: {_said(before)}.")
+    resume(world.network, Writer(organisation, Ground.REGISTRAR))
+    complete(world.network, organisation)
+    tend_gateway(world.network, organisation)
+    after = _begun(organisation)
+    if any(after.values()):
+        return Diagnosis(part, OPEN, f"Still unfinished, because a custodian is missing: {_said(after)}.")
+    return Diagnosis(part, MENDED, f"Finished: {_said(before)}.")
+
+
+def _begun(actor: Organisation | Holder) -> dict[str, int]:
+    kinds = {"deposits": PLAN, "shares of thin deposits": MISSING, "patients": BEGUN}
+    return {words: len(list(actor.books.rows(kind))) for words, kind in kinds.items()}
+
+
+def _said(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+
+
+def _patient(world: World, label: str, part: str, repair: bool) -> Diagnosis:
+    """What the agent does at every unlocking; the finding names no patient."""
+    alias, phrase, books = world.keyring.patient(label)
+    holder = load_holder(phrase, alias, books)
+    before = _begun(holder)
+    if not repair:
+        said = (
+            f"Left unfinished: {_said(before)}." if any(before.values()) else "Nothing was left unfinished."
+        )
+        return Diagnosis(part, OPEN if any(before.values()) else WELL, said)
+    for organisation in list(world.keyring.organisations().values())[:1]:
+        resume(world.network, Writer(organisation, Ground.OWN, holder=holder))
+    done = tend(world.network, holder)
+    if done.waits:
+        left = done.orders + done.enrolments + done.shares
+        return Diagnosis(part, OPEN, f"{left} messages still wait for a custodian that is missing.")
+    finished = done.granted + done.closed + sum(before.values())
+    if finished:
+        return Diagnosis(part, MENDED, f"{finished} unfinished acts were finished.")
+    return Diagnosis(part, WELL, "Nothing was left unfinished.")
+
+
+def _custodian(world: World, number: int, part: str, repair: bool) -> Diagnosis:
+    """Its release log against the ledger, shares whose keys are gone, destructions that are not attested yet."""
+    directory, custodian = world.directories[number], world.custodians[number]
+    if repair:
+        checkpoint_all(world.network)
+    owed, lost = len(directory.rows.owed_attestations()), getattr(custodian, "lost_shares", 0)
+    if lost:
+        return Diagnosis(
+            part,
+            OPEN,
+            f"{lost:,} shares have no key here any more: careledger custodian repair remakes them.",
+        )
+    if owed:
+        return Diagnosis(part, OPEN, f"{owed:,} destructions are not attested on the ledger yet.")
+    return Diagnosis(part, WELL, custodian_log(world.ledger, directory, number))

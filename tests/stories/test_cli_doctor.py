@@ -1,0 +1,164 @@
+"""A data directory is examined and mended: what was broken on purpose is found, and what can be made again is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from careledger.app.world import open_world
+from careledger.workflows import deposit
+from careledger.workflows.deposit import PLAN
+from stories.cli_world import PATIENT, careledger, copied, explored, told
+
+__all__ = ["copied", "explored"]
+NOTE = ("record", "note", PATIENT, "Fever", "--as", "Dr Rahman")
+
+
+def findings(folder: Path, *options: str) -> dict[str, str]:
+    """Each part's state; the exit code has to agree."""
+    import json
+
+    done = careledger("doctor", "--data", folder, "--json", *options)
+    said: dict[str, Any] = json.loads(done.out)
+    assert tuple(said) == ("well", "repaired", "findings")
+    assert done.code == (0 if said["well"] else 1)
+    return {each["part"]: each["state"] for each in said["findings"]}
+
+
+def test_a_well_directory_is_well_and_nobody_is_named(explored: Path) -> None:
+    states = findings(explored)
+    assert set(states.values()) == {"well"}
+    assert {
+        "settings",
+        "permissions",
+        "leftovers",
+        "databases",
+        "chain",
+        "blocks",
+        "facts",
+        "patient 1",
+    } <= set(states)
+    assert sum(part.startswith("custodian ") for part in states) == 5
+    shown = careledger("doctor", "--full", "--data", explored).out
+    assert ("Everything is well." in shown, "replayed from genesis" in shown, PATIENT in shown) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_open_permissions_and_leftovers_are_mended(copied: Callable[[], Path]) -> None:
+    folder = copied()
+    key = next((folder / "organisations").glob("*/keys"))
+    os.chmod(folder, 0o755)
+    (folder / "careledger.json.new").write_text("{")
+    before = findings(folder)
+    assert (before["permissions"], before["leftovers"]) == ("open", "open")
+    mended = findings(folder, "--repair")
+    assert (mended["permissions"], mended["leftovers"]) == ("mended", "mended")
+    assert (folder.stat().st_mode & 0o777, key.stat().st_mode & 0o777) == (0o700, 0o600)
+    assert set(findings(folder).values()) == {"well"}
+
+
+def test_facts_that_are_not_the_chains_are_folded_again(copied: Callable[[], Path]) -> None:
+    folder = copied()
+    with sqlite3.connect(folder / "ledger" / "facts.sqlite") as db:
+        db.execute("DELETE FROM facts WHERE block = (SELECT max(block) FROM facts)")
+    assert findings(folder)["facts"] == "open"
+    assert findings(folder, "--repair")["facts"] == "mended"
+    assert findings(folder)["facts"] == "well"
+
+
+def test_a_damaged_block_is_fetched_from_another_copy(
+    copied: Callable[[], Path], explored: Path, tmp_path: Path
+) -> None:
+    folder = copied()
+    other = Path(shutil.copytree(explored, tmp_path / "other"))
+    segment = max((folder / "blocks").glob("*.seg*"), key=lambda path: path.stat().st_size)
+    with segment.open("r+b") as file:
+        file.seek(segment.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    assert findings(folder)["blocks"] == "ill"
+    assert findings(folder, "--repair")["blocks"] == "ill"
+    assert findings(folder, "--repair", "--blocks", str(other))["blocks"] == "mended"
+    assert findings(folder)["blocks"] == "well"
+
+
+def test_a_changed_header_of_the_chain_is_ill_with_and_without_a_replay(copied: Callable[[], Path]) -> None:
+    folder = copied()
+    with sqlite3.connect(folder / "ledger" / "chain.sqlite") as db:
+        db.execute("UPDATE blocks SET hash = zeroblob(32) WHERE number = 3")
+    assert findings(folder)["chain"] == "ill"
+    assert findings(folder, "--full")["chain"] == "ill"
+
+
+def test_a_damaged_database_is_named_and_the_rest_is_looked_at(copied: Callable[[], Path]) -> None:
+    folder = copied()
+    (folder / "board.db").write_bytes(b"not a database" * 500)
+    for name in ("board.db-wal", "board.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    states = findings(folder)
+    assert (states["databases"], states["blocks"], states["opening"]) == ("ill", "well", "ill")
+
+
+def test_a_deposit_that_a_crash_left_is_finished(
+    copied: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied()
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deposit, "finish", killed)
+        assert careledger(*NOTE, "--data", folder).code == 130
+    assert findings(folder)["books of City Hospital"] == "open"
+    assert findings(folder, "--repair")["books of City Hospital"] == "mended"
+    assert set(findings(folder).values()) == {"well"}
+    world = open_world(folder)
+    try:
+        assert list(world.keyring.organisation("City Hospital").books.rows(PLAN)) == []
+    finally:
+        world.close()
+    notes = [each for each in told("show", PATIENT, "--data", folder)["records"] if each["what"] == "Fever"]
+    assert len(notes) == 1
+
+
+def test_shares_whose_keys_are_gone_are_found_and_remade(copied: Callable[[], Path]) -> None:
+    folder = copied()
+    name = told("custodian", "list", "--data", folder)["custodians"][0]["name"]
+    statement = told("show", "--data", folder)["patients"][0]
+    holding = statement["custodians"][0]
+    number = next(
+        each for each in told("party", "list", "--data", folder)["parties"] if each["name"] == holding
+    )
+    world = open_world(folder)
+    try:
+        path = world.custodian_folder(int(number["did"].rsplit(":", 1)[1], 16))
+    finally:
+        world.close()
+    for key in (path / "shred").iterdir():
+        key.unlink()
+    assert name
+    assert findings(folder)[f"custodian {holding}"] == "open"
+    made = told("custodian", "repair", PATIENT, holding, "--data", folder)
+    assert made["versions"] > 3
+    assert findings(folder)[f"custodian {holding}"] == "well"
+
+
+def test_a_missing_directory_and_one_in_use_end_with_3(explored: Path, tmp_path: Path) -> None:
+    assert careledger("doctor", "--data", tmp_path).code == 3
+    world = open_world(explored)
+    try:
+        done = careledger("doctor", "--data", explored)
+        assert (done.code, "Another process" in done.err) == (3, True)
+    finally:
+        world.close()
