@@ -240,6 +240,7 @@ class PartySuite:
         world.ledger.join_team(DOCTOR, 42, of(HOSPITAL))
         view = world.ledger.fresh_head()
         assert [view.in_team(DOCTOR, team) for team in (41, 42, 43, 44)] == [True, True, False, False]
+        assert [view.team(team) for team in (41, 42, 44)] == [(HOSPITAL, 0), (HOSPITAL, 41), None]
         world.ledger.suspend(HOSPITAL, *OFFICER)
         assert not world.ledger.fresh_head().in_team(DOCTOR, 42)
         world.ledger.reinstate(HOSPITAL, *OFFICER)

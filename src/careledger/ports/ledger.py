@@ -35,6 +35,10 @@ class LedgerView(Protocol):
         """Whether the role tree puts that post in that team or below it."""
         ...
 
+    def team(self, number: int) -> tuple[int, int] | None:
+        """A team's organisation and the team above it (0: none), also of one that was given up."""
+        ...
+
     def custodians(self) -> tuple[CustodianFacts, ...]:
         """The custodians that serve, by number: active or leaving, the organisation verified."""
         ...

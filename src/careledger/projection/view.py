@@ -91,6 +91,11 @@ class FactsView:
         memberships = lookup(self._read, MembershipsRow, post)
         return any(self._is_below(joined, team) for joined in (memberships.teams if memberships else ()))
 
+    def team(self, number: int) -> tuple[int, int] | None:
+        """A team's organisation and the team above it (0: none), also of one that was given up."""
+        row = lookup(self._read, TeamRow, number)
+        return None if row is None else (row.organisation, row.parent)
+
     def _is_below(self, walked: int, team: int) -> bool:
         for _ in range(DEEPEST_TEAM):
             row = lookup(self._read, TeamRow, walked) if walked else None

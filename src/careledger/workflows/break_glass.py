@@ -1,7 +1,8 @@
 """Break the glass: a verified doctor with a second party, on the ledger, for at most four hours, reviewed.
 
-Order of effects: the entry on the ledger (public, without the patient), then the request, which opens the entry's
-commitment to the custodians; they alarm the patient before they answer.
+Order of effects: the opener's books (what the entry's commitment opens to), the entry on the ledger (public, without
+the patient), then the request, which opens the commitment to the custodians; they alarm the patient before they
+answer. Whoever repeats after a crash opens the same entry, so that nobody owes a review for one that was never used.
 
 While the ledger stands still: the entry signed by both and durable in the gateway's books, then the request, which
 custodians grant once they have found no fresh head for five minutes; ``enter_emergencies`` enters it when the ledger
@@ -21,6 +22,7 @@ from careledger.domain.errors import ActRefused, CareLedgerError, LedgerStale
 from careledger.domain.facts import Head
 from careledger.domain.reasons import Rule
 from careledger.formats.consent_messages import OpenBreakGlass
+from careledger.formats.digests import digest, uint
 from careledger.formats.releases import EmergencyOpening, SignedOpening
 from careledger.formats.signatures import SigningKey
 from careledger.workflows.actors import Organisation, Session, Staff
@@ -33,6 +35,7 @@ SHOWN_WITHIN = 900
 APART = 60
 """Seconds by which custodians' clocks may be behind: an emergency without the ledger ends so much earlier."""
 UNENTERED = "unentered-emergency"
+BEGUN = "begun-emergency"
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,23 @@ def open_emergency(
     seconds: int = LONGEST,
     restricted: Iterable[Compartment] = (),
 ) -> Emergency:
-    """Enters the emergency; ``reason`` is a code. Raises LedgerRefused (no doctor, same person, overdue review …)."""
-    opening = _opening(alias, reason, restricted)
-    entry = secrets.token_bytes(32)
-    until = max(network.clock.now(), network.ledger.fresh_head().head.time) + min(seconds, LONGEST)
+    """Enters the emergency; ``reason`` is a code. While one of this opener, second party and reason for this patient
+    lasts and is not reviewed, that one is returned. Raises LedgerRefused (no doctor, same person, overdue review …)."""
+    opening, view, books = (
+        _opening(alias, reason, restricted),
+        network.ledger.fresh_head(),
+        opener.organisation.books,
+    )
+    now, asked = max(network.clock.now(), view.head.time), _asked(opener, second, opening)
+    row = books.get(BEGUN, asked)
+    entry = row[:32] if row is not None else secrets.token_bytes(32)
+    facts = view.break_glass(entry)
+    if row is not None and facts is not None and now < facts.until and not facts.reviewed:
+        return Emergency(entry, EmergencyOpening.decode(row[32:]), facts.until)
+    if facts is not None:
+        entry = secrets.token_bytes(32)
+    until = now + min(seconds, LONGEST)
+    books.put(BEGUN, [(asked, entry + opening.encode())])
     network.ledger.open_break_glass(
         entry,
         opening.commitment,
@@ -125,8 +141,14 @@ def emergency_access(session: Session, emergency: Emergency) -> Access:
 
 
 def review(network: Network, entry: bytes, justified: bool, reviewer: int, key: SigningKey) -> Head:
-    """Records a review by a ministry officer or the opener's employer; raises LedgerRefused for anybody else."""
+    """Records a review by a ministry officer or the opener's employer; raises LedgerRefused for anybody else, and
+    for a second one."""
     return network.ledger.review_break_glass(entry, justified, reviewer, key)
+
+
+def _asked(opener: Staff, second: Staff, opening: EmergencyOpening) -> bytes:
+    numbers = (opener.number, second.number, *opening.restricted)
+    return digest("emergency", opening.alias, opening.reason.encode(), *map(uint, numbers))
 
 
 def _opening(alias: bytes, reason: str, restricted: Iterable[Compartment]) -> EmergencyOpening:

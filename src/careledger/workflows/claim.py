@@ -24,11 +24,11 @@ from careledger.workflows.actors import HOLDER, Holder, Organisation, load_holde
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import (
     ALL,
-    STATEMENT,
     open_epochs,
     own_statement,
     publish_epoch,
     publish_statement,
+    published,
 )
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import keep_copy
@@ -134,7 +134,7 @@ def take_over(
         network.ledger.rotate_alias(mine.alias, kind, until, present, mine.controller, network.relay)
     elif facts.controller != mine.controller.address:
         raise NotTheController()
-    if mine.books.get(STATEMENT, mine.alias) is None:
+    if published(mine) is None:
         mine = continue_statement(network, mine, before)
     renew_epochs(network, mine, [key for each in handed for key in each.keys], compartments)
     for each in handed:  # the epochs' seeds follow from the new ones

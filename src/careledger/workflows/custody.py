@@ -168,6 +168,14 @@ def _checked(network: Network, controller: Address, signed: Signed) -> AliasStat
 Chain = Sequence[tuple[EpochStatement, EpochRecord]]
 
 
+@dataclass(frozen=True)
+class Epochs:
+    """The epochs of a compartment, newest first, and the custodians that answered without the newest one."""
+
+    chain: Chain
+    lacking: tuple[int, ...]
+
+
 def epoch_chain(
     network: Network,
     statement: AliasStatement,
@@ -175,6 +183,17 @@ def epoch_chain(
     any_controller: bool = False,
     enough: int | None = None,
 ) -> Chain:
+    """The epochs of a compartment, newest first; see ``known_epochs``."""
+    return known_epochs(network, statement, compartment, any_controller, enough).chain
+
+
+def known_epochs(
+    network: Network,
+    statement: AliasStatement,
+    compartment: int,
+    any_controller: bool = False,
+    enough: int | None = None,
+) -> Epochs:
     """The epochs of a compartment, newest first, united from all answers; empty where there is none.
 
     The newest is the highest-numbered statement that the present controller signed (with ``any_controller``, just
@@ -183,21 +202,21 @@ def epoch_chain(
     unless told otherwise, so that nobody can be fed an old key.
     """
     numbers = statement.custodians
-    answers = ask_alias(network, numbers, statement.alias, compartment)
+    answers = alias_answers(network, numbers, statement.alias, compartment)
     needed = len(numbers) - network.thresholds.opening + 1 if enough is None else enough
     if len(answers) < needed:
         raise NotEnoughCustodians(found=len(answers), needed=needed)
     facts = network.ledger.fresh_head().alias(statement.alias)
     if facts is None:
         raise PatientNotFound()
-    known = _known_epochs(statement.alias, compartment, answers)
+    known = _known_epochs(statement.alias, compartment, answers.values())
     in_order = sorted(known.values(), key=lambda each: (each.statement.number, each.kept), reverse=True)
     for newest in in_order:
         if any_controller and newest.kept >= min(network.thresholds.opening, len(answers)):
-            return _back_from(newest, known)
+            return _epochs(newest, known, answers)
         if not any_controller and _only_signed(network, newest, facts.controller):
-            return _back_from(newest, known)
-    return ()
+            return _epochs(newest, known, answers)
+    return Epochs((), ())
 
 
 @dataclass
@@ -241,6 +260,11 @@ def _only_signed(network: Network, epoch: _KnownEpoch, controller: Address) -> b
         except SignatureRefused:
             del epoch.forms[form]
     return epoch.kept > 0
+
+
+def _epochs(newest: _KnownEpoch, known: dict[bytes, _KnownEpoch], answers: dict[int, AliasAnswer]) -> Epochs:
+    lacking = tuple(number for number, each in answers.items() if newest.forms.keys().isdisjoint(each.epochs))
+    return Epochs(_back_from(newest, known), lacking)
 
 
 def _back_from(newest: _KnownEpoch, known: dict[bytes, _KnownEpoch]) -> Chain:

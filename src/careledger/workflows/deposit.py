@@ -22,7 +22,8 @@ from careledger.ports import Books
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Writer
-from careledger.workflows.custody import Telling, epoch_chain, outcomes, receipt
+from careledger.workflows.custody import Telling, outcomes, receipt
+from careledger.workflows.epochs import chain_in_force
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
@@ -162,7 +163,7 @@ def _unknown(
 def _sealed(
     network: Network, sealer: Sealer, statement: AliasStatement, versions: Sequence[NewVersion]
 ) -> SealedBatch:
-    chain = epoch_chain(network, statement, versions[0].compartment.number)
+    chain = chain_in_force(network, statement, versions[0].compartment.number)
     return sealer.batch(chain, versions)
 
 

@@ -26,6 +26,7 @@ from careledger.workflows.custody import (
     Telling,
     alias_answers,
     epoch_chain,
+    known_epochs,
     outcomes,
     receipt,
     receipts,
@@ -56,11 +57,27 @@ def own_statement(holder: Holder) -> tuple[AliasStatement, Signed]:
     return AliasStatement.decode(signed.body), signed
 
 
+def published(holder: Holder) -> AliasStatement | None:
+    """The newest statement that this holder published under its claim; its books may keep a former claim's."""
+    row = holder.books.get(STATEMENT, holder.alias)
+    statement = AliasStatement.decode(Signed.decode(row).body) if row is not None else None
+    return statement if statement is not None and statement.claim == holder.state.claim else None
+
+
+def _caught_up(holder: Holder) -> Holder:
+    """The holder after the statement that it published last, also if a crash kept that out of its state."""
+    holder, newest = holder.fresh(), published(holder)
+    state = holder.state
+    if newest is None or (newest.number, newest.digest()) == (state.statement_number, state.statement_digest):
+        return holder
+    return holder.changed(statement_number=newest.number, statement_digest=newest.digest())
+
+
 def publish_statement(
     network: Network, holder: Holder, custodians: tuple[int, ...], seed: bytes, registrar: int, escrow: bool
 ) -> Holder:
     """Signs the next alias statement and enrols the alias at each custodian; needs n of them."""
-    holder = holder.fresh()
+    holder = _caught_up(holder)
     state = holder.state
     number = state.statement_number + 1 if state.published else 0
     statement = AliasStatement(
@@ -147,9 +164,9 @@ def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] =
 
 
 def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
-    """A first epoch in each of these compartments that has none."""
+    """A first epoch in each of these compartments that has none; one that a crash left at a few is told to all."""
     statement, _ = own_statement(holder)
-    missing = [each for each in compartments if not epoch_chain(network, statement, each)]
+    missing = [each for each in compartments if not chain_in_force(network, statement, each)]
     if missing:
         made = [_new_epoch(network, holder, each, None, None, holder.sealing.public) for each in missing]
         _publish(network, statement, [record for record, _ in made])
@@ -164,6 +181,18 @@ def next_epoch(network: Network, holder: Holder, statement: AliasStatement, comp
     spread_epochs(network, statement, compartment, chain)
     before = open_record(holder.sealing, *chain[0]) if chain else None
     return publish_epoch(network, holder, statement, compartment, chain[0][0] if chain else None, before)
+
+
+def chain_in_force(network: Network, statement: AliasStatement, compartment: int) -> Chain:
+    """The epochs of a compartment, newest first, after custodians without the newest one were told it.
+
+    Nothing may be sealed under an epoch that a crash left at fewer than n: with those its key would be lost.
+    """
+    known = known_epochs(network, statement, compartment)
+    if known.lacking:
+        newest = EpochRecords((known.chain[0][1],)).encode()
+        outcomes(network, [Telling(number, "keep-epoch", newest) for number in known.lacking])
+    return known.chain
 
 
 def spread_epochs(network: Network, statement: AliasStatement, compartment: int, chain: Chain) -> int:

@@ -102,7 +102,10 @@ def end_post(network: Network, staff: Staff) -> Head:
 
 def create_team(network: Network, actor: Organisation, team: int, parent: int = 0) -> Head:
     """A team or department below ``parent`` (0: at the top); raises LedgerRefused for a number that is taken."""
-    _check_controller(network.ledger.fresh_head(), actor)
+    view = network.ledger.fresh_head()
+    _check_controller(view, actor)
+    if view.team(team) == (actor.number, parent):
+        return view.head
     return network.ledger.create_team(team, actor.number, parent, actor.controller)
 
 

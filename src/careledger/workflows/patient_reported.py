@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, replace
-from uuid import uuid4
+from uuid import UUID
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import FhirRefused
@@ -20,7 +20,9 @@ from careledger.fhir.json_text import Resource
 from careledger.fhir.mapping import place
 from careledger.fhir.mapping import version as mapping_version
 from careledger.formats.bodies import RecordBody
+from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
+from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.deposit import Deposited, deposit
@@ -55,11 +57,17 @@ def report(
     FhirRefused for dates that are none or in the wrong order, and what ``deposit`` raises.
     """
     writer = Writer(relay, Ground.OWN, None, holder)
-    return deposit(network, writer, statement, [_version(made, compartment)])
+    return deposit(network, writer, statement, [_version(made, compartment, _named(holder, made))])
 
 
-def _version(made: Report, compartment: Compartment | None) -> NewVersion:
-    record = uuid4()
+def _named(holder: Holder, made: Report) -> UUID:
+    """The record's id: the same statement about the same file is the same record, so that repeating is harmless."""
+    stated = (made.mime_type, made.title, made.hospital, made.reason, made.admitted, made.discharged)
+    said = framed("report", made.file, *(each.encode() for each in stated))
+    return UUID(bytes=hmac_tag(holder.tag_key, said)[:16])
+
+
+def _version(made: Report, compartment: Compartment | None, record: UUID) -> NewVersion:
     resource = document(made, str(record))
     body = RecordBody(canonical(resource), made.file, None, None, ())
     version = NewVersion(

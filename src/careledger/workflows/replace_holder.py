@@ -10,7 +10,7 @@ statement and epochs. Both steps are repeated after a crash.
 
 from __future__ import annotations
 
-from careledger.domain.errors import NotTheController, PatientNotFound
+from careledger.domain.errors import LedgerRefused, NotTheController, PatientNotFound
 from careledger.domain.facts import Head
 from careledger.formats.patients import AliasStatement
 from careledger.ports import Books
@@ -19,7 +19,7 @@ from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.claim import continue_statement, next_holder
 from careledger.workflows.custody import epoch_chain, find_statement
-from careledger.workflows.epochs import ALL, STATEMENT, own_statement, publish_epoch, restart_epoch
+from careledger.workflows.epochs import ALL, own_statement, publish_epoch, published, restart_epoch
 from careledger.workflows.network import Network
 from careledger.workflows.parties import check_officer
 from careledger.workflows.register import KEPT_PHRASE, Officer
@@ -60,7 +60,7 @@ def complete_replacement(network: Network, holder: Holder, registrar: int) -> Ho
     row = holder.books.get(FORMER, holder.alias)
     if row is None:
         raise NotTheController()
-    if holder.books.get(STATEMENT, holder.alias) is None:
+    if published(holder) is None:
         holder = continue_statement(network, holder, AliasStatement.decode(row), registrar)
     statement, _ = own_statement(holder)
     for compartment in ALL:
@@ -80,12 +80,19 @@ def stop_replacement(network: Network, holder: Holder) -> Head:
 def _begin(
     network: Network, organisation: Organisation, officer: Officer, alias: bytes, phrase: Phrase, books: Books
 ) -> Holder:
-    """The new holder with the former one's newest statement in its books, then the alarm."""
+    """The new holder with the former one's newest statement in its books, then the alarm.
+
+    Repeated, an alarm that waits is this one's: another's would be refused when it is completed.
+    """
     check_officer(network.ledger.fresh_head(), officer)
     row = books.get(FORMER, alias)
     former = AliasStatement.decode(row) if row else find_statement(network, alias, network.custodians)
     books.put(FORMER, [(alias, former.encode())])
     holder = next_holder(phrase, alias, books, former.claim)
     signers = (organisation.number, organisation.controller), (officer.post, officer.key)
-    network.ledger.replace_controller(alias, *signers, holder.controller, network.relay)
+    try:
+        network.ledger.replace_controller(alias, *signers, holder.controller, network.relay)
+    except LedgerRefused as refusal:
+        if row is None or refusal.details.get("reason") != "alarm":
+            raise
     return holder

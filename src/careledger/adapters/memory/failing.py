@@ -7,9 +7,11 @@ ledger = Failing(ledger, plan, LEDGER)      # the fourth effect of all ports tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from careledger.domain.errors import StoreUnavailable
 from careledger.ports import CustodianLink
 
 BLOCKS = frozenset({"put_many", "put_stream", "pin", "unpin"})
@@ -17,8 +19,10 @@ BOARD = frozenset({"post", "publish_key"})
 BOOKS = frozenset({"put", "drop"})
 LEDGER_READS = frozenset({"chain_id", "deployment", "contract", "fresh_head", "last_head", "at"})
 TELLING = frozenset(
-    {"enrol", "keep-epoch", "keep", "anchored", "order", "retract", "accept", "repair-finish"}
+    {"enrol", "keep-epoch", "keep", "anchored", "order", "retract", "accept", "revoked", "release", "audit"}
+    | {"checkpoint", "cosign", "repair-finish"}
 )
+STORE_WRITES = frozenset({"destroy_shares", "put_checkpoint", "remember", "forget", "count_general"})
 
 
 class Crash(Exception):
@@ -61,6 +65,58 @@ class Failing:
         if not counts or not callable(found):
             return found
         return lambda *arguments, **named: self._plan.run(lambda: found(*arguments, **named))
+
+
+class FailingStore:
+    """A custodian's rows or journal: the end of each outermost transaction, and what is written outside of one."""
+
+    def __init__(self, target: Any, plan: Plan) -> None:
+        self._target, self._plan = target, plan
+        self._inside = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if self._inside or name not in STORE_WRITES:
+            return found
+        return lambda *arguments: self._plan.run(lambda: found(*arguments))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is durable at its end, or nothing is."""
+        if self._inside:
+            yield
+            return
+        self._inside = True
+        try:
+            with ExitStack() as opened:
+                opened.enter_context(self._target.transaction())
+                yield
+                self._plan.run(lambda: opened.pop_all().close())
+        finally:
+            self._inside = False
+
+
+class MortalLink:
+    """A custodian whose stores share the plan, started when first called; once it has died it cannot be reached."""
+
+    def __init__(self, party: int, start: Callable[[], CustodianLink], plan: Plan) -> None:
+        self._party, self._start, self._plan = party, start, plan
+        self._link: CustodianLink | None = None
+
+    @property
+    def party(self) -> int:
+        """The organisation's number."""
+        return self._party
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The answer; raises StoreUnavailable if it dies of this, or has died before."""
+        try:
+            if not self._plan.failed:
+                self._link = self._link or self._start()
+                return self._link.call(method, body)
+        except Crash:
+            pass
+        raise StoreUnavailable(custodian="died")
 
 
 class FailingLink:

@@ -106,6 +106,11 @@ class MemoryView:
                 return True
         return False
 
+    def team(self, number: int) -> tuple[int, int] | None:
+        """A team's organisation and the team above it (0: none)."""
+        known: tuple[int, int] | None = self._get("team", number)
+        return known
+
     def custodians(self) -> tuple[CustodianFacts, ...]:
         """The custodians that serve, by number."""
         steps = self._history.of_kind(self._block, "custodian")

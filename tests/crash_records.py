@@ -1,0 +1,346 @@
+"""Crashes of what is done with records: reported, signed, adopted, imported, carried elsewhere, ordered, completed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from careledger.domain.records import Ground
+from careledger.workflows.accept import accept
+from careledger.workflows.accesses import by_consent
+from careledger.workflows.amend import amend, cosign
+from careledger.workflows.deposit import MISSING, PLAN, complete, deposit
+from careledger.workflows.epochs import own_statement
+from careledger.workflows.erase import conclude, erase
+from careledger.workflows.export import as_archive, import_archive, open_archive
+from careledger.workflows.import_file import import_file
+from careledger.workflows.note import clinical_note
+from careledger.workflows.order import (
+    ACCEPT,
+    CONFIRM,
+    DISPUTE,
+    MOVE,
+    RESTRICT,
+    UNRESTRICT,
+    order,
+    repeat_orders,
+)
+from careledger.workflows.patient_reported import Report, report
+from careledger.workflows.received import live_grant
+from careledger.workflows.retrieve import newest
+from crash_patients import with_record
+from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
+from world import AMEND, DIAGNOSIS, VIEW, World, condition, texts
+
+ONE = (DIAGNOSIS,)
+LETTER = Report(b"%PDF", "application/pdf", "Letter", "Upazila", "fever", "2026-01-03", "2026-01-05")
+FILE = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": f"https://example.org/{each['resourceType']}/{each['id']}", "resource": each}
+            for each in (
+                {"resourceType": "Patient", "id": "p"},
+                *(
+                    {
+                        "resourceType": "Condition",
+                        "id": name,
+                        "code": {"text": name},
+                        "subject": {"reference": "Patient/p"},
+                    }
+                    for name in ("asthma", "gout")
+                ),
+            )
+        ],
+    }
+).encode()
+
+
+def whole(world: World, depositor: Any) -> None:
+    """Nothing of a deposit waits: no plan is open and no custodian lacks its share."""
+    assert list(depositor.books.rows(PLAN)) == []
+    assert complete(world.network, depositor) == 0
+    assert list(depositor.books.rows(MISSING)) == []
+
+
+def reporting(world: World) -> Attempt:
+    mine = world.claimed(compartments=ONE)
+
+    def attempt(trial: Trial) -> Finish:
+        made = replace(LETTER, file=secrets.token_bytes(9))
+        statement = own_statement(mine)[0]
+        die(
+            trial,
+            lambda: report(
+                trial.network,
+                trial.holder(mine),
+                trial.organisation(world.hospital),
+                statement,
+                made,
+                DIAGNOSIS,
+            ),
+        )
+
+        def finish() -> None:
+            report(world.network, mine, world.hospital, statement, made, DIAGNOSIS)
+            read = world.read_own(mine)
+            assert [record.body.original for record in read.records].count(made.file) == 1
+            whole(world, mine)
+
+        return finish
+
+    return attempt
+
+
+def adopting(world: World) -> Attempt:
+    mine = world.claimed(compartments=ONE)
+    amending = world.grant(mine, world.doctor, permissions=(VIEW, AMEND))
+
+    def attempt(trial: Trial) -> Finish:
+        statement = own_statement(mine)[0]
+        made = replace(LETTER, file=secrets.token_bytes(9))
+        report(world.network, mine, world.hospital, statement, made, DIAGNOSIS)
+        before = newest(world.read_own(mine).records)[-1]
+        writer = world.writer(ground=Ground.APPEND, granted=amending)
+        asked = (statement, before, world.doctor.number, world.doctor.key)
+        die(trial, lambda: cosign(trial.network, trial.writer(writer), *asked))
+
+        def finish() -> None:
+            cosign(world.network, writer, *asked)
+            same = [
+                record
+                for record in world.read_own(mine).records
+                if record.manifest.record_id == before.manifest.record_id
+            ]
+            assert [record.manifest.source for record in same][-1] == "signed"
+            assert len(same) == before.manifest.version + 1
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
+def noting(world: World) -> Attempt:
+    def attempt(trial: Trial) -> Finish:
+        holder, writer = world.patient(compartments=ONE), world.writer()
+        said = (own_statement(holder)[0], world.doctor, "Condition", "asthma", "2026-05-04")
+        die(trial, lambda: clinical_note(trial.network, trial.writer(writer), *said))
+
+        def finish() -> None:
+            clinical_note(world.network, writer, *said)
+            assert texts(world.read_as_registrar(holder)) == ["asthma"]
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
+def importing(world: World) -> Attempt:
+    def attempt(trial: Trial) -> Finish:
+        holder, writer = world.patient(compartments=()), world.writer(world.nurse)
+        asked = (own_statement(holder)[0], FILE, "file.json")
+        crashing = trial.holder(holder)
+        die(trial, lambda: import_file(trial.network, trial.writer(writer), *asked, holder=crashing))
+
+        def finish() -> None:
+            made = import_file(world.network, writer, *asked, holder=holder)
+            again = import_file(world.network, writer, *asked, holder=holder)
+            assert len({*made.deposited.handles, *made.deposited.known}) == len(again.deposited.known)
+            read = world.read_as_registrar(holder)
+            assert sorted(texts(read)) == ["asthma", "gout"]
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
+def carrying(world: World) -> Attempt:
+    """An archive with an amended record, imported elsewhere."""
+    holder = with_record(world)
+    before = world.read_as_registrar(holder).records[0]
+    amend(world.network, world.writer(), own_statement(holder)[0], before, condition(world.doctor, "copd"))
+    mine = world.claim(holder).holder
+    archive = as_archive(world.network, mine, world.read_own(mine).records)
+    opened = open_archive(mine.keys, archive)
+
+    def attempt(trial: Trial) -> Finish:
+        assert as_archive(trial.network, mine, world.read_own(mine).records)
+        elsewhere = world.claimed(world.clinic, compartments=ONE)
+        own, statement = world.own_writer(elsewhere), own_statement(elsewhere)[0]
+        die(trial, lambda: import_archive(trial.network, trial.writer(own), statement, opened))
+
+        def finish() -> None:
+            import_archive(world.network, own, statement, opened)
+            records = world.read_own(elsewhere).records
+            assert [record.manifest.version for record in records] == [1, 2]
+            assert len(newest(records)) == 1
+            whole(world, elsewhere)
+
+        return finish
+
+    return attempt
+
+
+def ordering(act: str, mark: str, opens: int = 1) -> Callable[[World], Attempt]:
+    """One order about one record; what its holder's agent reads of it then."""
+
+    def start(world: World) -> Attempt:
+        def attempt(trial: Trial) -> Finish:
+            holder = world.patient(compartments=ONE)
+            world.put(world.writer(), holder.alias, condition(world.doctor))
+            record = world.read_as_registrar(holder).records[0]
+            if act == UNRESTRICT:
+                order(world.network, holder, RESTRICT, [record.handle], "wish")
+            die(trial, lambda: order(trial.network, trial.holder(holder), act, [record.handle], "wish"))
+
+            def finish() -> None:
+                repeat_orders(world.network, holder)
+                order(world.network, holder, act, [record.handle], "wish")
+                assert repeat_orders(world.network, holder) == 0
+                assert world.opens(holder) == opens
+                kept = [
+                    directory.rows.version(holder.alias, record.handle)
+                    for directory in world.directories.values()
+                ]
+                assert {(each.state, each.mark) for each in kept if each is not None} == {tuple(mark.split())}
+
+            return finish
+
+        return attempt
+
+    return start
+
+
+def erasing(world: World) -> Attempt:
+    def attempt(trial: Trial) -> Finish:
+        holder = world.patient(compartments=ONE)
+        world.put(world.writer(), holder.alias, condition(world.doctor))
+        [record] = world.read_as_registrar(holder).records
+        die(trial, lambda: erase(trial.network, trial.holder(holder), [record], "wish"))
+
+        def finish() -> None:
+            repeat_orders(world.network, holder)
+            erase(world.network, holder, [record], "wish")
+            assert repeat_orders(world.network, holder) == 0
+            listed, view = own_statement(holder)[0].custodians, world.ledger.fresh_head()
+            assert conclude(view, record.found.leaf, listed, world.network.thresholds.opening).erased
+            for number in listed:
+                rows = world.directories[number].rows
+                assert record.handle not in rows.shares(holder.alias)
+                assert rows.owed_attestations() == []
+                if rows.version(holder.alias, record.handle) is not None:
+                    assert number in view.erased_by(record.found.leaf)
+
+        return finish
+
+    return attempt
+
+
+def accepting(world: World) -> Attempt:
+    mine = world.claim(with_record(world)).holder
+    world.grant(mine, world.outsider)
+
+    def attempt(trial: Trial) -> Finish:
+        unasked = world.writer(world.outsider, Ground.UNASKED)
+        [handle] = world.put(unasked, mine.alias, condition(world.outsider)).handles.values()
+        die(trial, lambda: order(trial.network, trial.holder(mine), ACCEPT, [handle], "yes"))
+
+        def finish() -> None:
+            repeat_orders(world.network, mine)
+            order(world.network, mine, ACCEPT, [handle], "yes")
+            assert repeat_orders(world.network, mine) == 0
+            kept = [directory.rows.version(mine.alias, handle) for directory in world.directories.values()]
+            assert {each.accepted for each in kept if each is not None} == {True}
+
+        return finish
+
+    return attempt
+
+
+def treating(world: World) -> Attempt:
+    """A treating doctor accepts what was deposited unasked."""
+    mine = world.claim(with_record(world)).holder
+    world.grant(mine, world.doctor)
+    world.read_by_consent(world.doctor, mine.alias)
+
+    def attempt(trial: Trial) -> Finish:
+        unasked = world.writer(world.outsider, Ground.UNASKED)
+        [handle] = world.put(unasked, mine.alias, condition(world.outsider)).handles.values()
+        session, statement = world.session(), own_statement(mine)[0]
+        access = by_consent(session, live_grant(world.network, world.doctor, mine.alias, "TREAT"))
+        die(trial, lambda: accept(trial.network, session, access, statement, [handle]))
+
+        def finish() -> None:
+            accept(world.network, session, access, statement, [handle])
+            kept = [directory.rows.version(mine.alias, handle) for directory in world.directories.values()]
+            assert {each.accepted for each in kept if each is not None} == {True}
+
+        return finish
+
+    return attempt
+
+
+def completing(world: World) -> Attempt:
+    """Two custodians miss a deposit; the depositor dies while it gives them what they lack."""
+
+    def attempt(trial: Trial) -> Finish:
+        holder = world.patient(compartments=ONE)
+        away = own_statement(holder)[0].custodians[:1]
+        links = {number: world.links.pop(number) for number in away}
+        made = deposit(world.network, world.writer(), own_statement(holder)[0], [condition(world.doctor)])
+        world.links.update(links)
+        [handle] = made.handles.values()
+        die(trial, lambda: complete(trial.network, trial.organisation(world.hospital)))
+
+        def finish() -> None:
+            whole(world, world.hospital)
+            for number in away:
+                assert handle in world.directories[number].rows.shares(holder.alias)
+            assert texts(world.read_as_registrar(holder)) == ["asthma"]
+
+        return finish
+
+    return attempt
+
+
+KEPT = "kept unconfirmed"
+SCENARIOS = {
+    "a patient reports a file": Scenario(
+        ("patient_reported.report",), reporting, 15, first_some_last(3, 5, 5)
+    ),
+    "a doctor adopts what was reported": Scenario(("amend.cosign",), adopting, 15, first_some_last(2, 4, 3)),
+    "a doctor signs a note": Scenario(("note.clinical_note",), noting, 15, first_some_last(3, 6, 5)),
+    "a file is imported": Scenario(
+        ("import_file.import_file", "epochs.ensure_epochs", "deposit.resume"),
+        importing,
+        20,
+        first_some_last(2, 6, 5),
+    ),
+    "an archive is imported elsewhere": Scenario(
+        ("export.as_archive", "export.import_archive"), carrying, 30, first_some_last(2, 2, 2)
+    ),
+    "a record is restricted": Scenario(
+        ("order.order", "order.repeat_orders"), ordering(RESTRICT, "restricted unconfirmed", 0), 7
+    ),
+    "a restriction is lifted": Scenario(
+        ("order.order",), ordering(UNRESTRICT, KEPT), 7, first_some_last(2, 2, 2)
+    ),
+    "a record is confirmed": Scenario(("order.order",), ordering(CONFIRM, "kept confirmed"), 7),
+    "a record is disputed": Scenario(
+        ("order.order",), ordering(DISPUTE, "kept disputed"), 7, first_some_last(2, 2, 2)
+    ),
+    "a record is ordered away": Scenario(
+        ("order.order",), ordering(MOVE, "moved unconfirmed", 0), 7, first_some_last(2, 2, 2)
+    ),
+    "a record is erased": Scenario(("erase.erase", "order.order"), erasing, 8, first_some_last(3, 3, 2)),
+    "an unasked record is accepted": Scenario(("order.order",), accepting, 7),
+    "a treating doctor accepts": Scenario(("accept.accept",), treating, 5),
+    "a thin deposit is completed": Scenario(("deposit.complete",), completing, 2),
+}
