@@ -28,6 +28,7 @@ EPOCH_FIELDS = {"alias": ALIAS.hex(), "compartment": 6, "number": 2}
 FRAME = bytes.fromhex(
     "28b52ffd2016b100007b227265736f7572636554797065223a2250616e227d"
 )  # of PLAINTEXT, stored raw
+DICTIONARY_FRAME = bytes.fromhex("28b52ffd2308293501166500002850616e227d0100246eae40")  # of PLAINTEXT too
 PLAINTEXT = b'{"resourceType":"Pan"}'
 
 
@@ -170,6 +171,10 @@ def version() -> dict[str, Any]:
         "salt": show(SALT),
         "body": show(body),
         "manifest": show(manifest),
+        "with_dictionary": {
+            "frame": show(DICTIONARY_FRAME),
+            "body": show(versions._seal_compressed(BODY_KEY, versions.BODY, DICTIONARY_FRAME, SALT).data),
+        },
     }
 
 

@@ -138,6 +138,15 @@ def test_a_version_from_header_to_body():
     assert versions.body_key_commitment(key) == h(case["body_key_commitment"])
     opened = versions.open_body(key, h(case["body_key_commitment"]), checked(case["body"]))
     assert opened.data == h(case["plaintext"])
+    compressed = versions.open_body(
+        key, h(case["body_key_commitment"]), checked(case["with_dictionary"]["body"])
+    )
+    assert compressed.data == h(case["plaintext"])
+
+
+def test_the_dictionary_is_the_one_that_the_documents_name():
+    said = Path(__file__).parents[2] / "docs" / "formats.md"
+    assert hashlib.sha256(versions.DICTIONARY.read_bytes()).hexdigest() in said.read_text()
 
 
 def test_wraps_open_in_the_context_that_the_documents_give():

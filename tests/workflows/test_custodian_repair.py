@@ -101,7 +101,7 @@ def test_a_successor_believes_only_epochs_that_the_controller_answers_for(world:
     journal = world.directories[1].journal
     lie = KeptStatement(forged.number, forged.digest(), record, world.clock.now())
     with journal.transaction():
-        journal.put_epoch(world.patient.alias, DIAGNOSIS, lie)
+        journal.put_epochs([(world.patient.alias, DIAGNOSIS, lie)])
     _replace_third(world)
     repair(_network(world), _holder(world), world.patient.statement, 3, (1, 2))
     taken = world.directories[6].journal.epochs(world.patient.alias, DIAGNOSIS)

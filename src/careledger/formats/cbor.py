@@ -14,6 +14,9 @@ from careledger.domain.errors import MalformedBytes
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_DEPTH = 16
+UNREADABLE = (
+    cbor2.CBORError, ValueError, RecursionError, OverflowError, MemoryError, EOFError, TypeError,
+)  # fmt: skip
 
 
 def _check(value: object, depth: int) -> None:
@@ -44,33 +47,34 @@ def encode(value: object) -> bytes:
 
 def decode(data: bytes) -> Any:
     """The value that encode would give exactly these bytes for; raises MalformedBytes otherwise."""
-    value = decode_declared(data)
+    value = _loads(data)
     _check(value, 0)
+    if encode(value) != data:
+        raise MalformedBytes(why="encoding is not deterministic")
     return value
 
 
-def encode_declared(value: object) -> bytes:
-    """The one encoding of a value whose types a declaration has checked already (formats.schema)."""
-    return cbor2.dumps(value, canonical=True)
+def encode_ordered(value: object) -> bytes:
+    """The one encoding of a value whose types and order of keys a declaration has seen to (formats.schema)."""
+    return cbor2.dumps(value)
 
 
-def decode_declared(data: bytes) -> Any:
-    """As decode, for a caller that checks every type by a declaration: here only the encoding is."""
-    if len(data) > MOST_BYTES:
-        raise MalformedBytes(why="message over 16 MiB")
+def decode_ordered(data: bytes) -> Any:
+    """As decode, for a caller that checks every type and the order of keys by a declaration; here all else is."""
+    value = _loads(data)
     try:
-        value = cbor2.loads(data)
-        again = encode_declared(value)
-    except (
-        cbor2.CBORError,
-        ValueError,
-        RecursionError,
-        OverflowError,
-        MemoryError,
-        EOFError,
-        TypeError,
-    ) as error:
+        again = encode_ordered(value)
+    except UNREADABLE as error:
         raise MalformedBytes(why=type(error).__name__) from None
     if again != data:
         raise MalformedBytes(why="encoding is not deterministic")
     return value
+
+
+def _loads(data: bytes) -> Any:
+    if len(data) > MOST_BYTES:
+        raise MalformedBytes(why="message over 16 MiB")
+    try:
+        return cbor2.loads(data)
+    except UNREADABLE as error:
+        raise MalformedBytes(why=type(error).__name__) from None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 PREFIX = "careledger/v1/"
 
 
 def framed(tag: str, *fields: bytes) -> bytes:
     """``LP(prefix ‖ tag) ‖ LP(field) ‖ …`` with LP(x) = 4-byte big-endian length, then x."""
-    parts = ((PREFIX + tag).encode("ascii"), *fields)
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return _tagged(tag) + b"".join([len(part).to_bytes(4, "big") + part for part in fields])
+
+
+@lru_cache(maxsize=256)
+def _tagged(tag: str) -> bytes:
+    named = (PREFIX + tag).encode("ascii")
+    return len(named).to_bytes(4, "big") + named
 
 
 def digest(tag: str, *fields: bytes) -> bytes:

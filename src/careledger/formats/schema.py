@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from careledger.domain.errors import MalformedBytes
 from careledger.formats import cbor
@@ -121,7 +121,15 @@ def _kind_of(made: Any) -> Kind:
     return kind
 
 
-_DECLARED: dict[type, tuple[dataclasses.Field[Any], ...]] = {}
+class _Declared(NamedTuple):
+    """A class's fields in the order of their encoded keys: shorter names first (RFC 8949 §4.2.1)."""
+
+    names: tuple[str, ...]
+    writes: tuple[Callable[[Any], Any], ...]
+    reads: tuple[Callable[[Any], Any], ...]
+
+
+_DECLARED: dict[type, _Declared] = {}
 
 
 @dataclass(frozen=True)
@@ -139,12 +147,17 @@ class Message:
         return f"<{self.TYPE or type(self).__name__}>"
 
     def value(self) -> dict[str, Any]:
-        """The CBOR map's value; raises MalformedBytes if a field breaks its declaration."""
-        return {f.name: self._one(f.metadata["kind"].write, f, getattr(self, f.name)) for f in self._fields()}
+        """The CBOR map's value, keys in order; raises MalformedBytes if a field breaks its declaration."""
+        names, writes, _ = self._declared()
+        try:
+            return {name: write(getattr(self, name)) for name, write in zip(names, writes, strict=True)}
+        except MalformedBytes:
+            self._find(writes, {name: getattr(self, name) for name in names})
+            raise
 
     def encode(self) -> bytes:
         """The one encoding."""
-        return cbor.encode_declared(self.value())
+        return cbor.encode_ordered(self.value())
 
     def digest(self) -> bytes:
         """``H(TYPE, encoding)``, 32 bytes."""
@@ -153,15 +166,21 @@ class Message:
     @classmethod
     def from_value(cls, value: Any) -> Self:
         """The message in a decoded map; raises MalformedBytes naming the field."""
-        fields = cls._fields()
-        if not isinstance(value, dict) or set(value) != {f.name for f in fields}:
+        names, _, reads = cls._declared()
+        if not isinstance(value, dict) or value.keys() != set(names):
             raise MalformedBytes(message=cls.TYPE or cls.__name__, why="other fields than declared")
-        return cls(**{f.name: cls._one(f.metadata["kind"].read, f, value[f.name]) for f in fields})
+        if tuple(value) != names:
+            raise MalformedBytes(message=cls.TYPE or cls.__name__, why="encoding is not deterministic")
+        try:
+            return cls(**{name: read(value[name]) for name, read in zip(names, reads, strict=True)})
+        except MalformedBytes:
+            cls._find(reads, value)
+            raise
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The message that encodes to exactly these bytes; raises MalformedBytes otherwise."""
-        return cls.from_value(cbor.decode_declared(data))
+        return cls.from_value(cbor.decode_ordered(data))
 
     @classmethod
     def example(cls) -> Self:
@@ -170,19 +189,28 @@ class Message:
 
     @classmethod
     def _fields(cls) -> tuple[dataclasses.Field[Any], ...]:
-        if cls not in _DECLARED:
-            _DECLARED[cls] = tuple(f for f in dataclasses.fields(cls) if "kind" in f.metadata)
-        return _DECLARED[cls]
+        return tuple(f for f in dataclasses.fields(cls) if "kind" in f.metadata)
 
     @classmethod
-    def _one(cls, does: Callable[[Any], Any], f: dataclasses.Field[Any], value: Any) -> Any:
-        try:
-            return does(value)
-        except MalformedBytes as error:
-            where = error.details.pop("field", None)
-            name = f"{f.name}.{where}" if where else f.name
-            raise MalformedBytes(
-                message=cls.TYPE or cls.__name__,
-                field=name,
-                **{key: said for key, said in error.details.items() if key != "message"},
-            ) from None
+    def _declared(cls) -> _Declared:
+        known = _DECLARED.get(cls)
+        if known is None:
+            fields = sorted(cls._fields(), key=lambda f: (len(f.name), f.name))
+            kinds = [f.metadata["kind"] for f in fields]
+            names, writes = tuple(f.name for f in fields), tuple(kind.write for kind in kinds)
+            known = _DECLARED[cls] = _Declared(names, writes, tuple(kind.read for kind in kinds))
+        return known
+
+    @classmethod
+    def _find(cls, each: tuple[Callable[[Any], Any], ...], values: dict[str, Any]) -> None:
+        """Raises MalformedBytes that names the field at fault."""
+        for does, (name, value) in zip(each, values.items(), strict=True):
+            try:
+                does(value)
+            except MalformedBytes as error:
+                where = error.details.pop("field", None)
+                raise MalformedBytes(
+                    message=cls.TYPE or cls.__name__,
+                    field=f"{name}.{where}" if where else name,
+                    **{key: said for key, said in error.details.items() if key != "message"},
+                ) from None

@@ -6,12 +6,14 @@ the entries of one RFC 9162 tree per anchor batch, commitments the entries of on
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from careledger.domain.errors import MalformedBytes, ProofRefused, ShareMismatch
 from careledger.formats.cids import Cid, check_cid
-from careledger.formats.digests import digest, uint
+from careledger.formats.digests import digest, framed, uint
 from careledger.proofs.merkle import Tree, check_inclusion
 from careledger.proofs.runs import outside
 
@@ -22,7 +24,12 @@ def share_commitment(place: int, share: bytes) -> bytes:
     """``H("share", place, share)``: place 1…N as uint64, the share in 32; no blind, shares are uniform."""
     if not 1 <= place <= MOST_PLACES or len(share) != 32:
         raise MalformedBytes(why="not a share of a place")
-    return digest("share", uint(place), share)
+    return hashlib.sha256(_place(place) + share).digest()
+
+
+@lru_cache(maxsize=MOST_PLACES)
+def _place(place: int) -> bytes:
+    return framed("share", uint(place)) + (32).to_bytes(4, "big")
 
 
 class Commitments:

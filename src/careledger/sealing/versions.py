@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import threading
+from pathlib import Path
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -30,6 +31,7 @@ from careledger.sealing.states import Ciphertext, Plaintext, VerifiedCiphertext
 HANDLE = 32
 MOST_PLAINTEXT = 256 * 1024 * 1024
 LEVEL = 3
+DICTIONARY = Path(__file__).with_name("records.zdict")
 MANIFEST = framed("sealed/manifest")
 BODY = framed("sealed/body")
 
@@ -152,8 +154,10 @@ class _Codecs(threading.local):
     """Zstandard contexts are costly to make and belong to one thread."""
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL)
-        self.decompressor = zstandard.ZstdDecompressor()
+        known = zstandard.ZstdCompressionDict(DICTIONARY.read_bytes())
+        known.precompute_compress(level=LEVEL)
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=known)
+        self.decompressor = zstandard.ZstdDecompressor(dict_data=known)
 
 
 _codecs = _Codecs()

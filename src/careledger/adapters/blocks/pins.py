@@ -1,13 +1,24 @@
-"""Who needs which block: durable, in a small SQLite file beside the segments."""
+"""Who needs which block: durable, in a small SQLite file beside the segments.
+
+What an owner pins at once is one row, its CIDs joined, so that the file only grows at its end.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from careledger.domain.errors import StoreUnavailable
-from careledger.formats.cids import Cid
+from careledger.formats.cids import SIZE, Cid
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS pins (
+    number INTEGER PRIMARY KEY, owner TEXT NOT NULL, digest BLOB NOT NULL, cids BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS pins_owner ON pins (owner, digest);
+"""
 
 
 class Pins:
@@ -18,44 +29,62 @@ class Pins:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS pins (owner TEXT, cid BLOB, PRIMARY KEY (owner, cid)) WITHOUT ROWID"
-        )
+        self._db.executescript(SCHEMA)
 
     def add(self, owner: str, cids: Iterable[Cid]) -> None:
         """Adds pairs; those already there are fine."""
-        self._change("INSERT OR IGNORE INTO pins VALUES (?, ?)", owner, cids)
+        with self._changing():
+            self._put(owner, b"".join(cids))
 
     def drop(self, owner: str, cids: Iterable[Cid]) -> None:
         """Removes pairs; those not there are fine."""
-        self._change("DELETE FROM pins WHERE owner = ? AND cid = ?", owner, cids)
+        gone = frozenset(cids)
+        with self._changing():
+            for number, joined in self._db.execute(
+                "SELECT number, cids FROM pins WHERE owner = ?", (owner,)
+            ).fetchall():
+                left = [cid for cid in _split(joined) if cid not in gone]
+                if SIZE * len(left) != len(joined):
+                    self._db.execute("DELETE FROM pins WHERE number = ?", (number,))
+                    self._put(owner, b"".join(left))
 
     def all(self) -> list[Cid]:
         """Every CID that somebody pins, once."""
-        return self._cids("SELECT DISTINCT cid FROM pins ORDER BY cid")
+        return self._cids("SELECT cids FROM pins")
 
     def of(self, owner: str) -> list[Cid]:
-        """What one owner pins."""
-        return self._cids("SELECT cid FROM pins WHERE owner = ?", owner)
+        """What one owner pins, each once."""
+        return self._cids("SELECT cids FROM pins WHERE owner = ?", owner)
 
     def close(self) -> None:
         """Lets go of the file."""
         self._db.close()
 
+    def _put(self, owner: str, joined: bytes) -> None:
+        if joined:
+            row = (owner, hashlib.sha256(joined).digest(), joined)
+            self._db.execute("INSERT OR IGNORE INTO pins (owner, digest, cids) VALUES (?, ?, ?)", row)
+
     def _cids(self, question: str, *values: str) -> list[Cid]:
         try:
-            return [row[0] for row in self._db.execute(question, values)]
+            found = self._db.execute(question, values).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(why=type(error).__name__) from None
+        return sorted({cid for (joined,) in found for cid in _split(joined)})
 
-    def _change(self, statement: str, owner: str, cids: Iterable[Cid]) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany(statement, [(owner, cid) for cid in cids])
+                yield
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise StoreUnavailable(why=type(error).__name__) from None
+
+
+def _split(joined: bytes) -> list[Cid]:
+    return [joined[at : at + SIZE] for at in range(0, len(joined), SIZE)]

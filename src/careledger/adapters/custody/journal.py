@@ -18,9 +18,11 @@ SCHEMA = """
 CREATE TABLE acts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id BLOB NOT NULL, digest BLOB NOT NULL,
     body BLOB NOT NULL, UNIQUE (kind, id));
+CREATE TABLE epoch_records (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 CREATE TABLE epochs (
-    alias BLOB, compartment INTEGER, number INTEGER, digest BLOB NOT NULL, record BLOB NOT NULL,
-    since INTEGER NOT NULL, PRIMARY KEY (alias, compartment, number)) WITHOUT ROWID;
+    alias BLOB, compartment INTEGER, number INTEGER, digest BLOB NOT NULL, since INTEGER NOT NULL,
+    records INTEGER NOT NULL, first INTEGER NOT NULL, length INTEGER NOT NULL,
+    PRIMARY KEY (alias, compartment, number)) WITHOUT ROWID;
 CREATE TABLE requests (id BLOB PRIMARY KEY, not_after INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE lines (
     number INTEGER PRIMARY KEY, alias BLOB NOT NULL, claim INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -75,15 +77,22 @@ class Journal:
         )
         return [Act(*row) for row in rows]
 
-    def put_epoch(self, alias: bytes, compartment: int, kept: KeptStatement) -> None:
-        """Adds an epoch record (in ``signed``)."""
-        row = (alias, compartment, kept.number, kept.digest, kept.signed, kept.since)
-        self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)", row)
+    def put_epochs(self, epochs: Sequence[tuple[bytes, int, KeptStatement]]) -> None:
+        """Adds epoch records (in ``signed``) of aliases and compartments; what comes together lies together."""
+        together = b"".join(kept.signed for _, _, kept in epochs)
+        number = self._db.execute("INSERT INTO epoch_records (bytes) VALUES (?)", (together,)).lastrowid
+        first = 1
+        for alias, compartment, kept in epochs:
+            row = (alias, compartment, kept.number, kept.digest, kept.since, number, first, len(kept.signed))
+            self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            first += len(kept.signed)
 
     def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
         """The epoch records of a compartment, from 0 up."""
         rows = self._db.execute(
-            "SELECT number, digest, record, since FROM epochs WHERE alias = ? AND compartment = ? ORDER BY number",
+            "SELECT epochs.number, digest, substr(bytes, first, length), since FROM epochs"
+            " JOIN epoch_records ON records = epoch_records.number"
+            " WHERE alias = ? AND compartment = ? ORDER BY epochs.number",
             (alias, compartment),
         )
         return [KeptStatement(*row) for row in rows]

@@ -24,28 +24,46 @@ def keep_epochs(custody: Custody, body: bytes) -> bytes:
     missing predecessor of a known one; SignatureRefused unless the present controller signed a newer one.
     """
     told = EpochRecords.decode(body)
-    view = custody.fresh_head()
-    with custody.journal.transaction():
-        for record in told.records:
-            keep_one(custody, view, record)
-    return custody.receipt(view, EpochRecords.TYPE, told.digest(), len(told.records))
+    taking = Taking(custody, custody.fresh_head())
+    for record in told.records:
+        taking.add(record)
+    taking.keep()
+    return custody.receipt(taking.view, EpochRecords.TYPE, told.digest(), len(told.records))
 
 
-def keep_one(custody: Custody, view: LedgerView, record: EpochRecord) -> None:
-    """Keeps one record if it is not known; within a transaction of the journal. Raises as ``keep_epochs``."""
-    claimed = EpochStatement.decode(record.statement.body)
-    custody.place(custody.statement(claimed.alias))
-    Compartment.numbered(claimed.compartment)
-    digest = claimed.digest()
-    known = custody.journal.epochs(claimed.alias, claimed.compartment)
-    if any(each.digest == digest for each in known):
-        return
-    if not _precedes(claimed, digest, known):
-        facts = alias_facts(view, claimed.alias)
-        open_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
-        _check_newer(claimed, known)
-    kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
-    custody.journal.put_epoch(claimed.alias, claimed.compartment, kept)
+class Taking:
+    """Epoch records that are checked one after the other and kept all at once."""
+
+    def __init__(self, custody: Custody, view: LedgerView) -> None:
+        self.view = view
+        self._custody = custody
+        self._known: dict[tuple[bytes, int], list[KeptStatement]] = {}
+        self._new: list[tuple[bytes, int, KeptStatement]] = []
+
+    def add(self, record: EpochRecord) -> None:
+        """Takes a record, if it is not known yet; raises as ``keep_epochs``."""
+        custody, claimed = self._custody, EpochStatement.decode(record.statement.body)
+        custody.place(custody.statement(claimed.alias))
+        Compartment.numbered(claimed.compartment)
+        place, digest = (claimed.alias, claimed.compartment), claimed.digest()
+        if place not in self._known:
+            self._known[place] = custody.journal.epochs(*place)
+        known = self._known[place]
+        if any(each.digest == digest for each in known):
+            return
+        if not _precedes(claimed, digest, known):
+            facts = alias_facts(self.view, claimed.alias)
+            open_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
+            _check_newer(claimed, known)
+        kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
+        self._known[place] = sorted([*known, kept], key=lambda each: each.number)
+        self._new.append((*place, kept))
+
+    def keep(self) -> None:
+        """Writes what was taken, all of it or nothing."""
+        if self._new:
+            with self._custody.journal.transaction():
+                self._custody.journal.put_epochs(self._new)
 
 
 def _precedes(claimed: EpochStatement, digest: bytes, known: list[KeptStatement]) -> bool:

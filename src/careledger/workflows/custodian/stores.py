@@ -138,7 +138,9 @@ class Journal(Protocol):
 
     def acts_after(self, number: int) -> list[Act]: ...
 
-    def put_epoch(self, alias: bytes, compartment: int, kept: KeptStatement) -> None: ...
+    def put_epochs(self, epochs: Sequence[tuple[bytes, int, KeptStatement]]) -> None:
+        """What comes together lies together."""
+        ...
 
     def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
         """Epoch records by number."""

@@ -114,10 +114,11 @@ def _take_epochs(custody: Custody, view: LedgerView, messages: Sequence[RepairSu
     records = [
         EpochRecord.decode(each) for each in {record for message in messages for record in message.epochs}
     ]
-    with custody.journal.transaction():
-        for record in sorted(records, key=_epoch_number, reverse=True):
-            with contextlib.suppress(SignatureRefused, EpochRefused, NotTheController):
-                keep_epoch.keep_one(custody, view, record)
+    taking = keep_epoch.Taking(custody, view)
+    for record in sorted(records, key=_epoch_number, reverse=True):
+        with contextlib.suppress(SignatureRefused, EpochRefused, NotTheController):
+            taking.add(record)
+    taking.keep()
 
 
 def _epoch_number(record: EpochRecord) -> int:
