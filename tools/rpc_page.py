@@ -17,13 +17,14 @@ from careledger.rpc.refusals import Refusal
 
 PAGE = Path(__file__).parent.parent / "docs" / "rpc.md"
 
+URL = f"http://{server.HOST}:{server.PORT}"
+
 HEAD = f"""# The embedded chain over JSON-RPC
 
 `careledger chain serve --data DIR` lets Ethereum's own tools look at the embedded chain and send signed
-transactions to it, at `http://{server.HOST}:{server.PORT}` unless `--host` and `--port` say otherwise. It answers
-as Besu does, the node of the [production network](chain.md), with the same names, limits and error codes; where the
-embedded chain differs, it says so in the error. This page is written by `tools/rpc_page.py` from the dispatch
-table.
+transactions to it, at `{URL}` unless `--host` and `--port` say otherwise. It answers as Besu does, the node of the
+[production network](chain.md), with the same names, limits and error codes; where the embedded chain differs, it
+says so in the error. This page is written by `tools/rpc_page.py` from the dispatch table.
 
 - One process at a time has the directory open: while the server runs, only `chain head` and `chain verify` read it
   beside.
@@ -48,27 +49,30 @@ was asked.
 
 ```console
 $ careledger chain serve --data demo-data
-$ curl -H 'Content-Type: application/json' http://{server.HOST}:{server.PORT} \\
+$ curl -H 'Content-Type: application/json' {URL} \\
     -d '{{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}}'
 ```
-
-web3.py:
 
 ```python
 from web3 import Web3
 
-chain = Web3(Web3.HTTPProvider("http://{server.HOST}:{server.PORT}"))
+chain = Web3(Web3.HTTPProvider("{URL}"))
 ```
 
-viem: `createPublicClient({{ transport: http("http://{server.HOST}:{server.PORT}") }})`. ethers: `new
-JsonRpcProvider("http://{server.HOST}:{server.PORT}", undefined, {{ cacheTimeout: -1 }})`, for it remembers the
-newest block for a quarter of a second, and a block that came at once would not be in it. Foundry: `cast send
---gas-price 0 --priority-gas-price 0 --rpc-url http://{server.HOST}:{server.PORT}`, or `--legacy --gas-price 0`.
-Tests deploy, call, watch and are refused with all four, by both types of transaction.
+| tool | what to type |
+|---|---|
+| viem | `createPublicClient({{ transport: http("{URL}") }})` |
+| ethers | `new JsonRpcProvider("{URL}", undefined, {{ cacheTimeout: -1 }})` |
+| Foundry | `cast send --rpc-url {URL} --gas-price 0 --priority-gas-price 0` or `--legacy --gas-price 0` |
+| Hardhat 3 | a network `{{ type: "http", url: "{URL}", gasPrice: 0, accounts: [KEY] }}` |
 
-A wallet: open `http://{server.HOST}:{server.PORT}/`, whose button asks the wallet to add the network (EIP-3085), or
-type the values that stand there. The wallet itself asks from its own origin, which has to be allowed:
-`--allow-origin chrome-extension://ID`, with the identifier that the browser shows for the extension.
+ethers remembers the newest block for a quarter of a second, and a block that came at once would not be in it.
+Hardhat offers a fee, which is refused, unless it is told not to. Tests deploy, call, watch and are refused with
+web3.py, viem, ethers and cast, by both types of transaction; Hardhat 3.18 deployed by hand.
+
+A wallet: open `{URL}/`, whose button asks the wallet to add the network (EIP-3085), or type the values that stand
+there. The wallet itself asks from its own origin, which has to be allowed: `--allow-origin chrome-extension://ID`,
+with the identifier that the browser shows for the extension.
 
 ## Methods
 
@@ -91,7 +95,8 @@ LIMITS = f"""
 | requests in one array | {dispatch.MOST_REQUESTS:,} | one error object, -32005 |
 | nesting | {dispatch.MOST_DEPTH} | -32700 |
 | blocks of one search for logs | {logs.MOST_BLOCKS:,} after the first | -32005 |
-| logs in one answer | {logs.MOST_LOGS:,} | -32005 |
+| logs in one answer | {logs.MOST_LOGS:,}, and {logs.MOST_BYTES:,} bytes of data | -32005 |
+| answers to one array | {dispatch.MOST_ANSWERED:,} bytes | -32005 for each that is left; transactions are answered |
 | addresses, or topics at one place | {criteria.MOST_ADDRESSES:,} | -32602 |
 | live filters | {filters.MOST_FILTERS:,} | -32005 |
 | a filter nobody asks | {filters.FORGOTTEN_AFTER / 60:.0f} minutes | it is forgotten |
@@ -110,8 +115,8 @@ with HTTP 400, everything else with 200. A notification (no `id`) is neither car
 TAIL = f"""
 {", ".join(f"`{name}`" for name in sorted(KEYLESS))} give {Refusal.NOT_ENABLED.value[0]}: the server holds no keys.
 `Sender account not authorized` here means that code stands at the sender's address (EIP-3607); the embedded chain
-has no list of accounts. A transaction that the chain could not store gives -32603: look for its receipt, then send
-the same bytes again.
+has no list of accounts. `{Refusal.SIZE.value[1]}` is this server's own. A transaction that the chain could not
+store gives -32603: look for its receipt, then send the same bytes again.
 """
 
 

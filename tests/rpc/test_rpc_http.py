@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from adapters.chain_support import CHAIN_ID
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.domain.errors import RpcUnavailable
+from careledger.rpc import server as servers
 from careledger.rpc.http import MOST_BYTES, is_loopback
 from careledger.rpc.server import Server
 from rpc.rpc_world import JSON, Client, Served, client, request, served
@@ -123,6 +125,31 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(client: Client) -> None
     with socket.create_connection((client.host, client.port), timeout=60) as line:
         line.sendall(head)
     assert client.ask("eth_chainId") == "0x4d"
+
+
+def test_connections_are_bounded_and_the_next_is_answered_when_one_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "MOST_CONNECTIONS", 3)
+    folder = tmp_path / "chain"
+    with EmbeddedChain(folder, CHAIN_ID) as chain, Server(chain, folder, port=0) as server:
+        client = Client(server.host, server.port)
+        assert client.ask("eth_chainId") == "0x4d"
+        idle = [socket.create_connection((server.host, server.port)) for _ in range(4)]
+        assert until(lambda: client.post(BODY).status, 503)
+        for line in idle:
+            line.close()
+        assert until(lambda: client.post(BODY).status, 200)
+
+
+def until(look: Callable[[], int], wanted: int) -> bool:
+    """Whether it comes within some seconds."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if look() == wanted:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_other_paths_and_methods_do_not_exist(client: Client) -> None:

@@ -105,6 +105,9 @@ def test_a_search_over_too_many_blocks_or_logs_is_refused(
     assert len(writers.logs(fromBlock="0x3")) == 2
     error = writers.client.error("eth_getLogs", {"fromBlock": "0x2"})
     assert (error["code"], "at most 2 logs" in error["message"]) == (-32005, True)
+    with monkeypatch.context() as patched:
+        patched.setattr(log_methods, "MOST_BYTES", 63)
+        assert writers.client.error("eth_getLogs", {"fromBlock": "0x3"})["code"] == -32005
     monkeypatch.setattr(log_methods, "MOST_BLOCKS", 1)
     assert len(writers.logs(fromBlock="0x2", toBlock="0x3")) == 2
     error = writers.client.error("eth_getLogs", {"fromBlock": "0x2", "toBlock": "0x4"})
@@ -152,6 +155,19 @@ def test_changes_of_many_blocks_come_in_portions_and_none_is_lost(
         writers.write(0, key)
     portions = [writers.client.ask("eth_getFilterChanges", number) for _ in range(4)]
     assert [[writers.said(log)[1] for log in portion] for portion in portions] == [[0, 1], [2, 3], [4], []]
+
+
+def test_many_hashes_come_in_portions_of_whole_blocks(
+    writers: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_methods, "MOST_LOGS", 2)
+    for kind, hashes in (("eth_newBlockFilter", 5), ("eth_newPendingTransactionFilter", 5)):
+        number = writers.client.ask(kind)
+        for key in range(5):
+            writers.write(0, key)
+        portions = [writers.client.ask("eth_getFilterChanges", number) for _ in range(4)]
+        assert [len(portion) for portion in portions] == [2, 2, 1, 0]
+        assert len({digest for portion in portions for digest in portion}) == hashes
 
 
 def test_a_refused_answer_loses_no_log_of_a_filter(writers: Writers, monkeypatch: pytest.MonkeyPatch) -> None:

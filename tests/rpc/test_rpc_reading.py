@@ -222,3 +222,11 @@ def test_what_is_the_same_for_the_whole_chain(story: Story, client: Client) -> N
     assert (history["oldestBlock"], history["baseFeePerGas"]) == ("0x2", ["0x0"] * 3)
     assert history["reward"] == [["0x0", "0x0"]] * 2
     assert history["gasUsedRatio"][0] == story.chain.header(2).gas_used / 0x1FFFFFFFFFFFFF
+
+
+def test_a_call_that_creates_gives_the_code_that_it_would_leave(story: Story, client: Client) -> None:
+    for block in ("latest", "0x1"):
+        assert client.ask("eth_call", {"data": hexed(CREATION)}, block) == hexed(RUNTIME)
+        assert client.error("eth_call", {"data": "0x60006000fd"}, block)["code"] == 3
+    estimate = int(client.ask("eth_estimateGas", {"data": hexed(CREATION)}), 16)
+    assert estimate == int(client.ask("eth_getTransactionReceipt", story.hashes[0][0])["gasUsed"], 16)

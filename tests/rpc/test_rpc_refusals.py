@@ -9,6 +9,7 @@ import pytest
 
 from adapters.chain_support import CHAIN_ID, CREATION, Sender, word, write
 from careledger.adapters.evm.transactions import Transaction
+from careledger.rpc import dispatch
 from careledger.rpc.dispatch import MOST_REQUESTS
 from careledger.rpc.method import REQUIRED
 from careledger.rpc.methods import KEYLESS, METHODS
@@ -95,6 +96,18 @@ def test_an_array_has_at_most_1024_requests_and_one_more_gives_a_single_error(cl
     assert over.json["id"] is None
 
 
+def test_an_array_whose_answers_grow_too_large_is_cut_but_its_transactions_are_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "MOST_ANSWERED", 1_000)
+    block = request("eth_getBlockByNumber", "latest", False)
+    send = request("eth_sendRawTransaction", "0x" + Sender().raw(None, CREATION).hex())
+    answers = served.client.post([block, block, send, block]).json
+    assert ["result" in one for one in answers] == [True, False, True, False]
+    assert answers[1]["error"]["message"].startswith("Answer exceeds the size limit")
+    assert served.chain.head.number == 1
+
+
 def test_methods_that_need_a_key_or_do_not_exist_are_told_apart(client: Client) -> None:
     assert {client.error(name)["code"] for name in KEYLESS} == {-32604}
     for name in ("eth_getProof", "debug_traceTransaction", "evm_mine", "", "__class__", "eth_chainId "):
@@ -110,6 +123,7 @@ def test_a_method_takes_no_parameter_more_and_no_required_one_less(name: str, cl
         error = client.error(name)
         assert (error["code"], error["message"]) == (-32602, f"Invalid params: {required[0].name} is missing")
     named = client.post({**request(name), "params": {"a": 1}}).json["error"]
+    assert client.post({**request(name), "params": {"a": 1}}).status == 200
     assert (named["code"], named["message"]) == (-32602, "Invalid params: params has to be an array")
 
 

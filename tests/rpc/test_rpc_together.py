@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from adapters.chain_support import CHAIN_ID, CREATION, Sender, write
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.tables import ChainTables
 from careledger.adapters.evm.verify import verify_chain
+from careledger.rpc import state
 from careledger.rpc.server import Server
 from rpc.rpc_world import Client, Served, request, served
 
@@ -93,6 +95,24 @@ def test_readers_see_only_whole_blocks_while_others_send(served: Served) -> None
     assert served.chain.head.number == 21
 
 
+def test_a_long_call_of_the_past_holds_up_no_sender(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "PAST_GAS", 2_000_000)  # about two seconds on the executable specification
+    sender, done, endless = Sender(), [], {"data": "0x5b600056"}
+    served.client.send(sender.raw(None, CREATION))
+
+    def call() -> None:
+        assert served.client.error("eth_call", endless, "0x0")["code"] == -32000
+        done.append("call")
+
+    def send() -> None:
+        time.sleep(0.3)
+        served.client.send(sender.raw(sender.first_contract(), write(1, 1)))
+        done.append("send")
+
+    together([call, send])
+    assert done == ["send", "call"]
+
+
 def test_one_connection_carries_many_requests(served: Served) -> None:
     line = http.client.HTTPConnection(served.client.host, served.client.port, timeout=60)
     for _ in range(50):
@@ -153,6 +173,7 @@ def test_an_end_answers_what_is_under_way(tmp_path: Path) -> None:
         while chain.head.number == 0:
             pass
         server.close()
+        assert "rpc-http" not in {thread.name for thread in threading.enumerate()}
         answers = json.loads(line.getresponse().read())
         line.close()
         assert {"result" in one for one in answers} == {True}
@@ -164,6 +185,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.rpc import state
 from careledger.rpc.server import Server
 folder = Path(sys.argv[1])
 with EmbeddedChain(folder, int(sys.argv[2])) as chain, Server(chain, folder, port=0) as server:

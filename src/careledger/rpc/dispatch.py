@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import groupby
 from typing import Any, NoReturn
 
 from careledger.domain.errors import CareLedgerError, RpcRefused
@@ -22,6 +23,7 @@ from careledger.rpc.sending import SEND, send_all
 
 MOST_REQUESTS = 1_024  # in one array, as on Besu
 MOST_DEPTH = 16
+MOST_ANSWERED = 64 * 2**20  # bytes of an array's answers, after which nothing more of it is looked up
 _LOG = logging.getLogger(__name__)
 
 
@@ -55,23 +57,21 @@ def answer(node: Node, body: bytes) -> Answer:
     request = _read(said)
     if request.refusal is not None:
         return _refusal(request.refusal, request.id)
-    answered = list(_answers(node, [request]))
-    return Answer(HTTPStatus.OK, _bytes(answered[0]) if answered else b"")
+    return Answer(HTTPStatus.OK, b"".join(_answers(node, [request])))
 
 
 def _answer_array(node: Node, said: list[Any]) -> Answer:
     if not said:
         raise refused(Refusal.REQUEST, "an empty array")
     if len(said) > MOST_REQUESTS:
-        return Answer(
-            HTTPStatus.OK, _bytes(_error(refused(Refusal.BATCH, f"at most {MOST_REQUESTS:,}"), None))
-        )
+        return _refusal(refused(Refusal.BATCH, f"at most {MOST_REQUESTS:,}"))
     answered = list(_answers(node, [_read(each) for each in said]))
-    return Answer(HTTPStatus.OK, _bytes(answered) if answered else b"")
+    return Answer(HTTPStatus.OK, b"[" + b",".join(answered) + b"]" if answered else b"")
 
 
 def _refusal(error: RpcRefused, identifier: Any = None) -> Answer:
-    return Answer(HTTPStatus.BAD_REQUEST, _bytes(_error(error, identifier)))
+    bad = error.details["code"] in (Refusal.PARSE.value[0], Refusal.REQUEST.value[0])
+    return Answer(HTTPStatus.BAD_REQUEST if bad else HTTPStatus.OK, _bytes(_error(error, identifier)))
 
 
 def _parse(body: bytes) -> Any:
@@ -110,20 +110,22 @@ def _is_id(value: Any) -> bool:
     return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
 
 
-def _answers(node: Node, requests: Sequence[_Request]) -> Iterator[dict[str, Any]]:
+def _answers(node: Node, requests: Sequence[_Request]) -> Iterator[bytes]:
     """Answers in order, none for notifications, which are not carried out either."""
-    asked = [each for each in requests if not each.notification]
-    at = 0
-    while at < len(asked):
-        end = at
-        while end < len(asked) and asked[end].method == SEND.name and asked[end].refusal is None:
-            end += 1
-        if end > at:
-            yield from _answer_sends(node, asked[at:end])
-        else:
-            end = at + 1
-            yield _answer_one(node, asked[at])
-        at = end
+    size = 0
+    for sends, group in groupby((each for each in requests if not each.notification), _is_send):
+        single = (_answer_one(node, each) if size <= MOST_ANSWERED else _too_much(each) for each in group)
+        for each in _answer_sends(node, list(group)) if sends else single:
+            yield (encoded := _bytes(each))
+            size += len(encoded)
+
+
+def _too_much(request: _Request) -> dict[str, Any]:
+    return _error(refused(Refusal.SIZE, f"at most {MOST_ANSWERED:,} bytes"), request.id)
+
+
+def _is_send(request: _Request) -> bool:
+    return request.method == SEND.name and request.refusal is None
 
 
 def _answer_sends(node: Node, requests: Sequence[_Request]) -> Iterator[dict[str, Any]]:

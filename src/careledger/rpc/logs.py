@@ -15,6 +15,7 @@ from careledger.rpc.views import log_view
 
 MOST_BLOCKS = 5_000  # of one search, as on Besu
 MOST_LOGS = 20_000  # of one answer
+MOST_BYTES = 16 * 2**20  # of their data
 
 
 def _search(node: Node, asked: Criteria) -> LogSearch:
@@ -34,9 +35,11 @@ def _search(node: Node, asked: Criteria) -> LogSearch:
 
 
 def _found(node: Node, search: LogSearch) -> list[Any]:
-    found = node.onlooker.logs(search, MOST_LOGS + 1)
-    if len(found) > MOST_LOGS:
-        raise refused(Refusal.RANGE, f"at most {MOST_LOGS:,} logs at once: name fewer blocks")
+    found = node.onlooker.logs(search, MOST_LOGS, MOST_BYTES)
+    if found is None:
+        raise refused(
+            Refusal.RANGE, f"at most {MOST_LOGS:,} logs and {MOST_BYTES:,} bytes: name fewer blocks"
+        )
     return [log_view(each) for each in found]
 
 
@@ -63,27 +66,34 @@ def _new_transactions(node: Node) -> Any:
 
 
 def _changes(node: Node, number: int) -> Any:
-    """What came since the last question, at most ``MOST_BLOCKS`` blocks of it at once."""
+    """What came since the last question; much of it in portions, the next by asking again."""
     told = node.filters.get(number)
-    first = told.told + 1
     last = min(node.onlooker.head().number, told.told + MOST_BLOCKS)
-    news = _news(node, told, first, last)
+    if told.criteria is not None:
+        news = _new_found(node, told.criteria, told.told + 1, last)
+    else:
+        news, last = _new_hashes(node, told, last)
     node.filters.tell(told, last)
     return news
 
 
-def _news(node: Node, told: Filter, first: int, last: int) -> list[Any]:
-    if told.watched is Watched.BLOCKS:
-        headers = (node.onlooker.header(number) for number in range(first, last + 1))
-        return [data(header.hash) for header in headers if header is not None]
-    if told.watched is Watched.TRANSACTIONS:
-        blocks = (node.onlooker.transactions(number) for number in range(first, last + 1))
-        return [data(signed.hash) for block in blocks for signed in block]
-    asked = told.criteria
-    assert asked is not None
+def _new_found(node: Node, asked: Criteria, first: int, last: int) -> list[Any]:
     first = max(first, asked.first.number or 0)
     last = last if asked.last.number is None else min(last, asked.last.number)
     return _found(node, LogSearch(first, last, asked.addresses, asked.topics)) if first <= last else []
+
+
+def _new_hashes(node: Node, told: Filter, last: int) -> tuple[list[str], int]:
+    """Hashes of whole blocks' transactions, or of blocks, and the last block that they are of."""
+    hashes: list[str] = []
+    for number in range(told.told + 1, last + 1):
+        if told.watched is Watched.TRANSACTIONS:
+            hashes += map(data, node.onlooker.hashes(number))
+        elif (header := node.onlooker.header(number)) is not None:
+            hashes.append(data(header.hash))
+        if len(hashes) >= MOST_LOGS:
+            return hashes, number
+    return hashes, last
 
 
 def _filter_logs(node: Node, number: int) -> Any:
@@ -105,7 +115,7 @@ METHODS = (
         "eth_getLogs",
         (_CRITERIA,),
         _logs,
-        f"logs by address, topics and blocks; at most {MOST_BLOCKS:,} blocks and {MOST_LOGS:,} logs",
+        f"logs by address, topics and blocks, after the first at most {MOST_BLOCKS:,}",
     ),
     Method("eth_newFilter", (_CRITERIA,), _new_logs, "a filter for logs of blocks to come"),
     Method("eth_newBlockFilter", (), _new_blocks, "a filter for the hashes of blocks to come"),

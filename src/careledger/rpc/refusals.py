@@ -34,6 +34,7 @@ class Refusal(Enum):
     GAS_LIMIT = -32005, "Transaction gas limit exceeds block gas limit"
     RANGE = -32005, "Requested range exceeds maximum RPC range limit"
     BATCH = -32005, "Number of requests exceeds max batch size"
+    SIZE = -32005, "Answer exceeds the size limit"
     FILTERS = -32005, "Maximum number of active filters exceeded"
     NONCE_TOO_HIGH = -32006, "Nonce too high"
     SENDER = -32007, "Sender account not authorized to send transactions"

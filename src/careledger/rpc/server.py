@@ -96,7 +96,7 @@ class Server:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
-        self._workers.shutdown()
+        self._workers.shutdown(cancel_futures=True)
         self._onlooker.close()
         self._socket.close()
 

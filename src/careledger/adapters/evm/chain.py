@@ -25,6 +25,7 @@ from careledger.adapters.evm.engine import (
     Engine,
     Execution,
     Message,
+    simulated,
 )
 from careledger.adapters.evm.engines import new_engine
 from careledger.adapters.evm.log_search import LogSearch
@@ -303,13 +304,13 @@ class EmbeddedChain:
         return answer.output
 
     def simulate(self, message: Message, block: int | None = None, timestamp: int | None = None) -> Execution:
-        """The whole outcome of a call or creation, gas and logs included, without a write set."""
+        """The whole outcome of a call or creation, gas and logs included, without a write set: see ``simulated``."""
         with self._writer:
             self._ready()
             at = self._head if block is None else self.header(block)
             seen = at.timestamp if timestamp is None else timestamp
             engine = self._engine if at.number == self._head.number else self._past.at(at.number)
-            return engine.call(message, BlockContext(at.number, seen, self.chain_id))
+            return simulated(engine, message, BlockContext(at.number, seen, self.chain_id))
 
 
 def _lock(directory: Path) -> int:

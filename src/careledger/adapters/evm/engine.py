@@ -7,7 +7,7 @@ that copy in ``load`` and ``apply`` alone. Balances do not exist: every gas pric
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from careledger.formats.signatures import Address
@@ -110,6 +110,15 @@ class Engine(Protocol):
 
     def apply(self, writes: WriteSet) -> None:
         """Make a write set part of the state. Slots of destroyed contracts are given in ``storage``."""
+
+
+def simulated(engine: Engine, message: Message, block: BlockContext) -> Execution:
+    """The outcome without a write set; a creation's ``output`` is the code that it would leave."""
+    if message.to is not None:
+        return engine.call(message, block)
+    made = engine.execute(message, block)
+    left = made.output if made.created is None else made.writes.accounts[made.created].code
+    return replace(made, output=left, writes=WriteSet())
 
 
 def intrinsic_gas(data: bytes, creates: bool) -> int:

@@ -10,11 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from careledger.adapters.evm.blocks import Header, Receipt
-from careledger.adapters.evm.engine import Account, BlockContext, Execution, Message
+from careledger.adapters.evm.engine import Account, BlockContext, Execution, Message, simulated
 from careledger.adapters.evm.log_search import LogSearch
 from careledger.adapters.evm.past import PastEngines
 from careledger.adapters.evm.tables import ChainTables, FoundLog, connect
@@ -91,6 +90,10 @@ class Onlooker:
         """The chain recovered the sender before it took the transaction."""
         return SignedTransaction(read_transaction(raw, self._chain_id)[0], raw, digest, sender)
 
+    def hashes(self, number: int) -> list[bytes]:
+        """The hashes of a block's transactions in order."""
+        return [digest for _, digest, _ in self._tables.signed(number)]
+
     def receipts(self, number: int) -> list[Receipt]:
         """A block's receipts in order."""
         return self._tables.receipts(number)
@@ -109,9 +112,14 @@ class Onlooker:
 
     # Logs ---------------------------------------------------------------------------------------
 
-    def logs(self, search: LogSearch, most: int) -> list[PlacedLog]:
-        """The first ``most`` logs that are looked for, in chain order."""
-        found = list(islice(self._tables.logs(search), most))
+    def logs(self, search: LogSearch, most: int, most_bytes: int) -> list[PlacedLog] | None:
+        """The logs that are looked for, in chain order; None if they are more than that, or have more data."""
+        found, size = [], 0
+        for each in self._tables.logs(search):
+            found.append(each)
+            size += len(each.log.data)
+            if len(found) > most or size > most_bytes:
+                return None
         return list(self._placed(found))
 
     def _placed(self, logs: list[FoundLog]) -> Iterator[PlacedLog]:
@@ -136,7 +144,7 @@ class Onlooker:
         return self._tables.slot_at(address, slot, block)
 
     def call(self, message: Message, block: int) -> Execution:
-        """What a call or a creation on the state after an earlier block does, without a write set.
+        """What a call or a creation on the state after an earlier block does, without a write set: see ``simulated``.
 
         It runs on EELS, about a hundred times slower than the head; one at a time, holding up nothing else.
         Raises BlockNotFound.
@@ -146,7 +154,7 @@ class Onlooker:
             if header is None:
                 raise BlockNotFound(number=block)
             context = BlockContext(block, header.timestamp, self._chain_id)
-            return self._past.at(block).call(message, context)
+            return simulated(self._past.at(block), message, context)
 
     @contextmanager
     def _past_reading(self) -> Iterator[ChainTables]:
