@@ -110,6 +110,9 @@ PLACEHOLDERS = {
     "RECORD": lambda: record(category="report"),
     "DIAGNOSIS": lambda: record(category="diagnosis", source="imported", sensitivity="normal"),
     "OWN": lambda: record(source="signed", depositor="City Hospital"),
+    "UNASKED": lambda: told("record", "note", PATIENT, "Burn", "--as", "Dr Chowdhury, Lakeside")["records"][
+        0
+    ],
     "REQUEST": lambda: told("consent", "requests", PATIENT)["requests"][0]["request"],
     "CONSENT": lambda: told("consent", "list", PATIENT)["consents"][-1]["commitment"],
     "ENTRY": lambda: told("break-glass", "list")["emergencies"][0]["entry"],

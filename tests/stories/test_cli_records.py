@@ -66,7 +66,12 @@ def test_what_is_written_unasked_is_kept_apart_until_the_patient_accepts(treated
     said = careledger("record", "note", PATIENT, "Sprain", "--as", "Dr Chowdhury", *at).out
     assert "kept apart until the patient" in " ".join(said.split())
     accepted = told("record", "accept", PATIENT, noted["records"][0], *at)
-    assert (accepted["act"], accepted["custodians"]) == ("accept", 5)
+    assert (accepted["accepted_by"], accepted["custodians"]) == ("the patient", 5)
+    more = told("record", "note", PATIENT, "Burn", "--as", "Dr Chowdhury", *at)["records"][0]
+    stranger = careledger("record", "accept", PATIENT, more, "--as", "Dr Chowdhury", *at)
+    assert (stranger.code, "other-grantee" in stranger.err) == (1, True)
+    by_doctor = told("record", "accept", PATIENT, more, "--as", "Dr Rahman", *at)
+    assert (by_doctor["accepted_by"], by_doctor["custodians"]) == ("Dr Rahman", 5)
 
 
 def test_a_nurse_signs_no_diagnosis_and_a_hospital_is_no_post(treated: Path) -> None:

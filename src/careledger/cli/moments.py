@@ -44,7 +44,10 @@ def month(said: str, option: str) -> str:
 
 
 def day_text(said: str, option: str) -> str:
-    """A date with its precision (``2026``, ``2026-01``, ``2026-01-31``) as it is; raises BadParameter."""
+    """A date with its precision (``2026``, ``2026-01``, ``2026-01-31``) as it is; raises BadParameter.
+
+    What was typed is not repeated: it may be a birth date.
+    """
     padded = said + "2000-01-01"[len(said) :] if len(said) in (4, 7) else said
     try:
         if not _DAY.fullmatch(padded):
@@ -52,7 +55,7 @@ def day_text(said: str, option: str) -> str:
         return said if date.fromisoformat(padded) else ""
     except ValueError:
         raise typer.BadParameter(
-            f"{said!r} is no date; write 1979-02-27, 1979-02 or 1979", param_hint=option
+            "this is no date; write 1979-02-27, 1979-02 or 1979", param_hint=option
         ) from None
 
 

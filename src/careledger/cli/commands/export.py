@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from careledger.cli import export as exports
+from careledger.cli.export import STDOUT
 from careledger.cli.opening import opened, patient
-from careledger.cli.options import DATA, Data, Patient, command, single
+from careledger.cli.options import DATA, Data, Json, Patient, command, single
+from careledger.cli.output import print_json
 from careledger.cli.words import counted
 
 app = single()
@@ -32,17 +34,27 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="Write an archive that only the patient's phrase opens."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Take a patient's record away, as FHIR or as an encrypted archive; files that exist are never overwritten."""
     if (fhir is None) == (archive is None):
         raise typer.BadParameter("one of --fhir and --archive", param_hint="--fhir / --archive")
+    if as_json and str(fhir) == STDOUT:
+        raise typer.BadParameter("stdout holds the bundle or this object, not both", param_hint="--json")
     with opened(data) as world:
         mine = patient(world, named)
         if fhir is not None:
-            count = exports.export_fhir(world, mine, fhir)
-            typer.echo(f"{counted(count, 'record')} exported in the clear.", err=True)
+            _told(as_json, fhir, "fhir", exports.export_fhir(world, mine, fhir))
         elif archive is not None:
-            count = exports.export_archive(world, mine, archive)
-            typer.echo(
-                f"{counted(count, 'version')} exported; the file opens with the patient's phrase.", err=True
-            )
+            _told(as_json, archive, "archive", exports.export_archive(world, mine, archive))
+
+
+def _told(as_json: bool, path: Path, form: str, count: int) -> None:
+    if as_json:
+        print_json({"file": str(path), "form": form, "count": count})
+    elif form == "fhir":
+        typer.echo(f"{counted(count, 'record')} exported in the clear.", err=True)
+    else:
+        typer.echo(
+            f"{counted(count, 'version')} exported; the file opens with the patient's phrase.", err=True
+        )

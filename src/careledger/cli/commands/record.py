@@ -14,7 +14,7 @@ from careledger.cli.output import tell
 from careledger.cli.records import one, own_records
 from careledger.cli.words import counted
 from careledger.workflows.erase import erase
-from careledger.workflows.order import ACCEPT, CONFIRM, DISPUTE, RESTRICT, UNRESTRICT, order
+from careledger.workflows.order import CONFIRM, DISPUTE, RESTRICT, UNRESTRICT, order
 
 app = group("One record: confirm, dispute, restrict or erase it; write, amend, retract, adopt or move it.")
 RecordId = Annotated[str, typer.Argument(metavar="RECORD", help="The first digits of a record's id.")]
@@ -53,12 +53,6 @@ def restrict(
 def unrestrict(named: Patient, record: RecordId, data: Data = DATA, as_json: Json = False) -> None:
     """A restricted record is readable again to who has a consent."""
     _order(data, named, record, UNRESTRICT, "patient-request", as_json, "Readable again.")
-
-
-@command(app, "accept", _example("accept"))
-def accept(named: Patient, record: RecordId, data: Data = DATA, as_json: Json = False) -> None:
-    """Let a record that was deposited unasked be seen by who has a consent."""
-    _order(data, named, record, ACCEPT, "patient-request", as_json, "Accepted.")
 
 
 def _order(data: Data, named: str, record: str, act: str, reason: str, as_json: bool, sentence: str) -> None:

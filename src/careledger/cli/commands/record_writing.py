@@ -16,21 +16,25 @@ from careledger.cli.options import DATA, Anyone, As, Data, Json, Patient, comman
 from careledger.cli.output import tell
 from careledger.cli.people import Known, anyone
 from careledger.cli.readers import read
+from careledger.cli.records import one, own_records
 from careledger.cli.scoping import by_digits
-from careledger.cli.words import Facts, day
+from careledger.cli.words import Facts, counted, day
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import RecordNotFound
+from careledger.domain.reasons import Rule
 from careledger.fhir.split import import_bundle
 from careledger.formats.charts import AuthorsCopy
+from careledger.workflows.accept import accept
 from careledger.workflows.actors import Session
 from careledger.workflows.amend import amend, cosign
 from careledger.workflows.batches import NewVersion
 from careledger.workflows.chart import copies
 from careledger.workflows.deposit import Deposited
-from careledger.workflows.grounds import writer
+from careledger.workflows.grounds import reading, writer
 from careledger.workflows.import_file import new_version
 from careledger.workflows.move import move
 from careledger.workflows.note import clinical_note
+from careledger.workflows.order import ACCEPT, order
 from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
@@ -59,6 +63,12 @@ def add(app: typer.Typer) -> None:
     )(report_)
     command(app, "amend", 'careledger record amend velvet OWN amended.json --as "Dr Rahman, City"')(amend_)
     command(app, "adopt", 'careledger record adopt velvet DIAGNOSIS --as "Dr Rahman, City"')(adopt)
+    command(
+        app,
+        "accept",
+        "careledger record accept velvet OWN",
+        'careledger record accept velvet UNASKED --as "Dr Rahman, City"',
+    )(accept_)
     command(app, "retract", 'careledger record retract velvet OWN --as "Dr Rahman, City"')(retract_)
     command(app, "move", 'careledger record move velvet OWN rahima --as "Dr Rahman, City"')(move_)
 
@@ -132,6 +142,37 @@ def adopt(named: Anyone, record: RecordId, acting: As, data: Data = DATA, as_jso
         by = writer(world.network, asking, known.statement, amends=True)
         made = cosign(world.network, by, known.statement, before, asking.staff.number, asking.staff.key)
         _told(as_json, made, by.ground.code)
+
+
+def accept_(
+    named: Anyone,
+    record: RecordId,
+    acting: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="NAME", help="A treating doctor; without it the patient's own agent accepts."
+        ),
+    ] = "",
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Let a record that was deposited unasked be seen under consents, on the patient's or a treating doctor's word."""
+    with opened(data) as world:
+        if acting:
+            asking, known = session(world, acting), anyone(world, named)
+            found = _readable(world, asking, known, record)
+            ground = reading(world.network, asking, known.statement, EVERYTHING, rule=Rule.CONSENT)
+            told = accept(world.network, asking, ground.access, known.statement, [found.handle])
+        else:
+            mine = patient(world, named)
+            found = one(own_records(world, mine, every=True), record)[-1]
+            told = order(world.network, mine.holder, ACCEPT, [found.handle], "patient-request")
+        facts = {
+            "record": found.manifest.record_id.hex(),
+            "accepted_by": acting or "the patient",
+            "custodians": len(told),
+        }
+        tell(as_json, facts, f"Accepted; {counted(len(told), 'custodian')} carried it out.")
 
 
 def retract_(named: Anyone, record: RecordId, acting: As, data: Data = DATA, as_json: Json = False) -> None:

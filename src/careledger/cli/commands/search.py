@@ -22,7 +22,7 @@ from careledger.fhir.search import Query, matches
 from careledger.workflows.retrieve import Record
 
 app = single()
-RULES = {rule.code: rule for rule in Rule if rule is not Rule.OWN}
+RULES = {rule.code: rule for rule in (Rule.CONSENT, Rule.REGISTRAR, Rule.GENERAL, Rule.BREAK_GLASS)}
 
 
 @command(
