@@ -34,6 +34,8 @@ def test_every_one_of_the_148_types_has_a_rule_that_always_matches() -> None:
 def test_the_types_are_those_of_the_published_definitions() -> None:
     assert definitions().resources == resource_types()
     assert definitions().fhir == "4.0.1"
+    elements = [each for shape in definitions().shapes.values() for each in shape["elements"].values()]
+    assert {each["max"] for each in elements} == {each["min"] for each in elements} == {0, 1}
 
 
 def outcome(kind: str) -> str:

@@ -25,7 +25,8 @@ def streamed(data: bytes) -> list[Entry | Reject]:
 def small() -> bytes:
     faulty = {"resourceType": "Patient", "birthDate": "2021-02-31"}
     text = {"resourceType": "Patient", "id": "n", "name": [{"text": 'নুর "জাহান" {[\\'}]}
-    return file_of(PATIENT, faulty, observation(valueQuantity={"value": 1.50}), text, kind="transaction")
+    measured = observation(valueQuantity={"value": 1.50})
+    return file_of(PATIENT, faulty, measured, text, kind="transaction", total=1_234)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 7, 64, 10_000])
@@ -76,6 +77,8 @@ def test_a_file_cut_anywhere_is_refused_at_the_place_that_the_whole_reader_names
         ),
         (b'{"resourceType":"Bundle","type":"batch","type":"batch"}', "twice"),
         (b'{"resourceType":"Bundle","type":"batch","entry":{"resource":1}}', "not an array"),
+        (file_of(PATIENT, observation(valueString="x\x01y")), "not allowed in text"),
+        (file_of(PATIENT, observation(valueString="")), "empty text"),
         (b'{"resourceType":"Bundle","type":"batch"} x', "text after the end"),
     ],
 )

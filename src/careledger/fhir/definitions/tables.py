@@ -32,7 +32,8 @@ class Definitions:
     """The tables of one version of FHIR.
 
     ``shapes`` has, by type and by path of an element with elements of its own (``Patient.contact``), its elements
-    by JSON name, its choices and the numbers of its constraints; ``sets`` the codes of the value sets by URL, or
+    by JSON name (``max`` 1 is one, 0 is many; nothing in R4 has another), its choices and the numbers of its
+    constraints; ``sets`` the codes of the value sets by URL, or
     why they are not listed; ``primitives`` the patterns of the primitive types.
     """
 

@@ -150,11 +150,11 @@ class Shape:
         element = self._elements[name.removeprefix("_")]
         if name.startswith("_"):
             one = shape("Element").check
-            return one if element["max"] == 1 else _many(one, 0, _BESIDE, gaps=True)
+            return one if element["max"] == 1 else _many(one, _BESIDE, gaps=True)
         each = check_of(element)
         if element["max"] == 1:
             return each
-        return _many(each, element["max"], _described(element), gaps=f"_{name}" in names)
+        return _many(each, _described(element), gaps=f"_{name}" in names)
 
     def _expected(self, name: str) -> str:
         if self.is_resource and name == "resourceType":
@@ -257,11 +257,11 @@ def _judge(binding: Binding, value: dict[str, Any], walk: Walk) -> None:
         walk.warnings.append((value, None, binding.expected))
 
 
-def _many(one: Check, most: int, expected: str, *, gaps: bool) -> Check:
+def _many(one: Check, expected: str, *, gaps: bool) -> Check:
     """An array; ``gaps`` allows null where the array beside it has something."""
 
     def checked(value: Any, walk: Walk) -> bool:
-        if type(value) is not list or not value or (most and len(value) > most):
+        if type(value) is not list or not value:
             return False
         for item in value:
             if not one(item, walk) and not (gaps and item is None):
