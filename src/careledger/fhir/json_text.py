@@ -185,12 +185,12 @@ def decoded(data: bytes) -> tuple[str, int]:
 
 
 def is_plain(text: str, depth: int) -> bool:
-    """Whether no text in it is empty or holds a character that ``check`` refuses, and it is nowhere too deep.
+    """Whether no text in it holds a character that ``check`` refuses, and it is nowhere too deep.
 
     What is left for ``check`` is then what no resource of R4 has either: whoever holds a resource against the
     definitions need not walk through it twice.
     """
-    suspect = '""' in text or "\ufffe" in text or "\uffff" in text or _ESCAPED.search(text)
+    suspect = "\ufffe" in text or "\uffff" in text or _ESCAPED.search(text)
     return not suspect and depth <= MOST_DEPTH
 
 

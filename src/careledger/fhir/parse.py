@@ -146,7 +146,8 @@ class FileReader:
 
 
 def _is_url_only(entry: Resource) -> bool:
-    return len(entry) == 1 and isinstance(entry.get("fullUrl"), str)
+    url = entry.get("fullUrl")
+    return len(entry) == 1 and isinstance(url, str) and url != ""
 
 
 def _sorted_out(found: list[Entry | Reject]) -> tuple[tuple[Entry, ...], tuple[Reject, ...]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 
+_ESCAPED = re.compile(rb"\\[\x00-\xff]")
 _NO_MARK = bytes(set(range(256)) - set(b'[]{}"'))
 _QUOTED = re.compile(rb'"[^"]*"?')
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes one deeper and one less deep
 
 
 def nesting(data: bytes) -> int:
@@ -20,6 +21,6 @@ def nesting(data: bytes) -> int:
     Strings are taken away by their quotes: an escaped quote is none, and a pair of quotes with no bracket between them
     leaves every other place inside or outside as it was.
     """
-    quoted = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = _QUOTED.sub(b"", quoted.translate(None, _NO_MARK).replace(b'""', b""))
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+    quoted = _ESCAPED.sub(b"", data).translate(None, _NO_MARK)
+    brackets = _QUOTED.sub(b"", quoted.replace(b'""', b""))
+    return max(accumulate(memoryview(brackets.translate(_STEPS)).cast("b")), default=0)

@@ -69,7 +69,7 @@ def _pattern(kind: str) -> Format:
             return False
         if value in known:
             return True
-        if fits(value) is None:
+        if not value or fits(value) is None:
             return False
         if len(known) < MOST_KNOWN and len(value) < MOST_NAME:
             known.add(value)
@@ -77,7 +77,7 @@ def _pattern(kind: str) -> Format:
 
     if kind in _REPEATED:
         return is_repeated
-    return lambda value, walk=None: type(value) is str and fits(value) is not None
+    return lambda value, walk=None: type(value) is str and value != "" and fits(value) is not None
 
 
 def _text(value: Any, walk: object = None) -> bool:

@@ -46,6 +46,7 @@ class Shape:
         self._chosen = {each: base for base, (_, names) in self._choices.items() for each in names}
         self._held = tuple(found for number in table.get("held", ()) if (found := invariant(number)))
         self._plans: dict[tuple[str, ...], Plan] = {}
+        self._alone: dict[str, Check] = {}
         self.check = self._checker()
 
     def _checker(self) -> Check:
@@ -73,7 +74,10 @@ class Shape:
         """Check one element by itself; what is wrong goes to the walk."""
         if not self._is_known(name):
             self._stranger(place, name)(value, walk)
-        elif not self._check(name, (name,))(inner, walk):
+            return
+        if name not in self._alone:
+            self._alone[name] = self._check(name, (name,))
+        if not self._alone[name](inner, walk):
             walk.errors.append((value, name, self._expected(name)))
 
     def _plan(self, names: tuple[str, ...]) -> Plan:
@@ -211,6 +215,9 @@ def _primitive(fits: Format, found: tuple[Binding, ...], held: tuple[Invariant, 
     refusing = tuple(each.has for each in found if each.refuses)
     if not refusing and not held:
         return fits
+    if len(refusing) == 1 and not held:
+        has = refusing[0]
+        return lambda value, walk: fits(value) and has(None, value)
 
     def checked(value: Any, walk: Walk) -> bool:
         if not fits(value) or not all(has(None, value) for has in refusing):
