@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from adapters.hostile_node import Asked, HostileNode, between
-from adapters.ledger_world import CHAIN_ID, LedgerWorld, MovingClock, digest, key, refused
-from adapters.remote_world import DEV_NODES, Running, TravellingClock, connected, founded, required
-from careledger.adapters.evm.ledger import EvmLedger
+from adapters.ledger_world import CHAIN_ID, LedgerWorld, digest, key, refused
+from adapters.remote_network import Network, opened_network, proposed
+from adapters.remote_world import DEV_NODES, connected, required
 from careledger.adapters.remote import http
 from careledger.adapters.remote.http import Endpoint
-from careledger.adapters.remote.node import RemoteNode
 from careledger.adapters.remote.nodes import Nodes
 from careledger.adapters.remote.rpc import JsonRpc
 from careledger.domain.errors import (
@@ -28,34 +26,13 @@ from careledger.domain.errors import (
     WrongNetwork,
 )
 from careledger.domain.parties import Role
-from careledger.formats.signatures import SigningKey
-
-HOUR = 3_600
-
-
-class Network(NamedTuple):
-    """A real node with a network on it."""
-
-    real: Running
-    directory: bytes
-    since: int
-    clock: MovingClock
-
-    def ledger(self, node: RemoteNode) -> EvmLedger:
-        """The network's ledger over that node."""
-        return EvmLedger(node, self.directory, self.clock, since=self.since)
 
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
     """One Anvil with one network for every test here."""
-    with required(), DEV_NODES.anvil(CHAIN_ID) as real:
-        clock = TravellingClock(real)
-        since = int(real.rpc("eth_blockNumber"), 16)
-        with founded(real.url, clock) as world:
-            directory = world.ledger.contract("Directory")
-        real.rpc("anvil_mine", "0x6")
-        yield Network(real, directory, since, clock)
+    with required(), opened_network() as made:
+        yield made
 
 
 @pytest.fixture
@@ -63,12 +40,6 @@ def hostile(network: Network) -> Iterator[tuple[HostileNode, str]]:
     """A hostile node before the real one, and its address."""
     with between(network.real.url) as made:
         yield made
-
-
-def proposed(ledger: EvmLedger, number: int) -> bool:
-    """Has a new organisation proposed by a key of its own, and reads it back."""
-    ledger.propose_organisation(number, [Role.HOSPITAL], digest("l"), digest("k"), SigningKey.random())
-    return ledger.fresh_head().party(number) is not None
 
 
 def test_a_head_counts_once_two_nodes_show_it(

@@ -117,6 +117,10 @@ class RemoteNode:
         """The sender's next nonce."""
         return self._courier.next_nonce(sender)
 
+    def waiting(self) -> int:
+        """How many transactions are on the way or wait for their turn."""
+        return self._courier.waiting()
+
     def send(self, sender: SigningKey, calls: Sequence[Call]) -> list[Mined]:
         """See ``Node``; a refusal's reason is what the contract answers to the same call after that block.
 
