@@ -16,6 +16,7 @@ from pathlib import Path
 from careledger.adapters.memory.clock import ManualClock
 from careledger.app import world as directory
 from careledger.app.clocks import SystemClock
+from careledger.app.settings import RemoteLedger
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
@@ -142,9 +143,10 @@ class Story:
         return grant(self.world.network, self.holder(alias), grantee, scope, Purpose.TREAT, window)
 
 
-def tell(folder: Path) -> Story:
-    """Tells the story in a new directory."""
-    world = directory.found(folder, ["Officer A", "Officer B"], SystemClock(), policy_delay=0)
+def tell(folder: Path, ledger: RemoteLedger | None = None) -> Story:
+    """Tells the story in a new directory; ``ledger``: with the chain on nodes elsewhere."""
+    officers_named = ["Officer A", "Officer B"]
+    world = directory.found(folder, officers_named, SystemClock(), policy_delay=0, ledger=ledger)
     story = Story(world)
     officers = directory.officer_posts(world)
     for label, role in (ORGANISATIONS | CUSTODIANS).items():

@@ -15,7 +15,12 @@ THREATS = (
     *("spoofing", "tampering", "repudiation", "information disclosure", "denial of service"),
     *("elevation of privilege", "impersonation", "session key disclosed", "loss of anonymity"),
     *("missing forward secrecy", "replay", "privileged insider", "single point of failure"),
-    *("missing mutual authentication", "bottleneck", "a third or more of the validators collude"),
+    *(
+        "missing mutual authentication",
+        "bottleneck",
+        "a node of the ledger that lags, forgets, fails or shows another history",
+        "a third or more of the validators collude",
+    ),
     *("a ministry that widens its own rights", "a custodian restored from an old backup"),
     *("a coerced patient", "a stolen gateway", "code served by one's own gateway"),
 )

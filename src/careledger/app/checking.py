@@ -15,13 +15,13 @@ from pathlib import Path
 
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.custody.directory import CustodyDirectory
-from careledger.adapters.evm.chain import EmbeddedChain
-from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger import EvmLedger
 from careledger.adapters.evm.verify import verify_chain
+from careledger.app import ledgers
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
+from careledger.app.settings import RemoteLedger
 from careledger.app.world import custodian_numbers
 from careledger.domain.errors import (
     BlockMismatch,
@@ -35,8 +35,6 @@ from careledger.domain.errors import (
 )
 from careledger.formats.custody import log_origin
 from careledger.proofs.release_log import ReleaseLog
-
-LEDGER, FACTS = "ledger", "facts.sqlite"
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def check(folder: Path, progress: Callable[[int], None] | None = None) -> Iterat
     ``progress`` is told the number of each replayed block.
     """
     settings_file.load(folder)
-    opened: _Opened | CareLedgerError
+    opened: EvmLedger | CareLedgerError
     try:
         opened = _opened(folder)
     except DirectoryInUse:
@@ -67,17 +65,17 @@ def check(folder: Path, progress: Callable[[int], None] | None = None) -> Iterat
     except CareLedgerError as error:
         opened = error
     try:
-        yield _found("chain", partial(_chain, folder, progress))
+        yield _found("chain", partial(_chain, folder, opened, progress))
         yield _found("blocks", partial(_blocks, folder))
         if isinstance(opened, CareLedgerError):
             yield Finding("facts", str(opened), opened)
             return
-        yield _found("facts", partial(_facts, folder, opened))
+        yield _found("facts", partial(_facts, opened))
         for number in custodian_numbers(folder):
-            yield _found(_name(folder, number), partial(_custodian, folder, opened.ledger, number))
+            yield _found(_name(folder, number), partial(_custodian, folder, opened, number))
     finally:
-        if isinstance(opened, _Opened):
-            opened.ledger.close()
+        if isinstance(opened, EvmLedger):
+            opened.close()
 
 
 def _found(part: str, check: Callable[[], str]) -> Finding:
@@ -92,12 +90,22 @@ def _found(part: str, check: Callable[[], str]) -> Finding:
         return Finding(part, str(damaged), damaged)
 
 
-def _chain(folder: Path, progress: Callable[[int], None] | None) -> str:
-    found = verify_chain(folder / LEDGER, progress=progress)
+def _chain(folder: Path, opened: EvmLedger | CareLedgerError, progress: Callable[[int], None] | None) -> str:
+    if isinstance(settings_file.load(folder).ledger, RemoteLedger):
+        return _nodes(opened)
+    found = verify_chain(ledgers.embedded_folder(folder), progress=progress)
     return (
         f"{found.transactions:,} transactions in {found.head.number:,} blocks replayed from genesis on {found.engine}: "
         f"every hash, receipt, log and state row is the stored one, up to {found.head.hash.hex()}."
     )
+
+
+def _nodes(opened: EvmLedger | CareLedgerError) -> str:
+    """The chain is elsewhere: its nodes agree on a head that is new enough."""
+    if isinstance(opened, CareLedgerError):
+        raise opened
+    head = opened.fresh_head().head
+    return f"The nodes that the settings name agree on block {head.number:,}, {head.hash.hex()}."
 
 
 def _blocks(folder: Path) -> str:
@@ -112,33 +120,23 @@ def _blocks(folder: Path) -> str:
     return f"{health.blocks:,} blocks of {health.bytes:,} bytes hashed again: each is what its CID names."
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """The node, and the ledger with the facts that are kept; closing the ledger closes both."""
-
-    node: EmbeddedNode
-    ledger: EvmLedger
-
-
-def _opened(folder: Path) -> _Opened:
+def _opened(folder: Path) -> EvmLedger:
     settings = settings_file.load(folder)
     clock = SystemClock()
-    node = EmbeddedNode(EmbeddedChain(folder / LEDGER, settings.chain_id, clock.now))
+    node = ledgers.open_node(folder, settings, clock)
     try:
-        ledger = EvmLedger(node, bytes.fromhex(settings.directory), clock, folder / LEDGER / FACTS)
+        ledger = ledgers.over(node, folder, settings, clock)
     except sqlite3.DatabaseError as error:
         node.close()
-        raise StoreCorrupt(file=FACTS, why=str(error)) from None
+        raise StoreCorrupt(file=ledgers.FACTS, why=str(error)) from None
     except BaseException:
         node.close()
         raise
-    return _Opened(node, ledger)
+    return ledger
 
 
-def _facts(folder: Path, opened: _Opened) -> str:
-    settings = settings_file.load(folder)
-    again = EvmLedger(opened.node, bytes.fromhex(settings.directory), SystemClock())
-    before, after = opened.ledger.rows(), again.rows()
+def _facts(opened: EvmLedger) -> str:
+    before, after = opened.rows(), opened.folded_again()
     if before != after:
         raise ChainCorrupt(differs="facts", rows=len(set(before) ^ set(after)))
     return f"{len(after):,} rows of facts folded again from the chain's events: each equals the kept one."

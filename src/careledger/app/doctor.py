@@ -16,9 +16,10 @@ from pathlib import Path
 from careledger.adapters.evm.verify import verify_chain, verify_links
 from careledger.app import doctor_files, doctor_world
 from careledger.app import settings as settings_file
-from careledger.app.checking import LEDGER
 from careledger.app.diagnosis import ILL, WELL, Diagnosis
+from careledger.app.ledgers import embedded_folder
 from careledger.app.removal import refuse_in_use
+from careledger.app.settings import RemoteLedger
 from careledger.app.world import open_world
 from careledger.domain.errors import CareLedgerError, DirectoryInUse, StoreCorrupt
 
@@ -75,9 +76,11 @@ def one(part: str, look: Callable[[], Diagnosis]) -> Diagnosis:
 
 
 def _chain(folder: Path, full: bool, progress: Callable[[int], None]) -> Diagnosis:
+    if isinstance(settings_file.load(folder).ledger, RemoteLedger):
+        return Diagnosis("chain", WELL, "It is on nodes elsewhere; opening the directory asks them.")
     if full:
-        found = verify_chain(folder / LEDGER, progress=progress)
+        found = verify_chain(embedded_folder(folder), progress=progress)
         said = f"{found.head.number:,} blocks replayed from genesis on {found.engine}: every row is the stored one."
         return Diagnosis("chain", WELL, said)
-    head = verify_links(folder / LEDGER, progress)
+    head = verify_links(embedded_folder(folder), progress)
     return Diagnosis("chain", WELL, f"{head.number:,} blocks linked by their hashes (--full replays them).")

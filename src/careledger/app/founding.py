@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds
+from careledger.app.settings import RemoteLedger
 from careledger.app.world import (
+    CHAIN_ID,
     DAY,
     World,
     custodian_keys,
@@ -55,6 +57,8 @@ class Plan:
     matrix: int = 2
     policy_delay: int = MONTH
     thresholds: Thresholds = field(default_factory=Thresholds)
+    ledger: RemoteLedger | None = None
+    chain_id: int = CHAIN_ID
 
 
 def found_network(
@@ -70,7 +74,16 @@ def found_network(
     whole.parent.mkdir(parents=True, exist_ok=True)
     begun = whole.parent / f".{whole.name}.founding"
     shutil.rmtree(begun, ignore_errors=True)
-    world = found(begun, plan.officers, clock, plan.threshold, plan.policy_delay, thresholds=plan.thresholds)
+    world = found(
+        begun,
+        plan.officers,
+        clock,
+        plan.threshold,
+        plan.policy_delay,
+        thresholds=plan.thresholds,
+        ledger=plan.ledger,
+        chain_id=plan.chain_id,
+    )
     try:
         officers = [Officer(post.number, post.key) for post in officer_posts(world)]
         for member in plan.members:

@@ -4,14 +4,56 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
+from careledger.adapters.remote.http import name_of
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import MalformedBytes, SettingsRefused
 from careledger.domain.relaying import REGISTRATION_SPREAD
 
 FILE = "careledger.json"
+EMBEDDED = "embedded"
+TEXTS = {"directory", "ledger", "authorization", "authorities"}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RemoteLedger:
+    """Nodes elsewhere that have the ledger's chain (docs/ledger-rpc.md).
+
+    ``nodes``: their http or https addresses, the preferred one first. ``agreeing``: how many of them must show a block
+    before it counts. ``oldest``: how old the newest block may be, in seconds, for something to be decided on it.
+    ``since``: a block before which nothing of this network happened. ``unconfirmed``: how many transactions are on the
+    way at most. ``authorization``: the absolute path of a file that only its owner can read, with the whole value of an
+    Authorization header (Basic or Bearer), "" for none. ``authorities``: the absolute path of the certificates that
+    https is checked against, "" for the system's.
+    """
+
+    nodes: tuple[str, ...]
+    agreeing: int = 2
+    oldest: int = 10
+    since: int = 0
+    unconfirmed: int = 700
+    authorization: str = ""
+    authorities: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises SettingsRefused."""
+        for url in self.nodes:
+            name_of(url)
+        if len(set(self.nodes)) != len(self.nodes):
+            raise SettingsRefused(key="nodes", why="one of them twice")
+        if not 1 <= self.agreeing <= len(self.nodes):
+            raise SettingsRefused(key="agreeing", why="not between 1 and the number of nodes")
+        for key, least in (("oldest", 1), ("since", 0), ("unconfirmed", 1)):
+            if getattr(self, key) < least:
+                raise SettingsRefused(key=key, why=f"less than {least}")
+
+    def starting(self, block: int) -> RemoteLedger:
+        """The same, of a network that is founded after that block."""
+        return replace(self, since=block)
 
 
 @dataclass(frozen=True)
@@ -21,7 +63,7 @@ class Settings:
     ``chain_id``: the ledger's chain id. ``directory``: the address of the ledger's contract directory, 40 hex
     digits. ``opening`` (t), ``holding`` (n), ``listed`` (N), ``escrow``: see domain.custodians.Thresholds.
     ``registration_spread``: within how many seconds after its alias a patient's registration is entered on the ledger;
-    0 enters it at once.
+    0 enters it at once. ``ledger``: "embedded", the chain is in this directory; or where it is.
     """
 
     chain_id: int
@@ -31,6 +73,11 @@ class Settings:
     listed: int = 5
     escrow: int = 3
     registration_spread: int = REGISTRATION_SPREAD
+    ledger: RemoteLedger | str = EMBEDDED
+
+    def at(self, directory: bytes) -> Settings:
+        """The same, with that contract directory."""
+        return replace(self, directory=directory.hex())
 
     @property
     def thresholds(self) -> Thresholds:
@@ -46,15 +93,7 @@ def load(folder: Path) -> Settings:
         raise SettingsRefused(missing=str(folder / FILE)) from None
     except ValueError:
         raise SettingsRefused(file=FILE, why="not JSON") from None
-    if not isinstance(said, dict):
-        raise SettingsRefused(file=FILE, why="not an object")
-    for name in sorted(said.keys() ^ {field.name for field in fields(Settings)}):
-        raise SettingsRefused(key=name, why="unknown" if name in said else "missing")
-    for field in fields(Settings):
-        wanted = str if field.name == "directory" else int
-        if type(said[field.name]) is not wanted:
-            raise SettingsRefused(key=field.name, why=f"not of type {wanted.__name__}")
-    settings = Settings(**said)
+    settings = _read(Settings, said)
     try:
         _ = settings.thresholds
     except MalformedBytes as error:
@@ -64,6 +103,31 @@ def load(folder: Path) -> Settings:
     if len(settings.directory) != 40 or set(settings.directory) - set("0123456789abcdef"):
         raise SettingsRefused(key="directory", why="not 40 hex digits")
     return settings
+
+
+def _read(kind: type[T], said: Any) -> T:
+    """The object as a frozen value: every key, each of its type, none besides."""
+    if not isinstance(said, dict):
+        raise SettingsRefused(file=FILE, why="not an object")
+    named = [field.name for field in fields(cast(Any, kind))]
+    for name in sorted(said.keys() ^ set(named)):
+        raise SettingsRefused(key=name, why="unknown" if name in said else "missing")
+    return kind(**{name: _value(name, said[name]) for name in named})
+
+
+def _value(name: str, said: Any) -> Any:
+    if name == "ledger" and isinstance(said, dict):
+        return _read(RemoteLedger, said)
+    if name == "ledger" and said != EMBEDDED:
+        raise SettingsRefused(key=name, why=f'not of type object, nor "{EMBEDDED}"')
+    if name == "nodes":
+        if not isinstance(said, list) or not all(isinstance(url, str) for url in said):
+            raise SettingsRefused(key=name, why="not of type list of addresses")
+        return tuple(said)
+    wanted = str if name in TEXTS else int
+    if type(said) is not wanted:
+        raise SettingsRefused(key=name, why=f"not of type {wanted.__name__}")
+    return said
 
 
 def save(folder: Path, settings: Settings) -> None:

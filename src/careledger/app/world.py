@@ -1,6 +1,6 @@
 """One data directory, opened: ledger, blocks, board, custodians and the actors whose keys lie in it.
 
-careledger.json   settings        ledger/         the embedded chain and the facts folded from it
+careledger.json   settings        ledger/         the chain, or what is sent to nodes elsewhere; facts folded from it
 blocks/           ciphertext      board.db        sealed packages
 custodians/N/     one custodian each: keys, rows, shred keys, journal
 organisations/N/  an organisation's keys and books      patients/N/  a patient's agent: keys and books
@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.board.sqlite import SqliteBoard
 from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds, install
 from careledger.adapters.evm.deploy import Genesis
-from careledger.adapters.evm.ledger import EvmLedger, open_ledger
+from careledger.adapters.evm.ledger import EvmLedger
+from careledger.app import ledgers
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
 from careledger.app.processes import Processes
-from careledger.app.settings import Settings
+from careledger.app.settings import RemoteLedger, Settings
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import CareLedgerError, SettingsRefused
 from careledger.domain.parties import Role
@@ -113,11 +114,13 @@ def found(
     policy_delay: int = 30 * DAY,
     processes: bool = False,
     thresholds: Thresholds | None = None,
+    ledger: RemoteLedger | None = None,
+    chain_id: int = CHAIN_ID,
 ) -> World:
     """Founds a network in a new or empty directory: the ministry, its officers, the contracts.
 
-    ``processes``: each custodian is served by a process of its own. Raises SettingsRefused if the directory is not
-    empty.
+    ``processes``: each custodian is served by a process of its own. ``ledger``: nodes elsewhere that have the chain
+    with that id (None: a new one in the directory). Raises SettingsRefused if the directory is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
@@ -134,12 +137,11 @@ def found(
         threshold,
         policy_delay,
     )
-    ledger = open_ledger(folder / "ledger", CHAIN_ID, clock, genesis)
-    numbers = asdict(thresholds or Thresholds())
-    settings = Settings(CHAIN_ID, ledger.contract("Directory").hex(), **numbers)
+    opened, settings = ledgers.found_on(folder, chain_id, ledger, clock, genesis)
+    settings = replace(settings, **asdict(thresholds or Thresholds()))
     settings_file.save(folder, settings)
-    world = _world(folder, settings, clock, ledger, keyring)
-    world.processes = Processes(ledger, clock) if processes else None
+    world = _world(folder, settings, clock, opened, keyring)
+    world.processes = Processes(opened, clock) if processes else None
     return world
 
 
@@ -150,10 +152,8 @@ def open_world(folder: Path, clock: Clock | None = None) -> World:
     """
     settings = settings_file.load(folder)
     clock = clock or SystemClock()
-    ledger = open_ledger(folder / "ledger", settings.chain_id, clock)
+    ledger = ledgers.open_settled(folder, settings, clock)
     try:
-        if ledger.contract("Directory").hex() != settings.directory:
-            raise SettingsRefused(key="directory", why="another ledger's")
         world = _world(folder, settings, clock, ledger, Keyring(folder))
     except CareLedgerError:
         ledger.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.app import settings as settings_file
-from careledger.app.checking import LEDGER
+from careledger.app.ledgers import embedded_folder
 from careledger.cli.output import print_json, screen
 from careledger.rpc.page import network
 from careledger.rpc.server import Server
@@ -20,7 +20,7 @@ from careledger.rpc.server import Server
 
 def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_json: bool) -> None:
     """Serves until it is told to stop, then answers what is under way; raises DirectoryInUse, RpcUnavailable."""
-    chain_id, ledger = settings_file.load(folder).chain_id, folder / LEDGER
+    chain_id, ledger = settings_file.load(folder).chain_id, embedded_folder(folder)
     with (
         _told_to_stop() as stop,
         EmbeddedChain(ledger, chain_id) as chain,

@@ -6,7 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 from careledger.adapters.evm.verify import chain_head
-from careledger.app.checking import LEDGER, Finding, check
+from careledger.app.checking import Finding, check
+from careledger.app.ledgers import embedded_folder
 from careledger.cli.opening import existing
 from careledger.cli.output import print_json, print_text, progress, screen
 from careledger.domain.errors import CareLedgerError, MalformedBytes
@@ -49,7 +50,7 @@ def verify_data(data: Path, as_json: bool) -> bool:
 
 def _blocks(folder: Path) -> int | None:
     try:
-        return chain_head(folder / LEDGER).number
+        return chain_head(embedded_folder(folder)).number
     except CareLedgerError:
         return None
 

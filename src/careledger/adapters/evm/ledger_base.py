@@ -32,7 +32,7 @@ class EvmLedgerBase:
 
         ``since``: a block before which nothing of this network happened.
         """
-        self._node, self._directory, self._clock = node, directory, clock
+        self._node, self._directory, self._clock, self._since = node, directory, clock, since
         self._tables = FactTables(facts)
         self._follower = Follower(node, directory, self._tables, since)
 
@@ -72,8 +72,10 @@ class EvmLedgerBase:
             raise LedgerStale(block=block) from None
 
     def folded_again(self) -> list[tuple[bytes, int, bytes]]:
-        """The rows that the events from genesis on give now; the kept ones are neither read nor changed."""
-        return type(self)(self._node, self._directory, self._clock).rows()
+        """The rows that the events give up to the block that the kept ones stand at; those are not changed."""
+        kept = self._tables.position(self._directory)
+        again = type(self)(self._node, self._directory, self._clock, since=self._since).rows()
+        return [row for row in again if kept is not None and row[1] <= kept[0]]
 
     def rebuild(self) -> Head:
         """Drops the projection and folds it again from genesis; gives the head it reached."""

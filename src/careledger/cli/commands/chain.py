@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from careledger.adapters.evm.verify import chain_head, verify_chain
-from careledger.app.checking import LEDGER
+from careledger.app.ledgers import embedded_folder
 from careledger.cli.opening import existing, opened
 from careledger.cli.options import DATA, Data, Json, command, group
 from careledger.cli.output import print_json, progress, screen
@@ -19,7 +19,7 @@ app = group("Look at the chain, replay it, or make what is folded from it again.
 @command(app, "head", "careledger chain head")
 def head(data: Data = DATA, as_json: Json = False) -> None:
     """Show the chain's last block; remember its hash, and `chain verify --remember` finds a chain cut short."""
-    header = chain_head(existing(data) / LEDGER)
+    header = chain_head(embedded_folder(existing(data)))
     facts = {
         "number": header.number,
         "hash": header.hash.hex(),
@@ -57,7 +57,7 @@ def verify(
     remembered = _remembered(remember)
     if engine not in (None, "revm", "eels"):
         raise typer.BadParameter("revm or eels", param_hint="--engine")
-    folder = existing(data) / LEDGER
+    folder = embedded_folder(existing(data))
     last = chain_head(folder).number
     with progress() as bar:
         task = bar.add_task("blocks", total=last)

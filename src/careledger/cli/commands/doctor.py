@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from careledger.adapters.evm.verify import chain_head
-from careledger.app.checking import LEDGER
 from careledger.app.diagnosis import ILL, MENDED, OPEN, Diagnosis
 from careledger.app.doctor import Treatment, examine
+from careledger.app.ledgers import embedded_folder
 from careledger.cli.endings import not_verified
 from careledger.cli.opening import existing
 from careledger.cli.options import DATA, Data, Json, command, single
@@ -79,6 +79,6 @@ def _show(found: list[Diagnosis], sound: bool, repair: bool) -> None:
 
 def _blocks(folder: Path) -> int | None:
     try:
-        return chain_head(folder / LEDGER).number
+        return chain_head(embedded_folder(folder)).number
     except CareLedgerError:
         return None
