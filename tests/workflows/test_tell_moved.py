@@ -16,23 +16,24 @@ from careledger.domain.errors import (
 )
 from careledger.domain.records import Ground
 from careledger.formats.patients import Envelope
-from careledger.formats.persons import MoveNotice
+from careledger.formats.persons import Misfiled, MoveNotice
+from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
-from careledger.workflows.actors import Holder
+from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.audit import audit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.move import move
-from careledger.workflows.moved import moved_away, take_moved
+from careledger.workflows.moved import UNTOLD, moved_away, take_misfiled, take_moved
 from careledger.workflows.order import MOVE, order
 from careledger.workflows.parties import reinstate, suspend
 from careledger.workflows.received import fetch_grants
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
-from careledger.workflows.tell_moved import DAY, tell_moved
+from careledger.workflows.tell_moved import DAY, tell_moved, tell_untold
 from careledger.workflows.tend import tend
 from careledger.workflows.tend_gateway import tend_gateway
 from crashing import Trial, crash_everywhere, crash_here_and_there, die
-from world import DIAGNOSIS, VIEW, World, condition
+from world import APPEND, DIAGNOSIS, VIEW, World, condition
 
 ONE = (DIAGNOSIS,)
 
@@ -135,6 +136,28 @@ def test_while_a_custodians_log_is_missing_somebody_may_not_be_told_yet(world: W
     assert tend_gateway(world.network, world.hospital).moves == 0
 
 
+def test_another_registrar_is_told_by_the_depositor_and_tells_the_readers(world: World) -> None:
+    mixup = Mixup(world)
+    append = world.grant(mixup.wrong, world.outsider, permissions=(VIEW, APPEND))
+    referred = world.writer(world.outsider, Ground.APPEND, append)
+    world.put(referred, mixup.wrong.alias, condition(world.outsider, "flu"))
+    reader = world.staff(world.clinic, 66)
+    world.grant(mixup.wrong, reader)
+    [record] = [
+        each
+        for each in world.read_by_consent(reader, mixup.wrong.alias).records
+        if each.manifest.depositor == 60
+    ]
+    here, there = own_statement(mixup.wrong)[0], own_statement(mixup.right)[0]
+    taking = world.grant(mixup.right, world.outsider, permissions=(APPEND,))
+    right_writer = world.writer(world.outsider, Ground.APPEND, taking)
+    move(world.network, referred, here, right_writer, there, record, "", world.outsider)
+    assert (reader.number, record.handle) not in mixup.told()
+    assert tend_gateway(world.network, world.hospital).moves == 0
+    tend_gateway(world.network, world.hospital)
+    assert (reader.number, record.handle) in mixup.told()
+
+
 # Strangers ---------------------------------------------------------------------------------------
 
 
@@ -192,7 +215,7 @@ def test_notices_that_crashed_anywhere_reach_the_reader_after_they_were_repeated
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 2
+    assert crash_everywhere(world, attempt) == 7  # five custodians' logs, the board, the books
 
 
 def test_a_move_that_crashed_ends_with_everybody_told(world: World) -> None:
@@ -211,3 +234,30 @@ def test_a_move_that_crashed_ends_with_everybody_told(world: World) -> None:
         return finish
 
     assert crash_here_and_there(world, attempt, 1, 2, 8) >= 9
+
+
+def test_a_registrar_that_nothing_can_be_sealed_to_is_told_later_and_believes_no_stranger(
+    world: World,
+) -> None:
+    mixup = Mixup(world)
+    world.clinic.books.put(UNTOLD, [(mixup.wrong.alias, b"x")])
+    suspend(world.network, world.officers[0], world.hospital.number)
+    assert tell_untold(world.network, world.clinic) == 1
+    reinstate(world.network, world.officers[0], world.hospital.number)
+    assert tell_untold(world.network, world.clinic) == 0
+    made = Misfiled(mixup.wrong.alias, world.clinic.number, 0)
+    deployment = world.ledger.deployment
+
+    def take(told: Misfiled, key: SigningKey, at: Organisation) -> None:
+        take_misfiled(world.network, at, Envelope(Misfiled.TYPE, sign(told, key, deployment), None))
+
+    for told, key, at, refusal in (
+        (made, world.pharmacy.controller, world.hospital, SignatureRefused),
+        (made, world.clinic.controller, world.clinic, PatientNotFound),
+        (replace(made, alias=b"\1" * 32), world.clinic.controller, world.hospital, PatientNotFound),
+    ):
+        with pytest.raises(refusal):
+            take(told, key, at)
+    assert list(world.hospital.books.rows(UNTOLD)) == []
+    fetch_grants(world.network, world.hospital)
+    assert [alias for alias, _ in world.hospital.books.rows(UNTOLD)] == [mixup.wrong.alias]

@@ -157,6 +157,19 @@ class MoveNotice(Message):
 
 
 @dataclass(frozen=True)
+class Misfiled(Message):
+    """Tells the registrar of an unclaimed patient that something was filed on that patient by mistake and moved away.
+
+    Signed by the controller of ``depositor``, sealed to the registrar, whose part it is to look in the logs.
+    """
+
+    TYPE: ClassVar[str] = "misfiled"
+    alias: bytes = octets(32)
+    depositor: int = uint()
+    made: int = uint()
+
+
+@dataclass(frozen=True)
 class ArchivedVersion(Message):
     """One version in an archive: the encoded manifest and body, and where and when it was anchored."""
 

@@ -1,8 +1,9 @@
 """Move a record that was filed on the wrong person: deposited on the right one, retracted here, both linked.
 
 Order of effects: the deposit on the right person (nothing is lost), then the depositor's retraction, which names the
-successor and stands in the wrong person's logs as an incident; where the depositor keeps that person's keys, its books
-before it, and after it the notices to whoever had read it (workflows.tell_moved; a claimed patient's agent sends them).
+successor and stands in the wrong person's logs as an incident; the depositor's books before it, and after it the
+notices to whoever had read it, or to the registrar that keeps that person's keys and can find out who had
+(workflows.tell_moved; a claimed patient's agent finds it out itself).
 The wrong person's controller may besides order ``move``, so that nobody reads it there (workflows.order). Repeating any
 step is harmless.
 """
@@ -16,12 +17,12 @@ from careledger.formats.patients import AliasStatement
 from careledger.workflows.actors import Staff
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.deposit import Deposited, deposit
+from careledger.workflows.moved import UNTOLD
 from careledger.workflows.network import Network
-from careledger.workflows.register import kept_aliases
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
 from careledger.workflows.signing import signed_by
-from careledger.workflows.tell_moved import UNTOLD, tell_untold
+from careledger.workflows.tell_moved import tell_untold
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,10 @@ def move(
     made = deposit(network, right_writer, right, [signed_by(refiled, author) if author else refiled])
     record_id = record.manifest.record_id
     successor = made.handles.get(record_id) or made.known[record_id]
-    registrar = wrong_writer.organisation
-    if wrong.alias in kept_aliases(registrar):
-        registrar.books.put(UNTOLD, [(wrong.alias, record.handle)])
+    depositor = wrong_writer.organisation
+    depositor.books.put(UNTOLD, [(wrong.alias, record.handle)])
     retract(network, wrong_writer, wrong, [record.handle], successor)
-    tell_untold(network, registrar)
+    tell_untold(network, depositor)
     return Moved(made, successor)
 
 

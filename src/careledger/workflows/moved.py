@@ -1,15 +1,18 @@
-"""What an organisation is told of records that its posts were shown and that were filed on the wrong person."""
+"""What an organisation is told of moves: that its posts were shown records of the wrong person, or that something was
+moved away from a patient whose keys it keeps."""
 
 from __future__ import annotations
 
 from careledger.domain.errors import MalformedBytes, PatientNotFound
 from careledger.formats.patients import Envelope
-from careledger.formats.persons import MoveNotice
+from careledger.formats.persons import Misfiled, MoveNotice
 from careledger.formats.signed import open_signed
 from careledger.workflows.actors import Organisation
-from careledger.workflows.network import Network
+from careledger.workflows.network import Network, verified
+from careledger.workflows.register import kept_aliases
 
 MOVED = "moved-away"
+UNTOLD = "untold-moves"
 
 
 def take_moved(network: Network, organisation: Organisation, envelope: Envelope) -> None:
@@ -27,6 +30,19 @@ def take_moved(network: Network, organisation: Organisation, envelope: Envelope)
         raise MalformedBytes(why="a notice to another organisation")
     key = notice.reader.to_bytes(8, "big") + notice.alias
     organisation.books.put(MOVED, [(key + handle, notice.encode()) for handle in notice.handles])
+
+
+def take_misfiled(network: Network, organisation: Organisation, envelope: Envelope) -> None:
+    """Remembers to look in the logs (``tell_moved``) of a patient whose keys are kept here.
+
+    Raises SignatureRefused unless the depositor signed, PartyNotVerified, PatientNotFound for any other patient.
+    """
+    claimed = Misfiled.decode(envelope.content.body)
+    depositor = verified(network.ledger.fresh_head(), claimed.depositor)
+    told = open_signed(Misfiled, envelope.content, depositor.controller, network.ledger.deployment)
+    if told.alias not in kept_aliases(organisation):
+        raise PatientNotFound()
+    organisation.books.put(UNTOLD, [(told.alias, told.encode())])
 
 
 def moved_away(organisation: Organisation) -> dict[tuple[int, bytes], MoveNotice]:

@@ -20,12 +20,12 @@ from careledger.formats.patients import (
     GrantPackage,
     ReceivedGrant,
 )
-from careledger.formats.persons import MoveNotice
+from careledger.formats.persons import Misfiled, MoveNotice
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.board import read_board
-from careledger.workflows.moved import take_moved
+from careledger.workflows.moved import take_misfiled, take_moved
 from careledger.workflows.network import Network
 from careledger.workflows.request_access import take_answer
 
@@ -55,6 +55,8 @@ def fetch_grants(network: Network, organisation: Organisation) -> int:
             _take(network, organisation, envelope)
         elif envelope.kind == MoveNotice.TYPE:
             take_moved(network, organisation, envelope)
+        elif envelope.kind == Misfiled.TYPE:
+            take_misfiled(network, organisation, envelope)
         else:
             take_answer(network, organisation, envelope)
 

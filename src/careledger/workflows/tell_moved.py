@@ -8,27 +8,28 @@ crash between tells it twice, which the organisation keeps once; what cannot be 
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
 
-from careledger.domain.errors import DigestMismatch, PartyNotFound, PartyNotVerified, PatientNotFound
+from careledger.domain.errors import DigestMismatch, PartyNotFound, PartyNotVerified
+from careledger.domain.parties import ControllerKind
 from careledger.formats.digests import uint
 from careledger.formats.patients import Envelope
-from careledger.formats.persons import MoveNotice
+from careledger.formats.persons import Misfiled, MoveNotice
 from careledger.formats.signed import sign
 from careledger.sealing.grants import seal_package
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.audit import Log, audit, known_claims
-from careledger.workflows.board import organisation_key
+from careledger.workflows.board import organisation_key, post_package
+from careledger.workflows.moved import UNTOLD
 from careledger.workflows.network import Network
-from careledger.workflows.register import kept_holder
+from careledger.workflows.register import kept_aliases, kept_holder
 from careledger.workflows.two_hops import post
 
 INCIDENT, RELEASED = "incident", "released"
 TOLD = "told-moved"
-UNTOLD = "untold-moves"
 LOOKED = "looked-for-moves"
 MOST_HANDLES = 1_000
+UNSENDABLE = (PartyNotFound, PartyNotVerified, DigestMismatch)
 DAY = 86_400
 Reader = tuple[int, int]
 
@@ -68,7 +69,7 @@ def tell_moved(network: Network, holder: Holder) -> ToldMoved:
             for start in range(0, len(new), MOST_HANDLES):
                 _tell(network, holder, reader, tuple(new[start : start + MOST_HANDLES]))
             told += 1
-        except (PartyNotFound, PartyNotVerified, DigestMismatch):
+        except UNSENDABLE:
             waiting += 1
     return ToldMoved(len(set(moved.values())), told, waiting, found.complete)
 
@@ -84,20 +85,36 @@ def tell_daily(network: Network, holder: Holder) -> int:
     return told.told
 
 
-def tell_untold(network: Network, registrar: Organisation) -> int:
-    """A registrar's part for those whose keys it keeps, after moves it began; returns how many still wait.
+def tell_untold(network: Network, organisation: Organisation) -> int:
+    """An organisation's part after moves that it began or was told of; returns how many still wait.
 
-    Of a patient who has claimed meanwhile the agent finds it out itself.
+    Where it keeps the patient's keys it tells the readers; else it tells the registrar that does. The agent of a
+    patient who has claimed looks into the logs itself.
     """
-    waiting = 0
-    for alias, _ in list(registrar.books.rows(UNTOLD)):
-        done = True
-        with suppress(PatientNotFound):
-            done = tell_moved(network, kept_holder(registrar, alias)).done
+    waiting, kept = 0, kept_aliases(organisation)
+    for alias, _ in list(organisation.books.rows(UNTOLD)):
+        if alias in kept:
+            done = tell_moved(network, kept_holder(organisation, alias)).done
+        else:
+            done = _tell_registrar(network, organisation, alias)
         if done:
-            registrar.books.drop(UNTOLD, [alias])
+            organisation.books.drop(UNTOLD, [alias])
         waiting += not done
     return waiting
+
+
+def _tell_registrar(network: Network, depositor: Organisation, alias: bytes) -> bool:
+    """False where nothing can be sealed to the registrar now."""
+    facts = network.ledger.fresh_head().alias(alias)
+    if facts is None or facts.kind is not ControllerKind.REGISTRAR or facts.registrar == depositor.number:
+        return True
+    told = Misfiled(alias, depositor.number, network.clock.now())
+    envelope = Envelope(Misfiled.TYPE, sign(told, depositor.controller, network.ledger.deployment), None)
+    try:
+        post_package(network, organisation_key(network, facts.registrar), envelope)
+    except UNSENDABLE:
+        return False
+    return True
 
 
 def _moved(logs: tuple[Log, ...]) -> dict[bytes, bytes]:
