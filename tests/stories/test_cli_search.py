@@ -115,6 +115,7 @@ def test_custodians_are_listed_anchored_added_and_replaced(lived: Path) -> None:
     done = told("custodian", "replace", PATIENT, "Green Pharmacy", "--by", "Hilltop", *at)
     assert (done["retired"], done["versions"] > 3) == (True, True)
     [patient] = told("show", *at)["patients"]
+    assert told("doctor", *at)["well"]  # who was replaced lacks nothing
     assert ("Hilltop Hospital" in patient["custodians"], "Green Pharmacy" in patient["custodians"]) == (
         True,
         False,

@@ -90,14 +90,20 @@ def blocks(folder: Path, other: Path | None, repair: bool) -> Diagnosis:
         wrong = (
             f"{len(health.damaged)} damaged, {len(health.missing)} missing, {health.unread} bytes of no block"
         )
-        if not repair or other is None:
-            return Diagnosis(
-                "blocks", ILL, f"{said}: {wrong}. --repair --blocks DIR fetches them from another copy."
-            )
-        with SegmentBlocks(other / "blocks") as source:
-            mended = store.repair(source)
-        if mended.lost:
-            return Diagnosis(
-                "blocks", ILL, f"{len(mended.mended)} fetched, {len(mended.lost)} lost in both copies."
-            )
-        return Diagnosis("blocks", MENDED, f"{len(mended.mended)} blocks were fetched from the other copy.")
+        if not repair:
+            return Diagnosis("blocks", OPEN, f"{said}: {wrong}.")
+        mended = _fetched(store, other)
+        health = store.verify()
+        if health.damaged or health.missing:
+            return Diagnosis("blocks", ILL, f"{said}: {wrong}. --blocks DIR fetches them from another copy.")
+        freed = store.collect().bytes if health.unread else 0
+        return Diagnosis(
+            "blocks", MENDED, f"{mended} blocks fetched from the other copy, {freed:,} bytes given back."
+        )
+
+
+def _fetched(store: SegmentBlocks, other: Path | None) -> int:
+    if other is None:
+        return 0
+    with SegmentBlocks(other / "blocks") as source:
+        return len(store.repair(source).mended)

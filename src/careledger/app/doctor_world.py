@@ -12,6 +12,7 @@ from careledger.domain.records import Ground
 from careledger.workflows.actors import Holder, Organisation, load_holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.cosigning import checkpoint_all
+from careledger.workflows.custodian.lacking import lacking_shares
 from careledger.workflows.deposit import MISSING, PLAN, complete, resume
 from careledger.workflows.register import BEGUN
 from careledger.workflows.tend import tend
@@ -100,10 +101,10 @@ def _patient(world: World, label: str, part: str, repair: bool) -> Diagnosis:
 
 def _custodian(world: World, number: int, part: str, repair: bool) -> Diagnosis:
     """Its release log against the ledger, shares whose keys are gone, destructions that are not attested yet."""
-    directory, custodian = world.directories[number], world.custodians[number]
+    directory = world.directories[number]
     if repair:
         checkpoint_all(world.network)
-    owed, lost = len(directory.rows.owed_attestations()), getattr(custodian, "lost_shares", 0)
+    owed, lost = len(directory.rows.owed_attestations()), lacking_shares(directory.rows, number)
     if lost:
         return Diagnosis(
             part,
