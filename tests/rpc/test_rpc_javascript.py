@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -30,13 +32,23 @@ def installed(name: str, package: str, version: str, place: str) -> Path:
     try:
         return Path(nodes.Program(name, package, version, place).install())
     except nodes.NoNode as error:
-        if os.environ.get("CARELEDGER_REQUIRE_ALL") == "1":
-            pytest.fail(f"{package} is required here: {error}")
-        pytest.skip(str(error))
+        missing(package, str(error))
+
+
+def needs_node() -> None:
+    if shutil.which("node") is None:
+        missing("node", "no Node here")
+
+
+def missing(what: str, why: str) -> NoReturn:
+    if os.environ.get("CARELEDGER_REQUIRE_ALL") == "1":
+        pytest.fail(f"{what} is required here: {why}")
+    pytest.skip(why)
 
 
 def packages(name: str, version: str) -> Path:
     """The folder of an npm library's installation."""
+    needs_node()
     return installed(name, name, version, f"node_modules/{name}/package.json").parents[2]
 
 
@@ -144,3 +156,27 @@ def test_cast_deploys_sends_and_reads(served: Served) -> None:
 
 def as_tuple(message: dict[str, Any]) -> str:
     return f"({','.join(str(value) for value in message.values())})"
+
+
+@pytest.mark.parametrize(
+    ("wallet", "hidden", "said"),
+    [("takes", False, "has it"), ("refuses", False, "refused: no"), ("none", True, "No wallet")],
+)
+def test_the_pages_button_asks_the_wallet_to_add_the_network(
+    wallet: str, hidden: bool, said: str, served: Served
+) -> None:
+    needs_node()
+    script_text = served.client.http("GET", "/wallet.js", headers={}).body.decode()
+    page = served.client.http("GET", headers={}).body.decode()
+    network = html.unescape(page.partition('<pre id="network">')[2].partition("</pre>")[0])
+    words = ["node", SCRIPTS / "wallet.cjs", script_text, network, wallet]
+    seen = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert (seen["hidden"], said in seen["said"]) == (hidden, True)
+    if wallet == "none":
+        assert seen["asked"] == []
+        return
+    (asked,) = seen["asked"]
+    assert (asked["method"], len(asked["params"])) == ("wallet_addEthereumChain", 1)
+    (offered,) = asked["params"]
+    assert (offered["chainId"], offered["rpcUrls"]) == (hex(CHAIN_ID), [served.server.url])
+    assert set(offered["nativeCurrency"]) == {"name", "symbol", "decimals"}
