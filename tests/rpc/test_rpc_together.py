@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -194,40 +194,49 @@ with EmbeddedChain(folder, int(sys.argv[2])) as chain, Server(chain, folder, por
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+class Doomed:
+    """A server in a process of its own, killed when it has acknowledged so many transactions."""
+
+    def __init__(self, folder: Path, acknowledgements: int) -> None:
+        words = [sys.executable, "-c", SERVE, str(folder), str(CHAIN_ID)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.client = Client("127.0.0.1", int(self.process.stdout.readline()))
+        self.limit = acknowledgements
+        self.acknowledged: list[str] = []
+
+    def send_until_dead(self, sender: Sender) -> int:
+        """How many of a sender's transactions were acknowledged."""
+        for sent in itertools.count():
+            raw = sender.raw(None, CREATION)
+            try:
+                self.acknowledged.append(self.client.send(raw))
+            except (OSError, http.client.HTTPException, ValueError):
+                return sent
+            if len(self.acknowledged) >= self.limit:
+                os.kill(self.process.pid, signal.SIGKILL)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("acknowledgements", [3, 17, 40])
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(
-    seed: int, tmp_path: Path
+    acknowledgements: int, tmp_path: Path
 ) -> None:
-    folder, chance = tmp_path / "chain", random.Random(seed)
-    words = [sys.executable, "-c", SERVE, str(folder), str(CHAIN_ID)]
-    running = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    folder, sent = tmp_path / "chain", {}
+    doomed, senders = Doomed(folder, acknowledgements), [Sender(secret) for secret in range(1, 5)]
+
+    def send(sender: Sender) -> None:
+        sent[sender] = doomed.send_until_dead(sender)
+
     try:
-        assert running.stdout is not None
-        client = Client("127.0.0.1", int(running.stdout.readline()))
-        acknowledged: list[tuple[str, Sender]] = []
-        senders = [Sender(secret) for secret in range(1, 5)]
-        killer = threading.Timer(chance.uniform(0.05, 0.6), os.kill, (running.pid, signal.SIGKILL))
-        killer.start()
-        together([lambda sender=sender: until_dead(client, sender, acknowledged) for sender in senders])  # type: ignore[misc]
-        killer.join()
+        together([lambda sender=sender: send(sender) for sender in senders])  # type: ignore[misc]
     finally:
-        running.kill()
-        running.communicate()
-    assert len(acknowledged) > 4
+        doomed.process.kill()
+        doomed.process.communicate()
+    assert sum(sent.values()) == len(doomed.acknowledged) >= acknowledgements
     with EmbeddedChain(folder, CHAIN_ID) as chain:
-        receipts = [chain.receipt(bytes.fromhex(digest[2:])) for digest, _ in acknowledged]
-        assert None not in receipts
+        assert None not in [chain.receipt(bytes.fromhex(digest[2:])) for digest in doomed.acknowledged]
         for sender in senders:
-            sent = sum(who is sender for _, who in acknowledged)
-            assert sent <= chain.nonce(sender.address) <= sent + 1
+            assert sent[sender] <= chain.nonce(sender.address) <= sent[sender] + 1
         assert chain.send(Sender(9).raw(None, CREATION)).success
     verify_chain(folder)
-
-
-def until_dead(client: Client, sender: Sender, acknowledged: list[tuple[str, Sender]]) -> None:
-    while True:
-        raw = sender.raw(None, CREATION)
-        try:
-            acknowledged.append((client.send(raw), sender))
-        except (OSError, http.client.HTTPException, ValueError):
-            return

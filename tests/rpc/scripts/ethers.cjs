@@ -6,6 +6,8 @@ const { ethers } = createRequire(`${packages}/x.js`)("ethers");
 
 const { key, abi, bytecode, messages, forged } = JSON.parse(given);
 
+const pause = (milliseconds) => new Promise((next) => setTimeout(next, milliseconds));
+
 async function story() {
   // Blocks come at once here, so a head that ethers remembers for a quarter of a second may lack one's own block.
   const provider = new ethers.JsonRpcProvider(url, undefined, { polling: true, pollingInterval: 50, cacheTimeout: -1 });
@@ -18,7 +20,7 @@ async function story() {
   seen.address = await made.getAddress();
   const heard = [];
   await consents.on("ConsentGivenV1", (commitment) => heard.push(commitment));
-  await provider.getBlockNumber();
+  await pause(500); // it begins to listen with its first look
 
   seen.estimate = await consents.give.estimateGas(messages[0]);
   const modern = await (await consents.give(messages[0], { type: 2, maxFeePerGas: 0, maxPriorityFeePerGas: 0 })).wait();
@@ -51,16 +53,15 @@ async function story() {
   seen.batch = await Promise.all([0, 1, 2].map(async (number) => (await provider.getBlock(number)).number));
   seen.whole = (await provider.getBlock(modern.blockNumber, true)).prefetchedTransactions.map(({ hash }) => hash);
   seen.sent = modern.hash;
-  for (let tries = 0; heard.length < 2 && tries < 200; tries += 1) await new Promise((next) => setTimeout(next, 50));
+  for (let tries = 0; heard.length < 2 && tries < 200; tries += 1) await pause(50);
   seen.heard = heard;
   await consents.removeAllListeners();
-  provider.destroy();
   return seen;
 }
 
 const plain = (_, value) => (typeof value === "bigint" ? Number(value) : value);
 story().then(
-  (seen) => process.stdout.write(JSON.stringify(seen, plain)),
+  (seen) => process.stdout.write(JSON.stringify(seen, plain), () => process.exit(0)),
   (error) => {
     process.stderr.write(`${error.stack}\n`);
     process.exitCode = 1;

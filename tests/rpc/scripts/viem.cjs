@@ -8,6 +8,8 @@ const { privateKeyToAccount } = from("viem/accounts");
 
 const { key, abi, bytecode, chainId, messages, forged } = JSON.parse(given);
 
+const pause = (milliseconds) => new Promise((next) => setTimeout(next, milliseconds));
+
 async function story() {
   const account = privateKeyToAccount(key);
   const chain = viem.defineChain({
@@ -31,6 +33,7 @@ async function story() {
   const before = await reader.getBlockNumber();
   const watched = [];
   const stop = reader.watchContractEvent({ ...consents, onLogs: (logs) => watched.push(...logs) });
+  await pause(500); // it begins to watch with its first look
 
   const estimate = await reader.estimateContractGas({ ...consents, functionName: "give", args: [messages[0]], account });
   const modern = await sender.writeContract({ ...consents, functionName: "give", args: [messages[0]] });
@@ -72,7 +75,7 @@ async function story() {
   seen.batch = await Promise.all([0n, 1n, 2n].map(async (blockNumber) => (await many.getBlock({ blockNumber })).number));
   const block = await reader.getBlock({ blockNumber: before + 1n, includeTransactions: true });
   seen.whole = block.transactions.map(({ hash, typeHex, to }) => [hash, typeHex, to]);
-  for (let tries = 0; watched.length < 2 && tries < 200; tries += 1) await new Promise((next) => setTimeout(next, 50));
+  for (let tries = 0; watched.length < 2 && tries < 200; tries += 1) await pause(50);
   stop();
   seen.watched = watched.map((log) => log.args.commitment);
   seen.bytecode = await reader.getCode({ address });
@@ -81,7 +84,7 @@ async function story() {
 
 const plain = (_, value) => (typeof value === "bigint" ? Number(value) : value);
 story().then(
-  (seen) => process.stdout.write(JSON.stringify(seen, plain)),
+  (seen) => process.stdout.write(JSON.stringify(seen, plain), () => process.exit(0)),
   (error) => {
     process.stderr.write(`${error.stack}\n`);
     process.exitCode = 1;
