@@ -34,6 +34,7 @@ from careledger.formats.ledger_words import (
     TeamWord,
     patient_word,
     policy_row,
+    retention_table,
 )
 from careledger.formats.signatures import SigningKey
 
@@ -85,6 +86,7 @@ def words() -> dict[str, Any]:
         "alias": f"{AliasWord(TWO, ControllerKind.GUARDIAN, 2_000_000_000, 5).word:064x}",
         "team": f"{TeamWord(7, 9, 2, 1, True).word:064x}",
         "patient": f"{patient_word(7, B32[:16]):064x}",
+        "retention": f"{retention_table({Category.HISTORY: 3650, Category.IDENTITY_PHARMACY: 36525}):064x}",
         "guardians": guardians_commitment(2, (ONE, TWO), B32).hex(),
         "domain_separator_aliases": domain.separator.hex(),
         "messages": [

@@ -18,6 +18,7 @@ from adapters.ledger_world import (
     of,
     signing,
 )
+from careledger.domain.categories import Category
 from careledger.domain.errors import LedgerRefused
 from careledger.domain.parties import ControllerKind, Role
 from careledger.formats.signatures import SigningKey
@@ -44,6 +45,7 @@ SUBJECTS: Subjects = {
     "alias": [*ALIASES, digest("no alias")],
     "linked": [(owner.address, commitment) for owner in OWNERS for commitment in COMMITMENTS],
     "consent": [(owner.address, commitment) for owner in OWNERS for commitment in COMMITMENTS],
+    "retention": [0, 1_780_000_000, 2**40],
     "anchor": ROOTS,
     "erased_by": LEAVES,
     "checkpoint": list(ORGANISATIONS),
@@ -235,6 +237,11 @@ class RandomActs:
         entry, reviewer = self._random.choice(ENTRIES), self._random.choice([*OFFICERS, self._organisation()])
         controller, justified = self._key(reviewer), self._random.random() < 0.5
         return lambda ledger: ledger.review_break_glass(entry, justified, reviewer, controller)
+
+    def data_enact_retention(self, now: int) -> Act:
+        version, (controller, post) = self._random.choice([1, 2, 2, 3]), self._officer()
+        days = {Category.REPORT: self._random.choice([30, 30, 40_000])}
+        return lambda ledger: ledger.enact_retention(version, days, [(post, controller)])
 
     def data_enact_matrix(self, now: int) -> Act:
         version, (controller, post) = self._random.choice([1, 2, 2, 2]), self._officer()

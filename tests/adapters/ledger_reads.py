@@ -16,9 +16,10 @@ from careledger.domain.facts import (
     ConsentFacts,
     CustodianFacts,
     PartyFacts,
+    RetentionFacts,
 )
 from careledger.domain.parties import ControllerKind, Status
-from careledger.formats.ledger_words import roles_of
+from careledger.formats.ledger_words import retention_days, roles_of
 from careledger.ports import LedgerView
 
 ACTIVE, LEAVING, LEFT = 2, 3, 4
@@ -92,6 +93,13 @@ class DirectReads:
 
     def matrix_version(self) -> int:
         return int(self.ask("AccessPolicy", "version"))
+
+    def retention(self, at: int) -> RetentionFacts:
+        """By asking for every table, newest first."""
+        newest, _ = self.ask("Retention", "latest")
+        found = [(number, *self.ask("Retention", "table", number)) for number in range(newest, 0, -1)]
+        version, table, since = next((each for each in found if each[2] <= at), found[-1])
+        return RetentionFacts(version, since, retention_days(table))
 
     def anchor(self, root: bytes) -> AnchorFacts | None:
         word = self.ask("Records", "anchor_word", root)

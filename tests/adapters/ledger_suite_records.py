@@ -29,6 +29,7 @@ from adapters.ledger_world import (
     refused,
     signing,
 )
+from careledger.domain.categories import Category
 from careledger.domain.errors import LedgerStale
 from careledger.domain.facts import AnchorFacts, BreakGlassFacts, Head
 from careledger.domain.parties import Role
@@ -374,6 +375,46 @@ class RecordSuite:
         world.organisation(HOSPITAL)
         with refused("officer"):
             world.ledger.enact_matrix(2, [(HOSPITAL, of(HOSPITAL))])
+
+    # Retention ---------------------------------------------------------------------------------
+
+    def test_a_carried_retention_table_is_in_force_after_the_delay_and_earlier_ones_stay(
+        self, world: LedgerWorld
+    ) -> None:
+        before = world.now()
+        first = world.ledger.fresh_head().retention(before)
+        assert (first.version, set(first.days)) == (1, {0})
+        days = {Category.REPORT: 30, Category.IDENTITY_PHARMACY: 36_525}
+        carried = world.ledger.enact_retention(2, days, VOTERS)
+        since = carried.time + POLICY_DELAY
+        for at, version in ((before, 1), (since - 1, 1), (since, 2), (since + 100 * DAY, 2), (0, 1)):
+            assert world.ledger.fresh_head().retention(at).version == version
+        found = world.ledger.fresh_head().retention(since)
+        assert found.since == since
+        assert {Category(number): count for number, count in enumerate(found.days) if count} == days
+        assert world.ledger.at(carried.number - 1).retention(since).version == 1
+        with refused("pending"):
+            world.ledger.enact_retention(3, {}, VOTERS)
+        world.clock.advance(POLICY_DELAY)
+        world.ledger.enact_retention(3, {}, VOTERS[:1])
+        assert world.ledger.fresh_head().retention(since + 100 * DAY).version == 2
+        world.ledger.enact_retention(3, {}, VOTERS[1:2])
+        assert world.ledger.fresh_head().retention(since + 100 * DAY).version == 3
+
+    def test_only_officers_vote_for_the_next_table_of_at_most_a_hundred_years(
+        self, world: LedgerWorld
+    ) -> None:
+        for version in (0, 1, 3):
+            with refused("version"):
+                world.ledger.enact_retention(version, {}, VOTERS)
+        with refused("days"):
+            world.ledger.enact_retention(2, {Category.REPORT: 36_526}, VOTERS)
+        with refused("officer"):
+            world.ledger.enact_retention(2, {}, [(OFFICERS[0], STRANGER)])
+        world.organisation(HOSPITAL)
+        with refused("officer"):
+            world.ledger.enact_retention(2, {}, [(HOSPITAL, of(HOSPITAL))])
+        assert world.ledger.fresh_head().retention(2**40).version == 1
 
     # Views -------------------------------------------------------------------------------------
 

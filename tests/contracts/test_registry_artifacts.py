@@ -11,7 +11,7 @@ import pytest
 
 from contracts.harness import ARTIFACTS, ROOT, build
 
-OURS = ("Registry", "Teams", "Aliases", "Links", "Directory", "AccessPolicy")
+OURS = ("Registry", "Teams", "Aliases", "Links", "Directory", "AccessPolicy", "Retention")
 
 
 def _reasons(source: str) -> set[str]:

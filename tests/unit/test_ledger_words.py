@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
+from careledger.domain.categories import Category
 from careledger.domain.errors import MalformedBytes
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.formats import ledger_messages
@@ -20,6 +21,8 @@ from careledger.formats.ledger_words import (
     patient_of,
     patient_word,
     policy_row,
+    retention_days,
+    retention_table,
     role_bits,
     roles_of,
 )
@@ -55,6 +58,11 @@ def test_the_other_words_are_as_the_vectors_say() -> None:
     assert AliasWord.parse(int(VECTORS["alias"], 16)) == alias
     assert VECTORS["team"] == "0" * 21 + "1" + "00000001" + "02" + f"{9:016x}" + f"{7:016x}"
     assert TeamWord.parse(int(VECTORS["team"], 16)) == TeamWord(7, 9, 2, 1, True)
+    table = {Category.HISTORY: 3650, Category.IDENTITY_PHARMACY: 36525}
+    assert VECTORS["retention"] == f"{36525:04x}" + "0" * 52 + f"{3650:04x}" + "0000"
+    assert retention_table(table) == int(VECTORS["retention"], 16)
+    days = retention_days(retention_table(table))
+    assert {Category(number): count for number, count in enumerate(days) if count} == table
     assert VECTORS["patient"] == "0" * 16 + B32[:16].hex() + f"{7:016x}"
     assert patient_of(int(VECTORS["patient"], 16)) == (7, B32[:16])
 
@@ -73,6 +81,8 @@ def test_bits_that_no_contract_sets_are_refused() -> None:
     ):
         with pytest.raises(MalformedBytes):
             parse(word)
+    with pytest.raises(MalformedBytes):
+        retention_table({Category.HISTORY: 1 << 16})
 
 
 def test_values_that_do_not_fit_are_refused() -> None:

@@ -21,8 +21,12 @@ SCENARIOS: dict[str, Scenario] = crash_parties.SCENARIOS | crash_patients.SCENAR
 FOLDER = Path(workflows.__file__).parent
 TESTS = Path(__file__).parent
 
-# Crashed by tests of their own in test_crashes.py and test_crashes_of_records.py.
+# Crashed by tests of their own in these files.
+OWN = (
+    "test_crashes", "test_crashes_of_records", "test_registering", "test_emergency_without_ledger", "test_retention",
+)  # fmt: skip
 ELSEWHERE = {
+    "break_glass.open_without_ledger", "retention.amend_retention", "tend_gateway.tend_gateway",
     "amend.amend", "claim.claim", "deposit.deposit", "disclose.disclose", "grant.grant", "move.move",
     "request_access.request_access", "retract.retract", "revoke.revoke", "rotate_keys.rotate",
 }  # fmt: skip
@@ -41,6 +45,8 @@ WITHOUT_EFFECTS = {
 
 # Steps of others: each effect of theirs is one of a workflow above.
 STEPS = {
+    "break_glass.enter_emergencies", "erase.finish_erasures", "erase.tell_waiting", "order.owe",
+    "replace_custodian.remake_shares",
     "board.post_package", "claim.continue_statement", "claim.handed_over", "claim.renew_epochs", "claim.take_over",
     "custody.outcomes", "custody.receipt", "custody.receipts", "custody.tell", "deposit.finish",
     "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.next_epoch", "epochs.publish_epoch",
@@ -50,9 +56,10 @@ STEPS = {
 # They came with tests of their own for repeating; their scenarios here are still to be written.
 NOT_HERE_YET = {
     "after_death.decide_after_death", "after_death.name_reader",
-    "break_glass.enter_emergencies", "break_glass.open_without_ledger", "give_ready_made.give_ready_made",
+    "give_ready_made.give_ready_made",
+    "moved.take_misfiled",
     "moved.take_moved", "own_copies.keep_copy", "recover.end_undescribed", "recover.recover", "teams.form_team",
-    "tell_moved.tell_moved", "tell_moved.tell_untold", "tend_gateway.tend_gateway",
+    "tell_moved.tell_moved", "tell_moved.tell_untold",
 }  # fmt: skip
 EFFECT = re.compile(
     r"books\.(put|drop)|board\.p|blocks\.(p|unp)|receipts\(|outcomes\(|tell\("
@@ -117,7 +124,7 @@ def test_every_workflow_is_crashed_or_has_no_effects() -> None:
     assert not crashed & (WITHOUT_EFFECTS | STEPS)
     assert [name for name in WITHOUT_EFFECTS if EFFECT.search(ast.unparse(acts()[name]))] == []
     assert EFFECT.search(ast.unparse(acts()["deposit.finish"]))
-    elsewhere = (TESTS / "test_crashes.py").read_text() + (TESTS / "test_crashes_of_records.py").read_text()
+    elsewhere = "".join((TESTS / f"{name}.py").read_text() for name in OWN)
     for name in ELSEWHERE:
         module, function = name.split(".")
         assert f"workflows.{module} import" in elsewhere

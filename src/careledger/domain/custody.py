@@ -107,6 +107,16 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """A version whose erasure was ordered before its date: the order's id and digest, and the alias."""
+
+    handle: bytes
+    order: bytes
+    reason: bytes
+    alias: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class KeptOpening:
     """An emergency granted while the ledger stood still: when it was granted first (unix seconds), what was signed."""
 

@@ -121,6 +121,18 @@ class BreakGlassFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionFacts:
+    """For how many days records are kept from erasure, by the number of their category (0 stands for none).
+
+    ``since`` is when this version came into force, unix seconds.
+    """
+
+    version: int
+    since: int
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointFacts:
     """The newest anchored checkpoint of a custodian's release log.
 

@@ -28,6 +28,21 @@ class Receipt(Message):
 
 
 @dataclass(frozen=True)
+class DueErasure(Message):
+    """Versions whose erasure an order asked for before its date, and which a custodian erases now that it has come.
+
+    In the custodian's own journal, so that rows from an old backup are brought up to it. ``reason`` is the digest of
+    the order with the id ``order``: what the attestations name.
+    """
+
+    TYPE: ClassVar[str] = "due-erasure"
+    order: bytes = octets(16)
+    reason: bytes = octets(32)
+    alias: bytes = octets(32)
+    handles: tuple[bytes, ...] = several(octets(32))
+
+
+@dataclass(frozen=True)
 class AliasQuestion(Message):
     """Asks for the newest statement of an alias, or (compartment not null) for its epoch records."""
 

@@ -6,9 +6,11 @@ that no contract sets; ``word`` gives it back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from careledger.domain.categories import Category
 from careledger.domain.errors import MalformedBytes
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.formats.signatures import Address
@@ -108,6 +110,16 @@ def patient_of(word: int) -> tuple[int, bytes]:
     if word >> 192:
         raise MalformedBytes(why="patient word")
     return _bits(word, 0, 64), _bits(word, 64, 128).to_bytes(16, "big")
+
+
+def retention_table(days: Mapping[Category, int]) -> int:
+    """The contract's table: days of category c at bits 16c to 16c + 15, 0 for those not named."""
+    return _pack(*((count, 16 * category, 16) for category, count in days.items()))
+
+
+def retention_days(table: int) -> tuple[int, ...]:
+    """Days by the category's number, of such a table."""
+    return tuple(_bits(table, 16 * number, 16) for number in range(max(Category) + 1))
 
 
 @dataclass(frozen=True, slots=True)

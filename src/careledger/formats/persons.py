@@ -32,6 +32,20 @@ class BegunPatient(Message):
 
 
 @dataclass(frozen=True)
+class WaitingErasure(Message):
+    """A version, by its handle, that is erased from ``until`` on (unix seconds), in the books of who ordered it.
+
+    ``blocks`` are its manifest's and body's CIDs, unpinned then.
+    """
+
+    TYPE: ClassVar[str] = "waiting-erasure"
+    alias: bytes = octets(32)
+    until: int = uint()
+    reason: str = text(32)
+    blocks: tuple[bytes, ...] = several(octets(36), 2)
+
+
+@dataclass(frozen=True)
 class LinkStatement(Message):
     """Two aliases are one person's; ``first`` is the lower one, signed by the controllers of both at ``block``.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from careledger.domain.categories import Category
 from careledger.domain.facts import (
     AliasFacts,
     AnchorFacts,
@@ -14,6 +15,7 @@ from careledger.domain.facts import (
     CustodianFacts,
     Head,
     PartyFacts,
+    RetentionFacts,
 )
 from careledger.domain.parties import ControllerKind, Role
 from careledger.formats.relaying import RelayedEntry
@@ -69,6 +71,10 @@ class LedgerView(Protocol):
 
     def matrix_version(self) -> int:
         """The number of the access matrix in force at that block."""
+        ...
+
+    def retention(self, at: int) -> RetentionFacts:
+        """The retention table in force at that time (unix seconds), as far as that block knows."""
         ...
 
     def anchor(self, root: bytes) -> AnchorFacts | None: ...
@@ -346,4 +352,10 @@ class Ledger(Protocol):
 
         Once the threshold is reached it is in force after the ledger's delay; votes beyond it are not cast.
         """
+        ...
+
+    def enact_retention(
+        self, version: int, days: Mapping[Category, int], officers: Sequence[tuple[int, SigningKey]]
+    ) -> Head:
+        """The officers' votes for the next retention table, as for a matrix; at most 36,525 days each."""
         ...

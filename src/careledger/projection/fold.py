@@ -39,6 +39,7 @@ WITHOUT_FACTS = frozenset(
         "RegistrationEndedV1",
         "ReplacementCarriedV1",
         "ReplacementProposedV1",
+        "RetentionVotedV1",
         "ThresholdChangedV1",
         "WithdrawalVotedV1",
     }

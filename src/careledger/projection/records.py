@@ -9,6 +9,7 @@ from careledger.projection.rows import (
     ErasedRow,
     GlassRow,
     MatrixRow,
+    RetentionRow,
     State,
     WaitingRow,
 )
@@ -25,6 +26,12 @@ def _withdrawn(state: State, event: Happened) -> None:
     before = state.known(MatrixRow)
     rest = tuple(each for each in before.versions if each[0] != event["version"])
     state.put(event.block, MatrixRow(rest))
+
+
+def _retained(state: State, event: Happened) -> None:
+    before = state.get(RetentionRow) or RetentionRow(())
+    made = (event["version"], event["since"], event["table"].to_bytes(32, "big"))
+    state.put(event.block, RetentionRow((*before.versions, made)))
 
 
 def _anchored(state: State, event: Happened) -> None:
@@ -89,6 +96,7 @@ def _reviewed(state: State, event: Happened) -> None:
 HANDLERS = {
     "AmendmentEnactedV1": _amended,
     "AmendmentWithdrawnV1": _withdrawn,
+    "RetentionEnactedV1": _retained,
     "AnchoredV1": _anchored,
     "LeafErasedV1": _erased,
     "CheckpointAnchoredV1": _checkpointed,

@@ -101,6 +101,12 @@ class MatrixRow(NamedTuple):
     versions: tuple[tuple[int, int], ...]
 
 
+class RetentionRow(NamedTuple):
+    """One row: every retention table with its version and the time since which it is in force, in order."""
+
+    versions: tuple[tuple[int, int, bytes], ...]
+
+
 class AnchorRow(NamedTuple):
     """By root: block, time, organisation, leaves."""
 
@@ -161,6 +167,7 @@ KINDS: dict[str, Any] = {
     "consent": ConsentRow,
     "owned": OwnedRow,
     "matrix": MatrixRow,
+    "retention": RetentionRow,
     "anchor": AnchorRow,
     "erased": ErasedRow,
     "checkpoint": CheckpointRow,

@@ -14,9 +14,11 @@ from careledger.domain.facts import (
     Head,
     Living,
     PartyFacts,
+    RetentionFacts,
 )
 from careledger.domain.parties import ControllerKind, Status
-from careledger.formats.ledger_words import roles_of
+from careledger.domain.retention import NOTHING_KEPT
+from careledger.formats.ledger_words import retention_days, roles_of
 from careledger.formats.signatures import Address
 from careledger.projection.parties import ACTIVE, LEAVING
 from careledger.projection.rows import (
@@ -35,6 +37,7 @@ from careledger.projection.rows import (
     OwnedRow,
     PartyRow,
     Read,
+    RetentionRow,
     TeamRow,
     WaitingRow,
     lookup,
@@ -171,6 +174,16 @@ class FactsView:
         row = lookup(self._read, MatrixRow)
         versions = row.versions if row else ()
         return max((version for version, since in versions if since <= self._head.time), default=0)
+
+    def retention(self, at: int) -> RetentionFacts:
+        """The retention table in force at that time; before the first one, the first."""
+        row = lookup(self._read, RetentionRow)
+        versions = row.versions if row else ()
+        begun = [each for each in versions if each[1] <= at] or versions[:1]
+        if not begun:
+            return NOTHING_KEPT
+        version, since, table = begun[-1]
+        return RetentionFacts(version, since, retention_days(int.from_bytes(table, "big")))
 
     def anchor(self, root: bytes) -> AnchorFacts | None:
         """The anchored root."""

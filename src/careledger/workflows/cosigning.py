@@ -17,11 +17,11 @@ from careledger.workflows.network import Network
 
 
 def checkpoint_all(network: Network) -> dict[int, CareLedgerError]:
-    """Anchors every reachable custodian's log; returns what went wrong, by custodian."""
+    """Every reachable custodian does what is due and anchors its log; returns what went wrong, by custodian."""
     failed: dict[int, CareLedgerError] = {}
     for number, link in network.custodians.items():
         try:
-            link.call("checkpoint", b"")
+            link.call("tend", b"")
         except CareLedgerError as error:
             failed[number] = error
     return failed

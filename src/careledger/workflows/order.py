@@ -23,15 +23,16 @@ RESTRICT, UNRESTRICT = "restrict", "unrestrict"
 ERASE, MOVE = "erase", "move"
 ACCEPT, CONFIRM, DISPUTE = "accept", "confirm", "dispute"
 UNTOLD = "untold-order"
+WAITING = "waiting-erasure"
 LASTS = 3600
 
 
 def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], reason: str) -> list[Receipt]:
     """Tells every custodian; what fewer than n carried out does not count yet, and ``repeat_orders`` tells the others.
 
-    Accepting takes at most 64 versions at once. Raises the refusal if none carried it out and one refused,
-    NotEnoughCustodians if some did but fewer than n, RecordNotFound if no custodian keeps any of these versions for
-    this patient.
+    Accepting takes at most 64 versions at once; lifting a restriction withdraws an erasure that waits for its date.
+    Raises the refusal if none carried it out and one refused, NotEnoughCustodians if some did but fewer than n,
+    RecordNotFound if no custodian keeps any of these versions for this patient.
     """
     made = Order(
         secrets.token_bytes(16), holder.alias, act, tuple(handles), reason, network.ledger.fresh_head().head.number,
@@ -40,6 +41,8 @@ def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], 
     signed = sign(made, holder.controller, network.ledger.deployment)
     statement, _ = own_statement(holder)
     holder.books.put(UNTOLD, [(made.id + _key(number), signed.encode()) for number in statement.custodians])
+    if act == UNRESTRICT:
+        holder.books.drop(WAITING, handles)
     told = _tell(network, holder, made.id, signed, statement.custodians)
     given = [each for each in told if isinstance(each, Receipt)]
     refusals = [each for each in told if isinstance(each, CareLedgerError)]
@@ -51,6 +54,18 @@ def order(network: Network, holder: Holder, act: str, handles: Sequence[bytes], 
     if handles and not any(each.count for each in given):
         raise RecordNotFound()
     return given
+
+
+def owe(
+    network: Network, holder: Holder, act: str, handles: Sequence[bytes], reason: str, custodian: int
+) -> None:
+    """An order for one custodian alone, durable; ``repeat_orders`` tells it."""
+    made = Order(
+        secrets.token_bytes(16), holder.alias, act, tuple(handles), reason, network.ledger.fresh_head().head.number,
+        network.clock.now() + LASTS,
+    )  # fmt: skip
+    signed = sign(made, holder.controller, network.ledger.deployment)
+    holder.books.put(UNTOLD, [(made.id + _key(custodian), signed.encode())])
 
 
 def repeat_orders(network: Network, holder: Holder) -> int:

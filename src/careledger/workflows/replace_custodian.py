@@ -2,7 +2,8 @@
 
 Order of effects: the alias statement that names the successor (from then on nothing new is given to the old one), the
 epoch records to the successor, the shares by the helpers (nobody reconstructs a secret), a release that shows that
-the shares are there, and last the old custodian destroys what it held, if it can be reached. Repeating is harmless.
+the shares are there, the erasures that wait for their date, and last the old custodian destroys what it held, if it can
+be reached. Repeating is harmless.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.asking import Access
 from careledger.workflows.custody import LOST, epoch_chain
 from careledger.workflows.epochs import ALL, enrol_at, own_statement, publish_statement
+from careledger.workflows.erase import tell_waiting
 from careledger.workflows.network import Network
+from careledger.workflows.order import repeat_orders
 from careledger.workflows.repair import repair, retire
 from careledger.workflows.retrieve import retrieve
 
@@ -50,6 +53,8 @@ def replace_custodian(
     _tell_epochs(network, statement, successor)
     access = _with_seeds(network, holder, access, statement)
     versions = remake_shares(network, holder, access, statement, place)
+    tell_waiting(network, holder, successor)
+    repeat_orders(network, holder)
     return Replaced(versions, _retired(network, holder, lost))
 
 

@@ -13,6 +13,7 @@ from careledger.domain.errors import CareLedgerError
 from careledger.workflows.actors import Holder
 from careledger.workflows.deposit import complete
 from careledger.workflows.epochs import repeat_enrolments
+from careledger.workflows.erase import finish_erasures
 from careledger.workflows.grant import PREPARED, finish_grants, given_consents
 from careledger.workflows.network import Network
 from careledger.workflows.order import repeat_orders
@@ -38,7 +39,8 @@ class Attempts:
 @dataclass(frozen=True)
 class Tended:
     """How many grants were finished and expired consents closed, how much still waits for custodians, how many consents
-    are on their way, how many readers were told of records that were filed on the wrong person; what failed."""
+    are on their way, how many readers were told of records that were filed on the wrong person, how many erasures wait
+    for their date; what failed."""
 
     granted: int
     closed: int
@@ -47,6 +49,7 @@ class Tended:
     shares: int
     moved: int
     prepared: int
+    erasures: int
     failed: tuple[str, ...]
 
     @property
@@ -68,7 +71,8 @@ class Tended:
 
 def tend(network: Network, holder: Holder) -> Tended:
     """Finishes grants, turns the epochs of expired consents, repeats orders and enrolments, completes thin deposits,
-    and once a day tells readers of what was moved away from this person. Raises nothing that was refused."""
+    once a day tells readers of what was moved away from this person, and finishes erasures whose date has come. Raises
+    nothing that was refused."""
     attempts = Attempts()
     granted = attempts.run("finishing grants", lambda: finish_grants(network, holder))
     closed = attempts.run("closing expired consents", lambda: renew_expired(network, holder))
@@ -76,5 +80,8 @@ def tend(network: Network, holder: Holder) -> Tended:
     enrolments = attempts.run("repeating enrolments", lambda: repeat_enrolments(network, holder))
     shares = attempts.run("completing deposits", lambda: complete(network, holder))
     moved = attempts.run("telling who read what was moved", lambda: tell_daily(network, holder))
+    erasures = attempts.run("erasing what has become due", lambda: finish_erasures(network, holder))
     prepared = sum(given.state == PREPARED for given in given_consents(holder))
-    return Tended(granted, closed, orders, enrolments, shares, moved, prepared, tuple(attempts.failed))
+    return Tended(
+        granted, closed, orders, enrolments, shares, moved, prepared, erasures, tuple(attempts.failed)
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from careledger.adapters.custody import sqlite
 from careledger.adapters.custody.sqlite import number as column
-from careledger.domain.custody import Act, KeptOpening, KeptStatement, LogLine
+from careledger.domain.custody import Act, KeptOpening, KeptStatement, LogLine, PutOff
 
 SCHEMA = """
 CREATE TABLE acts (
@@ -32,6 +32,10 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL, anchored
 CREATE TABLE followed (
     custodian BLOB, number INTEGER, entry BLOB NOT NULL, PRIMARY KEY (custodian, number)) WITHOUT ROWID;
 CREATE TABLE general (post BLOB, day INTEGER, alias BLOB, PRIMARY KEY (post, day, alias)) WITHOUT ROWID;
+CREATE TABLE put_off (
+    number INTEGER PRIMARY KEY, handle BLOB NOT NULL, order_id BLOB NOT NULL, reason BLOB NOT NULL, alias BLOB NOT NULL,
+    waits INTEGER NOT NULL, UNIQUE (order_id, handle));
+CREATE INDEX put_off_handle ON put_off (handle);
 CREATE TABLE openings (
     entry BLOB PRIMARY KEY, opener BLOB NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, entered INTEGER NOT NULL)
     WITHOUT ROWID;
@@ -183,6 +187,29 @@ class Journal:
             (column(post), day, other_than),
         ).fetchone()
         return int(row[0])
+
+    def put_off(self, erasures: Iterable[PutOff]) -> None:
+        """Keeps that these are to be erased when their date has come."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO put_off (handle, order_id, reason, alias, waits) VALUES (?, ?, ?, ?, 1)",
+            ((each.handle, each.order, each.reason, each.alias) for each in erasures),
+        )
+
+    def put_off_by(self, order: bytes) -> frozenset[bytes]:
+        """Handles that were put off when this order came."""
+        rows = self._db.execute("SELECT handle FROM put_off WHERE order_id = ?", (order,))
+        return frozenset(row[0] for row in rows)
+
+    def waiting_erasures(self) -> list[PutOff]:
+        """What still waits for its date."""
+        rows = self._db.execute(
+            "SELECT handle, order_id, reason, alias FROM put_off WHERE waits ORDER BY number"
+        )
+        return [PutOff(*row) for row in rows]
+
+    def settled_erasures(self, handles: Iterable[bytes]) -> None:
+        """Carried out or withdrawn."""
+        self._db.executemany("UPDATE put_off SET waits = 0 WHERE handle = ?", ((each,) for each in handles))
 
     def add_opening(self, entry: bytes, opener: int, kept: KeptOpening) -> None:
         """Keeps an emergency that was granted without the ledger, until it is entered there."""

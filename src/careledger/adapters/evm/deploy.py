@@ -24,8 +24,8 @@ class Genesis:
     """What a network is founded with.
 
     ``founder`` sends the contracts; a fresh random key, to be forgotten. ``officers`` are posts of the ministry with
-    their controllers, of whom ``threshold`` enact. Delays are in seconds: how long after the vote a matrix or another
-    contract takes effect.
+    their controllers, of whom ``threshold`` enact. Delays are in seconds: how long after the vote a matrix (or a
+    retention table) and another contract take effect.
     """
 
     founder: SigningKey
@@ -70,7 +70,7 @@ def directory_of(chain: EmbeddedChain) -> Address | None:
 def _planned(genesis: Genesis, first: int) -> list[tuple[str, tuple[Any, ...]]]:
     """Names and constructor arguments in order; each contract's address follows from its place."""
     names = ["Records", "AccessPolicy", *(["WriteChart"] if genesis.direct_deposits else [])]
-    names += ["Aliases", "Teams", "Links", "Consents", "Leaves", "Checkpoints", "BreakGlass"]
+    names += ["Aliases", "Teams", "Links", "Consents", "Leaves", "Checkpoints", "BreakGlass", "Retention"]
     at = {name: _created(genesis.founder.address, first + place) for place, name in enumerate(names)}
     registry, chart = at["Records"], at.get("WriteChart", bytes(20))
     posts, controllers = [post for post, _ in genesis.officers], [address for _, address in genesis.officers]
@@ -81,6 +81,7 @@ def _planned(genesis: Genesis, first: int) -> list[tuple[str, tuple[Any, ...]]]:
         ),
         "AccessPolicy": (registry, genesis.policy_delay, *words),
         "WriteChart": (at["AccessPolicy"],),
+        "Retention": (registry, genesis.policy_delay),
         "Consents": (),
     }  # fmt: skip
     planned = [(name, arguments.get(name, (registry,))) for name in names]

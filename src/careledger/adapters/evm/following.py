@@ -29,6 +29,7 @@ NAMES = {
         for name in (
             "Records",
             "AccessPolicy",
+            "Retention",
             "WriteChart",
             "Aliases",
             "Teams",

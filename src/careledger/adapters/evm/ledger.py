@@ -10,7 +10,7 @@ which reads the contracts' events and can be dropped and built again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from careledger.adapters.evm.chain import EmbeddedChain
@@ -19,10 +19,12 @@ from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger_officers import OfficerActs
 from careledger.adapters.evm.ledger_parties import PartyActs
 from careledger.adapters.evm.ledger_patients import PatientActs
+from careledger.domain.categories import Category
 from careledger.domain.errors import LedgerRefused, StoreUnavailable
 from careledger.domain.facts import Head
 from careledger.domain.matrix import VERSIONS
 from careledger.formats.consent_messages import AnchorCheckpoint, CosignCheckpoint, OpenBreakGlass
+from careledger.formats.ledger_words import retention_table
 from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Clock
@@ -99,6 +101,17 @@ class EvmLedger(PartyActs, PatientActs, OfficerActs):
             head = self._act(key, "AccessPolicy", "vote_amendment", post, version, *words)
             latest, _ = self._contract("AccessPolicy").read(self._node, "latest")
             if latest == version:
+                break
+        return head
+
+    def enact_retention(
+        self, version: int, days: Mapping[Category, int], officers: Sequence[tuple[int, SigningKey]]
+    ) -> Head:
+        """The officers' votes, until they carry it."""
+        table, head = retention_table(days), self._node.head()
+        for post, key in officers:
+            head = self._act(key, "Retention", "vote_retention", post, version, table)
+            if self.fresh_head().retention(2**64 - 1).version == version:
                 break
         return head
 

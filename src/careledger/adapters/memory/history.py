@@ -15,6 +15,7 @@ from careledger.domain.facts import (
     CustodianFacts,
     Head,
     PartyFacts,
+    RetentionFacts,
 )
 from careledger.domain.parties import Status
 from careledger.formats.digests import digest, uint
@@ -164,6 +165,11 @@ class MemoryView:
     def matrix_version(self) -> int:
         """The number of the access matrix in force."""
         return max((version for version, since in self._get("matrix") if since <= self.head.time), default=0)
+
+    def retention(self, at: int) -> RetentionFacts:
+        """The retention table in force at that time; before the first one, the first."""
+        tables: tuple[RetentionFacts, ...] = self._get("retention")
+        return ([each for each in tables if each.since <= at] or tables[:1])[-1]
 
     def anchor(self, root: bytes) -> AnchorFacts | None:
         """The anchored root."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from careledger.adapters.memory.history import Key
 from careledger.adapters.memory.registry import MemoryRegistry, require
+from careledger.domain.categories import Category
 from careledger.domain.errors import LedgerRefused, SignatureRefused
 from careledger.domain.facts import (
     AliasFacts,
@@ -19,16 +20,18 @@ from careledger.domain.facts import (
     Head,
     Living,
     PartyFacts,
+    RetentionFacts,
 )
 from careledger.domain.matrix import VERSIONS
 from careledger.domain.parties import ORGANISATION_ROLES, ControllerKind, Role, Status
 from careledger.formats.consent_messages import LONGEST_DEADLINE, GiveConsent, LedgerMessage, RevokeConsent
-from careledger.formats.ledger_words import patient_word
+from careledger.formats.ledger_words import patient_word, retention_days, retention_table
 from careledger.formats.relaying import RelayedEntry
 from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import Address, SigningKey, check_signer
 
 LONGEST_BREAK_GLASS = 4 * 3600
+MOST_DAYS = 36_525
 ENTERED_WITHIN = 7 * 24 * 3600
 
 
@@ -320,6 +323,22 @@ class MemoryLedger(MemoryRegistry):
             require(version == latest + 1, "version")
             if len(self._vote(("matrix", version), post, key)) >= self._threshold:
                 return self._commit({("matrix",): (*versions, (version, self._time() + self._delay))})
+        return self._now.head
+
+    def enact_retention(
+        self, version: int, days: Mapping[Category, int], officers: Sequence[tuple[int, SigningKey]]
+    ) -> Head:
+        """The officers' votes, until they carry it; in force after the delay."""
+        table = retention_table(days)
+        for post, key in officers:
+            require(self._is_officer(post, key), "officer")
+            tables: tuple[RetentionFacts, ...] = self._get("retention")
+            require(tables[-1].since <= self._time(), "pending")
+            require(version == tables[-1].version + 1, "version")
+            require(max(days.values(), default=0) <= MOST_DAYS, "days")
+            if len(self._vote(("retention", version, table), post, key)) >= self._threshold:
+                made = RetentionFacts(version, self._time() + self._delay, retention_days(table))
+                return self._commit({("retention",): (*tables, made)})
         return self._now.head
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from careledger.adapters.memory.history import History, Key, MemoryView
 from careledger.domain.errors import LedgerRefused, LedgerStale
-from careledger.domain.facts import Head, PartyFacts
+from careledger.domain.facts import Head, PartyFacts, RetentionFacts
 from careledger.domain.matrix import VERSIONS
 from careledger.domain.parties import ORGANISATION_ROLES, POST_ROLES, Role, Status
+from careledger.domain.retention import NOTHING_KEPT
 from careledger.formats.digests import digest
 from careledger.formats.signatures import Address, SigningKey
 from careledger.formats.signed import deployment_id
@@ -46,6 +47,7 @@ class MemoryRegistry:
         changes: dict[Key, Any] = {
             ("party", ministry): PartyFacts(ministry, roles, verified, verified, 0, bytes(20)),
             ("matrix",): ((version, clock.now()),),
+            ("retention",): (RetentionFacts(1, clock.now(), NOTHING_KEPT.days),),
         }
         for post, address in officers.items():
             changes["party", post] = PartyFacts(post, roles, verified, verified, ministry, address)

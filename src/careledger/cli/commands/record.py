@@ -12,8 +12,8 @@ from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, Data, Json, Patient, command, group
 from careledger.cli.output import tell
 from careledger.cli.records import one, own_records
-from careledger.cli.words import counted
-from careledger.workflows.erase import erase
+from careledger.cli.words import counted, minute, moment
+from careledger.workflows.erase import Confirmation, erase
 from careledger.workflows.order import CONFIRM, DISPUTE, RESTRICT, UNRESTRICT, order
 
 app = group("One record: confirm, dispute, restrict or erase it; write, amend, retract, adopt or move it.")
@@ -94,26 +94,42 @@ def erase_record(data: Data, named: str, record: str, reason: str, yes: bool, as
         mine = patient(world, named)
         shown = own_records(world, mine, every=True)
         versions = one(shown, record)
-        keepers = sorted(
-            {shown.names.of(each.manifest.depositor) for each in versions if each.manifest.depositor}
-        )
         if not yes:
             typer.confirm(f"Erase {counted(len(versions), 'version')} for good?", abort=True, err=True)
         told = erase(world.network, mine.holder, versions, reason)
+        keepers = sorted(shown.names.of(author) for author in told.authors)
         facts = {
             "patient": mine.label,
             "record": versions[-1].manifest.record_id.hex(),
             "act": "erase",
             "versions": len(versions),
-            "custodians": len(told),
+            "custodians": len(told.receipts),
             "charts_that_keep_a_copy": keepers,
+            "erased_from": [moment(at) for at in sorted(told.until.values())],
         }
         tell(
             as_json,
             facts,
-            f"{counted(len(told), 'custodian')} destroyed their shares of {counted(len(versions), 'version')}.",
+            *_became(len(versions), told),
             f"A copy stays in the own chart of: {', '.join(keepers) or 'nobody'}. What was read cannot be recalled.",
         )
+
+
+def _became(versions: int, told: Confirmation) -> list[str]:
+    """What custodians destroyed, and what waits for the end of its retention."""
+    custodians, waits = counted(len(told.receipts), "custodian"), sorted(told.until.values())
+    lines = []
+    if versions > len(waits):
+        gone = counted(versions - len(waits), "version")
+        lines.append(f"{custodians} destroyed their shares of {gone}.")
+    if waits:
+        lines.append(
+            f"{counted(len(waits), 'version')} will be erased by {custodians}, the last on {minute(waits[-1])}."
+        )
+        lines.append(
+            "Until then nobody else reads that; 'careledger record unrestrict' withdraws the erasure."
+        )
+    return lines
 
 
 record_writing.add(app)

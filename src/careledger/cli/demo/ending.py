@@ -98,7 +98,8 @@ def erase_one(stage: Stage) -> None:
     mine = retrieve(network, access, stage.statement, diagnoses)
     record = next(each for each in mine.records if each.handle == handle)
     holders = stage.statement.custodians
-    erase(network, stage.holder, all_versions(mine.records, record.manifest.record_id), "patient-request")
+    versions = all_versions(mine.records, record.manifest.record_id)
+    confirmation = erase(network, stage.holder, versions, "patient-request")
     stage.tend()
     view = network.ledger.fresh_head()
     erasure = conclude(view, record.found.leaf, holders, network.thresholds.opening)
@@ -113,7 +114,8 @@ def erase_one(stage: Stage) -> None:
     )
     copy = read_back(network, stage.organisations[CITY], handle)
     stage.claim(
-        "the author's own chart still has it, as the law demands and the confirmation says", bool(copy.body)
+        f"the author's own chart at {CITY} still has it, as the law demands and the confirmation says",
+        bool(copy.body) and confirmation.authors == (stage.organisations[CITY].number,),
     )
 
 

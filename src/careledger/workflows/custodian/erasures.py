@@ -1,13 +1,34 @@
-"""Destroyed shares are attested on the ledger, by leaf; what could not be attested is owed and tried again."""
+"""Shares are destroyed, which is attested on the ledger by leaf; what could not be is owed, and tried again."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from careledger.domain.errors import LedgerRefused, LedgerStale, StoreUnavailable, TransactionRefused
+from careledger.proofs.items import leaf_of
 from careledger.workflows.custodian.parts import Custody
 
 AT_ONCE = 100
+
+
+def destroy(custody: Custody, alias: bytes, handles: Iterable[bytes], reason: bytes | None) -> None:
+    """The shares of these versions are gone for good, those of batch secrets with the last version of the batch.
+
+    ``reason`` is the order's digest; None if the attestation is on the ledger already.
+    """
+    gone = frozenset(handles)
+    subjects = set(gone)
+    for deposit in custody.rows.deposits(alias):
+        versions = custody.rows.versions_of(deposit.digest)
+        if all(version.handle in gone or version.state == "erased" for version in versions):
+            subjects.add(deposit.digest)
+    custody.rows.destroy_shares(alias, subjects)
+    with custody.rows.transaction():
+        custody.rows.set_state(alias, gone, "erased")
+        if reason is not None:
+            kept = [version for version in custody.rows.versions(alias) if version.handle in gone]
+            custody.rows.owe_attestations([leaf_of(version) for version in kept], reason)
 
 
 def attest_owed(custody: Custody) -> int:

@@ -1,12 +1,13 @@
 """The controller's orders (restrict, unrestrict, erase, move, accept, confirm, dispute, retire), and retractions.
 
-Order of effects: journal (the order and its log line), rows, for ``erase`` the shares and their keys, receipt, then
-the attestation on the ledger. The journal is replayed at every start, so a crash anywhere ends in the same state.
+Order of effects: journal (the order, its log line, what waits for its date), rows, for ``erase`` the shares and their
+keys, receipt, then the attestation on the ledger. What is ordered erased before its date (retained.py) is restricted
+until then. The journal is replayed at every start, so a crash anywhere ends in the same state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from careledger.domain.custody import KeptVersion
@@ -23,8 +24,7 @@ from careledger.formats.patients import Order
 from careledger.formats.releases import MOST_ACCEPTED
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import LedgerView
-from careledger.proofs.items import leaf_of
-from careledger.workflows.custodian import accept, erasures, logbook, standing
+from careledger.workflows.custodian import accept, erasures, logbook, retained, standing
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
@@ -59,17 +59,32 @@ def order(custody: Custody, body: bytes) -> bytes:
         raise DepositConflict(what="order id")
     if known is None:
         _check(custody, view, signed, made)
-        event = Event(
-            INCIDENT if made.act == "move" else "order",
-            request=made.id,
-            reason=f"{made.act} {made.reason}".strip()[:64],
-            handles=made.handles,
-        )
-        number = _write(custody, view, made.alias, ORDER, made.id, made.digest(), body, event)
+        early = _early(custody, view, made)
+        said = f"{made.act}{'-later' if early else ''} {made.reason}".strip()[:64]
+        kind = INCIDENT if made.act == "move" else "order"
+        event = Event(kind, request=made.id, reason=said, handles=made.handles)
+        number = _write(
+            custody, view, made.alias, ORDER, made.id, made.digest(), body, event,
+            lambda: _settle(custody, made, early),
+        )  # fmt: skip
         apply_order(custody, body, number)
     erasures.attest_owed(custody)
     kept = _versions(custody, made.alias, made.handles)
     return custody.receipt(view, Order.TYPE, made.digest(), len(kept))
+
+
+def _early(custody: Custody, view: LedgerView, made: Order) -> list[bytes]:
+    """What is kept for longer by the ledger's retention: an erasure restricts it, and waits for the date."""
+    if made.act != "erase":
+        return []
+    return retained.too_early(custody, view, _versions(custody, made.alias, made.handles))
+
+
+def _settle(custody: Custody, made: Order, early: list[bytes]) -> None:
+    """What the order does to erasures that wait: lifting the restriction withdraws them."""
+    if made.act in ("erase", "unrestrict"):
+        custody.journal.settled_erasures(made.handles)
+    retained.put_off(custody, made.id, made.digest(), made.alias, early)
 
 
 def _same(made: Order, known: bytes) -> bool:
@@ -114,11 +129,15 @@ def _write(
     digest: bytes,
     body: bytes,
     event: Event,
+    beside: Callable[[], None] | None = None,
 ) -> int:
+    """The act, its line and what stands ``beside`` them, durable together; returns the act's number."""
     statement = custody.statement(alias)
     with custody.journal.transaction():
         number = custody.journal.add_act(kind, id, digest, body).number
         logbook.write(custody, view, statement, event)
+        if beside is not None:
+            beside()
     logbook.grow(custody)
     return number
 
@@ -126,13 +145,16 @@ def _write(
 def apply_order(custody: Custody, body: bytes, act: int) -> None:
     """What an accepted order changes; also run when the journal is replayed. Repeating is harmless."""
     made = Order.decode(Signed.decode(body).body)
+    early = custody.journal.put_off_by(made.id)
     if made.act == "erase":
-        destroy(custody, made.alias, made.handles, made.digest())
+        gone = [handle for handle in made.handles if handle not in early]
+        erasures.destroy(custody, made.alias, gone, made.digest())
     if made.act == "retire":
         custody.rows.destroy_shares(made.alias, list(custody.rows.shares(made.alias)))
     with custody.rows.transaction():
+        _move(custody, made.alias, early, "restrict", STATES["restrict"])
         if made.act in STATES:
-            _move(custody, made.alias, made.handles, made.act, STATES[made.act])
+            _move(custody, made.alias, set(made.handles) - early, made.act, STATES[made.act])
         elif made.act in MARKS:
             custody.rows.set_mark(made.alias, made.handles, MARKS[made.act])
         elif made.act == "accept":
@@ -143,25 +165,6 @@ def apply_order(custody: Custody, body: bytes, act: int) -> None:
 def _move(custody: Custody, alias: bytes, handles: Iterable[bytes], act: str, state: str) -> None:
     moving = [each.handle for each in _versions(custody, alias, handles) if each.state in FROM[act]]
     custody.rows.set_state(alias, moving, state)
-
-
-def destroy(custody: Custody, alias: bytes, handles: Iterable[bytes], reason: bytes | None) -> None:
-    """The shares of these versions are gone for good, those of batch secrets with the last version of the batch.
-
-    ``reason`` is the order's digest; None if the attestation is on the ledger already.
-    """
-    gone = frozenset(handles)
-    subjects = set(gone)
-    for deposit in custody.rows.deposits(alias):
-        versions = custody.rows.versions_of(deposit.digest)
-        if all(version.handle in gone or version.state == "erased" for version in versions):
-            subjects.add(deposit.digest)
-    custody.rows.destroy_shares(alias, subjects)
-    with custody.rows.transaction():
-        custody.rows.set_state(alias, gone, "erased")
-        if reason is not None:
-            leaves = [leaf_of(version) for version in _versions(custody, alias, gone)]
-            custody.rows.owe_attestations(leaves, reason)
 
 
 def retract(custody: Custody, body: bytes) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from careledger.domain.custody import KeptVersion
 from careledger.ports import LedgerView
 from careledger.proofs.items import leaf_of
-from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, logbook, orders
+from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, logbook, orders, retained
 from careledger.workflows.custodian.parts import Custody
 
 
@@ -27,6 +27,7 @@ APPLIED: dict[str, Callable[[Custody, bytes, int], None]] = {
     enrol.KIND: enrol.apply,
     orders.ORDER: orders.apply_order,
     orders.RETRACTION: orders.apply_retraction,
+    retained.DUE: retained.apply_due,
     accept.KIND: accept.apply,
 }
 
@@ -54,7 +55,7 @@ def rejoin(custody: Custody) -> None:
             version.handle for version in custody.rows.versions(alias) if _attested(custody, view, version)
         ]
         if handles:
-            orders.destroy(custody, alias, handles, None)
+            erasures.destroy(custody, alias, handles, None)
     erasures.attest_owed(custody)
 
 

@@ -17,6 +17,7 @@ from careledger.domain.custody import (
     KeptStatement,
     KeptVersion,
     LogLine,
+    PutOff,
 )
 from careledger.formats.deposits import Items
 
@@ -126,7 +127,7 @@ class Rows(Protocol):
 
 
 class Journal(Protocol):
-    """Acts, request ids, the release log, checkpoints, other logs, counts, emergencies, evidence."""
+    """Acts, request ids, the release log, checkpoints, other logs, counts, erasures to come, emergencies, evidence."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is durable at its end, or nothing is."""
@@ -182,6 +183,22 @@ class Journal(Protocol):
 
     def general(self, post: int, day: int, other_than: bytes) -> int:
         """How many other patients."""
+        ...
+
+    def put_off(self, erasures: Iterable[PutOff]) -> None:
+        """Erasures that wait for their date, once for each order and version."""
+        ...
+
+    def put_off_by(self, order: bytes) -> frozenset[bytes]:
+        """The handles that were put off when this order came, whatever has become of them."""
+        ...
+
+    def waiting_erasures(self) -> list[PutOff]:
+        """Put off, and neither carried out nor withdrawn; oldest first."""
+        ...
+
+    def settled_erasures(self, handles: Iterable[bytes]) -> None:
+        """These wait no more."""
         ...
 
     def add_opening(self, entry: bytes, opener: int, kept: KeptOpening) -> None:
