@@ -101,12 +101,48 @@ def test_a_person_is_found_by_who_treats_and_is_told(small: Path) -> None:
     little = told("patient", "find", "--as", "Dr Sen", "--name", "Person To Find", "--data", small)
     assert (little["matches"], {each["error"] for each in little["unanswered"]}) == ([], {"RequestRefused"})
     assert alias
+    registered(small, "Told Person", "Told Person")
+    told("patient", "find", "--as", "Dr Sen", "--national-id", "55", "--data", small)
+    assert "Nobody looked" in careledger("patient", "located", "Told Person", "--data", small).out
     nobody = careledger("patient", "find", "--as", "Dr Sen", "--national-id", "00", "--data", small)
     assert "Nobody was found" in nobody.out
     wrong = careledger(
         "patient", "find", "--as", "Dr Sen", "--name", "X", "--birth", "1971-02-31", "--data", small
     )
     assert (wrong.code, "is no date" in wrong.err) == (2, True)
+
+
+def test_the_person_found_sees_who_looked(small: Path, tmp_path: Path) -> None:
+    told(
+        "patient",
+        "register",
+        "--as",
+        "City",
+        "--name",
+        "Looked For",
+        "--national-id",
+        "7 7 7",
+        "--data",
+        small,
+    )
+    claimed = careledger("patient", "claim", "Looked For", "--at", "City", "--label", "Looked For", "--phrase-file",
+                         tmp_path / "words", "--data", small)  # fmt: skip
+    assert claimed.code == 0, claimed.err
+    told("patient", "find", "--as", "Dr Sen", "--national-id", "777", "--data", small)
+    [seen] = told("patient", "located", "Looked For", "--data", small)["located"]
+    assert (seen["reader"], seen["member"], seen["declared"]) == (
+        "Dr Sen, Lakeside",
+        "City Hospital",
+        "present",
+    )
+
+
+def test_restricted_records_are_named_for_emergencies_one_by_one(small: Path) -> None:
+    registered(small, "Careful Patient", "Careful")
+    act = ("patient", "emergencies", "Careful", "--data", small)
+    assert told(*act, "--restricted", "diagnosis")["named"] == ["diagnosis (restricted)"]
+    nothing = careledger(*act, width=200)
+    assert (nothing.code, "name at least one" in nothing.err) == (2, True)
 
 
 def test_unclaimed_duplicates_are_shown_linked_by_two_officers_and_parted_again(small: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from careledger.cli.audit import _when
+from careledger.domain import reading
 from careledger.workflows.audit import Access
+from careledger.workflows.custodian import agreement
 from stories.cli_world import PATIENT, careledger, explored, lived, told
 
 __all__ = ["explored", "lived"]
@@ -59,6 +61,21 @@ def test_who_has_no_ground_is_refused_with_the_reason_and_the_next_step(lived: P
     told("consent", "revoke", PATIENT, "Dr Sen, Lakeside", *at)
     over = careledger("search", PATIENT, "--as", "Dr Sen, Lakeside", *at)
     assert (over.code, "consent-revoked" in over.err) == (1, True)
+
+
+def test_general_information_of_one_patient_more_needs_an_officer(
+    lived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = ("--data", lived)
+    for label, role in (("officer, Lakeside", "operator"), ("Nurse Roy, Lakeside", "nurse")):
+        told("party", "post", label, "--as", "Lakeside Hospital", "--role", role, *at)
+    monkeypatch.setattr(reading, "PATIENTS_A_DAY", 0)
+    monkeypatch.setattr(agreement, "PATIENTS_A_DAY", 0)
+    act = ("search", PATIENT, "--as", "Dr Chowdhury", "--rule", "general", *at)
+    alone, nurse = careledger(*act), careledger(*act, "--agreed-by", "Nurse Roy")
+    assert (alone.code, "too-many-patients" in alone.err) == (1, True)
+    assert (nurse.code, "not-an-officer" in nurse.err) == (1, True)
+    assert told(*act, "--agreed-by", "officer, Lakeside")["rule"] == "general"
 
 
 def test_what_was_measured_is_drawn_over_time(lived: Path) -> None:

@@ -6,14 +6,16 @@ from careledger.adapters.memory.locator import InProcessLocator
 from careledger.app.world import World
 from careledger.cli.actors import session
 from careledger.cli.emergencies import entry_of
-from careledger.cli.opening import Names
+from careledger.cli.opening import Mine, Names
 from careledger.cli.screen import Screen
-from careledger.cli.words import Facts
+from careledger.cli.words import Facts, moment
 from careledger.workflows import find
 from careledger.workflows.actors import Organisation
 from careledger.workflows.find import BREAK_GLASS, NO_ENTRY, PRESENT, Sought
+from careledger.workflows.located import located
+from careledger.workflows.request_access import read_requests
 
-__all__ = ["Sought", "find_person", "show"]
+__all__ = ["Sought", "find_person", "show", "show_who_looked", "who_looked"]
 
 
 def find_person(world: World, acting: str, sought: Sought, entry: str) -> Facts:
@@ -55,3 +57,31 @@ def show(screen: Screen, found: Facts) -> None:
         screen.says("Nobody was found by those who answered.")
     for each in found["unanswered"]:
         screen.warns(f"{each['member']} did not answer: {each['why']}")
+
+
+def who_looked(world: World, mine: Mine) -> list[Facts]:
+    """Who looked for this person, oldest first; the board is read first."""
+    read_requests(world.network, mine.holder)
+    names = Names(world, world.ledger.fresh_head())
+    return [
+        {
+            "time": moment(each.at_time),
+            "reader": names.of(each.reader),
+            "employer": names.of(each.employer),
+            "member": names.of(each.member),
+            "declared": each.declared,
+        }
+        for each in located(mine.holder)
+    ]
+
+
+def show_who_looked(screen: Screen, found: list[Facts]) -> None:
+    """The table."""
+    if not found:
+        screen.says("Nobody looked for this patient.")
+        return
+    rows = [
+        (each["time"], f"{each['reader']}\n{each['employer']}", each["member"], each["declared"])
+        for each in found
+    ]
+    screen.table("Who looked for this patient", ("when", "who", "found at", "declared"), rows)

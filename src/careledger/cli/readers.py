@@ -14,6 +14,7 @@ from careledger.cli.words import Facts, listed
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Purpose
 from careledger.domain.reasons import Rule
+from careledger.formats.releases import SignedAgreement
 from careledger.workflows.accesses import by_holder
 from careledger.workflows.actors import Session
 from careledger.workflows.grounds import reading
@@ -53,12 +54,13 @@ def read(
     wanted: Sequence[Compartment],
     purpose: Purpose = Purpose.TREAT,
     rule: Rule | None = None,
+    agreement: SignedAgreement | None = None,
 ) -> Read:
     """One release under the strongest ground that the post has, kept in a lease while the command runs.
 
     Raises what ``grounds.reading``, ``open_lease`` and ``retrieve`` raise.
     """
-    ground = reading(world.network, asking, known.statement, wanted, purpose, rule)
+    ground = reading(world.network, asking, known.statement, wanted, purpose, rule, agreement)
     if ground.handles is None:
         lease = open_lease(world.network, asking, ground.access, known.statement, ground.compartments)
         found, records = lease.retrieved, lease.records(world.network)

@@ -32,6 +32,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "patient list": ("patients",),
     "patient recover": ("patients",),
     "patient find": ("matches", "unanswered"),
+    "patient located": ("located",),
+    "patient emergencies": ("patient", "named"),
     "patient rotate": ("patient", "alias", "generation"),
     "patient duplicates": ("pairs",),
     "patient link": _LINK,

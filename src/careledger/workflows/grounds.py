@@ -15,6 +15,7 @@ from careledger.domain.reading import BROKEN_OPEN
 from careledger.domain.reasons import Reason, Rule
 from careledger.domain.records import Ground
 from careledger.formats.patients import AliasStatement
+from careledger.formats.releases import SignedAgreement
 from careledger.formats.scopes import scope_of
 from careledger.workflows import accesses
 from careledger.workflows.actors import Session
@@ -44,10 +45,12 @@ def reading(
     wanted: Sequence[Compartment],
     purpose: Purpose = Purpose.TREAT,
     rule: Rule | None = None,
+    agreement: SignedAgreement | None = None,
 ) -> Reading:
     """The named rule's ground, else a grant, else the registrar's, else the rule for general information.
 
-    Raises AccessRefused where there is none.
+    ``agreement`` is an officer's to general information beyond a day's forty patients (workflows.agree). Raises
+    AccessRefused where there is no ground.
     """
     alias, organisation = statement.alias, session.staff.organisation
     fetch_grants(network, organisation)
@@ -62,7 +65,7 @@ def reading(
         holder, reach = kept_holder(organisation, alias), [each for each in wanted if _normal(each)]
         return _reading(accesses.by_registrar(network, session, holder, statement, reach), wanted, reach)
     if rule is Rule.GENERAL or (rule is None and set(wanted) == {Compartment(Category.GENERAL)}):
-        return _reading(accesses.by_general(session), wanted, [Compartment(Category.GENERAL)])
+        return _reading(accesses.by_general(session, agreement), wanted, [Compartment(Category.GENERAL)])
     raise AccessRefused(reason=Reason.NO_CONSENT.code, because=Reason.NO_CONSENT.sentence)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from careledger.cli import finding, patient_list, phrases, recovering
+from careledger.cli import finding, patient_list, phrases, recovering, scoping
 from careledger.cli.actors import organisation
 from careledger.cli.commands import patient_later, patient_links
 from careledger.cli.moments import day_text
@@ -15,9 +15,11 @@ from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, As, Data, Json, Patient, command, group
 from careledger.cli.output import print_json, progress, screen, tell
 from careledger.cli.people import in_table
+from careledger.cli.words import listed
 from careledger.domain.errors import PatientNotFound
 from careledger.workflows import register
 from careledger.workflows.claim import claim
+from careledger.workflows.epochs import name_for_emergencies
 from careledger.workflows.register import Identity
 from careledger.workflows.rotate_keys import rotate
 
@@ -188,6 +190,35 @@ def find_(
     with opened(data) as world:
         found = finding.find_person(world, acting, finding.Sought(name, national_id, born), entry)
         print_json(found) if as_json else finding.show(screen(), found)
+
+
+@command(app, "located", "careledger patient located velvet")
+def located_(named: Patient, data: Data = DATA, as_json: Json = False) -> None:
+    """List who looked for this patient, at which member and why, as the members that answered said."""
+    with opened(data) as world:
+        found = finding.who_looked(world, patient(world, named))
+        print_json({"located": found}) if as_json else finding.show_who_looked(screen(), found)
+
+
+@command(app, "emergencies", "careledger patient emergencies velvet --restricted diagnosis")
+def emergencies(
+    named: Patient,
+    restricted: scoping.Restricted = None,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Name restricted records that may be opened in an emergency too, from now on; normal ones are in escrow anyway.
+
+    What was deposited before stays out of it.
+    """
+    chosen = sorted(scoping.compartments((), restricted))
+    with opened(data) as world:
+        mine = patient(world, named)
+        if not mine.statement.escrow:
+            raise typer.BadParameter("this patient has no emergency escrow at all", param_hint="PATIENT")
+        name_for_emergencies(world.network, mine.holder, [each.number for each in chosen])
+        facts = {"patient": mine.label, "named": [str(each) for each in chosen]}
+        tell(as_json, facts, f"Open in emergencies from now on: {listed(facts['named'])}.")
 
 
 @command(app, "rotate", "careledger patient rotate velvet")

@@ -7,22 +7,51 @@ from typing import Annotated
 
 import typer
 
+from careledger.app.world import World
 from careledger.cli import readers, scoping, trends
 from careledger.cli.actors import session
 from careledger.cli.moments import day_text
 from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, Anyone, Data, Json, command, single
 from careledger.cli.output import print_json, screen
-from careledger.cli.people import anyone
+from careledger.cli.people import Known, anyone
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import FhirRefused
 from careledger.domain.reasons import Rule
 from careledger.fhir.export import resource_of
 from careledger.fhir.search import Query, matches
+from careledger.formats.releases import SignedAgreement
+from careledger.workflows.actors import Session
+from careledger.workflows.agree import agree
 from careledger.workflows.retrieve import Record
 
 app = single()
 RULES = {rule.code: rule for rule in (Rule.CONSENT, Rule.REGISTRAR, Rule.GENERAL, Rule.BREAK_GLASS)}
+
+
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="TEXT", help="Words that have to stand in a record.")
+]
+Reader = Annotated[
+    str,
+    typer.Option(
+        "--as", metavar="NAME", help="The post that reads; without it the patient's own agent does."
+    ),
+]
+First = Annotated[str, typer.Option("--from", metavar="DATE", help="Only what is about this date or later.")]
+Last = Annotated[str, typer.Option("--to", metavar="DATE", help="Only what is about this date or earlier.")]
+Code = Annotated[str, typer.Option(metavar="CODE", help="Only with this code, or SYSTEM|CODE.")]
+ByRule = Annotated[
+    str,
+    typer.Option(
+        "--rule", metavar="NAME", help=f"By which rule --as reads: {', '.join(RULES)}; else the strongest."
+    ),
+]
+AgreedBy = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The employer's officer who agrees to more than 40 patients a day."),
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Also draw what was measured more than once over time.")]
 
 
 @command(
@@ -34,34 +63,17 @@ RULES = {rule.code: rule for rule in (Rule.CONSENT, Rule.REGISTRAR, Rule.GENERAL
 )
 def search(
     named: Anyone,
-    text: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT", help="Words that have to stand in a record.")
-    ] = None,
-    acting: Annotated[
-        str,
-        typer.Option(
-            "--as", metavar="NAME", help="The post that reads; without it the patient's own agent does."
-        ),
-    ] = "",
+    text: Words = None,
+    acting: Reader = "",
     category: scoping.Categories = None,
     restricted: scoping.Restricted = None,
-    first: Annotated[
-        str, typer.Option("--from", metavar="DATE", help="Only what is about this date or later.")
-    ] = "",
-    last: Annotated[
-        str, typer.Option("--to", metavar="DATE", help="Only what is about this date or earlier.")
-    ] = "",
-    code: Annotated[str, typer.Option(metavar="CODE", help="Only with this code, or SYSTEM|CODE.")] = "",
-    rule: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help=f"By which rule --as reads: {', '.join(RULES)}; else the strongest."
-        ),
-    ] = "",
+    first: First = "",
+    last: Last = "",
+    code: Code = "",
+    rule: ByRule = "",
+    agreed_by: AgreedBy = "",
     purpose: scoping.ForPurpose = "TREAT",
-    plot: Annotated[
-        bool, typer.Option("--plot", help="Also draw what was measured more than once over time.")
-    ] = False,
+    plot: Plot = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
@@ -76,12 +88,20 @@ def search(
         if acting:
             use, by = scoping.purpose(purpose), RULES.get(rule)
             wanted = sorted(_wanted(category, restricted, own=False))
-            read = readers.read(world, session(world, acting), anyone(world, named), wanted, use, by)
+            asking, known = session(world, acting), anyone(world, named)
+            agreement = _agreement(world, agreed_by, asking, known)
+            read = readers.read(world, asking, known, wanted, use, by, agreement)
         else:
             read = readers.read_own(
                 world, patient(world, named), sorted(_wanted(category, restricted, own=True))
             )
         _told(read, [each for each in read.records if _fits(each, query)], plot, as_json)
+
+
+def _agreement(world: World, named: str, asking: Session, known: Known) -> SignedAgreement | None:
+    if not named:
+        return None
+    return agree(world.network, session(world, named, "--agreed-by"), asking.staff, known.alias)
 
 
 def _check_rule(rule: str, acting: str) -> None:
