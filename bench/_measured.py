@@ -25,7 +25,9 @@ class Figure:
     command: str
 
     @classmethod
-    def of(cls, name: str, value: float, unit: str, command: str, rival: str = "", against: float | None = None) -> Figure:
+    def of(
+        cls, name: str, value: float, unit: str, command: str, rival: str = "", against: float | None = None
+    ) -> Figure:
         """A figure, and the rival that was measured in the same run."""
         return cls(name, value, unit, rival, against, value / against if against else None, command)
 
@@ -33,7 +35,11 @@ class Figure:
 def show(figures: Iterable[Figure]) -> None:
     """Prints a table."""
     for each in figures:
-        beside = f"{each.rival}: {_short(each.rival_value)}, ratio {each.ratio:.2f}" if each.ratio is not None else ""
+        beside = (
+            f"{each.rival}: {_short(each.rival_value)}, ratio {each.ratio:.2f}"
+            if each.ratio is not None
+            else ""
+        )
         print(f"{each.name:52} {_short(each.value):>10} {each.unit:14} {beside}", flush=True)
 
 
@@ -43,7 +49,9 @@ def _short(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def run(doc: str, measure: Callable[[argparse.Namespace], list[Figure]], *options: tuple[str, dict[str, object]]) -> None:
+def run(
+    doc: str, measure: Callable[[argparse.Namespace], list[Figure]], *options: tuple[str, dict[str, object]]
+) -> None:
     """The main function of a part: parses options, measures, prints a table, or a list of objects with ``--json``."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print a list of objects")

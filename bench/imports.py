@@ -14,13 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
-sys.path.append(str(Path(__file__).resolve().parent))
 
 from _measured import Figure, run, size_of
 from _network import DESK, import_for, new_patient, new_stage, timed_import
@@ -66,7 +62,9 @@ def disk(folder: Path, files: list[tuple[str, bytes]]) -> Figure:
         canonical += sum(len(version.canonical) for version in imported.report.versions)
     stage.world.close()
     grown = size_of(folder) - before
-    return Figure.of("disk, bundles", grown / canonical, "× canonical", COMMAND, "canonical JSON, bytes", None)
+    return Figure.of(
+        "disk, bundles", grown / canonical, "× canonical", COMMAND, "canonical JSON, bytes", None
+    )
 
 
 def disk_single(folder: Path, name: str, data: bytes) -> Figure:

@@ -5,10 +5,13 @@ Used for everything that a contract or a custodian checks a signature over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from eth_abi.abi import encode as abi_encode
+from eth_abi.registry import registry
 from eth_hash.auto import keccak
 
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -26,18 +29,15 @@ class Domain:
     @property
     def separator(self) -> bytes:
         """The domain separator of EIP-712, 32 bytes."""
-        return keccak(
-            abi_encode(
-                ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-                [
-                    _DOMAIN,
-                    keccak(self.name.encode()),
-                    keccak(self.version.encode()),
-                    self.chain_id,
-                    self.contract,
-                ],
-            )
-        )
+        return _separator(self)
+
+
+@lru_cache(maxsize=64)
+def _separator(domain: Domain) -> bytes:
+    values = (
+        _DOMAIN, keccak(domain.name.encode()), keccak(domain.version.encode()), domain.chain_id, domain.contract,
+    )  # fmt: skip
+    return keccak(abi_encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +50,40 @@ class Struct:
     @property
     def type_hash(self) -> bytes:
         """keccak of the encoded type."""
-        inside = ",".join(f"{kind} {name}" for kind, name in self.members)
-        return keccak(f"{self.name}({inside})".encode())
+        return _type_hash(self)
 
     def hash(self, values: Mapping[str, object]) -> bytes:
         """hashStruct of EIP-712; arrays are of 32-byte or integer members only."""
-        kinds, encoded = ["bytes32"], [self.type_hash]
-        for kind, name in self.members:
-            word_kind, word = _word(kind, values[name])
-            kinds.append(word_kind)
-            encoded.append(word)
-        return keccak(abi_encode(kinds, encoded))
+        return keccak(self.type_hash + b"".join([_word(kind, values[name]) for kind, name in self.members]))
 
     def digest(self, domain: Domain, values: Mapping[str, object]) -> bytes:
         """What is signed: ``keccak(0x1901 ‖ domain separator ‖ hashStruct)``."""
         return keccak(b"\x19\x01" + domain.separator + self.hash(values))
 
 
-def _word(kind: str, value: object) -> tuple[str, bytes]:
+@lru_cache(maxsize=256)
+def _type_hash(struct: Struct) -> bytes:
+    inside = ",".join(f"{kind} {name}" for kind, name in struct.members)
+    return keccak(f"{struct.name}({inside})".encode())
+
+
+def _word(kind: str, value: object) -> bytes:
     """One member as the 32 bytes that hashStruct takes."""
     if kind == "bytes":
         assert isinstance(value, bytes)
-        return "bytes32", keccak(value)
+        return keccak(value)
     if kind == "string":
         assert isinstance(value, str)
-        return "bytes32", keccak(value.encode())
+        return keccak(value.encode())
     if kind.endswith("[]"):
         assert isinstance(value, list | tuple)
-        return "bytes32", keccak(b"".join(abi_encode([kind[:-2]], [item]) for item in value))
-    return "bytes32", abi_encode([kind], [value])
+        return keccak(b"".join([_word(kind[:-2], item) for item in value]))
+    if kind == "bytes32" and isinstance(value, bytes) and len(value) == 32:
+        return value
+    return bytes(_encoder(kind)(value))
+
+
+@lru_cache(maxsize=64)
+def _encoder(kind: str) -> Callable[[Any], Any]:
+    """The ABI's encoder of one elementary type, looked up once."""
+    return registry.get_encoder(kind)

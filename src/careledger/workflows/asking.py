@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from careledger.domain.consents import Purpose
@@ -98,7 +99,7 @@ def ask(
     compartments: Iterable[int],
     as_of: int = 0,
 ) -> Asked:
-    """Sends one request to every custodian of the list and opens what they answer."""
+    """Sends one request to every custodian of the list at the same time and opens what they answer."""
     view = network.ledger.fresh_head()
     ephemeral = SealingKey.random()
     request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
@@ -113,24 +114,31 @@ def ask(
         access.opening,
         access.decision,
     ).encode()
-    answers, refusals, unreached = [], [], []
-    for number in statement.custodians:
+
+    def one(number: int) -> tuple[Answer, Signed] | CareLedgerError | None:
+        """An opened answer, a refusal, or None for one that cannot be reached or talks nonsense."""
         link = network.custodians.get(number)
+        if link is None:
+            return None
         try:
-            if link is None:
-                raise StoreUnavailable(custodian=number)
             sealed = link.call("release", body)
         except StoreUnavailable:
-            unreached.append(number)
-            continue
+            return None
         except CareLedgerError as refusal:
-            refusals.append((number, refusal))
-            continue
+            return refusal
         try:
-            answers.append(_opened(network, view, link, sealed, digest, ephemeral))
+            return _opened(network, view, link, sealed, digest, ephemeral)
         except NO_ANSWER:
-            unreached.append(number)
-    return Asked(request, tuple(answers), tuple(refusals), tuple(unreached))
+            return None
+
+    with ThreadPoolExecutor(len(statement.custodians)) as pool:
+        told = list(zip(statement.custodians, pool.map(one, statement.custodians), strict=True))
+    return Asked(
+        request,
+        tuple(said for _, said in told if isinstance(said, tuple)),
+        tuple((number, said) for number, said in told if isinstance(said, CareLedgerError)),
+        tuple(number for number, said in told if said is None),
+    )
 
 
 def _request(

@@ -128,11 +128,12 @@ def _open_all(
 ) -> tuple[list[Opened], list[CareLedgerError]]:
     """The versions that open, in the order of their anchors, and what the others failed at."""
     opened, problems = [], [error for _, error in gathered.unverified]
+    keys = _Keys(network, seeds)
     for found in sorted(gathered.found.values(), key=lambda each: (each.anchor.block, each.row.index)):
         if as_of and found.anchor.block > as_of:
             continue
         try:
-            opened.append(_open(network, access, statement, found, seeds))
+            opened.append(_open(network, access, statement, found, keys))
         except CareLedgerError as error:
             problems.append(error)
     return opened, problems
@@ -240,11 +241,11 @@ def _open(
     access: Access,
     statement: AliasStatement,
     found: Found,
-    seeds: Seeds,
+    keys: _Keys,
 ) -> Opened:
     """One version opened; raises what it failed at."""
     manifest_block = sealed_block(network, found.row.manifest)
-    secret, manifest = _record_secret(network, access, found, seeds, manifest_block)
+    secret, manifest = _record_secret(network, access, found, keys, manifest_block)
     _check_manifest(manifest, statement.alias, found)
     custodial = found.custodial_secret(network.thresholds.opening)
     key = sealed.body_key(secret, custodial)
@@ -259,7 +260,7 @@ def _record_secret(
     network: Network,
     access: Access,
     found: Found,
-    seeds: Seeds,
+    keys: _Keys,
     manifest_block: VerifiedCiphertext,
 ) -> tuple[Secret, Manifest]:
     """r and the manifest that it opens: by a secret one was given, by the epoch key, or from escrow."""
@@ -267,22 +268,34 @@ def _record_secret(
     given = dict(access.secrets).get(handle)
     if given is not None:
         return given, _manifest(given, manifest_block)
-    if place in seeds:
-        epoch = Epoch(found.statement.alias, *place)
-        secret = sealed.record_secret(_batch_secret(network, found, epoch, seeds[place]), handle)
+    if place in keys.seeds:
+        secret = sealed.record_secret(keys.batch_secret(found, Epoch(found.statement.alias, *place)), handle)
         return secret, _manifest(secret, manifest_block)
     return _from_escrow(network, found, manifest_block)
 
 
-def _batch_secret(network: Network, found: Found, epoch: Epoch, seeds: Sequence[Secret]) -> Secret:
-    """b from the header, by whichever of these seeds opens it; raises CannotOpen."""
-    header = sealed_block(network, found.row.header)
-    for seed in seeds:
-        try:
-            return sealed.open_header(SealingKey(seed), epoch, header)
-        except CannotOpen:
-            continue
-    raise CannotOpen(epoch=epoch.number)
+class _Keys:
+    """Epoch seeds by compartment and number, and the batch secrets that they open, each header once."""
+
+    def __init__(self, network: Network, seeds: Seeds) -> None:
+        self.seeds = seeds
+        self._network = network
+        self._opened: dict[tuple[bytes, Epoch], Secret] = {}
+
+    def batch_secret(self, found: Found, epoch: Epoch) -> Secret:
+        """b from the header, by whichever seed of that epoch opens it; raises CannotOpen."""
+        which = (found.row.header, epoch)
+        if which not in self._opened:
+            self._opened[which] = self._open(sealed_block(self._network, found.row.header), epoch)
+        return self._opened[which]
+
+    def _open(self, header: VerifiedCiphertext, epoch: Epoch) -> Secret:
+        for seed in self.seeds[epoch.compartment, epoch.number]:
+            try:
+                return sealed.open_header(SealingKey(seed), epoch, header)
+            except CannotOpen:
+                continue
+        raise CannotOpen(epoch=epoch.number)
 
 
 def _from_escrow(network: Network, found: Found, block: VerifiedCiphertext) -> tuple[Secret, Manifest]:

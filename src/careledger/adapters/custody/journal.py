@@ -101,10 +101,13 @@ class Journal:
         )
         return [KeptStatement(*row) for row in rows]
 
-    def remember(self, request: bytes, not_after: int) -> bool:
-        """Writes a request's id down; False if it was there."""
-        added = self._db.execute("INSERT OR IGNORE INTO requests VALUES (?, ?)", (request, not_after))
-        return added.rowcount == 1
+    def seen(self, request: bytes) -> bool:
+        """Whether a request's id was written down."""
+        return self._db.execute("SELECT 1 FROM requests WHERE id = ?", (request,)).fetchone() is not None
+
+    def remember(self, request: bytes, not_after: int) -> None:
+        """Writes a request's id down."""
+        self._db.execute("INSERT OR IGNORE INTO requests VALUES (?, ?)", (request, not_after))
 
     def forget(self, before: int) -> None:
         """Drops ids of requests that could no longer be asked before that time."""

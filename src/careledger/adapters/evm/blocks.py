@@ -68,7 +68,12 @@ class Header:
     @property
     def hash(self) -> bytes:
         """keccak-256 of the encoded header."""
-        return keccak(self.encode())
+        return _hash_of(self)
+
+
+@lru_cache(maxsize=1024)
+def _hash_of(header: Header) -> bytes:
+    return keccak(header.encode())
 
 
 def decode_header(encoded: bytes) -> Header:

@@ -25,6 +25,7 @@ from careledger.workflows.custodian import erasures
 from careledger.workflows.custodian.parts import AnchoredHead, Custody
 
 WITHIN = 60
+DAY = 24 * 3600
 _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
@@ -40,6 +41,7 @@ def checkpoint(custody: Custody, body: bytes) -> bytes:
 
 def anchor(custody: Custody) -> bytes:
     """The signed note of a checkpoint over the whole log, which then stands on the ledger (unless the log is empty)."""
+    custody.journal.forget(custody.clock.now() - DAY)
     head = custody.log.head()
     size = head.checkpoint.size
     if custody.anchored is not None and custody.anchored.size == size:

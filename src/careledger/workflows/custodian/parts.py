@@ -77,6 +77,7 @@ class Custody:
     followers: dict[int, Follower] = field(default_factory=dict)
     standstill: Standstill | None = None
     released: dict[bytes, ReleasedState] = field(default_factory=dict)
+    paths: dict[bytes, object] = field(default_factory=dict)
 
     @property
     def deployment(self) -> bytes:

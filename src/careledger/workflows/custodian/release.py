@@ -30,9 +30,7 @@ from careledger.formats.releases import (
     SignedRequest,
 )
 from careledger.formats.signed import sign
-from careledger.proofs.items import ItemTree
 from careledger.proofs.merkle import inclusion_path
-from careledger.proofs.runs import Run, leaf_hashes
 from careledger.sealing.keys import wrap
 from careledger.workflows.custodian import (
     after_death,
@@ -53,6 +51,7 @@ from careledger.workflows.custodian.asking import (
 )
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, known_alias
+from careledger.workflows.custodian.paths import Paths, paths
 
 ESCROWED = (Rule.BREAK_GLASS, Rule.GENERAL, Rule.OFFICERS)
 NAMING_ENTRIES = (Rule.BREAK_GLASS, Rule.OFFICERS)
@@ -78,7 +77,7 @@ def release(custody: Custody, body: bytes) -> bytes:
     statement = custody.statement(signed.request.alias)
     asking = authentic(custody, view, signed, statement, known_alias(view, signed.request.alias))
     asking = replace(asking, stood=stood)
-    if not _unseen(custody, asking):
+    if custody.journal.seen(asking.request.id):
         raise RequestRefused(reason="replayed")
     try:
         check_rules(custody, asking)
@@ -91,13 +90,6 @@ def release(custody: Custody, body: bytes) -> bytes:
     entry = _log(custody, asking, "released", released)
     stands.remember(custody, asking, released.versions)
     return _answer(custody, asking, released, entry)
-
-
-def _unseen(custody: Custody, asking: Asking) -> bool:
-    """Burns the id for good, whatever becomes of the request."""
-    with custody.journal.transaction():
-        custody.journal.forget(asking.at - DAY)
-        return custody.journal.remember(asking.request.id, asking.request.not_after)
 
 
 def permitted(custody: Custody, asking: Asking) -> Released:
@@ -232,6 +224,7 @@ def _log(
         officers=released.officers if released is not None else (),
     )
     with custody.journal.transaction():
+        custody.journal.remember(request.id, request.not_after)  # burnt for good, whatever became of it
         entry = logbook.write(custody, asking.view, asking.statement, line)
         if released is not None and asking.rule is Rule.BREAK_GLASS:
             alarm = Event("alarm", **{name: getattr(line, name) for name in _ALARMED})
@@ -250,9 +243,15 @@ _ALARMED = tuple(name for name in Event.__dataclass_fields__ if name not in ("ev
 def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) -> bytes:
     used = {version.deposit: None for version in released.versions}
     shares = custody.rows.shares(asking.request.alias, used)
-    proofs = {digest: _Proofs(custody, released.deposits[digest]) for digest in used}
+    leading = {digest: paths(custody, released.deposits[digest]) for digest in used}
     rows = tuple(
-        _row(version, proofs[version.deposit], shares, asking.rule in ESCROWED)
+        _row(
+            version,
+            released.deposits[version.deposit],
+            leading[version.deposit],
+            shares,
+            asking.rule in ESCROWED,
+        )
         for version in released.versions
     )
     compartments = {version.compartment: None for version in released.versions}
@@ -282,24 +281,10 @@ def acceptances(versions: Iterable[KeptVersion]) -> tuple[AcceptanceProof, ...]:
     return tuple(AcceptanceProof.decode(proof) for proof in proofs)
 
 
-class _Proofs:
-    """A deposit with what leads from its versions to its signed root and its anchored one."""
-
-    def __init__(self, custody: Custody, deposit: KeptDeposit) -> None:
-        self.deposit = deposit
-        self.items = ItemTree(custody.rows.versions_of(deposit.digest))
-        at = deposit.anchoring
-        self._run: Run | None = None
-        if at is not None:
-            self._run = Run(at.size, at.first, leaf_hashes(self.items.leaves), at.outside)
-
-    def anchor_path(self, index: int) -> tuple[bytes, ...]:
-        """From a leaf to the anchored root; empty if there is none."""
-        return () if self._run is None else self._run.path(index)
-
-
-def _row(version: KeptVersion, proofs: _Proofs, shares: dict[bytes, bytes], with_escrow: bool) -> ReleasedRow:
-    deposit, at, known = proofs.deposit, version.anchoring, sliced(version.all_commitments, 32)
+def _row(
+    version: KeptVersion, deposit: KeptDeposit, leading: Paths, shares: dict[bytes, bytes], with_escrow: bool
+) -> ReleasedRow:
+    at, known = version.anchoring, sliced(version.all_commitments, 32)
     escrow, batch = shares.get(deposit.digest) if with_escrow else None, deposit.escrow
     return ReleasedRow(
         deposit=deposit.digest,
@@ -315,14 +300,14 @@ def _row(version: KeptVersion, proofs: _Proofs, shares: dict[bytes, bytes], with
         author=version.author,
         signed=version.signed,
         clinical_month=version.clinical_month,
-        item_path=proofs.items.path(version.position),
+        item_path=leading.of_item(version),
         place=deposit.place,
         share=shares.get(version.handle),
         path=tuple(inclusion_path(known, deposit.place - 1)) if known else (),
         root=None if at is None else at.root,
         index=version.leaf_index,
         size=0 if at is None else at.size,
-        anchor_path=proofs.anchor_path(version.leaf_index),
+        anchor_path=leading.of_leaf(version),
         escrow=escrow,
         escrow_place=0 if escrow is None else deposit.place,
         escrow_path=tuple(inclusion_path(batch, deposit.place - 1)) if escrow is not None and batch else (),
