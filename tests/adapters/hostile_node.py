@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from adapters.ledger_world import CHAIN_ID
 
 Asked = dict[str, Any]
 AT_BLOCK = {"eth_call": 1, "eth_getTransactionCount": 1}
@@ -119,3 +131,43 @@ def between(real: str) -> Iterator[tuple[HostileNode, str]]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def encrypted(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A node's address over TLS and the certificate, made here for 127.0.0.1 alone, that it shows."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
+    host = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    signed = made.add_extension(host, critical=False).sign(key, hashes.SHA256())
+    shown, both = folder / "certificate.pem", folder / "both.pem"
+    shown.write_bytes(signed.public_bytes(Encoding.PEM))
+    both.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + shown.read_bytes()
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            array = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.dumps(
+                [{"jsonrpc": "2.0", "id": asked["id"], "result": hex(CHAIN_ID)} for asked in array]
+            )
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(both)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{server.server_address[1]}", shown
+    finally:
+        server.shutdown()
+        server.server_close()

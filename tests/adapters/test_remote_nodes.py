@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.hostile_node import Asked, HostileNode, between
+from adapters.hostile_node import Asked, HostileNode, between, encrypted
 from adapters.ledger_world import CHAIN_ID, LedgerWorld, digest, key, refused
 from adapters.remote_network import Network, opened_network, proposed
 from adapters.remote_world import DEV_NODES, connected, required
@@ -141,10 +141,12 @@ def test_answers_in_another_order_are_put_in_order(
 ) -> None:
     shuffling, url = hostile
     shuffling.shuffled = True
+    numbers = [hex(number) for number in range(12)]
+    said = JsonRpc(Endpoint(url)).array([("eth_getBlockByNumber", [number, False]) for number in numbers])
+    assert [block["number"] for block in said] == numbers
     node = connected(tmp_path, [url], network.clock)
     ledger = network.ledger(node)
-    numbers = range(1_031, 1_035)
-    assert all(proposed(ledger, number) for number in numbers)
+    assert all(proposed(ledger, number) for number in range(1_031, 1_035))
     assert ledger.rows() == sorted(ledger.rows())
     node.close()
 
@@ -250,6 +252,16 @@ def test_the_header_is_sent_and_told_to_nobody_else(hostile: tuple[HostileNode, 
         assert not any(
             word in repr((caught.value, rpc, Endpoint(url, "Bearer x"))) for word in ("secret", "Bearer")
         )
+
+
+def test_a_node_has_to_show_a_certificate_that_is_trusted(tmp_path: Path) -> None:
+    with encrypted(tmp_path) as (url, certificate):
+        with pytest.raises(NodeUnavailable) as caught:
+            JsonRpc(Endpoint(url)).ask("eth_chainId")
+        assert caught.value.details["why"] == "SSLError"
+        assert JsonRpc(Endpoint(url, ca=certificate)).ask("eth_chainId") == hex(CHAIN_ID)
+        with pytest.raises(NodeUnavailable):  # the certificate is another host's
+            JsonRpc(Endpoint(url.replace("127.0.0.1", "localhost"), ca=certificate)).ask("eth_chainId")
 
 
 @pytest.mark.parametrize(
