@@ -9,6 +9,7 @@ from typing import Any
 
 from careledger.adapters.custody.directory import CustodyDirectory, install
 from careledger.adapters.custody.hostile import LyingRows
+from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.memory.clock import ManualClock
 from careledger.adapters.memory.ledger import MemoryLedger
 from careledger.domain.categories import Category, Compartment, Sensitivity
@@ -174,7 +175,7 @@ class World:
 
     def add_custodian(self, number: int) -> Custodian:
         path = self.folder / f"custodian-{number}"
-        install(path)
+        install(path, InsecurePlainKeys())
         self.directories[number] = CustodyDirectory(path)
         keys = self.keys(number)
         self.organisation(number, {Role.HOSPITAL}, keys.sealing.digest)

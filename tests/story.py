@@ -182,7 +182,7 @@ def everybody(folder: Path) -> Story:
 
 def _organisation(world: World, label: str, role: Role, officer: Staff) -> Organisation:
     number, named = PartyId.random().number, register.Officer(officer.number, officer.key)
-    seeds = directory.install_custodian(world.folder, number) if label in CUSTODIANS else None
+    seeds = directory.install_custodian(world.folder, number, world.guard) if label in CUSTODIANS else None
     made = world.keyring.new_organisation(label, role, number, seeds.sealing if seeds else None)
     register.organisation(world.network, made, {role}, LICENCE)
     register.verify(world.network, named, number, LICENCE, made.sealing.digest)

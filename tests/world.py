@@ -20,6 +20,7 @@ from careledger.adapters.blocks.memory import MemoryBlocks
 from careledger.adapters.board.sqlite import SqliteBoard
 from careledger.adapters.books.memory import MemoryBooks
 from careledger.adapters.custody.directory import CustodyDirectory, install
+from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.evm.deploy import Genesis
 from careledger.adapters.evm.ledger import open_ledger
 from careledger.adapters.memory.clock import ManualClock
@@ -124,7 +125,7 @@ class World:
     def add_custodian(self, number: int) -> Organisation:
         """A verified organisation that keeps shares in a directory of its own."""
         path = self.folder / f"custodian-{number}"
-        install(path)
+        install(path, InsecurePlainKeys())
         self.directories[number] = CustodyDirectory(path)
         keys = self.custody_keys(number)
         actor = self.organisation(number, sealing=keys.sealing)

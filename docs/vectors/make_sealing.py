@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from careledger.domain.errors import CareLedgerError
 from careledger.formats.digests import framed, uint
-from careledger.sealing import bodies, epochs, grants, keys, padme, phrase, relays, shamir, versions
+from careledger.formats.keyring import Vault
+from careledger.sealing import bodies, epochs, grants, keys, padme, phrase, relays, shamir, vault, versions
 from careledger.sealing.keys import SealingKey, Secret, derive
 
 FILE = Path(__file__).with_name("sealing.json")
@@ -207,6 +210,26 @@ def wraps(kept: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def key_files() -> dict[str, Any]:
+    """A vault of small cost, and one key file under it."""
+    said = "N\u00e4chtlich singt die Amsel"
+    salt, nonce, cost = bytes(range(16)), bytes(range(12)), vault.Cost(64, 2, 1)
+    made = vault.new_vault(vault.passphrase_of(said), fixed(14), cost, salt, nonce)
+    directory, name, content = "custodians/0000000000000007", "signing", fixed(15).reveal()
+    key = vault.directory_key(fixed(14), directory)
+    return {
+        "passphrase": said,
+        "same": unicodedata.normalize("NFD", said),
+        "master": show(fixed(14)),
+        "vault": show(made.encode()),
+        "directory": directory,
+        "directory_key": show(key),
+        "name": name,
+        "content": show(content),
+        "file": show(vault.seal_file(key, name, content, nonce)),
+    }
+
+
 Row = tuple[str, str, list[Any], str]
 
 
@@ -217,6 +240,7 @@ def refused(good: dict[str, Any]) -> list[dict[str, Any]]:
         *refused_bodies(good),
         *refused_padding(good),
         *refused_shares(good["shamir"]),
+        *refused_key_files(good["key-files"]),
     ]
     rows += refused_phrases(good["patient"]["words"])
     return [dict(zip(("function", "why", "arguments", "error"), row, strict=True)) for row in rows]
@@ -242,6 +266,23 @@ def refused_wraps(good: dict[str, Any]) -> list[Row]:
         ("open_relayed", "of another size", [seed, deployment, 7, relayed["sealed"] + "00"], "CannotOpen"),
         ("open_relayed", "for another member", [seed, deployment, 8, relayed["sealed"]], "CannotOpen"),
         ("open_relayed", "of another network", [seed, show(fixed(13)), 7, relayed["sealed"]], "CannotOpen"),
+    ]
+
+
+def refused_key_files(good: dict[str, Any]) -> list[Row]:
+    made, key, file = good["vault"], good["directory_key"], good["file"]
+    opened = Vault.decode(bytes.fromhex(made))
+    cheaper, dear = (show(replace(opened, memory=memory).encode()) for memory in (32, 1 << 21))
+    other = show(replace(opened, kdf="scrypt").encode())
+    return [
+        ("open_vault", "another passphrase", [made, good["passphrase"] + " "], "PassphraseRefused"),
+        ("open_vault", "another cost", [cheaper, good["passphrase"]], "PassphraseRefused"),
+        ("open_vault", "an absurd cost", [dear, good["passphrase"]], "MalformedBytes"),
+        ("open_vault", "another function", [other, good["passphrase"]], "MalformedBytes"),
+        ("open_file", "another name", [key, "log", file], "CannotOpen"),
+        ("open_file", "another directory", [show(fixed(99)), "signing", file], "CannotOpen"),
+        ("open_file", "altered", [key, "signing", file[:-2] + "00"], "CannotOpen"),
+        ("open_file", "not sealed", [key, "signing", good["content"]], "MalformedBytes"),
     ]
 
 
@@ -316,6 +357,7 @@ def build(kept: dict[str, Any]) -> dict[str, Any]:
             "place": 3,
             "sealed": show(versions.CopyKey(fixed(13)).seal(3, HANDLE, BODY_KEY)),
         },
+        "key-files": key_files(),
         "wraps": wraps(kept),
     }
     return {"positive": positive, "negative": refused(positive)}

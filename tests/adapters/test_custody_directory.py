@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from careledger.adapters.custody.directory import CustodyDirectory, install
+from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.custody.rows import Rows
 from careledger.domain.custody import KeptDeposit
 from careledger.domain.errors import StoreCorrupt
@@ -35,7 +36,7 @@ def keep(rows: Rows) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    install(tmp_path / "custodian")
+    install(tmp_path / "custodian", InsecurePlainKeys())
     return tmp_path / "custodian"
 
 
@@ -47,8 +48,8 @@ def test_everything_in_it_is_the_owners_alone(folder: Path) -> None:
 
 def test_it_is_installed_once_with_keys_of_its_own(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreCorrupt):
-        install(folder)
-    install(tmp_path / "other")
+        install(folder, InsecurePlainKeys())
+    install(tmp_path / "other", InsecurePlainKeys())
     seeds = {path.read_bytes() for each in (folder, tmp_path / "other") for path in (each / "keys").iterdir()}
     assert len(seeds) == 6
 
@@ -84,7 +85,7 @@ def test_a_backup_has_the_rows_and_no_key(folder: Path, tmp_path: Path) -> None:
         keep(opened.rows)
     opened.rows.backup(tmp_path / "backup")
     opened.close()
-    install(tmp_path / "restored")
+    install(tmp_path / "restored", InsecurePlainKeys())
     shutil.copy(tmp_path / "backup", tmp_path / "restored" / "rows.db")
     restored = CustodyDirectory(tmp_path / "restored")
     assert restored.rows.shares(ALIAS) == {}

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 import story
+from careledger.sealing import vault
+from careledger.sealing.vault import Cost
 from story import Story
+
+PASSPHRASE = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passphrase() -> Iterator[str]:
+    """What commands find in the environment; guessing it costs little here, so that tests take no minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CARELEDGER_PASSPHRASE", PASSPHRASE)
+        patch.setattr(vault, "COST", Cost(64, 1, 1))
+        yield PASSPHRASE
 
 
 @pytest.fixture(scope="session")

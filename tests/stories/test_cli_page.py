@@ -28,7 +28,8 @@ CONDITION = {
     "subject": {"display": "the patient"},
 }
 BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": CONDITION}]}
-FILES = {"amended.json": json.dumps(CONDITION), "bundle.json": json.dumps(BUNDLE), "letter.pdf": "%PDF-1.7"}
+FILES = {"amended.json": json.dumps(CONDITION), "bundle.json": json.dumps(BUNDLE), "letter.pdf": "%PDF-1.7",
+         "new-passphrase": "correct horse battery staple\n"}  # fmt: skip
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ def test_every_claim_of_the_demo_holds(tmp_path: Path, processes: bool) -> None:
     assert held, shown
     assert "NOT SO" not in shown
     for said in (
+        "INSECURE",
         "Emergency",
         "The consent was revoked",
         "erases a record",

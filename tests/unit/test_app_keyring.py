@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from careledger.app.keyring import Keyring
+from careledger.app.vault import InsecurePlainGuard
 from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import Role
 from careledger.sealing.phrase import Phrase
@@ -19,7 +20,7 @@ ALIAS = b"\7" * 32
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Iterator[Keyring]:
-    made = Keyring(tmp_path)
+    made = Keyring(tmp_path, InsecurePlainGuard())
     yield made
     made.close()
 
@@ -28,7 +29,7 @@ def test_an_organisation_is_the_same_when_it_is_opened_again(keyring: Keyring, t
     made = keyring.new_organisation("City", Role.HOSPITAL)
     made.books.put("kind", [(b"key", b"value")])
     keyring.close()
-    again = Keyring(tmp_path).organisation("City")
+    again = Keyring(tmp_path, InsecurePlainGuard()).organisation("City")
     assert (again.number, again.role) == (made.number, Role.HOSPITAL)
     assert again.controller.address == made.controller.address
     assert (again.sealing.public, again.chart.public) == (made.sealing.public, made.chart.public)

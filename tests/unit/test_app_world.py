@@ -10,6 +10,7 @@ import pytest
 
 from careledger.app.clocks import StoryClock, SystemClock
 from careledger.app.settings import FILE
+from careledger.app.vault import InsecurePlainGuard
 from careledger.app.world import (
     custodian_keys,
     custodian_numbers,
@@ -29,7 +30,7 @@ LICENCE = b"\1" * 32
 def with_custodian(folder: Path) -> int:
     """A founded directory with one custodian that serves; closed again."""
     world = found(folder, ["Officer A", "Officer B"], SystemClock())
-    seeds = install_custodian(folder, 7)
+    seeds = install_custodian(folder, 7, InsecurePlainGuard())
     made = world.keyring.new_organisation("City", Role.HOSPITAL, 7, seeds.sealing)
     first = officer_posts(world)[0]
     officer = register.Officer(first.number, first.key)
@@ -114,10 +115,10 @@ def test_a_failed_opening_leaves_the_directory_free(tmp_path: Path) -> None:
 
 
 def test_a_custodians_keys_are_made_once(tmp_path: Path) -> None:
-    seeds = install_custodian(tmp_path, 7)
+    seeds = install_custodian(tmp_path, 7, InsecurePlainGuard())
     with pytest.raises(StoreCorrupt):
-        install_custodian(tmp_path, 7)
-    other = install_custodian(tmp_path, 8)
+        install_custodian(tmp_path, 7, InsecurePlainGuard())
+    other = install_custodian(tmp_path, 8, InsecurePlainGuard())
     assert seeds.sealing != other.sealing
     assert custodian_numbers(tmp_path) == [7, 8]
     assert custodian_numbers(tmp_path / "nowhere") == []

@@ -15,8 +15,9 @@ import pytest
 from careledger.domain import errors
 from careledger.formats.cids import raw_cid
 from careledger.formats.digests import framed, uint
+from careledger.formats.keyring import Vault
 from careledger.formats.signatures import SigningKey
-from careledger.sealing import bodies, grants, keys, padme, relays, shamir, versions
+from careledger.sealing import bodies, grants, keys, padme, relays, shamir, vault, versions
 from careledger.sealing.epochs import Epoch, open_previous, open_seed
 from careledger.sealing.keys import SealingKey, Secret, derive
 from careledger.sealing.phrase import PatientKeys, Phrase, audit_key
@@ -173,6 +174,17 @@ def test_wraps_open_in_the_context_that_the_documents_give():
     assert list(sealed) == opened
 
 
+def test_key_files():
+    case = GOOD["key-files"]
+    made = Vault.decode(h(case["vault"]))
+    for said in (case["passphrase"], case["same"]):
+        assert vault.open_vault(made, vault.passphrase_of(said)) == secret(case["master"])
+    assert case["same"] != case["passphrase"]
+    key = vault.directory_key(secret(case["master"]), case["directory"])
+    assert key == secret(case["directory_key"])
+    assert vault.open_file(key, case["name"], h(case["file"])) == h(case["content"])
+
+
 def refuse(function: str, arguments: list[Any]) -> object:
     match function:
         case "unwrap":
@@ -198,6 +210,10 @@ def refuse(function: str, arguments: list[Any]) -> object:
             return Phrase.from_words(arguments[0])
         case "open_package":
             return grants.open_package(SealingKey(secret(arguments[0])), h(arguments[1]))
+        case "open_vault":
+            return vault.open_vault(Vault.decode(h(arguments[0])), vault.passphrase_of(arguments[1]))
+        case "open_file":
+            return vault.open_file(secret(arguments[0]), arguments[1], h(arguments[2]))
         case "open_relayed":
             seed, deployment, member, sealed = arguments
             return relays.open_relayed(SealingKey(secret(seed)), h(deployment), member, h(sealed))

@@ -21,8 +21,10 @@ from careledger.app import ledgers
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
+from careledger.app.passphrases import from_environment
 from careledger.app.settings import RemoteLedger
-from careledger.app.world import custodian_numbers
+from careledger.app.vault import Ask, Guard, open_guard
+from careledger.app.world import custodian_key_files, custodian_numbers
 from careledger.domain.errors import (
     BlockMismatch,
     BlockNotFound,
@@ -51,12 +53,16 @@ class Finding:
         return self.error is None
 
 
-def check(folder: Path, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
-    """Checks one part after the other; raises SettingsRefused, DirectoryInUse if the directory cannot be opened.
+def check(
+    folder: Path, progress: Callable[[int], None] | None = None, passphrase: Ask = from_environment
+) -> Iterator[Finding]:
+    """Checks one part after the other; raises SettingsRefused, DirectoryInUse, PassphraseMissing, PassphraseRefused if
+    the directory cannot be opened.
 
     ``progress`` is told the number of each replayed block.
     """
     settings_file.load(folder)
+    guard = open_guard(folder, passphrase)
     opened: EvmLedger | CareLedgerError
     try:
         opened = _opened(folder)
@@ -72,7 +78,7 @@ def check(folder: Path, progress: Callable[[int], None] | None = None) -> Iterat
             return
         yield _found("facts", partial(_facts, opened))
         for number in custodian_numbers(folder):
-            yield _found(_name(folder, number), partial(_custodian, folder, opened, number))
+            yield _found(_name(folder, guard, number), partial(_custodian, folder, guard, opened, number))
     finally:
         if isinstance(opened, EvmLedger):
             opened.close()
@@ -142,9 +148,9 @@ def _facts(opened: EvmLedger) -> str:
     return f"{len(after):,} rows of facts folded again from the chain's events: each equals the kept one."
 
 
-def _custodian(folder: Path, ledger: EvmLedger, number: int) -> str:
+def _custodian(folder: Path, guard: Guard, ledger: EvmLedger, number: int) -> str:
     """The release log made again and compared with the checkpoint on the ledger."""
-    directory = CustodyDirectory(folder / "custodians" / f"{number:016x}")
+    directory = CustodyDirectory(folder / "custodians" / f"{number:016x}", custodian_key_files(guard, number))
     try:
         return custodian_log(ledger, directory, number)
     finally:
@@ -175,8 +181,8 @@ def custodian_log(ledger: EvmLedger, directory: CustodyDirectory, number: int) -
     return f"{anchored.size:,} lines of its release log stand under the checkpoint in block {anchored.block:,}{since}."
 
 
-def _name(folder: Path, number: int) -> str:
-    keyring = Keyring(folder)
+def _name(folder: Path, guard: Guard, number: int) -> str:
+    keyring = Keyring(folder, guard)
     try:
         return f"custodian {keyring.labels().get(number, f'{number:016x}')}"
     finally:

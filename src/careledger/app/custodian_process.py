@@ -13,22 +13,30 @@ from types import FrameType
 from careledger.adapters.custody.directory import CustodyDirectory
 from careledger.adapters.custody.ledger_link import LedgerLink
 from careledger.adapters.custody.process import CustodianProcess, serve_custodian
+from careledger.app.vault import SealedKeys
+from careledger.sealing.keys import Secret
 from careledger.workflows.custodian.custodian import Custodian
 from careledger.workflows.custodian.parts import Keys
 
 
-def custodian_process(directory: Path, party: int, sockets: Path, ledger_socket: Path) -> CustodianProcess:
-    """A process, not started yet, that serves the custodian of this directory under ``sockets``."""
+def custodian_process(
+    directory: Path, party: int, sockets: Path, ledger_socket: Path, key: bytes = b""
+) -> CustodianProcess:
+    """A process, not started yet, that serves the custodian of this directory under ``sockets``.
+
+    ``key`` opens its key files (empty: they lie as they are); it goes over a pipe, never in arguments.
+    """
     path = sockets / f"{party:016x}.sock"
     arguments = (str(directory), str(party), str(path), str(ledger_socket))
     return CustodianProcess(
-        party, path, (sys.executable, "-m", "careledger.app.custodian_process", *arguments)
+        party, path, (sys.executable, "-m", "careledger.app.custodian_process", *arguments), key
     )
 
 
 def main(arguments: list[str]) -> None:
     """Serves until SIGTERM."""
-    directory = CustodyDirectory(Path(arguments[0]))
+    key = sys.stdin.buffer.read()
+    directory = CustodyDirectory(Path(arguments[0]), SealedKeys(Secret(key)) if key else None)
     party = int(arguments[1])
     ledger = LedgerLink(Path(arguments[3]))
     seeds = directory.seeds

@@ -18,10 +18,18 @@ from careledger.app import doctor_files, doctor_world
 from careledger.app import settings as settings_file
 from careledger.app.diagnosis import ILL, WELL, Diagnosis
 from careledger.app.ledgers import embedded_folder
+from careledger.app.passphrases import from_environment
 from careledger.app.removal import refuse_in_use
 from careledger.app.settings import RemoteLedger
+from careledger.app.vault import Ask
 from careledger.app.world import open_world
-from careledger.domain.errors import CareLedgerError, DirectoryInUse, StoreCorrupt
+from careledger.domain.errors import (
+    CareLedgerError,
+    DirectoryInUse,
+    PassphraseMissing,
+    PassphraseRefused,
+    StoreCorrupt,
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,13 @@ class Treatment:
 
 
 def examine(
-    folder: Path, treatment: Treatment, progress: Callable[[int], None] = lambda block: None
+    folder: Path,
+    treatment: Treatment,
+    progress: Callable[[int], None] = lambda block: None,
+    passphrase: Ask = from_environment,
 ) -> Iterator[Diagnosis]:
-    """One diagnosis after the other; raises DirectoryInUse, and SettingsRefused, without which nothing can be opened.
+    """One diagnosis after the other; raises DirectoryInUse, PassphraseMissing, PassphraseRefused, and SettingsRefused,
+    without which nothing can be opened.
 
     ``progress`` is told each block of the chain.
     """
@@ -48,8 +60,8 @@ def examine(
     yield one("chain", partial(_chain, folder, treatment.full, progress))
     yield one("blocks", partial(doctor_files.blocks, folder, treatment.blocks, treatment.repair))
     try:
-        world = open_world(folder)
-    except DirectoryInUse:
+        world = open_world(folder, passphrase=passphrase)
+    except (DirectoryInUse, PassphraseMissing, PassphraseRefused):
         raise
     except (CareLedgerError, sqlite3.DatabaseError) as error:
         yield Diagnosis(

@@ -12,7 +12,7 @@ from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
 
 DATABASES = ("*.db", "*.sqlite")
-LEFTOVERS = ("careledger.json.new", "organisations/*/keys.next", "patients/.*")
+LEFTOVERS = ("careledger.json.new", "*/*/keys.next", "custodians/*/keys/*.next", "vault.next", "patients/.*")
 OTHERS = 0o077
 
 

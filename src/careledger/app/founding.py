@@ -18,6 +18,7 @@ from careledger.app.world import (
     CHAIN_ID,
     DAY,
     World,
+    custodian_key_files,
     custodian_keys,
     custodian_numbers,
     found,
@@ -30,6 +31,7 @@ from careledger.domain.errors import SettingsRefused
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.digests import digest
 from careledger.ports import Clock
+from careledger.sealing.keys import Secret
 from careledger.workflows import register
 from careledger.workflows.actors import Organisation
 from careledger.workflows.register import Officer
@@ -49,7 +51,7 @@ class Member:
 @dataclass(frozen=True)
 class Plan:
     """A network to be founded. ``matrix`` is the version voted by ``threshold`` officers; it takes effect after
-    ``policy_delay`` seconds, until then version 1 is in force."""
+    ``policy_delay`` seconds, until then version 1 is in force. Without a ``passphrase`` key files lie as they are."""
 
     officers: tuple[str, ...]
     members: tuple[Member, ...]
@@ -59,6 +61,7 @@ class Plan:
     thresholds: Thresholds = field(default_factory=Thresholds)
     ledger: RemoteLedger | None = None
     chain_id: int = CHAIN_ID
+    passphrase: Secret | None = None
 
 
 def found_network(
@@ -83,6 +86,7 @@ def found_network(
         thresholds=plan.thresholds,
         ledger=plan.ledger,
         chain_id=plan.chain_id,
+        passphrase=plan.passphrase,
     )
     try:
         officers = [Officer(post.number, post.key) for post in officer_posts(world)]
@@ -110,7 +114,7 @@ def propose(world: World, member: Member) -> Organisation:
     actor = world.keyring.organisations().get(member.label)
     if actor is None:
         number = PartyId.random().number
-        seeds = install_custodian(world.folder, number)
+        seeds = install_custodian(world.folder, number, world.guard)
         actor = world.keyring.new_organisation(member.label, member.roles[0], number, seeds.sealing)
     register.organisation(world.network, actor, member.roles, licence(member.licence))
     world.board.publish_key(actor.number, actor.sealing.public)
@@ -133,7 +137,7 @@ def become_custodian(world: World, officer: Officer, actor: Organisation) -> Non
 def _seeds(world: World, number: int) -> KeySeeds:
     if number in world.directories:
         return world.directories[number].seeds
-    directory = CustodyDirectory(world.custodian_folder(number))
+    directory = CustodyDirectory(world.custodian_folder(number), custodian_key_files(world.guard, number))
     try:
         return directory.seeds
     finally:

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from careledger.adapters.blocks.segments import sync_directory as sync
 from careledger.adapters.books.sqlite import SqliteBooks
+from careledger.app.vault import Guard, replace_file
 from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.keyring import OrganisationKeys, PatientKeysFile, StaffKey
 from careledger.formats.signatures import SigningKey
+from careledger.ports import KeyFiles
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import Organisation, Staff
@@ -26,8 +27,9 @@ STAFF = "staff"
 class Keyring:
     """The organisations and patients whose keys lie under one data directory."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, guard: Guard) -> None:
+        """``guard`` opens and seals their key files."""
+        self._folder, self._guard = folder, guard
         self._books: dict[Path, SqliteBooks] = {}
 
     def new_organisation(
@@ -51,7 +53,7 @@ class Keyring:
             secrets.token_bytes(32),
         )
         folder = self._folder / "organisations" / f"{made.number:016x}"
-        _write(folder / KEYS, made.encode())
+        _write(folder / KEYS, self._sealed(folder, made.encode()))
         return self._organisation(folder, made)
 
     def organisations(self) -> dict[str, Organisation]:
@@ -109,12 +111,8 @@ class Keyring:
     def replace_controller(self, organisation: Organisation, key: SigningKey) -> None:
         """From now on that organisation signs with this key; the file is replaced whole or not at all."""
         path = self._folder / "organisations" / f"{organisation.number:016x}" / KEYS
-        made = replace(OrganisationKeys.decode(_read(path)), controller=key.secret)
-        following = path.with_name(KEYS + ".next")
-        following.unlink(missing_ok=True)
-        _write(following, made.encode())
-        following.rename(path)
-        sync(path.parent)
+        made = replace(OrganisationKeys.decode(self._read(path.parent)), controller=key.secret)
+        replace_file(path, self._sealed(path.parent, made.encode()))
 
     def staff(self, label: str) -> tuple[Staff, frozenset[Role]]:
         """A post by its label and the roles that it was made with; raises PartyNotFound."""
@@ -135,7 +133,7 @@ class Keyring:
         if label in self.patients():
             raise StoreCorrupt(why="a key file is there already", file=KEYS)
         folder = self._new_folder(alias)
-        _write(folder / KEYS, made.encode())
+        _write(folder / KEYS, self._sealed(folder, made.encode()))
         return self._open_books(folder, made.books)
 
     def _new_folder(self, alias: bytes) -> Path:
@@ -146,7 +144,7 @@ class Keyring:
     def forget_patient(self, label: str) -> None:
         """Drops a former holder's keys and books from this device; raises PatientNotFound."""
         for folder in _folders(self._folder / "patients"):
-            if PatientKeysFile.decode(_read(folder / KEYS)).label == label:
+            if PatientKeysFile.decode(self._read(folder)).label == label:
                 books = self._books.pop(folder, None)
                 if books is not None:
                     books.close()
@@ -159,7 +157,7 @@ class Keyring:
     def patient(self, label: str) -> tuple[bytes, Phrase, SqliteBooks]:
         """A patient of this device: alias, phrase, books; raises PatientNotFound."""
         for folder in _folders(self._folder / "patients"):
-            keys = PatientKeysFile.decode(_read(folder / KEYS))
+            keys = PatientKeysFile.decode(self._read(folder))
             if label in (keys.label, keys.alias.hex()[:16]):
                 return keys.alias, Phrase(Secret(keys.entropy)), self._open_books(folder, keys.books)
         raise PatientNotFound()
@@ -167,7 +165,7 @@ class Keyring:
     def patients(self) -> list[str]:
         """The labels of the patients of this device."""
         folders = _folders(self._folder / "patients")
-        return sorted(PatientKeysFile.decode(_read(folder / KEYS)).label for folder in folders)
+        return sorted(PatientKeysFile.decode(self._read(folder)).label for folder in folders)
 
     def close(self) -> None:
         """Closes all books."""
@@ -175,9 +173,19 @@ class Keyring:
             books.close()
         self._books.clear()
 
+    def _read(self, folder: Path) -> bytes:
+        """The content of a directory's key file; raises StoreCorrupt."""
+        return self._key_files(folder).open(KEYS, _read(folder / KEYS))
+
+    def _sealed(self, folder: Path, content: bytes) -> bytes:
+        return self._key_files(folder).seal(KEYS, content)
+
+    def _key_files(self, folder: Path) -> KeyFiles:
+        return self._guard.directory(folder.relative_to(self._folder).as_posix())
+
     def _files(self, kind: str) -> list[tuple[Path, OrganisationKeys]]:
         folders = _folders(self._folder / "organisations")
-        found = [(folder, OrganisationKeys.decode(_read(folder / KEYS))) for folder in folders]
+        found = [(folder, OrganisationKeys.decode(self._read(folder))) for folder in folders]
         return [(folder, keys) for folder, keys in found if keys.kind == kind]
 
     def _organisation(self, folder: Path, keys: OrganisationKeys) -> Organisation:

@@ -22,9 +22,12 @@ class Processes:
         self._ledger = serve_ledger(self._folder / "ledger.sock", ledger, clock)
         self._ledger.start()
 
-    def start(self, directory: Path, number: int) -> CustodianLink:
-        """Serves the custodian of that directory; raises StoreUnavailable if it does not come up."""
-        process = custodian_process(directory, number, self._folder, self._folder / "ledger.sock")
+    def start(self, directory: Path, number: int, key: bytes) -> CustodianLink:
+        """Serves the custodian of that directory, whose key files ``key`` opens (empty: they are not sealed).
+
+        Raises StoreUnavailable if it does not come up.
+        """
+        process = custodian_process(directory, number, self._folder, self._folder / "ledger.sock", key)
         process.start()
         self._running[number] = process
         return process.link

@@ -11,7 +11,17 @@ from careledger.app import settings as settings_file
 from careledger.domain.errors import DirectoryInUse, SettingsRefused
 
 KNOWN = frozenset(
-    {settings_file.FILE, "ledger", "blocks", "custodians", "organisations", "patients", "audit.proof"}
+    {
+        settings_file.FILE,
+        "vault",
+        "vault.next",
+        "ledger",
+        "blocks",
+        "custodians",
+        "organisations",
+        "patients",
+        "audit.proof",
+    }
     | {"board.db", "board.db-wal", "board.db-shm"}
 )
 """What a data directory holds; app.world says what each is, ``audit.proof`` is what the demo leaves."""

@@ -1,5 +1,6 @@
 """One data directory, opened: ledger, blocks, board, custodians and the actors whose keys lie in it.
 
+vault             the passphrase's, if there is one
 careledger.json   settings        ledger/         the chain, or what is sent to nodes elsewhere; facts folded from it
 blocks/           ciphertext      board.db        sealed packages
 custodians/N/     one custodian each: keys, rows, shred keys, journal
@@ -22,14 +23,17 @@ from careledger.app import ledgers
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
+from careledger.app.passphrases import from_environment
 from careledger.app.processes import Processes
 from careledger.app.settings import RemoteLedger, Settings
+from careledger.app.vault import Ask, Guard, InsecurePlainGuard, SealedKeys, create_guard, open_guard
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import CareLedgerError, SettingsRefused
 from careledger.domain.parties import Role
 from careledger.formats.digests import digest
 from careledger.formats.signatures import SigningKey
-from careledger.ports import Clock, CustodianLink
+from careledger.ports import Clock, CustodianLink, KeyFiles
+from careledger.sealing.keys import Secret
 from careledger.workflows.actors import Staff
 from careledger.workflows.custodian.custodian import Custodian
 from careledger.workflows.custodian.parts import Keys
@@ -50,6 +54,7 @@ class World:
     ledger: EvmLedger
     blocks: SegmentBlocks
     board: SqliteBoard
+    guard: Guard
     keyring: Keyring
     custodians: dict[int, CustodianLink]
     directories: dict[int, CustodyDirectory]
@@ -76,9 +81,12 @@ class World:
     def open_custodian(self, number: int) -> None:
         """Serves a custodian of this machine, in this process or in one of its own."""
         if self.processes is not None:
-            self.custodians[number] = self.processes.start(self.custodian_folder(number), number)
+            key_files = custodian_key_files(self.guard, number)
+            self.custodians[number] = self.processes.start(
+                self.custodian_folder(number), number, handed(key_files)
+            )
             return
-        directory = CustodyDirectory(self.custodian_folder(number))
+        directory = CustodyDirectory(self.custodian_folder(number), custodian_key_files(self.guard, number))
         self.directories[number] = directory
         keys = custodian_keys(self.ledger.deployment, number, directory.seeds)
         self.custodians[number] = Custodian(
@@ -116,17 +124,20 @@ def found(
     thresholds: Thresholds | None = None,
     ledger: RemoteLedger | None = None,
     chain_id: int = CHAIN_ID,
+    passphrase: Secret | None = None,
 ) -> World:
     """Founds a network in a new or empty directory: the ministry, its officers, the contracts.
 
     ``processes``: each custodian is served by a process of its own. ``ledger``: nodes elsewhere that have the chain
-    with that id (None: a new one in the directory). Raises SettingsRefused if the directory is not empty.
+    with that id (None: a new one in the directory). ``passphrase`` seals every key file; without one they lie
+    insecurely as they are. Raises SettingsRefused if the directory is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
-    keyring = Keyring(folder)
+    guard = InsecurePlainGuard() if passphrase is None else create_guard(folder, passphrase)
+    keyring = Keyring(folder, guard)
     ministry = keyring.new_organisation(MINISTRY, Role.MINISTRY, kind="ministry")
     posts = [keyring.new_staff(ministry, label, {Role.MINISTRY}) for label in officers]
     genesis = Genesis(
@@ -140,21 +151,23 @@ def found(
     opened, settings = ledgers.found_on(folder, chain_id, ledger, clock, genesis)
     settings = replace(settings, **asdict(thresholds or Thresholds()))
     settings_file.save(folder, settings)
-    world = _world(folder, settings, clock, opened, keyring)
+    world = _world(folder, settings, clock, opened, guard, keyring)
     world.processes = Processes(opened, clock) if processes else None
     return world
 
 
-def open_world(folder: Path, clock: Clock | None = None) -> World:
-    """Opens a directory with all its custodians.
+def open_world(folder: Path, clock: Clock | None = None, passphrase: Ask = from_environment) -> World:
+    """Opens a directory with all its custodians; ``passphrase`` is asked for if its keys lie under one.
 
-    Raises SettingsRefused, also if the settings name another ledger's contracts, and DirectoryInUse.
+    Raises SettingsRefused, also if the settings name another ledger's contracts, DirectoryInUse, PassphraseMissing,
+    PassphraseRefused.
     """
     settings = settings_file.load(folder)
+    guard = open_guard(folder, passphrase)
     clock = clock or SystemClock()
     ledger = ledgers.open_settled(folder, settings, clock)
     try:
-        world = _world(folder, settings, clock, ledger, Keyring(folder))
+        world = _world(folder, settings, clock, ledger, guard, Keyring(folder, guard))
     except CareLedgerError:
         ledger.close()
         raise
@@ -173,11 +186,21 @@ def custodian_numbers(folder: Path) -> list[int]:
     return sorted(int(path.name, 16) for path in parent.iterdir()) if parent.is_dir() else []
 
 
-def install_custodian(folder: Path, number: int) -> KeySeeds:
+def custodian_key_files(guard: Guard, number: int) -> KeyFiles:
+    """The key files of a custodian's directory."""
+    return guard.directory(f"custodians/{number:016x}")
+
+
+def handed(key_files: KeyFiles) -> bytes:
+    """What a process of one custodian is told to open its own key files with; empty where they lie as they are."""
+    return key_files.key.reveal() if isinstance(key_files, SealedKeys) else b""
+
+
+def install_custodian(folder: Path, number: int, guard: Guard) -> KeySeeds:
     """Makes a custodian's directory with fresh keys; raises StoreCorrupt if there is one."""
-    path = folder / "custodians" / f"{number:016x}"
-    install(path)
-    directory = CustodyDirectory(path)
+    path, key_files = folder / "custodians" / f"{number:016x}", custodian_key_files(guard, number)
+    install(path, key_files)
+    directory = CustodyDirectory(path, key_files)
     seeds = directory.seeds
     directory.close()
     return seeds
@@ -198,7 +221,9 @@ def officer_posts(world: World) -> list[Staff]:
     return list(world.keyring.all_staff(world.keyring.ministry()).values())
 
 
-def _world(folder: Path, settings: Settings, clock: Clock, ledger: EvmLedger, keyring: Keyring) -> World:
+def _world(
+    folder: Path, settings: Settings, clock: Clock, ledger: EvmLedger, guard: Guard, keyring: Keyring
+) -> World:
     board = SqliteBoard(folder / "board.db")
     return World(
         folder,
@@ -207,6 +232,7 @@ def _world(folder: Path, settings: Settings, clock: Clock, ledger: EvmLedger, ke
         ledger,
         SegmentBlocks(folder / "blocks"),
         board,
+        guard,
         keyring,
         {},
         {},

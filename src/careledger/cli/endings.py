@@ -47,6 +47,11 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.NotEnoughShares: Ending(
         REFUSED, "more custodians have to answer; careledger verify says which do"
     ),
+    errors.PassphraseRefused: Ending(USAGE, "give the passphrase that was set last for this data directory"),
+    errors.PassphraseMissing: Ending(
+        USAGE,
+        "set CARELEDGER_PASSPHRASE, or CARELEDGER_PASSPHRASE_FILE to a file that holds it, or use a terminal",
+    ),
     errors.PhraseRefused: Ending(USAGE, "check the 24 words"),
     # Proofs
     errors.ProofRefused: Ending(REFUSED, "do not rely on it; ask whoever gave it to you"),

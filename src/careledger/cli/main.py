@@ -15,6 +15,7 @@ from careledger.cli.endings import explained
 SECTIONS: dict[str, dict[str, str]] = {
     "Begin": {
         "init": "Found a network in a new data directory.",
+        "passphrase": "Set or change the passphrase that the keys lie under.",
         "demo": "Tell the story of one patient across three organisations on real data.",
         "show": "Show what lies in the data directory, a patient's records, or one record.",
         "version": "Show the versions of CareLedger and of what it stands on.",

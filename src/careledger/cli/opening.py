@@ -12,7 +12,9 @@ import typer
 
 from careledger.app.settings import FILE
 from careledger.app.unlocking import load, unlock
+from careledger.app.vault import Ask
 from careledger.app.world import World, open_world
+from careledger.cli.passphrases import ask
 from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.patients import AliasStatement
@@ -34,14 +36,14 @@ def existing(folder: Path) -> Path:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[World]:
+def opened(folder: Path, passphrase: Ask = ask) -> Iterator[World]:
     """The directory with its ledger, blocks and custodians; raises what existing, open_world raise.
 
     Before it is closed, organisations do what has come due and custodians anchor what they wrote to their release
     logs; what cannot be done now is done the next time.
     """
     try:
-        world = open_world(existing(folder))
+        world = open_world(existing(folder), passphrase=passphrase)
         try:
             yield world
             _tend(world)

@@ -19,6 +19,7 @@ _HELD = ("patient", "alias", "controller")
 SHAPES: dict[str, tuple[str, ...]] = {
     "init": ("folder", "chain_id", "directory", "officers", "threshold", "members", "custodians", "matrix_version",
              "voted_matrix", "delay"),
+    "passphrase": ("folder", "sealed_files"),
     "show": ("folder", "network", "parties", "patients", "aliases", "records"),
     "version": ("careledger", "python", "engine", "sqlite", "cryptography"),
     **{f"party {name}": _PARTY for name in ("register", "verify", "post", "rotate", "suspend", "reinstate", "end",

@@ -10,6 +10,7 @@ from careledger.app.checking import Finding, check
 from careledger.app.ledgers import embedded_folder
 from careledger.cli.opening import existing
 from careledger.cli.output import print_json, print_text, progress, screen
+from careledger.cli.passphrases import ask_first
 from careledger.domain.errors import CareLedgerError, MalformedBytes
 from careledger.proofs.bundle import verify_file
 
@@ -28,9 +29,10 @@ def verify_proof(file: Path, as_json: bool) -> bool:
 def verify_data(data: Path, as_json: bool) -> bool:
     """Prints what was checked and found, part by part; whether all of it holds."""
     folder = existing(data)
+    passphrase = ask_first(folder)
     with progress() as bar:  # gone before anything is printed
         task = bar.add_task("replaying blocks", total=_blocks(folder))
-        parts = check(folder, lambda number: bar.update(task, completed=number))
+        parts = check(folder, lambda number: bar.update(task, completed=number), passphrase)
         replayed = next(parts)
     findings = []
     for finding in chain([replayed], parts):

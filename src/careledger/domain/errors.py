@@ -52,6 +52,14 @@ class NotEnoughShares(CareLedgerError):
     """Fewer custodians answered with a valid share than the record needs."""
 
 
+class PassphraseRefused(CareLedgerError):
+    """This passphrase does not open the keys of this data directory."""
+
+
+class PassphraseMissing(CareLedgerError):
+    """The keys of a data directory lie under a passphrase, and none was given."""
+
+
 class PhraseRefused(CareLedgerError):
     """This is not a recovery phrase."""
 

@@ -1,4 +1,4 @@
-"""Key files of the actors of one machine: each in its own directory, mode 0600, read by nobody else."""
+"""Key files of the actors of one machine: each in its own directory, mode 0600, sealed under a passphrase."""
 
 from __future__ import annotations
 
@@ -47,3 +47,28 @@ class PatientKeysFile(Message):
     alias: bytes = octets(32)
     entropy: bytes = octets(32)
     books: bytes = octets(32)
+
+
+@dataclass(frozen=True)
+class Vault(Message):
+    """The file ``vault`` of a data directory: the master secret of its key files, sealed under a passphrase.
+
+    ``kdf`` is ``argon2id``; ``memory`` in KiB, ``iterations`` and ``lanes`` are its cost (RFC 9106). ``sealed`` is a
+    nonce of 12 bytes ‖ AES-256-GCM of the 32-byte master secret.
+    """
+
+    TYPE: ClassVar[str] = "vault"
+    kdf: str = text(16)
+    memory: int = uint(32)
+    iterations: int = uint(32)
+    lanes: int = uint(8)
+    salt: bytes = octets(16)
+    sealed: bytes = octets(60)
+
+
+@dataclass(frozen=True)
+class SealedKeyFile(Message):
+    """A key file under a vault: a nonce of 12 bytes ‖ AES-256-GCM of what the file holds where there is no vault."""
+
+    TYPE: ClassVar[str] = "sealed-key-file"
+    sealed: bytes = octets(most=65_536)

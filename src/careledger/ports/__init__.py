@@ -1,7 +1,7 @@
 """What a workflow may ask of the outside, and what it may rely on."""
 
 from careledger.ports.ledger import Ledger, LedgerView
-from careledger.ports.outside import Blocks, Board, Books, Clock, CustodianLink, Locator, Relay
+from careledger.ports.outside import Blocks, Board, Books, Clock, CustodianLink, KeyFiles, Locator, Relay
 
 __all__ = [
     "Blocks",
@@ -9,6 +9,7 @@ __all__ = [
     "Books",
     "Clock",
     "CustodianLink",
+    "KeyFiles",
     "Ledger",
     "LedgerView",
     "Locator",

@@ -14,6 +14,18 @@ class Clock(Protocol):
         ...
 
 
+class KeyFiles(Protocol):
+    """How the key files of one directory lie on the disk: sealed under a passphrase, or insecurely as they are."""
+
+    def seal(self, name: str, content: bytes) -> bytes:
+        """What the file of that name is to hold."""
+        ...
+
+    def open(self, name: str, data: bytes) -> bytes:
+        """The content of the file of that name; raises StoreCorrupt for what was not sealed so, and here."""
+        ...
+
+
 class Blocks(Protocol):
     """Content-addressed ciphertext. The store may lie or forget: readers verify every block.
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from careledger.adapters.custody import journal, rows, sqlite
 from careledger.adapters.custody.journal import Journal
+from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.custody.rows import Rows
 from careledger.adapters.custody.shred import ShredKeys
 from careledger.domain.errors import DirectoryInUse, StoreCorrupt
+from careledger.ports import KeyFiles
 
 KEYS = ("signing", "log", "sealing")
 
@@ -26,7 +28,7 @@ class KeySeeds:
     sealing: bytes
 
 
-def install(path: Path) -> None:
+def install(path: Path, key_files: KeyFiles) -> None:
     """A new custodian's directory (0700) with fresh keys and empty, synced files; raises StoreCorrupt if it exists.
 
     Files: ``keys/`` (0600 each), ``rows.db``, ``shred/`` (never to be backed up), ``journal.db``.
@@ -38,7 +40,7 @@ def install(path: Path) -> None:
     for folder in ("keys", "shred"):
         (path / folder).mkdir(mode=0o700)
     for name in KEYS:
-        _write_key(path / "keys" / name)
+        _write_key(path / "keys" / name, key_files)
     sqlite.create(path / "rows.db", rows.SCHEMA)
     sqlite.create(path / "journal.db", journal.SCHEMA)
     for made in (path / "keys", path / "shred", path, path.parent):
@@ -48,8 +50,12 @@ def install(path: Path) -> None:
 class CustodyDirectory:
     """An open directory; close it to let another process in."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises DirectoryInUse if another process has it, StoreCorrupt if something is missing."""
+    def __init__(self, path: Path, key_files: KeyFiles | None = None) -> None:
+        """``key_files`` opens its keys; None: they lie there as they are.
+
+        Raises DirectoryInUse if another process has it, StoreCorrupt if something is missing.
+        """
+        opener = key_files or InsecurePlainKeys()
         if not path.is_dir():
             raise StoreCorrupt(missing="the custodian's directory")
         self._lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -60,7 +66,7 @@ class CustodyDirectory:
             raise DirectoryInUse() from None
         self.path = path
         try:
-            self.seeds = KeySeeds(*(_read_key(path / "keys" / name) for name in KEYS))
+            self.seeds = KeySeeds(*(_read_key(path / "keys" / name, opener) for name in KEYS))
             self.rows = Rows(path / "rows.db", ShredKeys(path / "shred"))
             self.journal = Journal(path / "journal.db")
         except StoreCorrupt:
@@ -74,18 +80,18 @@ class CustodyDirectory:
         os.close(self._lock)
 
 
-def _write_key(path: Path) -> None:
+def _write_key(path: Path, key_files: KeyFiles) -> None:
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
-        os.write(handle, secrets.token_bytes(32))
+        os.write(handle, key_files.seal(path.name, secrets.token_bytes(32)))
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def _read_key(path: Path) -> bytes:
+def _read_key(path: Path, key_files: KeyFiles) -> bytes:
     try:
-        seed = path.read_bytes()
+        seed = key_files.open(path.name, path.read_bytes())
     except FileNotFoundError:
         raise StoreCorrupt(missing=path.name) from None
     if len(seed) != 32 or path.stat().st_mode & 0o077:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from careledger.adapters.custody.sockets import CallClient, CallServer
@@ -43,11 +44,14 @@ class SocketLink:
 
 
 class CustodianProcess:
-    """A child process that serves one custodian; ``command`` is what to run, ``path`` the socket it will serve."""
+    """A child process that serves one custodian; ``command`` is what to run, ``path`` the socket it will serve.
 
-    def __init__(self, party: int, path: Path, command: Sequence[str]) -> None:
+    ``said`` is written to its standard input, which then ends.
+    """
+
+    def __init__(self, party: int, path: Path, command: Sequence[str], said: bytes = b"") -> None:
         self.link = SocketLink(party, path)
-        self._path, self._command = path, tuple(command)
+        self._path, self._command, self._said = path, tuple(command), said
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +64,10 @@ class CustodianProcess:
     def start(self) -> None:
         """Starts it and waits until it answers; raises StoreUnavailable if it does not within 30 seconds."""
         self._path.unlink(missing_ok=True)
-        self._child = subprocess.Popen(self._command)
+        self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError), self._child.stdin as told:
+            told.write(self._said)
         end = time.monotonic() + READY_WITHIN
         while time.monotonic() < end and self._child.poll() is None:
             try:

@@ -15,6 +15,7 @@ from careledger.cli.endings import not_verified
 from careledger.cli.opening import existing
 from careledger.cli.options import DATA, Data, Json, command, single
 from careledger.cli.output import print_json, progress, screen
+from careledger.cli.passphrases import ask_first
 from careledger.cli.words import counted
 from careledger.domain.errors import CareLedgerError
 
@@ -45,10 +46,11 @@ def doctor(
     The exit code is 0 if nothing is left to do, 1 if something is; patients are numbered, not named.
     """
     folder, found = existing(data), []
+    passphrase = ask_first(folder)
     with progress() as bar:
         task = bar.add_task("examining", total=_blocks(folder))
         treatment = Treatment(repair, full, blocks)
-        for each in examine(folder, treatment, lambda number: bar.update(task, completed=number)):
+        for each in examine(folder, treatment, lambda number: bar.update(task, completed=number), passphrase):
             found.append(each)
     sound = all(each.sound for each in found)
     if as_json:

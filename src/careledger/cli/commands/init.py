@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,25 @@ from careledger.cli.moments import duration
 from careledger.cli.opening import opened
 from careledger.cli.options import DATA, Data, Json, command, single
 from careledger.cli.output import progress, tell
+from careledger.cli.passphrases import ask_new
 from careledger.cli.roles import organisation_roles
 from careledger.cli.words import counted, listed
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import MalformedBytes
+from careledger.sealing.keys import Secret
 
 app = single()
+Matrix = Annotated[
+    int, typer.Option(min=1, max=2, help="The version of the access matrix that the officers vote for.")
+]
+Holding = Annotated[int, typer.Option(min=1, help="How many keep each share before a deposit is final (n).")]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-plain-keys",
+        help="Leave every key unencrypted in the data directory: for trials, never for real data.",
+    ),
+]
 OFFICERS = ["Officer One", "Officer Two", "Officer Three"]
 MEMBERS = [
     "First Hospital=hospital",
@@ -50,9 +64,7 @@ def init(
         list[str], typer.Option(metavar="NAME", help="A ministry officer; repeatable.")
     ] = OFFICERS,
     threshold: Annotated[int, typer.Option(min=1, help="How many officers carry a vote.")] = 2,
-    matrix: Annotated[
-        int, typer.Option(min=1, max=2, help="The version of the access matrix that the officers vote for.")
-    ] = 2,
+    matrix: Matrix = 2,
     delay: Annotated[
         str,
         typer.Option(
@@ -62,18 +74,19 @@ def init(
         ),
     ] = "0",
     opening: Annotated[int, typer.Option(min=1, help="How many custodians open a record (t).")] = 2,
-    holding: Annotated[
-        int, typer.Option(min=1, help="How many keep each share before a deposit is final (n).")
-    ] = 3,
+    holding: Holding = 3,
     listed_: Annotated[
         int, typer.Option("--listed", min=1, help="How many stand on a patient's list (N).")
     ] = 5,
     escrow: Annotated[int, typer.Option(min=1, help="How many open the emergency escrow.")] = 3,
+    insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Found a network in a new data directory: ministry, officers, members with custodians, contracts, matrix.
 
-    Nothing is there until all of it is: after an interruption the same command begins again.
+    Nothing is there until all of it is: after an interruption the same command begins again. Keys lie under a
+    passphrase: CARELEDGER_PASSPHRASE, the first line of the file that CARELEDGER_PASSPHRASE_FILE names, or typed on a
+    terminal.
     """
     members = tuple(_member(each) for each in member)
     plan = Plan(
@@ -81,6 +94,7 @@ def init(
         _thresholds(opening, holding, listed_, escrow, len(members)),
     )  # fmt: skip
     _check(data, plan)
+    plan = replace(plan, passphrase=_passphrase(insecure))
     with progress() as bar:
         task = bar.add_task("members", total=len(members))
         found_network(data, plan, SystemClock(), lambda label: bar.advance(task))
@@ -88,7 +102,7 @@ def init(
 
 
 def _told(data: Path, plan: Plan, as_json: bool) -> None:
-    with opened(data) as world:
+    with opened(data, lambda: plan.passphrase or Secret(b"")) as world:
         version = world.ledger.fresh_head().matrix_version()
         custodians = len(world.ledger.fresh_head().custodians())
         facts = {
@@ -112,6 +126,13 @@ def _told(data: Path, plan: Plan, as_json: bool) -> None:
         f"Version {version} of the access matrix is in force{later}.",
         'Next: careledger party post "Dr Sen" --as MEMBER --role doctor, then careledger patient register.',
     )
+
+
+def _passphrase(insecure: bool) -> Secret | None:
+    if not insecure:
+        return ask_new()
+    typer.echo("careledger: INSECURE: every key lies unencrypted in the data directory.", err=True)
+    return None
 
 
 def _member(said: str) -> Member:

@@ -41,6 +41,10 @@ def demo(folder: Path, screen: Screen, processes: bool = False, patients: int = 
     clock = StoryClock(BEHIND)
     world = found(folder, OFFICERS, clock, processes=processes)
     stage = Stage(world, screen, clock)
+    screen.says(
+        f"[bold red]INSECURE:[/bold red] the story has no passphrase. Every key in it lies unencrypted in {folder}; "
+        "a network with real data begins with [bold]careledger init[/bold]."
+    )
     try:
         for chapter in CHAPTERS[:2]:
             chapter(stage)
