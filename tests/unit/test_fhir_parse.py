@@ -139,6 +139,11 @@ def test_a_faulty_entry_is_rejected_with_its_place_and_the_others_are_taken(
     assert rejected(resource) == (path, problem)
 
 
+def test_a_single_resource_that_is_never_exchanged_is_left_to_the_mapping_whatever_else_is_wrong() -> None:
+    data = b'{"resourceType":"AuditEvent","id":"a","agent":[{"who":{"reference":"nobody"}}]}'
+    assert [entry.type for entry in parse_file(data, "f").entries] == ["AuditEvent"]
+
+
 def test_a_faulty_single_resource_refuses_the_file() -> None:
     assert refusal(b'{"resourceType":"Patient","birthDate":"2021-02-31"}')["path"] == "birthDate"
 

@@ -212,6 +212,13 @@ def test_an_extension_has_a_value_or_extensions_and_never_both_or_neither() -> N
         assert what.startswith("ext-1")
 
 
+def test_what_can_change_the_meaning_of_the_rest_warns() -> None:
+    modified = examined(observation(modifierExtension=[{"url": "urn:not", "valueBoolean": True}]))
+    assert (modified.errors, [found.path for found in modified.warnings]) == ((), ["modifierExtension"])
+    ruled = examined({"resourceType": "Patient", "implicitRules": "urn:rules"})
+    assert (ruled.errors, [found.path for found in ruled.warnings]) == ((), ["implicitRules"])
+
+
 def test_a_required_code_refuses_and_a_preferred_or_extensible_one_warns() -> None:
     assert errors(observation(status="done"))[0][0] == "status"
     assert errors(about("Condition", "c", clinicalStatus={"text": "active"}))[0][0] == "clinicalStatus"

@@ -96,7 +96,7 @@ class FileReader:
         if isinstance(made, Reject):
             raise self.refusal(made.path, made.why)
         wrong = Naming([made]).fault(made)
-        if wrong:
+        if wrong and not mapping.is_refused(made.resource):
             raise self.refusal(*wrong)
         return ParsedFile(self.name, None, (made,), (), {})
 

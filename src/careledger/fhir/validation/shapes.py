@@ -19,6 +19,7 @@ from careledger.fhir.validation.invariants import Invariant, invariant
 
 MOST_PLANS = 20_000  # over all shapes; what comes after them is planned each time
 _BESIDE = "an object with id or extensions"
+_MODIFIERS = ("modifierExtension", "implicitRules")
 Check = Callable[[Any, Walk], bool]  # False: not even of the expected kind; finer findings go to the walk
 Step = Callable[[dict[str, Any], Walk], None]
 
@@ -144,6 +145,8 @@ class Shape:
             yield lambda value, walk: walk.coded.append(value)
         if "url" in names and self.name != "Extension":
             yield lambda value, walk: walk.linked.append(value)
+        for name in [each for each in names if each in _MODIFIERS]:
+            yield _warning(name, "can change what the rest means, by a rule that nothing here knows")
         for name in names:
             if name.startswith("_") and self._elements.get(name[1:], {}).get("max", 1) != 1:
                 yield _beside_its_values(name)
@@ -317,6 +320,10 @@ def _blame(value: dict[str, Any], plan: Plan, walk: Walk) -> None:
 
 def _finding(name: str | None, what: str) -> Step:
     return lambda value, walk: walk.errors.append((value, name, what))
+
+
+def _warning(name: str, what: str) -> Step:
+    return lambda value, walk: walk.warnings.append((value, name, what))
 
 
 def _asked(held: tuple[Invariant, ...], names: frozenset[str]) -> Iterator[Step]:
