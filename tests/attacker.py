@@ -103,6 +103,7 @@ class Attacker:
     def _take_epochs(self, directory: CustodyDirectory, alias: bytes) -> None:
         for compartment in ALL:
             for kept in directory.journal.epochs(alias, compartment):
+                self._harvest(kept.signed)  # records lie together in one cell, so cells alone give no keys
                 record = EpochRecord.decode(kept.signed)
                 fields = Epoch(alias, compartment, kept.number).fields()
                 self.wrapped.add((b"epoch-seed", record.seed_for_alias, *fields))

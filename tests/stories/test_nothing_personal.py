@@ -139,7 +139,7 @@ def test_no_refusal_says_anything_of_a_person(told: Story, refusals: list[CareLe
         refused(lambda: register.kept_holder(told.organisations["City"], told.adam)),
         refused(lambda: read_back(network, told.organisations["City"], copy.handle)),
         refused(lambda: read_back(network, told.organisations["Lakeside"], copy.handle)),
-        refused(lambda: told.note(told.adam, LATER_ILLNESS, told.revoked)),
+        refused(lambda: told.note(told.adam, f"{LATER_ILLNESS} again", told.revoked)),
         *(refused(lambda data=data: import_bundle(data, "upload")) for data in unreadable()),
         str(import_bundle(rejected(), "upload").rejects),
     ]
