@@ -10,6 +10,7 @@ import pytest
 
 from careledger.adapters.books.memory import MemoryBooks
 from careledger.adapters.custody.directory import CustodyDirectory, install
+from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.memory.locator import InProcessLocator
 from careledger.domain.errors import CareLedgerError
 from careledger.domain.parties import Role, Status
@@ -175,7 +176,7 @@ def custodianship(world: World) -> Attempt:
     def attempt(trial: Trial) -> Finish:
         number = next(NUMBERS)
         path = world.folder / f"custodian-{number}"
-        install(path)
+        install(path, InsecurePlainKeys())
         world.directories[number] = CustodyDirectory(path)
         keys = world.custody_keys(number)
         actor = world.organisation(number, sealing=keys.sealing)
