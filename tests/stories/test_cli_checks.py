@@ -151,7 +151,7 @@ def test_a_damaged_block_is_found_by_verify_and_by_whoever_reads_it(copied: Copy
     rows = json.loads(careledger("show", PATIENT, "--category", "diagnosis", "--data", folder, "--json").out)[
         "records"
     ]
-    segment = next(file for file in (folder / "blocks").iterdir() if file.stat().st_size > 10**5)
+    segment = max((folder / "blocks").iterdir(), key=lambda file: file.stat().st_size)
     data = bytearray(segment.read_bytes())
     for place in range(3_000, len(data), 3_000):
         data[place] ^= 1
