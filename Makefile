@@ -8,8 +8,9 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?= demo-data
 PYTEST_ARGS ?=
+CRASH_ARGS ?=
 
-.PHONY: install demo test lint types imports contracts gas docs clean
+.PHONY: install demo test crash lint types imports contracts gas docs clean
 
 install: $(READY)
 
@@ -25,6 +26,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# CRASH_ARGS=--long is the whole campaign: hours.
+crash: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m crash $(CRASH_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

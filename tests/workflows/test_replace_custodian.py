@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from careledger.adapters.custody.hostile import DyingLink
 from careledger.domain.errors import ActRefused, CareLedgerError, NotEnoughCustodians
 from careledger.domain.records import Ground
 from careledger.workflows import break_glass
@@ -45,6 +46,15 @@ def test_a_lost_custodians_shares_are_remade_and_the_others_may_then_be_lost(wor
     assert all(1 in record.found.shares for record in read.records)
     del world.links[listed[1]]  # of the three that held the shares at first only one is left
     assert texts(world.read_own(mine)) == ["asthma", "gout"]
+
+
+def test_while_a_custodian_does_not_show_its_shares_nobody_concludes_that_none_lacks(world: World) -> None:
+    mine = with_records(world)
+    listed = world.statement(mine.alias).custodians
+    world.add_custodian(6)
+    world.links[listed[1]] = DyingLink(world.links[listed[1]], before=("release",))
+    assert replace_custodian(world.network, mine, own(world, mine), listed[0], 6).versions == 3
+    assert all(1 in record.found.shares for record in world.read_own(mine).records)
 
 
 def test_a_custodian_that_leaves_destroys_what_it_held(world: World) -> None:

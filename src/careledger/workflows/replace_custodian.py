@@ -91,21 +91,32 @@ def remake_shares(
         for each, number in enumerate(statement.custodians, start=1)
         if each != place and number in network.custodians
     ]
-    lacking, versions = _lacking(network, access, statement, place)
+    found = _shown(network, access, statement, place)
     for helpers in combinations(others, network.thresholds.opening):
-        if lacking and _try(network, holder, statement, place, helpers):
-            lacking, versions = _lacking(network, access, statement, place)
-    if lacking:
-        raise NotEnoughShares(lacking=lacking, place=place)
+        if found.lacking and _try(network, holder, statement, place, helpers):
+            found = _shown(network, access, statement, place)
+    if found.lacking or not found.complete:
+        raise NotEnoughShares(lacking=found.lacking, place=place)
     sets = combinations(others, network.thresholds.escrow)
     any(_try(network, holder, statement, place, helpers) for helpers in sets)
-    return versions
+    return found.versions
 
 
-def _lacking(network: Network, access: Access, statement: AliasStatement, place: int) -> tuple[int, int]:
-    """Of how many versions that place showed no right share in a release, and of how many in all."""
+@dataclass(frozen=True)
+class _Shown:
+    """Of how many versions that place showed no right share in a release, of how many in all, and whether enough
+    custodians answered to know of all: otherwise the one that is replaced may hold what nobody else showed."""
+
+    lacking: int
+    versions: int
+    complete: bool
+
+
+def _shown(network: Network, access: Access, statement: AliasStatement, place: int) -> _Shown:
     read = retrieve(network, access, statement, _compartments())
-    return sum(place not in record.found.shares for record in read.records), len(read.records)
+    unopened = sum(isinstance(problem, NotEnoughShares) for problem in read.problems)
+    lacking = unopened + sum(place not in record.found.shares for record in read.records)
+    return _Shown(lacking, unopened + len(read.records), read.complete)
 
 
 def _try(

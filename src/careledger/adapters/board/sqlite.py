@@ -7,8 +7,14 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from careledger.adapters.custody.sqlite import Connection, create
 from careledger.domain.errors import MalformedBytes, StoreCorrupt
 
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS packages (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, package BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS keys (party TEXT PRIMARY KEY, sealing_key BLOB NOT NULL);
+"""
 SIZES = (4 * 1024, 16 * 1024, 64 * 1024)
 
 
@@ -20,7 +26,11 @@ class SqliteBoard:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        if path is not None and not path.exists():
+            create(path, SCHEMA)
+        self._db = sqlite3.connect(
+            path or ":memory:", check_same_thread=False, isolation_level=None, factory=Connection
+        )
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
@@ -30,13 +40,7 @@ class SqliteBoard:
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS packages "
-            "(position INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, package BLOB NOT NULL)"
-        )
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS keys (party TEXT PRIMARY KEY, sealing_key BLOB NOT NULL)"
-        )
+        self._db.executescript(SCHEMA)  # a crash may have left the file empty
 
     def post(self, package: bytes) -> None:
         """Posts a package once; raises MalformedBytes unless it has one of the three sizes."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,10 +10,15 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from careledger.adapters.custody.sqlite import connect, create, transaction
 from careledger.domain.errors import StoreCorrupt
 from careledger.formats.digests import framed
 
 NONCE = 12
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS books "
+    "(kind TEXT, key BLOB, value BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+)
 MOST_KEY = 256
 LAST = b"\xff" * MOST_KEY  # no key that begins with a prefix stands after the prefix and these
 
@@ -26,23 +29,17 @@ class SqliteBooks:
     def __init__(self, path: Path, key: bytes) -> None:
         """Opens or creates the file (mode 0600); key is 32 bytes."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():
+            create(path, SCHEMA)
         self._cipher = AESGCM(key)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA secure_delete=ON")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS books "
-            "(kind TEXT, key BLOB, value BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
-        )
+        self._db = connect(path)
+        self._db.execute(SCHEMA)  # a crash may have left the file empty
 
     def put(self, kind: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Writes or replaces rows; all durable when it returns, or none."""
         sealed = [(kind, key, self._seal(kind, key, value)) for key, value in rows]
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._db):
             self._db.executemany("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", sealed)
 
     def get(self, kind: str, key: bytes) -> bytes | None:
@@ -65,8 +62,7 @@ class SqliteBooks:
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows; durable when it returns, and overwritten in the file and in its log."""
         with self._lock:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
+            with transaction(self._db):
                 self._db.executemany(
                     "DELETE FROM books WHERE kind = ? AND key = ?", [(kind, key) for key in keys]
                 )

@@ -7,26 +7,76 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from careledger.domain.errors import StoreCorrupt
+from careledger.domain.errors import StoreCorrupt, StoreUnavailable
+
+DISK = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+)
+
+WAL = b"\2\2"
+"""File format write and read version of a database in WAL mode, bytes 18 and 19 (SQLite's fileformat2.html)."""
+
+
+class Connection(sqlite3.Connection):
+    """Raises StoreUnavailable where the disk is full, fails or is read-only: what was asked may or may not be done."""
+
+    def execute(self, *given: Any) -> sqlite3.Cursor:
+        """As sqlite3 says."""
+        with _named():
+            return super().execute(*given)
+
+    def executescript(self, *given: Any) -> sqlite3.Cursor:
+        """As sqlite3 says."""
+        with _named():
+            return super().executescript(*given)
+
+    def executemany(self, *given: Any) -> sqlite3.Cursor:
+        """As sqlite3 says."""
+        with _named():
+            return super().executemany(*given)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in DISK:
+            raise
+        raise StoreUnavailable(disk=str(error)) from error
 
 
 def create(path: Path, schema: str) -> None:
-    """A new file of mode 0600 with that schema, synced with its directory, then closed."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    db = connect(path)
-    db.executescript(schema)
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
-    sync(path)
+    """A new file of mode 0600 with that schema, synced with its directory, then opened once to see that it is whole.
+
+    Written by ourselves, because SQLite passes over most syncs that fail while it makes a file and turns WAL on. Raises
+    OSError, StoreUnavailable.
+    """
+    made = sqlite3.connect(":memory:")
+    made.executescript(schema)
+    image = bytearray(made.serialize())
+    made.close()
+    image[18:20] = WAL
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
+        if file.write(image) != len(image):
+            raise StoreUnavailable(disk="full")
+        os.fsync(file.fileno())
     sync(path.parent)
+    again = connect(path)
+    try:
+        if again.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            raise StoreUnavailable(disk="a new file does not hold what was written to it")
+    finally:
+        again.close()
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """The file, which must exist; raises StoreCorrupt if it does not."""
     if not path.is_file():
         raise StoreCorrupt(missing=path.name)
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=Connection)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
         db.execute(f"PRAGMA {pragma}")
     return db
@@ -50,10 +100,13 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if (
+            db.in_transaction
+        ):  # a commit that failed for want of space leaves it open: nothing may hang on to it
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def number(value: int) -> bytes:

@@ -1,0 +1,1 @@
+"""A campaign of crashes and failures against real data directories: ``make crash``."""

@@ -1,0 +1,198 @@
+"""The kinds of runs of a campaign: what is done to the process of an act, and where."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from careledger.adapters.custody.hostile import DelayingLink, DyingLink, LyingLink, RepeatingLink
+from careledger.adapters.memory.failing import TELLING
+from careledger.domain.errors import DirectoryInUse
+from crash import places, syscalls
+from crash.acts import ACTS
+from crash.failpoints import How, Points
+from crash.runs import DONE, Ended, forked
+from crash.site import Site
+
+BYTES_LEFT = (0, 300_000, 700_000, 900_000, 1_100_000, 1_400_000, 2_000_000)
+LONGEST = 0.6
+"""Seconds in which most acts come to their end on an idle machine."""
+SPOILT = bytes([0x80])
+HOSTILE: dict[str, Callable[[object], object]] = {
+    "repeats every message": lambda link: RepeatingLink(link),  # type: ignore[arg-type]
+    "dies before it does anything": lambda link: DyingLink(link, before=TELLING, times=1_000),  # type: ignore[arg-type]
+    "dies after it did it": lambda link: DyingLink(link, after=TELLING, times=1_000),  # type: ignore[arg-type]
+    "delays": lambda link: DelayingLink(link, lambda: time.sleep(0.005)),  # type: ignore[arg-type]
+    "lies": lambda link: LyingLink(
+        link, dict.fromkeys(("release", "alias", "keep", "order"), lambda _: SPOILT)
+    ),  # type: ignore[arg-type]
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its kind, what is done, to which act, and how to do it."""
+
+    kind: str
+    name: str
+    act: str
+    do: Callable[[], Ended]
+
+
+@dataclass
+class Campaign:
+    """Where it happens, how many runs of each kind at most (0: all), and what chance decides."""
+
+    folder: Path
+    most: int
+    chance: random.Random
+
+    @property
+    def base(self) -> Path:
+        return self.folder / "base"
+
+    @property
+    def target(self) -> Path:
+        """Where the directory of the last run lies."""
+        return self.folder / "run"
+
+    def runs(self) -> Iterator[Run]:
+        """All kinds, each sampled."""
+        for kind in (
+            self.failpoints,
+            self.kills,
+            self.calls,
+            self.disks,
+            self.clocks,
+            self.pairs,
+            self.hostile,
+        ):
+            found = list(kind())
+            self.chance.shuffle(found)
+            yield from found[: self.most or len(found)]
+
+    def fresh(self) -> Path:
+        """A new copy of the directory that every run starts from."""
+        shutil.rmtree(self.target, ignore_errors=True)
+        shutil.copytree(self.base, self.target)
+        return self.target
+
+    def failpoints(self) -> Iterator[Run]:
+        """Every named failpoint, in each of the five ways."""
+        for act in ACTS:
+            for point in forked(self.fresh(), act, Points()).points:
+                for how in How:
+                    yield Run("failpoint", f"{point} {how.value}", act, partial(self._at, act, point, how))
+
+    def _at(self, act: str, point: str, how: How) -> Ended:
+        return forked(self.fresh(), act, Points(point, how))
+
+    def kills(self) -> Iterator[Run]:
+        """Killed -9 somewhere between opening the directory and the end of the act."""
+        for act in ACTS:
+            for _ in range(40):
+                wait = self.chance.uniform(0, LONGEST)
+                yield Run("kill -9", f"after {wait:.3f} s", act, partial(self._killed, act, wait))
+
+    def _killed(self, act: str, wait: float) -> Ended:
+        def arm(site: Site) -> None:
+            threading.Timer(wait, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+        return forked(self.fresh(), act, Points(), arm)
+
+    def calls(self) -> Iterator[Run]:
+        """Every occurrence of the file system calls fails with EIO or ENOSPC, or kills."""
+        if syscalls.available():
+            return
+        for act in ("deposit", "erase") if self.most else ACTS:
+            for each in syscalls.injections(syscalls.occurrences(self.fresh(), act)):
+                yield Run("system call", str(each), act, partial(self._injected, act, each))
+
+    def _injected(self, act: str, each: syscalls.Injection) -> Ended:
+        return syscalls.injected(self.fresh(), act, each)
+
+    def disks(self) -> Iterator[Run]:
+        """A disk that gets full, or is read-only; what was written before stays."""
+        if places.available():
+            return
+        for act in ACTS:
+            yield Run("read-only disk", "", act, partial(self._on_disk, act, None))
+            for leave in BYTES_LEFT:
+                yield Run("full disk", f"{leave} bytes left", act, partial(self._on_disk, act, leave))
+
+    def _on_disk(self, act: str, leave: int | None) -> Ended:
+        with places.mounted(self.folder / "disk", 60_000) as disk:
+            folder = disk / "run"
+            shutil.copytree(self.base, folder)
+            if leave is None:
+                places.remount(disk, "ro")
+                ended = forked(folder, act, Points())
+            else:
+                ballast = places.fill(disk, leave)
+                ended = forked(folder, act, Points())
+                ballast.unlink()
+            shutil.rmtree(self.target, ignore_errors=True)
+            shutil.copytree(folder, self.target)
+        return ended
+
+    def clocks(self) -> Iterator[Run]:
+        """The clock of the process steps back and forth while it acts."""
+        for act in ACTS:
+            yield Run("stepping clock", "by up to ten minutes", act, partial(self._stepping, act))
+
+    def _stepping(self, act: str) -> Ended:
+        clock = Stepping(random.Random(self.chance.random()))
+
+        def arm(site: Site) -> None:
+            site.told.world.clock = clock
+
+        return forked(self.fresh(), act, Points(), arm)
+
+    def pairs(self) -> Iterator[Run]:
+        """A second process on the same directory while the first has it: refused, and the first one goes on."""
+        for act in ACTS:
+            yield Run("two processes", "", act, partial(self._two, act))
+
+    def _two(self, act: str) -> Ended:
+        folder = self.fresh()
+        site = Site.open(folder)
+        try:
+            second = forked(folder, act, Points())
+            assert DirectoryInUse.__name__ in second.why, second
+            ACTS[act].do(site)
+        finally:
+            site.close()
+        return Ended(DONE, hit=True)
+
+    def hostile(self) -> Iterator[Run]:
+        """One custodian that lies, delays, repeats, or fails before or after it persisted."""
+        for act in ACTS:
+            for name in HOSTILE:
+                yield Run("hostile custodian", name, act, partial(self._with_hostile, act, name))
+
+    def _with_hostile(self, act: str, name: str) -> Ended:
+        def arm(site: Site) -> None:
+            custodians = site.told.world.custodians
+            number = min(custodians)
+            custodians[number] = HOSTILE[name](custodians[number])  # type: ignore[assignment]
+
+        return forked(self.fresh(), act, Points(), arm)
+
+
+class Stepping:
+    """A clock that steps back and forth around the present."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+
+    def now(self) -> int:
+        """Unix seconds, up to ten minutes early or late."""
+        return int(time.time()) + self._chance.randrange(-600, 600)
