@@ -35,6 +35,9 @@ from careledger.rpc.server import Server
 from contracts.loading import script
 
 EVER = 10**9
+AGAIN = Limits().again
+GANACHES_AGAIN = 30.0
+"""Ganache executes a transaction twice that is sent again while it is mining it, whatever its nonce."""
 Act = Callable[[LedgerWorld], None]
 DEV_NODES = script("tools/dev_nodes.py")
 
@@ -92,10 +95,12 @@ def connected(
 
 
 @contextmanager
-def founded(url: str, clock: MovingClock, oldest: int = OLDEST) -> Iterator[LedgerWorld]:
+def founded(
+    url: str, clock: MovingClock, oldest: int = OLDEST, again: float = AGAIN
+) -> Iterator[LedgerWorld]:
     """A network of its own on that node."""
     with TemporaryDirectory() as folder:
-        node = connected(Path(folder), [url], clock, oldest=oldest)
+        node = connected(Path(folder), [url], clock, oldest=oldest, again=again)
         since = node.head().number
         directory = found(node, genesis(founder=SigningKey.random()))
         ledger = EvmLedger(node, directory, clock, since=since)
@@ -126,8 +131,8 @@ def cases(act: Any, still: bool) -> list[Act]:
     return [partial(act, **{name: value}) for value in values]
 
 
-Place = tuple[str, MovingClock, int]
-"""A node: its address, its clock, and how old in seconds its head may be."""
+Place = tuple[str, MovingClock, int, float]
+"""A node: its address, its clock, how old in seconds its head may be, and after how many to send again."""
 
 
 def performed(acts: Sequence[tuple[str, Act]], nodes: Sequence[Place]) -> int:
@@ -161,11 +166,11 @@ def performed(acts: Sequence[tuple[str, Act]], nodes: Sequence[Place]) -> int:
 
 
 @contextmanager
-def several(kind: str, count: int) -> Iterator[list[Place]]:
+def several(kind: str, count: int, again: float) -> Iterator[list[Place]]:
     """So many nodes of that kind with a clock each."""
     with required(), ExitStack() as stack:
         nodes = [stack.enter_context(getattr(DEV_NODES, kind)(CHAIN_ID)) for _ in range(count)]
-        yield [(node.url, TravellingClock(node), OLDEST) for node in nodes]
+        yield [(node.url, TravellingClock(node), OLDEST, again) for node in nodes]
 
 
 @contextmanager
@@ -177,5 +182,5 @@ def served(folder: Path, count: int) -> Iterator[list[Place]]:
             clock = ManualClock()
             chain = stack.enter_context(EmbeddedChain(folder / str(number), CHAIN_ID, clock.now))
             server = stack.enter_context(Server(chain, folder / str(number), port=0))
-            places.append((server.url, clock, EVER))
+            places.append((server.url, clock, EVER, AGAIN))
         yield places

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from adapters.remote_world import performed, served, several, suite
+from adapters.remote_world import AGAIN, GANACHES_AGAIN, performed, served, several, suite
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("anvil", 6), ("ganache", 5)])
-def test_the_ports_behaviour_suite_holds_with_a_block_each_second(kind: str, count: int) -> None:
-    with several(kind, count) as nodes:
+@pytest.mark.parametrize(("kind", "count", "again"), [("anvil", 6, AGAIN), ("ganache", 5, GANACHES_AGAIN)])
+def test_the_ports_behaviour_suite_holds_with_a_block_each_second(
+    kind: str, count: int, again: float
+) -> None:
+    with several(kind, count, again) as nodes:
         assert performed(suite(still=False), nodes) > 45
 
 

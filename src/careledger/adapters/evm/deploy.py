@@ -54,7 +54,9 @@ def found(node: Node, genesis: Genesis) -> Address:
         if mined.reason is not None:
             raise LedgerRefused(reason=mined.reason)
         if mined.created != _created(founder.address, nonce + place):
-            raise TransactionRefused(why="founder used elsewhere")
+            raise TransactionRefused(
+                why="another address than planned", place=place, block=mined.block.number
+            )
     return _created(founder.address, nonce + len(codes) - 1)
 
 
