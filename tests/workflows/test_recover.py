@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -176,7 +177,9 @@ def test_a_copy_that_a_stranger_posts_is_not_believed(world: World) -> None:
     given = world.grant(theirs, world.outsider).given
     before = world.board.since(0)[0]
     keep_copy(world.network, theirs, given)
-    forged = sign(given, theirs.controller, world.ledger.deployment)
+    claims = replace(certificate_of(given), alias=mine.alias)
+    about = replace(given, certificate=sign(claims, theirs.controller, world.ledger.deployment))
+    forged = sign(about, theirs.controller, world.ledger.deployment)
     post_package(world.network, mine.sealing.public, Envelope(given.TYPE, forged, None))
     assert world.board.since(0)[0] == before + 2
     assert given_consents(again(world, phrase).holder) == []
