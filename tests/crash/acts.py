@@ -165,7 +165,7 @@ def grant_reader(site: Site) -> None:
     if not _standing(site, "Dr Lake"):
         grantee = Grantee(GranteeKind.POST, reader.number, PartyId(reader.organisation.number))
         scope = Scope(frozenset({DIAGNOSIS}), frozenset({Permission.VIEW}))
-        grant(site.network, holder, grantee, scope, Purpose.TREAT, Window(now - 10, now + 3600))
+        grant(site.network, holder, grantee, scope, Purpose.TREAT, Window(now - 1_800, now + 3_600))
 
 
 def _standing(site: Site, label: str) -> list[bytes]:

@@ -66,15 +66,8 @@ class Campaign:
 
     def runs(self) -> Iterator[Run]:
         """All kinds, each sampled."""
-        for kind in (
-            self.failpoints,
-            self.kills,
-            self.calls,
-            self.disks,
-            self.clocks,
-            self.pairs,
-            self.hostile,
-        ):
+        disks = self.full_disks, self.read_only_disks
+        for kind in (self.failpoints, self.kills, self.calls, *disks, self.clocks, self.pairs, self.hostile):
             found = list(kind())
             self.chance.shuffle(found)
             yield from found[: self.most or len(found)]
@@ -119,14 +112,16 @@ class Campaign:
     def _injected(self, act: str, each: syscalls.Injection) -> Ended:
         return syscalls.injected(self.fresh(), act, each)
 
-    def disks(self) -> Iterator[Run]:
-        """A disk that gets full, or is read-only; what was written before stays."""
-        if places.available():
-            return
-        for act in ACTS:
-            yield Run("read-only disk", "", act, partial(self._on_disk, act, None))
+    def full_disks(self) -> Iterator[Run]:
+        """A disk that gets full; what was written before stays."""
+        for act in () if places.available() else ACTS:
             for leave in BYTES_LEFT:
                 yield Run("full disk", f"{leave} bytes left", act, partial(self._on_disk, act, leave))
+
+    def read_only_disks(self) -> Iterator[Run]:
+        """A disk that takes nothing."""
+        for act in () if places.available() else ACTS:
+            yield Run("read-only disk", "", act, partial(self._on_disk, act, None))
 
     def _on_disk(self, act: str, leave: int | None) -> Ended:
         with places.mounted(self.folder / "disk", 60_000) as disk:
