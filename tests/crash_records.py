@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from careledger.domain.records import Ground
+from careledger.fhir.split import import_bundle
 from careledger.workflows.accept import accept
 from careledger.workflows.accesses import by_consent
 from careledger.workflows.amend import amend, cosign
@@ -16,7 +17,8 @@ from careledger.workflows.deposit import MISSING, PLAN, complete, deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import conclude, erase
 from careledger.workflows.export import as_archive, import_archive, open_archive
-from careledger.workflows.import_file import import_file
+from careledger.workflows.import_file import import_file, namespace_of
+from careledger.workflows.intake import take_in
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import (
     ACCEPT,
@@ -30,6 +32,7 @@ from careledger.workflows.order import (
 )
 from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.received import live_grant
+from careledger.workflows.register import identities, kept_holder
 from careledger.workflows.retrieve import newest
 from crash_patients import with_record
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
@@ -154,6 +157,38 @@ def importing(world: World) -> Attempt:
             assert len({*made.deposited.handles, *made.deposited.known}) == len(again.deposited.known)
             read = world.read_as_registrar(holder)
             assert sorted(texts(read)) == ["asthma", "gout"]
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
+def taking_in(world: World) -> Attempt:
+    """A file of a patient whom the desk has not met."""
+    count = iter(range(1_000_000))
+
+    def attempt(trial: Trial) -> Finish:
+        patient = {"resourceType": "Patient", "id": f"new-{next(count)}"}
+        told = {"resourceType": "Condition", "id": "c", "code": {"text": "asthma"},
+                "subject": {"reference": f"Patient/{patient['id']}"}}  # fmt: skip
+        entries = [
+            {"fullUrl": f"https://example.org/{each['resourceType']}/{each['id']}", "resource": each}
+            for each in (patient, told)
+        ]
+        bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+        data = json.dumps(bundle).encode()
+        report = import_bundle(data, "file.json", namespace=namespace_of(world.hospital))
+        staff = replace(world.nurse, organisation=trial.organisation(world.hospital))
+        die(trial, lambda: take_in(trial.network, world.session(staff), report))
+
+        def finish() -> None:
+            made = take_in(world.network, world.session(world.nurse), report)
+            again = take_in(world.network, world.session(world.nurse), report)
+            assert (made.alias, len(again.imported.deposited.known)) == (again.alias, 2)
+            read = world.read_as_registrar(kept_holder(world.hospital, made.alias))
+            assert texts(read) == ["asthma"]
+            assert len([each for each in identities(world.hospital) if each.alias == made.alias]) == 1
             whole(world, world.hospital)
 
         return finish
@@ -322,6 +357,9 @@ SCENARIOS = {
         importing,
         20,
         first_some_last(2, 6, 5),
+    ),
+    "a file of a new patient is taken in": Scenario(
+        ("intake.take_in", "import_file.import_report"), taking_in, 30, first_some_last(5, 8, 4)
     ),
     "an archive is imported elsewhere": Scenario(
         ("export.as_archive", "export.import_archive"), carrying, 30, first_some_last(2, 2, 2)

@@ -153,6 +153,51 @@ def test_files_are_imported_once_and_a_bad_one_names_itself(treated: Path, tmp_p
     assert (half.code, "1 record deposited" in half.out, "entry 1, subject" in half.out) == (1, True, True)
 
 
+def test_a_folder_is_taken_in_patient_by_patient_and_again_without_doubling(
+    treated: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "exports"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(5):
+        named = {"resourceType": "Patient", "id": f"folder-{number}", "birthDate": "1990-01-01"}
+        told_of = condition("Rhinitis", id=f"c{number}", subject={"reference": f"Patient/folder-{number}"})
+        lines = "\n".join(json.dumps(each) for each in (named, told_of))
+        (folder / "deep" / f"{number}.ndjson").write_text(lines)
+    (folder / "broken.json").write_text("{")
+    (folder / "notes.txt").write_text("not read")
+    act = ("import", folder, "--as", "records desk", "--data", treated)
+    before = careledger(*act, "--preview", "--json")
+    said = json.loads(before.out)["files"]
+    assert [(each["file"], each["read"], each["new"], each["deposited"]) for each in said] == [
+        ("broken.json", 0, False, 0), *((f"{number}.ndjson", 2, True, 0) for number in range(5))]  # fmt: skip
+    first = json.loads(careledger(*act, "--json").out)["files"]
+    assert [each["deposited"] for each in first] == [0, 2, 2, 2, 2, 2]
+    assert len({each["alias"] for each in first[1:]}) == 5
+    again = careledger(*act)
+    assert (
+        again.code,
+        "0 records deposited, 10 known before, 0 patients new, 1 not imported" in again.out,
+    ) == (1, True)
+
+
+def test_rejects_are_written_to_a_file_without_what_they_say(treated: Path, tmp_path: Path) -> None:
+    named = {"resourceType": "Patient", "id": "rejecting"}
+    bad = {"resourceType": "Condition", "id": "x", "code": {"text": "Secret illness"}}
+    (tmp_path / "half.json").write_text(json.dumps(bundle(named, bad)))
+    rejects = tmp_path / "rejects.ndjson"
+    made = careledger(
+        "import", tmp_path / "half.json", "--as", "records desk", "--rejects", rejects, "--data", treated
+    )
+    [line] = rejects.read_text().splitlines()
+    assert (made.code, json.loads(line)["file"]) == (1, "half.json")
+    assert "Secret illness" not in line + made.out + made.err
+    nobody = careledger("import", tmp_path / "none.json", "--as", "records desk", "--data", treated)
+    assert nobody.code == 2
+    (tmp_path / "none.json").write_text(json.dumps(condition("Rhinitis", id="r9")))
+    unnamed = careledger("import", tmp_path / "none.json", "--as", "records desk", "--data", treated)
+    assert (unnamed.code, "name one by --patient" in unnamed.out + unnamed.err) == (1, True)
+
+
 def test_an_emergency_needs_two_opens_records_alarms_and_is_reviewed(treated: Path) -> None:
     at = ("--data", treated)
     act = ("break-glass", "open", PATIENT, "--as", "Dr Chowdhury", "--reason", "unconscious", *at)

@@ -11,7 +11,7 @@ from typing import Any
 
 from careledger.domain.errors import FhirRefused
 from careledger.fhir import mapping
-from careledger.fhir.entries import Entry, Fault, Naming, Reject, is_meta, taken
+from careledger.fhir.entries import Entry, Fault, Naming, Reject, is_meta, read_resource, taken
 from careledger.fhir.json_text import Cursor, Flaw, Resource, check, decoded, is_plain
 from careledger.fhir.references import is_full_url
 from careledger.fhir.validation.check import strange_in
@@ -19,6 +19,7 @@ from careledger.fhir.validation.check import strange_in
 BUNDLE_TYPES = frozenset(["transaction", "collection", "batch", "document", "searchset"])
 MOST_ENTRIES = 200_000
 MOST_NAME = 200
+NDJSON = ".ndjson"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,16 +34,26 @@ class ParsedFile:
 
 
 def parse_file(data: bytes, name: str) -> ParsedFile:
-    """The resources of a bundle or a single resource.
+    """The resources of a bundle, of a single resource, or of the lines of a file whose name ends in ``.ndjson``.
 
     Raises FhirRefused (file, entry, path, problem) if the bytes are not strict JSON of a resource, or the bundle is
-    of a type that is not imported.
+    of a type that is not imported; a line that is not is a reject.
     """
+    if name.lower().endswith(NDJSON):
+        return _parsed_lines(data, name)
     reader = FileReader(name)
     try:
         return reader.read(data)
     except Flaw as flaw:
         raise reader.refusal(flaw.path, flaw.why) from None
+
+
+def _parsed_lines(data: bytes, name: str) -> ParsedFile:
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    if not 0 < len(lines) <= MOST_ENTRIES:
+        raise FhirRefused(file=shown(name), problem=f"not 1 to {MOST_ENTRIES} lines of resources")
+    entries, rejects = _sorted_out([read_resource(line, index) for index, line in enumerate(lines)])
+    return ParsedFile(shown(name), None, entries, rejects, {})
 
 
 def shown(name: str) -> str:

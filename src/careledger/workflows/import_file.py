@@ -14,7 +14,7 @@ from careledger.fhir.authorship import Identifier, Lookup
 from careledger.fhir.split import import_bundle, nobody_registered
 from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.formats.patients import AliasStatement
-from careledger.workflows.actors import Holder
+from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.deposit import Deposited, Progress, deposit
 from careledger.workflows.epochs import ensure_epochs
@@ -52,10 +52,34 @@ def import_file(
     entry that cannot be imported is a reject of the report; with ``all_or_nothing`` it stops the whole file.
     Raises FhirRefused for the file as a whole, and what ``deposit`` raises.
     """
-    namespace = writer.organisation.number.to_bytes(8, "big")
+    namespace = namespace_of(writer.organisation)
     report = import_bundle(data, file_name, namespace=namespace, home=home, lookup=lookup)
+    return import_report(
+        network, writer, statement, report, holder=holder, all_or_nothing=all_or_nothing, chosen=chosen,
+        progress=progress,
+    )  # fmt: skip
+
+
+def namespace_of(organisation: Organisation) -> bytes:
+    """What makes the record ids of an organisation's imports its own."""
+    return organisation.number.to_bytes(8, "big")
+
+
+def import_report(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    report: ImportReport,
+    *,
+    holder: Holder | None = None,
+    all_or_nothing: bool = False,
+    chosen: Chosen = lambda version: True,
+    progress: Progress = lambda count: None,
+) -> Imported:
+    """As ``import_file``, of a file that was read before."""
     if all_or_nothing and report.rejects:
-        raise ImportStopped(file=file_name, rejected=len(report.rejects), first_entry=report.rejects[0].index)
+        first = report.rejects[0].index
+        raise ImportStopped(file=report.file_name, rejected=len(report.rejects), first_entry=first)
     versions = [new_version(each, report.mapping_version) for each in report.versions if chosen(each)]
     if holder is not None:
         ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))

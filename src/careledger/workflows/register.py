@@ -121,13 +121,15 @@ def patient(
     identity: Identity | None = None,
     escrow: bool = True,
     compartments: Iterable[int] = ALL,
+    alias: bytes | None = None,
 ) -> Holder:
     """Registers a patient whose keys the registrar holds until they are claimed; returns that holder.
 
+    ``alias``: 32 random bytes that the registrar has noted before, so that a repeated registration is the same one.
     ``compartments`` get a first epoch now; the registrar may begin others later (epochs.ensure_epochs). The
     registration itself is entered by ``enter_registrations`` later (network.registration_spread; 0: now).
     """
-    phrase, alias = Phrase.random(), secrets.token_bytes(32)
+    phrase, alias = Phrase.random(), alias or secrets.token_bytes(32)
     at = register_at(network.clock.now(), network.registration_spread, RANDOM)
     chosen = choose_custodians(network, {registrar.number})
     begun = BegunPatient(secrets.token_bytes(16), at, *chosen, escrow, tuple(compartments))
