@@ -289,7 +289,8 @@ def anchor_logs(site: Site) -> None:
 
 def are_anchored(site: Site) -> None:
     view = site.told.world.ledger.fresh_head()
-    assert all(view.checkpoint(number) is not None for number in site.told.world.directories)
+    logs = {number: each.journal.size() for number, each in site.told.world.directories.items()}
+    assert all(view.checkpoint(number) is not None for number, size in logs.items() if size)
 
 
 def break_the_glass(site: Site) -> None:
