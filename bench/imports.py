@@ -6,7 +6,7 @@ Parse, validate, classify, seal, shares and escrow durable at custodians, blocks
 patients is not counted, their epochs are. Files are read ahead in a second process. The rival seals, logs and anchors
 nothing: json.loads, one row for each resource, one synced transaction a file. ``--copies`` imports the sample so often,
 each time for new patients: the cost per resource of the last copy as a multiple of the first one's has to stay flat.
-Disk is counted over the sample patients that the compression's dictionary was not trained on, and once with a deposit for
+Disk is counted over the sample patients that the dictionary was not trained on, and once with a deposit for
 each record.
 """
 

@@ -257,7 +257,8 @@ def erasing(world: World) -> Attempt:
     def attempt(trial: Trial) -> Finish:
         holder = world.patient(compartments=ONE)
         world.put(world.writer(), holder.alias, condition(world.doctor))
-        [record] = world.read_as_registrar(holder).records
+        holder = world.claim(holder).holder
+        [record] = world.read_own(holder).records
         die(trial, lambda: erase(trial.network, trial.holder(holder), [record], "wish"))
 
         def finish() -> None:

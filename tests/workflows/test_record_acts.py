@@ -13,6 +13,7 @@ from careledger.domain.errors import (
     NotEnoughCustodians,
     PatientNotFound,
     RecordNotFound,
+    RequestRefused,
     WritingRefused,
 )
 from careledger.domain.records import Ground
@@ -262,13 +263,14 @@ def test_an_order_about_anothers_record_changes_nothing_and_is_told_to_nobody_ag
 def test_an_erased_record_is_gone_for_everybody_but_its_author(world: World) -> None:
     holder, [first, _] = with_record(world, "asthma", "gout")
     amended(world, holder, first, "severe asthma")
+    holder = world.claim(holder).holder
     statement, view = own_statement(holder)[0], world.ledger.fresh_head()
-    versions = all_versions(world.read_as_registrar(holder).records, first.manifest.record_id)
+    versions = all_versions(world.read_own(holder).records, first.manifest.record_id)
     assert len(versions) == 2
     leaves = [each.found.leaf for each in versions]
     assert not any(conclude(view, leaf, statement.custodians, 2).erased for leaf in leaves)
     erase(world.network, holder, versions, "by-wish")
-    assert texts(world.read_as_registrar(holder)) == ["gout"]
+    assert texts(world.read_own(holder)) == ["gout"]
     view = world.ledger.fresh_head()
     concluded = [conclude(view, leaf, statement.custodians, 2) for leaf in leaves]
     assert [(each.erased, each.remaining) for each in concluded] == [(True, frozenset())] * 2
@@ -282,7 +284,8 @@ def test_an_erased_record_is_gone_for_everybody_but_its_author(world: World) -> 
 
 
 def test_an_erasure_is_concluded_only_when_fewer_than_t_may_hold_a_share(world: World) -> None:
-    holder, [record] = with_record(world)
+    unclaimed, [record] = with_record(world)
+    holder = world.claim(unclaimed).holder
     listed = own_statement(holder)[0].custodians
     gone = {number: world.links.pop(number) for number in listed[:2]}
     erase(world.network, holder, [record], "by-wish")
@@ -300,10 +303,21 @@ def test_the_same_record_deposited_again_after_an_erasure_stays_erased(world: Wo
     holder = world.patient(compartments=ONE)
     made = condition(world.doctor)
     first = world.put(world.writer(), holder.alias, made)
-    erase(world.network, holder, world.read_as_registrar(holder).records, "by-wish")
+    mine = world.claim(holder).holder
+    erase(world.network, mine, world.read_own(mine).records, "by-wish")
     again = world.put(world.writer(), holder.alias, made)
     assert again.known == first.handles
-    assert texts(world.read_as_registrar(holder)) == []
+    assert texts(world.read_own(mine)) == []
+
+
+def test_a_registrar_alone_erases_nothing_of_a_patient_who_has_not_claimed(world: World) -> None:
+    holder, [record] = with_record(world)
+    with pytest.raises(RequestRefused, match="unclaimed"):
+        erase(world.network, holder, [record], "by-mistake")
+    assert current(world, holder) == ["asthma"]
+    mine = world.claim(holder).holder
+    erase(world.network, mine, world.read_own(mine).records, "by-wish")
+    assert texts(world.read_own(mine)) == []
 
 
 def test_another_organisation_amends_only_with_the_patients_consent(world: World) -> None:

@@ -18,7 +18,7 @@ from careledger.domain.errors import (
     RequestRefused,
     WritingRefused,
 )
-from careledger.domain.parties import Status
+from careledger.domain.parties import ControllerKind, Status
 from careledger.formats.deposits import Retraction, RetractRequest
 from careledger.formats.patients import Order
 from careledger.formats.releases import MOST_ACCEPTED
@@ -100,6 +100,8 @@ def _check(custody: Custody, view: LedgerView, signed: Signed, made: Order) -> N
         raise MalformedBytes(act=made.act[:16])
     if made.act == "retire" and custody.party in custody.statement(made.alias).custodians:
         raise RequestRefused(reason="still-on-the-list")
+    if made.act == "erase" and alias_facts(view, made.alias).kind is ControllerKind.REGISTRAR:
+        raise RequestRefused(reason="unclaimed")  # nothing is erased by an organisation alone
     if made.act == "accept":
         _check_provable(custody, view, signed, made)
 
