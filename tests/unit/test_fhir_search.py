@@ -42,7 +42,6 @@ PRESSURE = read(
         Query(first="2024-05-31", last="2024-05-31"),
         Query(("systolic",), "85354-9", "2023", "2024-05"),
     ],
-    ids=repr,
 )
 def test_it_is_found_where_everything_that_was_asked_holds(query: Query) -> None:
     assert matches(PRESSURE, query)
@@ -58,7 +57,6 @@ def test_it_is_found_where_everything_that_was_asked_holds(query: Query) -> None
         Query(last="2024-04"),
         Query(("blood",), last="2023"),
     ],
-    ids=repr,
 )
 def test_it_is_not_found_where_one_thing_does_not_hold(query: Query) -> None:
     assert not matches(PRESSURE, query)
