@@ -12,6 +12,7 @@ import pytest
 from adapters.chain_support import CHAIN_ID
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.domain.errors import RpcUnavailable
+from careledger.rpc import http as edge
 from careledger.rpc import server as servers
 from careledger.rpc.http import MOST_BYTES, is_loopback
 from careledger.rpc.server import Server
@@ -113,6 +114,19 @@ def test_a_body_that_never_ends_is_cut_off_at_the_limit(client: Client) -> None:
             pass  # it has hung up already
         said = line.recv(4096)
     assert said.startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_does_not_come_in_time_is_given_up(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "READ_WITHIN", 0.3)
+    head = (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    )
+    with socket.create_connection((client.host, client.port), timeout=60) as line:
+        line.sendall(head)
+        assert line.recv(4096).startswith(b"HTTP/1.1 408")
+    assert client.ask("eth_chainId") == "0x4d"
 
 
 def test_a_client_that_leaves_in_the_middle_harms_nobody(client: Client) -> None:

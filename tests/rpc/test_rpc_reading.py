@@ -8,6 +8,7 @@ import pytest
 from eth_hash.auto import keccak
 
 from adapters.chain_support import CREATION, RUNTIME, Sender, word, write
+from careledger.adapters.evm.engine import Message
 from careledger.adapters.evm.rlp_trie import decode_rlp, encode_rlp, ordered_root
 from rpc.rpc_world import Client, Served, client, request, served
 
@@ -195,6 +196,24 @@ def test_an_estimate_is_the_least_gas_with_which_it_succeeds(story: Story, clien
         assert outcomes == [False, True]
 
 
+@pytest.mark.parametrize(
+    "program",
+    ["60016000556000600055", "5a61f0009011600d57600080fd5b" + "60016000" + "55"],
+    ids=["a refund counts only afterwards", "it looks how much gas is left"],
+)
+def test_an_estimate_is_enough_where_more_is_needed_than_is_used(
+    program: str, story: Story, client: Client
+) -> None:
+    estimate = int(client.ask("eth_estimateGas", {"data": "0x" + program}), 16)
+    sender = b"\x33" * 20
+    outcomes = [
+        story.chain.simulate(Message(sender, None, bytes.fromhex(program), gas))
+        for gas in (estimate - 1, estimate, 10_000_000)
+    ]
+    assert [outcome.success for outcome in outcomes] == [False, True, True]
+    assert outcomes[2].gas_used < estimate
+
+
 def test_a_client_that_asks_for_what_is_not_there_gets_null(story: Story, client: Client) -> None:
     nowhere = hexed(bytes(32))
     for method, *params in (
@@ -220,6 +239,7 @@ def test_what_is_the_same_for_the_whole_chain(story: Story, client: Client) -> N
     assert client.ask("web3_clientVersion").startswith("CareLedger/v")
     history = client.ask("eth_feeHistory", "0x2", "latest", [10, 50.5])
     assert (history["oldestBlock"], history["baseFeePerGas"]) == ("0x2", ["0x0"] * 3)
+    assert "reward" not in client.ask("eth_feeHistory", "0x1", "latest")
     assert history["reward"] == [["0x0", "0x0"]] * 2
     assert history["gasUsedRatio"][0] == story.chain.header(2).gas_used / 0x1FFFFFFFFFFFFF
 

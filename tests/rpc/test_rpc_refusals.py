@@ -275,6 +275,7 @@ def raw(nonce: int = 0, gas: int = 200_000, chain_id: int = CHAIN_ID, data: byte
         (raw() + b"\0", -32602, "Invalid params"),
         (raw(chain_id=1), -32000, "Wrong chainId"),
         (raw(nonce=1), -32006, "Nonce too high"),
+        (raw(nonce=2**64 - 1), -32006, "Nonce too high"),
         (raw(gas=50_000), -32003, "Intrinsic gas exceeds gas limit"),
         (raw(gas=100_000_001), -32005, "Transaction gas limit exceeds block gas limit"),
         (raw()[:-1] + bytes([raw()[-1] ^ 1]), None, ""),

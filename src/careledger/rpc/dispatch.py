@@ -19,7 +19,7 @@ from careledger.formats.json_nesting import nesting
 from careledger.rpc.methods import KEYLESS, METHODS
 from careledger.rpc.node import Node
 from careledger.rpc.refusals import Refusal, error_of, refused
-from careledger.rpc.sending import SEND, send_all
+from careledger.rpc.sending import SEND
 
 MOST_REQUESTS = 1_024  # in one array, as on Besu
 MOST_DEPTH = 16
@@ -149,7 +149,8 @@ def _raw(request: _Request) -> bytes | RpcRefused:
 
 def _sent(node: Node, raws: Sequence[bytes]) -> Sequence[str | RpcRefused]:
     try:
-        return send_all(node, raws) if raws else []
+        sent: list[str | RpcRefused] = SEND.run(node, raws) if raws else []
+        return sent
     except Exception as error:
         failure = _failed(SEND.name, error)
         return [failure for _ in raws]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from careledger.domain.errors import RpcRefused, StoreUnavailable, TransactionRefused
 from careledger.rpc.method import Method, Parameter
@@ -28,17 +27,11 @@ def send_all(node: Node, raws: Sequence[bytes]) -> list[str | RpcRefused]:
     ]
 
 
-def _send(node: Node, raw: bytes) -> Any:
-    (outcome,) = send_all(node, [raw])
-    if isinstance(outcome, RpcRefused):
-        raise outcome
-    return outcome
-
-
 SEND = Method(
     "eth_sendRawTransaction",
     (Parameter("transaction", read_data),),
-    _send,
+    send_all,
     "sends a signed transaction; its hash, once its block is durable",
 )
+"""Its ``run`` takes all transactions that go together."""
 METHODS = (SEND,)
