@@ -1,0 +1,111 @@
+"""Granting and revoking by how many records there are and how many epochs came before; milliseconds, and the ratio.
+
+    python bench/consents.py [--json] [--records N] [--epochs N] [--times N] [--directory DIR]
+
+A grant is one wrap for each compartment and one entry on the ledger, whatever there is in it: so the figures for many
+records, and for many earlier epochs, are to be those for few. The rival of each is the same act where there are few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from _measured import Figure, run
+from _network import new_stage
+
+from careledger.adapters.books.memory import MemoryBooks
+from careledger.cli.demo.founding import CITY, LAKESIDE
+from careledger.cli.demo.stage import Stage
+from careledger.domain.categories import Category, Compartment
+from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
+from careledger.domain.parties import PartyId
+from careledger.domain.records import Ground
+from careledger.formats.bodies import RecordBody
+from careledger.sealing.phrase import Phrase
+from careledger.workflows import register
+from careledger.workflows.actors import Holder
+from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.claim import claim
+from careledger.workflows.deposit import deposit
+from careledger.workflows.epochs import begin_epochs, own_statement
+from careledger.workflows.grant import grant
+from careledger.workflows.revoke import revoke
+
+COMMAND = "python bench/consents.py"
+REPORT = Compartment(Category.REPORT)
+FEW = 100
+DAY = 24 * 3600
+
+
+def patient(stage: Stage, records: int, epochs: int) -> Holder:
+    """A claimed patient with so many small reports, deposited under the newest of so many epochs."""
+    network, city = stage.world.network, stage.organisations[CITY]
+    unclaimed = register.patient(network, city, compartments=[REPORT.number])
+    statement, _ = own_statement(unclaimed)
+    writer = Writer(city, Ground.REGISTRAR, stage.session("records desk, City"))
+    for first in range(0, records, 5_000):
+        deposit(
+            network, writer, statement, [report(each) for each in range(first, min(first + 5_000, records))]
+        )
+    holder = claim(network, city, unclaimed.alias, Phrase.random(), MemoryBooks()).holder
+    for _ in range(epochs - 1):
+        begin_epochs(network, holder, [REPORT.number])
+    return holder
+
+
+def report(number: int) -> NewVersion:
+    """A small report."""
+    body = f'{{"resourceType":"DiagnosticReport","id":"{number}"}}'.encode()
+    return NewVersion(
+        number.to_bytes(16, "big"), 1, None, "DiagnosticReport", "", REPORT,
+        RecordBody(body, body, None, None, ()), "application/fhir+json", "imported", str(number), 1, "2026-01-01",
+    )  # fmt: skip
+
+
+def acts(stage: Stage, holder: Holder, times: int) -> tuple[float, float]:
+    """Median milliseconds of a grant and of its revocation."""
+    network = stage.world.network
+    number = stage.organisations[LAKESIDE].number
+    grantee = Grantee(GranteeKind.ORGANISATION, number, PartyId(number))
+    scope = Scope(frozenset({REPORT}), frozenset({Permission.VIEW}))
+    granting, revoking = [], []
+    for _ in range(times):
+        now = stage.clock.now()
+        begun = time.perf_counter()
+        given = grant(network, holder, grantee, scope, Purpose.TREAT, Window(now, now + DAY))
+        granted = time.perf_counter()
+        revoke(network, holder, given.owner)
+        granting.append(granted - begun)
+        revoking.append(time.perf_counter() - granted)
+    return 1000 * statistics.median(granting), 1000 * statistics.median(revoking)
+
+
+def measure(chosen: argparse.Namespace) -> list[Figure]:
+    """Few records and epochs, many records, many epochs."""
+    with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
+        stage = new_stage(Path(scratch) / "network")
+        small = patient(stage, FEW, 1)
+        acts(stage, small, 3)  # what is loaded and compiled at the first time is no part of an act
+        few = acts(stage, small, chosen.times)
+        many = acts(stage, patient(stage, chosen.records, 1), chosen.times)
+        old = acts(stage, patient(stage, FEW, chosen.epochs), chosen.times)
+        stage.world.close()
+    rival = f"{FEW} records, one epoch"
+    return [
+        Figure.of(f"grant, {chosen.records:,} records", many[0], "ms", COMMAND, rival, few[0]),
+        Figure.of(f"revoke, {chosen.records:,} records", many[1], "ms", COMMAND, rival, few[1]),
+        Figure.of(f"grant, {chosen.epochs:,} epochs", old[0], "ms", COMMAND, rival, few[0]),
+        Figure.of(f"revoke, {chosen.epochs:,} epochs", old[1], "ms", COMMAND, rival, few[1]),
+    ]
+
+
+if __name__ == "__main__":
+    run(
+        __doc__ or "", measure,
+        ("--records", {"type": int, "default": 20_000}), ("--epochs", {"type": int, "default": 200}),
+        ("--times", {"type": int, "default": 15}), ("--directory", {"type": Path, "default": None}),
+    )  # fmt: skip

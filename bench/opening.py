@@ -1,0 +1,108 @@
+"""Opening a data directory again, folding the ledger's facts anew, and the release log: how much a second.
+
+    python bench/opening.py [--json] [--copies N] [--entries N] [--directory DIR]
+
+The directory holds ``--copies`` imports of the sample. Opening takes all custodians in, whose logs are made again and
+compared with the ledger. The log is one custodian's: sealed lines for one patient, durable in groups of a hundred, and
+the patient's proof that none of ``--entries`` is missing. The rival beside the log is SQLite with one synced
+transaction for each group.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from _measured import Figure, run
+from _network import new_patient, new_stage, timed_import
+from imports import written
+
+from careledger.app.world import open_world
+from careledger.cli.demo.stage import Stage
+from careledger.fhir.sample import sample_files
+from careledger.workflows.actors import Holder
+from careledger.workflows.audit import audit
+from careledger.workflows.custodian import logbook
+from careledger.workflows.custodian.custodian import Custodian
+from careledger.workflows.custodian.logbook import Event
+from careledger.workflows.epochs import own_statement
+
+COMMAND = "python bench/opening.py"
+GROUP = 100
+LINE = 1_500
+
+
+def grown(stage: Stage, holder: Holder, entries: int) -> float:
+    """Lines a second at the first custodian of the patient's list, sealed and durable."""
+    statement, _ = own_statement(holder)
+    link = stage.world.custodians[statement.custodians[0]]
+    assert isinstance(link, Custodian)
+    custody, view = link._custody, stage.world.ledger.fresh_head()
+    begun = time.perf_counter()
+    for _ in range(entries // GROUP):
+        with custody.journal.transaction():
+            for _ in range(GROUP):
+                logbook.write(custody, view, statement, Event("released", request=os.urandom(16), reader=7))
+        logbook.grow(custody)
+    return entries / (time.perf_counter() - begun)
+
+
+def plain(folder: Path, entries: int) -> float:
+    """The same number of rows of that length in plain SQLite."""
+    db = sqlite3.connect(folder / "plain.db", isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("CREATE TABLE lines (number INTEGER PRIMARY KEY, body BLOB)")
+    begun = time.perf_counter()
+    for _ in range(entries // GROUP):
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO lines (body) VALUES (?)", [(os.urandom(LINE),) for _ in range(GROUP)])
+        db.execute("COMMIT")
+    db.close()
+    return entries / (time.perf_counter() - begun)
+
+
+def measure(chosen: argparse.Namespace) -> list[Figure]:
+    """Log, audit, opening, rebuilding."""
+    with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
+        folder = Path(scratch) / "network"
+        stage, paths = new_stage(folder), written(Path(scratch) / "files", list(sample_files()))
+        total = sum(timed_import(stage, paths)[0] for _ in range(chosen.copies))
+        holder = new_patient(stage).holder
+        lines, rival = grown(stage, holder, chosen.entries), plain(Path(scratch), chosen.entries)
+        for link in stage.world.custodians.values():
+            link.call("checkpoint", b"")
+        begun = time.perf_counter()
+        audit(stage.world.network, holder)
+        audited = time.perf_counter() - begun
+        stage.world.close()
+        begun = time.perf_counter()
+        world = open_world(folder)
+        for link in world.custodians.values():
+            link.call("checkpoint", b"")
+        opened = time.perf_counter() - begun
+        begun = time.perf_counter()
+        world.ledger.rebuild()
+        rebuilt = time.perf_counter() - begun
+        rows = len(world.ledger.rows())
+        world.close()
+    return [
+        Figure.of(
+            "release log, lines durable", lines, "lines/s", COMMAND, "SQLite rows of that length", rival
+        ),
+        Figure.of(f"audit of {chosen.entries:,} lines", audited, "s", COMMAND),
+        Figure.of(f"opening {total:,} records, five custodians", opened, "s", COMMAND),
+        Figure.of(f"folding {rows:,} facts again", rebuilt, "s", COMMAND),
+    ]
+
+
+if __name__ == "__main__":
+    run(
+        __doc__ or "", measure,
+        ("--copies", {"type": int, "default": 4}), ("--entries", {"type": int, "default": 10_000}),
+        ("--directory", {"type": Path, "default": None}),
+    )  # fmt: skip
