@@ -10,7 +10,7 @@ DATA ?= demo-data
 PYTEST_ARGS ?=
 CRASH_ARGS ?=
 
-.PHONY: install demo test crash lint types imports contracts gas docs clean
+.PHONY: install demo test crash bench lint types imports contracts gas docs clean
 
 install: $(READY)
 
@@ -30,6 +30,9 @@ test: $(READY)
 # CRASH_ARGS=--long is the whole campaign: hours.
 crash: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m crash $(CRASH_ARGS)
+
+bench: $(READY)
+	$(BIN)/python bench/results.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
