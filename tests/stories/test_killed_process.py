@@ -119,7 +119,8 @@ def test_a_process_killed_at_any_moment_loses_nothing_that_it_acknowledged(
     finally:
         again.world.close()
     parts = checker.assert_files_hold_together(folder)
-    assert parts["custodian"] >= 5  # an organisation that a kill left without its keys has an empty directory more
+    # An organisation that a kill left without its keys has an empty directory more.
+    assert parts["custodian"] >= 5
     assert {**parts, "custodian": 5} == {"chain": 1, "blocks": 1, "facts": 1, "custodian": 5}
 
 
