@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from careledger.app.checking import check
+from careledger.domain.records import Ground
 from careledger.workflows.accesses import by_holder
 from careledger.workflows.audit import Audit, audit
+from careledger.workflows.batches import Writer
 from careledger.workflows.cosigning import checkpoint_all, cosign_all
 from careledger.workflows.deposit import PLAN, resume
 from careledger.workflows.epochs import own_statement
@@ -32,7 +34,7 @@ def assert_logs_hold_together(told: Story) -> None:
 def read_back(told: Story, alias: bytes) -> Retrieved:
     """What the patient's agent reads of diagnoses after unfinished deposits were finished."""
     for organisation in told.organisations.values():
-        resume(told.world.network, organisation)
+        resume(told.world.network, Writer(organisation, Ground.REGISTRAR))
         assert list(organisation.books.rows(PLAN)) == []
     holder = told.holder(alias)
     statement, _ = own_statement(holder)
