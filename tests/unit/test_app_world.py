@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,21 @@ def test_an_opened_directory_is_the_network_that_was_founded(tmp_path: Path) -> 
         assert len(officer_posts(world)) == 2
         with pytest.raises(DirectoryInUse):
             open_world(folder)
+
+
+def test_custodians_that_share_a_process_are_asked_one_after_the_other(tmp_path: Path) -> None:
+    world = found(tmp_path / "one", ["Officer A"], SystemClock(), threshold=1)
+    asking = world.network.of_each(lambda _: threading.get_ident(), range(5))
+    world.close()
+    assert asking == [threading.get_ident()] * 5
+
+
+def test_custodians_in_processes_of_their_own_are_asked_at_the_same_time(tmp_path: Path) -> None:
+    world = found(tmp_path / "several", ["Officer A"], SystemClock(), threshold=1, processes=True)
+    every_one_begun = threading.Barrier(5)
+    places = world.network.of_each(lambda _: every_one_begun.wait(timeout=20), range(5))
+    world.close()
+    assert sorted(places) == [0, 1, 2, 3, 4]
 
 
 class open_closed:

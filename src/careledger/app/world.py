@@ -72,6 +72,7 @@ class World:
             SigningKey.random(),
             self.settings.thresholds,
             registration_spread=self.settings.registration_spread,
+            together=self.processes is not None or isinstance(self.settings.ledger, RemoteLedger),
         )
 
     def custodian_folder(self, number: int) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from careledger.domain.consents import Purpose
@@ -99,7 +98,7 @@ def ask(
     compartments: Iterable[int],
     as_of: int = 0,
 ) -> Asked:
-    """Sends one request to every custodian of the list at the same time and opens what they answer."""
+    """Sends one request to every custodian of the list and opens what they answer."""
     view = network.ledger.fresh_head()
     ephemeral = SealingKey.random()
     request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
@@ -131,8 +130,7 @@ def ask(
         except NO_ANSWER:
             return None
 
-    with ThreadPoolExecutor(len(statement.custodians)) as pool:
-        told = list(zip(statement.custodians, pool.map(one, statement.custodians), strict=True))
+    told = list(zip(statement.custodians, network.of_each(one, statement.custodians), strict=True))
     return Asked(
         request,
         tuple(said for _, said in told if isinstance(said, tuple)),

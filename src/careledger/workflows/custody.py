@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from careledger.domain.errors import (
@@ -60,7 +59,7 @@ class Telling:
 
 
 def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
-    """Tells custodians at the same time; their receipts in order, None for those that cannot be reached.
+    """Tells custodians, all of them; their receipts in order, None for those that cannot be reached.
 
     Raises the first refusal in order, after all were told.
     """
@@ -72,7 +71,7 @@ def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
 
 
 def outcomes(network: Network, tellings: Sequence[Telling]) -> list[Receipt | CareLedgerError | None]:
-    """Tells custodians at the same time; in order their receipts, refusals, None for those that cannot be reached.
+    """Tells custodians, all of them; in order their receipts, refusals, None for those that cannot be reached.
 
     One that does not know the patient while others do has missed the enrolment, so it counts as not reached.
     """
@@ -87,8 +86,7 @@ def outcomes(network: Network, tellings: Sequence[Telling]) -> list[Receipt | Ca
         except CareLedgerError as refusal:
             return refusal
 
-    with ThreadPoolExecutor(max(1, len(tellings))) as pool:
-        told = list(pool.map(one, tellings))
+    told = network.of_each(one, tellings)
     known = any(isinstance(outcome, Receipt) for outcome in told)
     return [None if known and isinstance(outcome, PatientNotFound) else outcome for outcome in told]
 

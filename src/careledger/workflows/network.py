@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TypeVar, cast
 
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import NotEnoughCustodians, PartyNotFound, PartyNotVerified
@@ -15,6 +16,9 @@ from careledger.formats.signatures import SigningKey
 from careledger.ports import Blocks, Board, Clock, CustodianLink, Ledger, LedgerView
 from careledger.workflows.gateway import Gateway
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 
 @dataclass(frozen=True)
 class Network:
@@ -22,6 +26,8 @@ class Network:
 
     ``gateway`` is the way to other members; where it reaches none (the embedded network has one operator) consents go
     to the ledger directly. ``registration_spread``: within how many seconds after its alias a registration is entered.
+    ``together``: custodians are asked at the same time, because each works or waits elsewhere; in one process they
+    would only take the interpreter away from each other.
     """
 
     ledger: Ledger
@@ -33,6 +39,15 @@ class Network:
     thresholds: Thresholds
     gateway: Gateway = field(default_factory=Gateway)
     registration_spread: int = REGISTRATION_SPREAD
+    together: bool = True
+
+    def of_each(self, work: Callable[[T], R], asked: Iterable[T]) -> list[R]:
+        """What ``work`` gives for each of these, in order; it raises nothing. Done at the same time if ``together``."""
+        all_asked = list(asked)
+        if not self.together or len(all_asked) < 2:
+            return [work(each) for each in all_asked]
+        with ThreadPoolExecutor(len(all_asked)) as pool:
+            return list(pool.map(work, all_asked))
 
     def links(self, numbers: Iterable[int]) -> list[CustodianLink]:
         """The reachable custodians among these, in order; raises NotEnoughCustodians under t of the list."""
