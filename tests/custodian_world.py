@@ -316,13 +316,14 @@ class World:
         source: str = "signed",
         session: Session | None = None,
         certificate: Signed | None = None,
+        months: tuple[str, ...] = (),
         **changes: Any,
     ) -> Deposited:
         """A deposit as its maker signs it, given to nobody yet; by default the doctor's own, on a consent."""
         if ground == "append" and certificate is None:
             _, certificate, _ = self.consent(patient, (compartment,), ("append",))
         by = None if ground == "own" else session or self.session()
-        made = [self._item(source, by) for _ in range(count)]
+        made = [self._item(source, by, month) for month in months or ("2026-05",) * count]
         batch = uniform_below_p()
         epoch = patient.epochs[compartment]
         escrow = share_rows(batch, 3) if epoch.escrow else None
@@ -330,7 +331,7 @@ class World:
             secrets.token_bytes(16), patient.alias, compartment, epoch.number, epoch.digest(),
             by.employer if by else 0, by.post if by else 0, ground, source, False, self.clock.now(),
             merkle_root(escrow[0].commitments) if escrow else None, len(made),
-            ItemTree([item for item, _, _ in made]).root,
+            ItemTree(Items.of([item for item, _, _ in made])).root,
         )  # fmt: skip
         statement = replace(statement, **changes)
         key = by.key if by else patient.controller
@@ -342,14 +343,16 @@ class World:
             signed, statement, proof, [one for _, one, _ in made], rows, escrow, items, certificate
         )
 
-    def _item(self, source: str, by: Session | None) -> tuple[DepositItem, Secret, list[ShareRow]]:
+    def _item(
+        self, source: str, by: Session | None, month: str
+    ) -> tuple[DepositItem, Secret, list[ShareRow]]:
         secret = uniform_below_p()
         rows = share_rows(secret, 2)
         cids = [raw_cid(secrets.token_bytes(16)) for _ in range(3)]
         root = merkle_root(rows[0].commitments)
         signed = source in ("signed", "device")
         author = by.post if by and signed else 0
-        item = DepositItem(secrets.token_bytes(32), HEADER, *cids[1:], root, None, author, signed, "2026-05")
+        item = DepositItem(secrets.token_bytes(32), HEADER, *cids[1:], root, None, author, signed, month)
         return item, secret, rows
 
     def keep(self, made: Deposited, places: tuple[int, ...] = (1, 2, 3, 4, 5)) -> list[Receipt]:

@@ -149,7 +149,7 @@ def items() -> dict[str, Any]:
         one._replace(handle=named("third"), clinical_month="2019"),
         one._replace(handle=named("fourth"), clinical_month=None),
     ]
-    tree = ItemTree(made)
+    tree = ItemTree(Items.of(made))
     others = [named(f"leaf {number}") for number in range(9)]
     batch = AnchorBatch([*others[:5], *tree.leaves, *others[5:]])
     return {

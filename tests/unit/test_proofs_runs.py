@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -72,7 +73,7 @@ def test_an_empty_run_or_one_beyond_the_tree_is_refused() -> None:
 
 def test_every_word_of_an_item_is_under_the_root() -> None:
     items = [item(0), item(1, predecessor=ENTRIES[0], author=9, signed=True), item(2, clinical_month=None)]
-    tree = ItemTree(items)
+    tree = ItemTree(Items.of(items))
     path = tree.path(1)
     check_item(tree.root, 3, 1, items[1], leaf_of(items[1]), path)
     for changes in (
@@ -99,8 +100,6 @@ def test_columns_give_back_the_items() -> None:
 
 
 def test_columns_that_do_not_fit_are_refused() -> None:
-    from dataclasses import replace
-
     made = Items.of([item(0), item(1, author=3)])
     wrong = [
         replace(made, handles=made.handles[:-1]),
@@ -127,3 +126,10 @@ def test_months_are_packed_without_loss(month: str | None) -> None:
 def test_what_is_no_month_is_refused(month: str) -> None:
     with pytest.raises(MalformedBytes):
         packed_month(month)
+
+
+@pytest.mark.parametrize("number", [1, 12, 5041 * 13, 0xFFFF])
+def test_what_no_month_is_packed_to_is_refused(number: int) -> None:
+    made = Items.of([item(0)])
+    with pytest.raises(MalformedBytes):
+        replace(made, months=number.to_bytes(2, "big")).rows()

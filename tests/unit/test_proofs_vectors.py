@@ -86,7 +86,7 @@ def test_leaves_and_shares_follow_the_vectors() -> None:
 def test_items_and_runs_follow_the_vectors() -> None:
     case, run = VECTORS["items"], VECTORS["items"]["run"]
     items = Items.decode(unhex(case["columns"])).rows()
-    tree = ItemTree(items)
+    tree = ItemTree(Items.of(items))
     assert [leaf.hex() for leaf in tree.leaves] == case["leaves"]
     assert tree.leaves == [LeafOpening(*item[:5]).leaf for item in items]
     assert [item_digest(item, leaf_of(item)).hex() for item in items] == case["digests"]

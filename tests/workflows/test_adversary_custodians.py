@@ -13,7 +13,7 @@ from careledger.adapters.custody.hostile import LyingRows, StaleLink
 from careledger.domain.custody import KeptDeposit, KeptStatement
 from careledger.domain.errors import NotEnoughShares, ShareMismatch
 from careledger.formats.custody import ShareEvidence
-from careledger.formats.deposits import DepositItem, DepositStatement
+from careledger.formats.deposits import DepositItem, DepositStatement, Items
 from careledger.formats.patients import EpochRecord
 from careledger.formats.releases import Answer, DepositProof, SignedRequest
 from careledger.formats.signed import Signed, open_signed, sign
@@ -235,7 +235,7 @@ def test_a_record_of_anothers_making_under_a_known_handle_replaces_nothing(
             row.signed, row.clinical_month,
         )  # fmt: skip
         root = leaf_hash(leaf_of(item))
-        made = replace(words, id=bytes(16), count=1, items=ItemTree([item]).root)
+        made = replace(words, id=bytes(16), count=1, items=ItemTree(Items.of([item])).root)
         world.ledger.anchor(root, 1, member.number, member.controller)
         signed = sign(made, member.controller, world.ledger.deployment)
         other = replace(

@@ -78,6 +78,14 @@ def test_an_append_consent_of_another_compartment_does_not_cover_it(world: World
     _, certificate, _ = world.consent(world.patient, (GENERAL,), ("append",))
     with pytest.raises(WritingRefused, match="other-category"):
         world.keep(world.deposit(world.patient, certificate=certificate), (1,))
+
+
+def test_an_append_consent_of_one_month_covers_no_other_month_of_the_same_deposit(world: World) -> None:
+    _, certificate, _ = world.consent(world.patient, permissions=("append",), to_month="2026-04")
+    refused = world.deposit(world.patient, certificate=certificate, months=("2026-04", "2026-05"))
+    with pytest.raises(WritingRefused, match="other-period"):
+        world.keep(refused, (1,))
+    world.keep(world.deposit(world.patient, certificate=certificate, months=("2026-04", "2026-03")))
     _, certificate, _ = world.consent(world.patient, (DIAGNOSIS,), ("view",))
     with pytest.raises(WritingRefused, match="other-permission"):
         world.keep(world.deposit(world.patient, certificate=certificate), (1,))

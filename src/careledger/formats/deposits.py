@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from functools import cached_property, lru_cache
+from typing import ClassVar, NamedTuple, Protocol
 
 from careledger.domain.errors import MalformedBytes
 from careledger.formats.cids import SIZE as CID
@@ -75,6 +76,42 @@ class DepositItem(NamedTuple):
         return "<deposit-item>"
 
 
+class Committed(Protocol):
+    """What custodians know of one version, however they keep it; handles and roots have 32 bytes, CIDs 36."""
+
+    @property
+    def handle(self) -> bytes: ...
+    @property
+    def header(self) -> bytes: ...
+    @property
+    def manifest(self) -> bytes: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def commitments(self) -> bytes: ...
+    @property
+    def predecessor(self) -> bytes | None: ...
+    @property
+    def author(self) -> int: ...
+    @property
+    def signed(self) -> bool: ...
+    @property
+    def clinical_month(self) -> str | None: ...
+
+
+class ItemColumns(NamedTuple):
+    """The values of the columns of Items, whose widths were checked; ``months`` as they are packed."""
+
+    handles: list[bytes]
+    manifests: list[bytes]
+    bodies: list[bytes]
+    commitments: list[bytes]
+    months: list[bytes]
+
+    def __repr__(self) -> str:
+        return "<deposit-items>"
+
+
 @dataclass(frozen=True)
 class ItemWords(Message):
     """What few versions of a batch have: a predecessor, a stated author, an author's signature."""
@@ -105,7 +142,7 @@ class Items(Message):
     words: tuple[ItemWords, ...] = several(message(ItemWords))
 
     @classmethod
-    def of(cls, items: Sequence[DepositItem]) -> Items:
+    def of(cls, items: Sequence[Committed]) -> Items:
         """The columns of these items, which share a header."""
         said = [
             ItemWords(position, item.predecessor, item.author, item.signed)
@@ -122,24 +159,33 @@ class Items(Message):
             tuple(said),
         )
 
-    def rows(self) -> list[DepositItem]:
-        """The items; raises MalformedBytes where the columns do not fit together."""
+    @cached_property
+    def columns(self) -> ItemColumns:
+        """What the columns hold; raises MalformedBytes where they do not fit together."""
         count = len(self.months) // 2
         widths = ((self.handles, 32), (self.manifests, CID), (self.bodies, CID), (self.commitments, 32))
         if not 0 < count <= MOST_ITEMS or any(len(column) != width * count for column, width in widths):
             raise MalformedBytes(message=self.TYPE, why="columns of different lengths")
-        columns = [sliced(column, width) for column, width in widths]
-        months = [unpacked_month(each) for each in sliced(self.months, 2)]
-        items = [
-            DepositItem(handle, self.header, manifest, body, root, None, 0, False, month)
-            for handle, manifest, body, root, month in zip(*columns, months, strict=True)
-        ]
         before = -1
         for said in self.words:
             if not before < said.position < count:
                 raise MalformedBytes(message=self.TYPE, why="words out of order")
             before = said.position
-            items[before] = items[before]._replace(
+        handles, manifests, bodies, commitments = (sliced(column, width) for column, width in widths)
+        return ItemColumns(handles, manifests, bodies, commitments, sliced(self.months, 2))
+
+    def rows(self) -> list[DepositItem]:
+        """The items; raises MalformedBytes where the columns do not fit together or a month is none."""
+        handles, manifests, bodies, commitments, packed = self.columns
+        months, header = map(unpacked_month, packed), self.header
+        items = [
+            DepositItem(handle, header, manifest, body, root, None, 0, False, month)
+            for handle, manifest, body, root, month in zip(
+                handles, manifests, bodies, commitments, months, strict=True
+            )
+        ]
+        for said in self.words:
+            items[said.position] = items[said.position]._replace(
                 predecessor=said.predecessor, author=said.author, signed=said.signed
             )
         return items
@@ -150,6 +196,7 @@ def sliced(column: bytes, width: int) -> list[bytes]:
     return [column[at : at + width] for at in range(0, len(column), width)]
 
 
+@lru_cache(maxsize=4096)
 def packed_month(month: str | None) -> bytes:
     """``YYYY-MM`` or ``YYYY`` as two bytes, year · 13 + month (0 for the year alone); zeros where unknown.
 
@@ -164,10 +211,15 @@ def packed_month(month: str | None) -> bytes:
     return (int(year) * 13 + number).to_bytes(2, "big")
 
 
+@lru_cache(maxsize=4096)
 def unpacked_month(packed: bytes) -> str | None:
-    """What packed_month was given."""
-    number = int.from_bytes(packed, "big")
-    return _month(*divmod(number, 13)) if number else None
+    """What packed_month was given; raises MalformedBytes for what it never gives."""
+    year, month = divmod(int.from_bytes(packed, "big"), 13)
+    if not year and not month:
+        return None
+    if not 0 < year <= LAST_YEAR:
+        raise MalformedBytes(why="not a month")
+    return _month(year, month)
 
 
 def _month(year: int, number: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 import coincurve
 from eth_hash.auto import keccak
@@ -48,8 +49,12 @@ class SigningKey:
         return made[:64] + bytes([27 + made[64]])
 
 
+@lru_cache(maxsize=4096)
 def signer_of(digest: bytes, signature: bytes) -> Address:
-    """The address that signed; raises SignatureRefused for anything but r ‖ s ‖ v with low s."""
+    """The address that signed; raises SignatureRefused for anything but r ‖ s ‖ v with low s.
+
+    The last few are remembered: one session's proof, and one statement at several custodians of a process, come often.
+    """
     if len(digest) != 32 or len(signature) != 65 or signature[64] not in (27, 28):
         raise SignatureRefused(why="form")
     if int.from_bytes(signature[32:64], "big") > ORDER // 2:

@@ -37,9 +37,14 @@ def sign(statement: schema.Message, key: SigningKey, deployment: bytes) -> Signe
     return Signed(body, key.sign(statement_digest(deployment, statement.TYPE, body)))
 
 
+def check_signed(kind: type[schema.Message], signed: Signed, by: Address, deployment: bytes) -> None:
+    """Raises SignatureRefused unless ``by`` signed this body as a statement of that kind."""
+    check_signer(statement_digest(deployment, kind.TYPE, signed.body), signed.signature, by)
+
+
 def open_signed(kind: type[M], signed: Signed, by: Address, deployment: bytes) -> M:
     """The statement, after checking that ``by`` signed it; raises SignatureRefused, MalformedBytes."""
-    check_signer(statement_digest(deployment, kind.TYPE, signed.body), signed.signature, by)
+    check_signed(kind, signed, by, deployment)
     return kind.decode(signed.body)
 
 

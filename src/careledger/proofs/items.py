@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
 
-from careledger.formats.deposits import packed_month
+from careledger.formats.deposits import Committed, Items, packed_month
 from careledger.formats.digests import framed
 from careledger.proofs.merkle import check_inclusion
 from careledger.proofs.runs import Run, folded, leaf_hashes
@@ -18,29 +17,6 @@ from careledger.proofs.runs import Run, folded, leaf_hashes
 _sha256 = hashlib.sha256
 _LEAF, _ITEM = framed("leaf"), framed("deposit-item")
 _NONE, _L1, _L2, _L8, _L32, _L36 = (size.to_bytes(4, "big") for size in (0, 1, 2, 8, 32, 36))
-
-
-class Committed(Protocol):
-    """What a leaf commits to; handles and roots have 32 bytes, CIDs 36."""
-
-    @property
-    def handle(self) -> bytes: ...
-    @property
-    def header(self) -> bytes: ...
-    @property
-    def manifest(self) -> bytes: ...
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def commitments(self) -> bytes: ...
-    @property
-    def predecessor(self) -> bytes | None: ...
-    @property
-    def author(self) -> int: ...
-    @property
-    def signed(self) -> bool: ...
-    @property
-    def clinical_month(self) -> str | None: ...
 
 
 def leaf_of(item: Committed) -> bytes:
@@ -61,13 +37,41 @@ def item_digest(item: Committed, leaf: bytes) -> bytes:
     return _sha256(b"".join(fields)).digest()
 
 
+def leaves_of(items: Items) -> list[bytes]:
+    """The leaves of all items, straight from their columns; raises MalformedBytes where these do not fit."""
+    before, header = _LEAF + _L32, _L36 + items.header + _L36
+    return [
+        _sha256(b"".join((before, handle, header, manifest, _L36, body, _L32, root))).digest()
+        for handle, manifest, body, root, _ in zip(*items.columns, strict=True)
+    ]
+
+
+def digests_of(items: Items, leaves: Sequence[bytes]) -> list[bytes]:
+    """The digests of all items, whose leaves these are."""
+    months, begin = items.columns.months, _ITEM + _L32
+    tail = b"".join((_NONE, _L8, bytes(8), _L1, b"\x00", _L2))
+    digests = [
+        _sha256(b"".join((begin, leaf, tail, month))).digest()
+        for leaf, month in zip(leaves, months, strict=True)
+    ]
+    for said in items.words:
+        before = _NONE if said.predecessor is None else _L32 + said.predecessor
+        signed = b"\x01" if said.signed else b"\x00"
+        fields = (
+            begin, leaves[said.position], before, _L8, said.author.to_bytes(8, "big"), _L1, signed, _L2,
+            months[said.position],
+        )  # fmt: skip
+        digests[said.position] = _sha256(b"".join(fields)).digest()
+    return digests
+
+
 class ItemTree:
     """The leaves and digests of all items of a deposit, and the root over them."""
 
-    def __init__(self, items: Sequence[Committed]) -> None:
-        self.leaves = [leaf_of(item) for item in items]
-        digests = [item_digest(item, leaf) for item, leaf in zip(items, self.leaves, strict=True)]
-        self._hashes = leaf_hashes(digests)
+    def __init__(self, items: Items) -> None:
+        """Raises MalformedBytes where the columns do not fit together."""
+        self.leaves = leaves_of(items)
+        self._hashes = leaf_hashes(digests_of(items, self.leaves))
         self.root = folded(self._hashes)
         self._run: Run | None = None
 

@@ -192,7 +192,8 @@ class Sealer:
         header_cid = raw_cid(header)
         made = [self._version(batch, header_cid, version) for version in versions]
         items = [one.item for one in made]
-        tree = ItemTree(items)
+        columns = Items.of(items)
+        tree = ItemTree(columns)
         escrow, root = self._escrow(epoch, batch)
         identity = secrets.token_bytes(16)
         writer = self._writer
@@ -205,7 +206,7 @@ class Sealer:
             identity,
             (header, *(block for one in made for block in one.blocks)),
             (header_cid, *(cid for item in items for cid in (item.manifest, item.body))),
-            Items.of(items),
+            columns,
             tuple(tree.leaves),
             sign(words, writer.key, self._network.ledger.deployment),
             tuple(one.copy for one in made),

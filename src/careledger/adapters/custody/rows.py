@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from careledger.adapters.custody import sqlite
 from careledger.adapters.custody.shares import Shares
@@ -52,6 +52,7 @@ _DEPOSIT = (
 _MARKS = ("state", "mark", "acceptance")
 _PLAIN = ("kept", "unconfirmed", None)
 MOST_CACHED = 4096
+Known = TypeVar("Known")
 
 
 class Rows(Shares):
@@ -61,6 +62,7 @@ class Rows(Shares):
         self._db: sqlite3.Connection = sqlite.connect(path)
         self._keys = keys
         self._cache: dict[int, list[KeptVersion]] = {}
+        self._handles: dict[int, list[bytes]] = {}
 
     def close(self) -> None:
         """Closes the file."""
@@ -73,7 +75,8 @@ class Rows(Shares):
             with sqlite.transaction(self._db):
                 yield
         except BaseException:
-            self._cache.clear()  # it may hold what was not written
+            self._cache.clear()  # they may hold what was not written
+            self._handles.clear()
             raise
 
     def backup(self, target: Path) -> None:
@@ -121,10 +124,11 @@ class Rows(Shares):
 
     def put_deposit(self, deposit: KeptDeposit, items: Items, commitments: bytes) -> None:
         """Adds a deposit without shares; ``commitments`` are those of all versions and places, joined, or empty."""
-        self._db.execute(
+        added = self._db.execute(
             f"INSERT INTO deposits ({_DEPOSIT}, items, commitments) VALUES ({marks(22)})",  # noqa: S608 - names only
             (*_deposit_row(deposit), items.encode(), commitments),
         )
+        _remember(self._handles, added.lastrowid or 0, items.columns.handles)
 
     def deposit(self, digest: bytes) -> KeptDeposit | None:
         """The deposit of that statement digest."""
@@ -159,6 +163,20 @@ class Rows(Shares):
         row = self._db.execute("SELECT items FROM deposits WHERE digest = ?", (deposit,)).fetchone()
         return Items.decode(row[0]) if row else None
 
+    def handles(self, alias: bytes) -> list[bytes]:
+        """The handles of all versions of an alias."""
+        numbers = self._db.execute("SELECT number FROM deposits WHERE alias = ?", (alias,)).fetchall()
+        return [handle for (number,) in numbers for handle in self._handles_of(number)]
+
+    def _handles_of(self, number: int) -> list[bytes]:
+        """The handles of a deposit by position, read once."""
+        known = self._handles.get(number)
+        if known is None:
+            row = self._db.execute("SELECT items FROM deposits WHERE number = ?", (number,)).fetchone()
+            known = Items.decode(row[0]).columns.handles
+            _remember(self._handles, number, known)
+        return known
+
     def version(self, alias: bytes, handle: bytes) -> KeptVersion | None:
         """The version of that handle, if it is that alias's."""
         return next((version for version in self.versions(alias) if version.handle == handle), None)
@@ -184,9 +202,7 @@ class Rows(Shares):
         known = self._cache.get(number)
         if known is None:
             known = self._read(number)
-            while len(self._cache) >= MOST_CACHED:
-                self._cache.pop(next(iter(self._cache)))
-            self._cache[number] = known
+            _remember(self._cache, number, known)
         return known
 
     def _read(self, number: int) -> list[KeptVersion]:
@@ -225,7 +241,7 @@ class Rows(Shares):
     def set_commitments(self, deposit: bytes, commitments: bytes) -> None:
         """The commitments of all versions and places of a deposit, joined, where they were not known."""
         self._db.execute("UPDATE deposits SET commitments = ? WHERE digest = ?", (commitments, deposit))
-        self._cache.clear()
+        self._forget(deposit)
 
     def set_escrow(self, deposit: bytes, commitments: tuple[bytes, ...]) -> None:
         """The commitments to all places' shares of the batch secret, where they were not known."""
@@ -237,7 +253,7 @@ class Rows(Shares):
             "UPDATE deposits SET root = ?, size = ?, first = ?, outside = ?, block = ?, matrix = ? WHERE digest = ?",
             (at.root, at.size, at.first, joined(at.outside), at.block, at.matrix, deposit),
         )
-        self._cache.clear()
+        self._forget(deposit)
 
     def set_state(self, alias: bytes, handles: Iterable[bytes], state: str) -> None:
         """The state of those versions that are kept here."""
@@ -262,6 +278,12 @@ class Rows(Shares):
             [(value, alias, each) for each in kept],
         )
 
+    def _forget(self, deposit: bytes) -> None:
+        """What is remembered of a deposit's versions is no longer so."""
+        if self._cache:
+            row = self._db.execute("SELECT number FROM deposits WHERE digest = ?", (deposit,)).fetchone()
+            self._cache.pop(row[0] if row else 0, None)
+
     def _subjects(self, deposit: bytes) -> tuple[int, bytes, str, list[bytes]]:
         """As Shares says."""
         row = self._db.execute(
@@ -269,7 +291,7 @@ class Rows(Shares):
         ).fetchone()
         if row is None:
             raise StoreCorrupt(what="shares of a deposit that is not kept")
-        return row[0], row[1], row[2], [*(version.handle for version in self._plain(row[0])), deposit]
+        return row[0], row[1], row[2], [*self._handles_of(row[0]), deposit]
 
     # Attestations of erasure -------------------------------------------------------------------
 
@@ -286,6 +308,12 @@ class Rows(Shares):
     def attested(self, leaf: bytes) -> None:
         """The attestation is on the ledger."""
         self._db.execute("UPDATE attestations SET attested = 1 WHERE leaf = ?", (leaf,))
+
+
+def _remember(cache: dict[int, Known], number: int, known: Known) -> None:
+    while len(cache) >= MOST_CACHED:
+        cache.pop(next(iter(cache)))
+    cache[number] = known
 
 
 def marks(count: int) -> str:

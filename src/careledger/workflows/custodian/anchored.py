@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from careledger.domain.custody import Anchoring
 from careledger.domain.errors import ProofRefused, RecordNotFound
 from careledger.formats.deposits import AnchorNotice, AnchorNotices
 from careledger.ports import LedgerView
-from careledger.proofs.items import leaf_of
+from careledger.proofs.items import leaves_of
 from careledger.proofs.runs import Run, leaf_hashes
 from careledger.workflows.custodian.parts import Custody
 
@@ -19,21 +21,42 @@ def anchored(custody: Custody, body: bytes) -> bytes:
     told = AnchorNotices.decode(body)
     view = custody.fresh_head()
     with custody.rows.transaction():
-        count = sum(place(custody, view, notice) for notice in told.notices)
+        count = place(custody, view, told.notices)
     return custody.receipt(view, AnchorNotices.TYPE, told.digest(), count)
 
 
-def place(custody: Custody, view: LedgerView, notice: AnchorNotice) -> int:
-    """Keeps where the leaves of a deposit stand, after checking them; returns how many. Within a transaction."""
+def place(custody: Custody, view: LedgerView, notices: Sequence[AnchorNotice]) -> int:
+    """Keeps where the leaves of deposits stand, after checking them; returns how many. Within a transaction."""
+    anchors = _Anchors(custody, view)
+    return sum(_place(custody, anchors, notice) for notice in notices)
+
+
+class _Anchors:
+    """What the ledger says of roots, each asked once: deposits that are told together stand under few."""
+
+    def __init__(self, custody: Custody, view: LedgerView) -> None:
+        self._custody, self._view = custody, view
+        self._known: dict[tuple[bytes, int], tuple[int, int]] = {}
+
+    def of(self, root: bytes, size: int) -> tuple[int, int]:
+        """The block of a root over so many leaves, and the matrix in force there; raises ProofRefused."""
+        if (root, size) not in self._known:
+            anchor = self._view.anchor(root)
+            if anchor is None or anchor.count != size:
+                raise ProofRefused(why="the ledger does not have this root")
+            matrix = self._custody.ledger.at(anchor.block).matrix_version()
+            self._known[root, size] = anchor.block, matrix
+        return self._known[root, size]
+
+
+def _place(custody: Custody, anchors: _Anchors, notice: AnchorNotice) -> int:
     deposit = custody.rows.deposit_named(notice.deposit)
-    if deposit is None:
+    items = None if deposit is None else custody.rows.items(deposit.digest)
+    if deposit is None or items is None:
         raise RecordNotFound(what="deposit")
-    known = view.anchor(notice.root)
-    if known is None or known.count != notice.size:
-        raise ProofRefused(why="the ledger does not have this root")
-    leaves = [leaf_of(version) for version in custody.rows.versions_of(deposit.digest)]
+    block, matrix = anchors.of(notice.root, notice.size)
+    leaves = leaves_of(items)
     Run(notice.size, notice.first, leaf_hashes(leaves), notice.outside).check(notice.root)
-    matrix = custody.ledger.at(known.block).matrix_version()
-    at = Anchoring(notice.root, notice.size, notice.first, notice.outside, known.block, matrix)
+    at = Anchoring(notice.root, notice.size, notice.first, notice.outside, block, matrix)
     custody.rows.set_anchoring(deposit.digest, at)
     return len(leaves)

@@ -35,7 +35,7 @@ from careledger.sealing.shamir import P
 from careledger.workflows.custodian import anchored, logbook
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody
-from careledger.workflows.custodian.writing import check_writing
+from careledger.workflows.custodian.writing import Judging
 
 KIND = "kept"
 GONE = ("erased", "moved")
@@ -71,8 +71,9 @@ def keep(custody: Custody, body: bytes) -> bytes:
             raise DepositConflict()
         _check_shares(part, request.place, place, places)
     new = [part for part, before in zip(parts, known, strict=True) if before is None]
+    judging = Judging(custody, view, request, statement)
     for part in new:
-        check_writing(custody, view, request, part, statement)
+        judging.check(part)
     _check_handles(custody, statement.alias, new)
     with custody.rows.transaction():
         for part, before in zip(parts, known, strict=True):
@@ -80,8 +81,8 @@ def keep(custody: Custody, body: bytes) -> bytes:
                 _put(custody, request, part, place)
             else:
                 _complete(custody, part, before)
-            if part.sent.anchor is not None:
-                anchored.place(custody, view, part.sent.anchor)
+        late = [part.sent.anchor for part in parts if part.sent.anchor is not None]
+        anchored.place(custody, view, late)
     subject = deposited(part.named for part in parts)
     _log(custody, view, statement, request, parts, subject)
     return custody.receipt(view, KeepRequest.TYPE, subject, sum(len(part.items) for part in parts))
@@ -91,10 +92,10 @@ def read_part(signed: bytes, part: KeptPart) -> Part:
     """A part whose items are those that its statement names; raises MalformedBytes."""
     deposit, items = DepositStatement.decode(signed), part.items.rows()
     check_cid(part.items.header)
-    tree = ItemTree(items)
+    tree = ItemTree(part.items)
     if len(items) != deposit.count or not hmac.compare_digest(tree.root, deposit.items):
         raise MalformedBytes(why="other items than the statement names")
-    if len({item.handle for item in items}) != len(items):
+    if len(set(part.items.columns.handles)) != len(items):
         raise MalformedBytes(why="a handle twice")
     return Part(part, deposit, digest(DepositStatement.TYPE, signed), items, tree.leaves)
 
@@ -104,26 +105,25 @@ def _check_shares(part: Part, stated: int, place: int, places: int) -> None:
     deposit, sent = part.deposit, part.sent
     if stated != place:
         raise ShareMismatch(place=stated, why="another place")
-    check_columns(part.items, sent.shares, sent.commitments, place, places)
+    check_columns(sent.items.columns.commitments, sent.shares, sent.commitments, place, places)
     if (deposit.escrow is None) != (sent.escrow is None):
         raise MalformedBytes(why="escrow is not as the statement says")
     if deposit.escrow is not None and sent.escrow is not None:
         check_share(deposit.escrow, sent.escrow, place, places)
 
 
-def check_columns(
-    items: Sequence[DepositItem], shares: bytes, commitments: bytes, place: int, places: int
-) -> None:
-    """Raises MalformedBytes, ShareMismatch unless these are the items' shares of that place, or no shares at all."""
+def check_columns(roots: Sequence[bytes], shares: bytes, commitments: bytes, place: int, places: int) -> None:
+    """Raises MalformedBytes, ShareMismatch unless these are the shares of that place under the items' roots, or none
+    at all."""
     if not shares and not commitments:
         return
-    count = len(items)
+    count = len(roots)
     if len(shares) != 32 * count or len(commitments) != 32 * places * count:
         raise MalformedBytes(why="not a share and its commitments for each item")
-    for item, share, committed in zip(
-        items, sliced(shares, 32), sliced(commitments, 32 * places), strict=True
+    for root, share, committed in zip(
+        roots, sliced(shares, 32), sliced(commitments, 32 * places), strict=True
     ):
-        _check(item.commitments, share, sliced(committed, 32), place)
+        _check(root, share, sliced(committed, 32), place)
 
 
 def check_share(root: bytes, row: ShareRow, place: int, places: int) -> None:
@@ -143,12 +143,12 @@ def _check(root: bytes, share: bytes, commitments: Sequence[bytes], place: int) 
 
 def _check_handles(custody: Custody, alias: bytes, parts: Sequence[Part]) -> None:
     """No handle stands in two deposits of a patient; raises DepositConflict."""
-    taken = {version.handle for version in custody.rows.versions(alias)} if parts else set()
+    taken = set(custody.rows.handles(alias)) if parts else set()
     for part in parts:
-        handles = {item.handle for item in part.items}
-        if taken & handles:
+        handles = part.sent.items.columns.handles
+        if not taken.isdisjoint(handles):
             raise DepositConflict(why="a handle of another deposit")
-        taken |= handles
+        taken.update(handles)
 
 
 def _put(custody: Custody, request: KeepRequest, part: Part, place: int) -> None:
@@ -163,7 +163,7 @@ def _put(custody: Custody, request: KeepRequest, part: Part, place: int) -> None
 
 def _shares(part: Part) -> dict[bytes, bytes]:
     """Subject → share, of everything that this part brings."""
-    handles = (item.handle for item in part.items)
+    handles = part.sent.items.columns.handles
     shares = dict(zip(handles, sliced(part.sent.shares, 32), strict=False))
     if part.sent.escrow is not None:
         shares[part.named] = part.sent.escrow.share

@@ -6,6 +6,8 @@ are in the journal alone, so that no restored backup of the rows forgets one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from careledger.domain.categories import Compartment
 from careledger.domain.custody import KeptStatement
 from careledger.domain.errors import EpochRefused
@@ -84,8 +86,8 @@ def _check_newer(claimed: EpochStatement, known: list[KeptStatement]) -> None:
         raise EpochRefused(number=claimed.number, why="another predecessor")
 
 
-def check_current(custody: Custody, alias: bytes, compartment: int, number: int, at: int) -> None:
-    """Raises EpochRefused if that epoch ended more than 60 seconds before ``at``."""
-    newer = [each for each in custody.journal.epochs(alias, compartment) if each.number > number]
+def check_current(epochs: Sequence[KeptStatement], number: int, at: int) -> None:
+    """Raises EpochRefused if of a compartment's epochs that one ended more than 60 seconds before ``at``."""
+    newer = [each for each in epochs if each.number > number]
     if newer and at > min(each.since for each in newer) + GRACE:
         raise EpochRefused(number=number, newest=newer[-1].number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from careledger.domain.custody import Anchoring, KeptDeposit, KeptVersion
+from careledger.formats.deposits import Items
 from careledger.proofs.items import ItemTree
 from careledger.proofs.runs import Run, leaf_hashes
 from careledger.workflows.custodian.parts import Custody
@@ -17,7 +18,7 @@ class Paths:
 
     def __init__(self, anchoring: Anchoring | None, versions: Sequence[KeptVersion]) -> None:
         self.anchoring = anchoring
-        self._items = ItemTree(versions)
+        self._items = ItemTree(Items.of(versions))
         self._run: Run | None = None
         if anchoring is not None:
             leaves = leaf_hashes(self._items.leaves)

@@ -63,6 +63,10 @@ class Rows(Protocol):
         """The state of every version of an alias, by handle."""
         ...
 
+    def handles(self, alias: bytes) -> list[bytes]:
+        """The handles of all versions of an alias."""
+        ...
+
     def items(self, deposit: bytes) -> Items | None:
         """The items of a deposit, as they were put."""
         ...

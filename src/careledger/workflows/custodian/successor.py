@@ -135,7 +135,7 @@ def _take_deposit(custody: Custody, view: LedgerView, order: RepairOrder, batch:
     kept = keep.kept_deposit(deposit, batch.named, order.place, month, batch.proofs[0], escrow)
     with custody.rows.transaction():
         custody.rows.put_deposit(kept, batch.columns, b"")
-        anchored.place(custody, view, batch.anchor)
+        anchored.place(custody, view, (batch.anchor,))
         for mark in batch.marks.values():
             handles = (batch.items[mark.position].handle,)
             custody.rows.set_state(deposit.alias, handles, mark.state)

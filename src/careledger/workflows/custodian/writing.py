@@ -14,14 +14,16 @@ from careledger.domain.categories import Compartment
 from careledger.domain.consents import Consent, bound_alias
 from careledger.domain.decisions import require
 from careledger.domain.errors import EpochRefused, MalformedBytes, WritingRefused
-from careledger.domain.facts import AliasFacts
+from careledger.domain.facts import AliasFacts, PartyFacts
 from careledger.domain.matrix import VERSIONS, Matrix
 from careledger.domain.parties import PartyId
 from careledger.domain.questions import Writing
 from careledger.domain.records import Ground, Post, RecordVersion, Source
 from careledger.formats.deposits import DepositItem, DepositStatement, KeepRequest, KeptPart
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
-from careledger.formats.signed import open_signed
+from careledger.formats.releases import SessionStatement
+from careledger.formats.signatures import Address
+from careledger.formats.signed import check_signed
 from careledger.ports import LedgerView
 from careledger.proofs.runs import Run, leaf_hashes
 from careledger.workflows.custodian import standing
@@ -33,15 +35,21 @@ LATEST = 120  # seconds that a deposit may be on its way
 
 @dataclass(frozen=True)
 class Judged:
-    """The facts by which a deposit is judged: at one block, at one second."""
+    """The facts by which deposits of one request are judged: at one block, at one second."""
 
-    view: LedgerView
     at: int
     facts: AliasFacts
+    session: SessionStatement | None
+    post: PartyFacts | None
     depositor: Post | None
     matrix: Matrix
-    by_controller: bool
     consent: Consent | None
+    authors: standing.Authors
+
+    @property
+    def signer(self) -> Address:
+        """Whose signature the deposit statement needs: the session's, or without one the controller's."""
+        return self.facts.controller if self.session is None else self.session.session_key
 
 
 class Sent(Protocol):
@@ -57,31 +65,46 @@ class Sent(Protocol):
     def leaves(self) -> list[bytes]: ...
 
 
-def check_writing(
-    custody: Custody, view: LedgerView, request: KeepRequest, part: Sent, statement: AliasStatement
-) -> None:
-    """Raises WritingRefused, EpochRefused, SessionExpired, SignatureRefused, MalformedBytes."""
-    deposit, late = part.deposit, part.sent.anchor is not None
-    moment = _anchoring_view(custody, view, part) if late else view
-    at = moment.head.time if late else custody.time(view)
-    _check_epoch(custody, deposit, at)
-    judged = _judged(custody, moment, at, request, part)
-    taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
-    used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
-    authors = standing.Authors(moment)
-    within = {item.handle: item for item in part.items}
-    for item in _differing(part.items, judged.consent):
-        require(_question(custody, judged, statement, deposit, item, used, authors, within))
+class Judging:
+    """The parts of one request, judged one after the other; what they have in common is looked up once."""
+
+    def __init__(
+        self, custody: Custody, view: LedgerView, request: KeepRequest, statement: AliasStatement
+    ) -> None:
+        self._custody, self._view, self._request, self._statement = custody, view, request, statement
+        self._known: dict[tuple[bytes, int], Judged] = {}
+
+    def check(self, part: Sent) -> None:
+        """Raises WritingRefused, EpochRefused, SessionExpired, SignatureRefused, MalformedBytes."""
+        custody, deposit, late = self._custody, part.deposit, part.sent.anchor is not None
+        moment = _anchoring_view(custody, self._view, part) if late else self._view
+        at = moment.head.time if late else custody.time(self._view)
+        _check_epoch(custody, deposit, at)
+        judged = self._judged(moment, at, deposit.alias)
+        _check_signed(custody, judged, part)
+        taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
+        used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
+        within = {item.handle: item for item in part.items}
+        for item in _differing(part.items, judged.consent):
+            require(_question(custody, judged, self._statement, deposit, item, used, within))
+
+    def _judged(self, view: LedgerView, at: int, alias: bytes) -> Judged:
+        known = self._known.get((alias, view.head.number))
+        if known is None or known.at != at:
+            known = _judged(self._custody, view, at, self._request, alias)
+            self._known[alias, view.head.number] = known
+        return known
 
 
 def _differing(items: Iterable[DepositItem], consent: Consent | None) -> list[DepositItem]:
-    """Those that the decision could tell apart: first versions of one author, signature and month are alike, unless
-    the consent names single records."""
+    """Those that the decision could tell apart: first versions of one author and signature are alike, under a consent
+    of one month too, unless it names single records."""
     single = consent is not None and (consent.scope.handles is not None or bool(consent.scope.exceptions))
     first: dict[object, DepositItem] = {}
     for item in items:
         own = item.handle if single or item.predecessor is not None else None
-        first.setdefault((item.author, item.signed, item.clinical_month, own), item)
+        month = None if consent is None else item.clinical_month
+        first.setdefault((item.author, item.signed, month, own), item)
     return list(first.values())
 
 
@@ -99,8 +122,9 @@ def _anchoring_view(custody: Custody, view: LedgerView, part: Sent) -> LedgerVie
 
 
 def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
-    check_current(custody, deposit.alias, deposit.compartment, deposit.epoch, at)
-    for kept in custody.journal.epochs(deposit.alias, deposit.compartment):
+    epochs = custody.journal.epochs(deposit.alias, deposit.compartment)
+    check_current(epochs, deposit.epoch, at)
+    for kept in epochs:
         if kept.number != deposit.epoch:
             continue
         if kept.digest != deposit.epoch_statement:
@@ -110,27 +134,34 @@ def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
             raise MalformedBytes(why="escrow is not as the epoch statement says")
 
 
-def _judged(custody: Custody, view: LedgerView, at: int, request: KeepRequest, part: Sent) -> Judged:
-    deposit, signed = part.deposit, part.sent.statement
-    facts = known_alias(view, deposit.alias)
+def _judged(custody: Custody, view: LedgerView, at: int, request: KeepRequest, alias: bytes) -> Judged:
+    facts = known_alias(view, alias)
     certificate, deployment = request.certificate, custody.deployment
     consent = None if certificate is None else standing.consent(view, facts, certificate, deployment)
-    matrix = VERSIONS[view.matrix_version()]
+    matrix, authors = VERSIONS[view.matrix_version()], standing.Authors(view)
     if request.session is None:
+        return Judged(at, facts, None, None, None, matrix, consent, authors)
+    session, post = standing.session(view, request.session, deployment)
+    teams = (consent.grantee.number,) if consent else ()
+    depositor = standing.post(view, post, teams)
+    return Judged(at, facts, session, post, depositor, matrix, consent, authors)
+
+
+def _check_signed(custody: Custody, judged: Judged, part: Sent) -> None:
+    """The deposit statement is signed by who says so, in a session that lives."""
+    deposit, session, post = part.deposit, judged.session, judged.post
+    if session is None or post is None:
         if deposit.ground != Ground.OWN.code or deposit.depositor or deposit.post:
             raise MalformedBytes(why="only the controller deposits without a session")
-        open_signed(DepositStatement, signed, facts.controller, deployment)
-        return Judged(view, at, facts, None, matrix, True, consent)
-    session, post = standing.session(view, request.session, deployment)
+        check_signed(DepositStatement, part.sent.statement, judged.signer, custody.deployment)
+        return
     standing.check_time(session, deposit.made)
-    standing.check_time(session, at)
-    open_signed(DepositStatement, signed, session.session_key, deployment)
+    standing.check_time(session, judged.at)
+    check_signed(DepositStatement, part.sent.statement, judged.signer, custody.deployment)
     if session.post != deposit.post or deposit.depositor not in (post.employer, post.number):
         raise WritingRefused(reason="depositor-mismatch")
-    if not deposit.made - LATEST <= at:
+    if not deposit.made - LATEST <= judged.at:
         raise WritingRefused(reason="made-later")
-    teams = (consent.grantee.number,) if consent else ()
-    return Judged(view, at, facts, standing.post(view, post, teams), matrix, False, consent)
 
 
 def _question(
@@ -140,9 +171,9 @@ def _question(
     deposit: DepositStatement,
     item: DepositItem,
     intake_used: bool,
-    authors: standing.Authors,
     within: dict[bytes, DepositItem],
 ) -> Writing:
+    authors = judged.authors
     return Writing(
         version=_version(deposit, item, authors),
         patient=standing.patient(judged.facts, statement),
@@ -150,7 +181,7 @@ def _question(
         at=judged.at,
         depositor=judged.depositor,
         author=authors.post(item.author) if item.signed else None,
-        by_controller=judged.by_controller,
+        by_controller=judged.session is None,
         consent=judged.consent,
         intake_used=intake_used,
         predecessor=_predecessor(custody, deposit, item, authors, within),
