@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "The network": {
         "custodian": "Custodians: list, status, checkpoints, add, leave, remake shares, replace.",
+        "retention": "For how long records of a category are kept from erasure; voting it.",
         "doctor": "Examine a data directory part by part, and mend it.",
         "chain": "Look at the chain, replay it, or make what is folded from it again.",
         "verify": "Say what a proof file proves, or check the whole data directory.",

@@ -73,6 +73,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "custodian checkpoint": ("custodians", "failed"),
     "custodian repair": ("patient", "custodian", "versions"),
     "custodian replace": ("patient", "custodian", "successor", "versions", "retired"),
+    "retention show": ("in_force", "coming"),
+    "retention vote": ("carried", "version", "since", "days"),
     "doctor": ("well", "repaired", "findings"),
     "bench": ("parts",),
     "audit": ("patient", "alias", "complete", "accesses", "logs", "problems"),

@@ -25,18 +25,22 @@ def newest_table(view: LedgerView) -> RetentionFacts:
     return view.retention(_EVER)
 
 
+def table_of(days: Mapping[Category, int], like: RetentionFacts) -> tuple[int, ...]:
+    """These days as the ledger has them, by the number of the category."""
+    return tuple(days.get(Category(number), 0) if number else 0 for number in range(len(like.days)))
+
+
 def amend_retention(network: Network, officers: Sequence[Officer], days: Mapping[Category, int]) -> Head:
     """These officers' votes, at once or one after the other; categories not named are kept for no day.
 
-    Repeating finishes what a crash left. Raises PartyNotFound, ActRefused for whoever is no ministry officer,
+    Repeating finishes what a crash left; the table that was carried last is voted for no second time. Raises PartyNotFound, ActRefused for whoever is no ministry officer,
     LedgerRefused while another table waits.
     """
     view = network.ledger.fresh_head()
     for officer in officers:
         check_officer(view, officer)
     newest, head = newest_table(view), view.head
-    wanted = tuple(days.get(Category(number), 0) if number else 0 for number in range(len(newest.days)))
-    if newest.days == wanted and newest.since > head.time:
+    if newest.days == table_of(days, newest):
         return head
     for officer in officers:
         with _cast_before():
