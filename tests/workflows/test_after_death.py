@@ -179,7 +179,7 @@ def test_a_named_readers_lease_ends_when_the_death_is_withdrawn(world: World) ->
 
 
 def decide(world: World, mine: Holder, reader: Staff, officers: Sequence[Officer] = ()) -> SignedDecision:
-    asked = (officers or world.officers, reader, mine.alias, (DIAGNOSIS,), "heirs-ask")
+    asked = (officers or world.officers, reader.number, mine.alias, (DIAGNOSIS,), "heirs-ask")
     return decide_after_death(world.network, *asked)
 
 
@@ -223,7 +223,9 @@ def test_neither_officer_alone_nor_a_stranger_decides(world: World) -> None:
         with pytest.raises((ActRefused, PartyNotVerified)):
             decide(world, mine, world.outsider, officers)
     with pytest.raises(PatientNotFound):
-        decide_after_death(world.network, world.officers, world.outsider, b"\1" * 32, (DIAGNOSIS,), "x")
+        decide_after_death(
+            world.network, world.officers, world.outsider.number, b"\1" * 32, (DIAGNOSIS,), "x"
+        )
     decision = decide(world, mine, world.outsider)
     world.clock.advance(OFFICERS_WAIT)
     body = AfterDeathDecision.decode(decision.by_first.body)

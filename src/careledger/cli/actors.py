@@ -69,7 +69,7 @@ def officers(world: World, named: Iterable[str]) -> list[Officer]:
     return [officer(world, each, OFFICER) for each in named]
 
 
-def grantee(world: World, named: str) -> Grantee:
+def grantee(world: World, named: str, option: str = TO) -> Grantee:
     """The post, team or organisation that a consent is to name; others than of this machine by their identifier."""
     candidates = {label: _as_grantee(found) for label, found in _actors(world).items()}
     for employer in world.keyring.organisations().values():
@@ -77,7 +77,7 @@ def grantee(world: World, named: str) -> Grantee:
             candidates[label] = Grantee(GranteeKind.TEAM, number, PartyId(employer.number))
     if named not in candidates and (elsewhere := _registered(world, named)) is not None:
         return elsewhere
-    return one_of(candidates, named, TO, "a party", lambda found: found.number)
+    return one_of(candidates, named, option, "a party", lambda found: found.number)
 
 
 def one_of(

@@ -74,7 +74,10 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.EngineMismatch: Ending(REFUSED, "reinstall CareLedger; or choose the other one with --engine"),
     errors.ChainCorrupt: Ending(REFUSED, "restore the folder ledger from a backup"),
     errors.ChainMismatch: Ending(DATA, "the settings are of another network than the folder ledger"),
-    errors.LedgerStale: Ending(REFUSED, "name a block that exists; careledger chain head says the last one"),
+    errors.LedgerStale: Ending(
+        REFUSED,
+        "name a block that exists (careledger chain head says which), or see that the ledger's nodes make blocks",
+    ),
     errors.RpcRefused: Ending(REFUSED, _BUG),
     errors.RpcUnavailable: Ending(USAGE, "name another port with --port, and a host of loopback with --host"),
     errors.LedgerRewritten: Ending(REFUSED, "ask the network's operators; trust no node until they know why"),

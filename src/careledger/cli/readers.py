@@ -17,7 +17,7 @@ from careledger.domain.reasons import Rule
 from careledger.formats.releases import SignedAgreement
 from careledger.workflows.accesses import by_holder
 from careledger.workflows.actors import Session
-from careledger.workflows.grounds import reading
+from careledger.workflows.grounds import Reading, reading
 from careledger.workflows.lease import open_lease
 from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
 
@@ -26,6 +26,7 @@ _WHY = {
     Rule.REGISTRAR: "the registrar's rule does not reach restricted records",
     Rule.GENERAL: "the rule for general information reaches nothing else",
     Rule.BREAK_GLASS: "breaking the glass does not reach it, or it was not asked for apart",
+    Rule.OFFICERS: "the officers' decision does not name it",
     Rule.OWN: "",
 }
 
@@ -61,13 +62,19 @@ def read(
     Raises what ``grounds.reading``, ``open_lease`` and ``retrieve`` raise.
     """
     ground = reading(world.network, asking, known.statement, wanted, purpose, rule, agreement)
+    return read_on(world, asking, known, ground)
+
+
+def read_on(world: World, asking: Session, known: Known, ground: Reading) -> Read:
+    """The same on a ground that is given."""
+    network, access = world.network, ground.access
     if ground.handles is None:
-        lease = open_lease(world.network, asking, ground.access, known.statement, ground.compartments)
-        found, records = lease.retrieved, lease.records(world.network)
+        lease = open_lease(network, asking, access, known.statement, ground.compartments)
+        found, records = lease.retrieved, lease.records(network)
     else:
-        found = retrieve(world.network, ground.access, known.statement, handles=ground.handles)
+        found = retrieve(network, access, known.statement, handles=ground.handles)
         records = list(found.records)
-    return _read(world, ground.access.rule, found, records, ground.closed, known)
+    return _read(world, access.rule, found, records, ground.closed, known)
 
 
 def read_own(world: World, mine: Mine, wanted: Sequence[Compartment]) -> Read:

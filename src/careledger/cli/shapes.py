@@ -44,6 +44,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "patient majority": _HELD,
     "patient end": ("patient", "alias", "consents_revoked"),
     "patient death": ("alias", "controller"),
+    "patient after-death": ("alias", "reader", "until", "file"),
     "consent request": _REQUEST,
     "consent requests": ("requests",),
     "consent refuse": _REQUEST,

@@ -20,7 +20,7 @@ from careledger.domain.reasons import Rule
 from careledger.formats.after_death import AfterDeathDecision, SignedDecision
 from careledger.formats.signed import sign
 from careledger.ports import LedgerView
-from careledger.workflows.actors import Holder, Session, Staff
+from careledger.workflows.actors import Holder, Session
 from careledger.workflows.asking import Access, session_access
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.network import Network
@@ -51,13 +51,13 @@ def name_reader(
 def decide_after_death(
     network: Network,
     officers: Sequence[Officer],
-    reader: Staff,
+    reader: int,
     alias: bytes,
     compartments: Iterable[Compartment],
     reason: str,
     seconds: int = LONGEST_DECISION,
 ) -> SignedDecision:
-    """Two officers' decision that a post reads these compartments of the dead; ``reason`` is a code.
+    """Two officers' decision that the post ``reader`` reads these compartments of the dead; ``reason`` is a code.
 
     Custodians release by it from the third day after the death was recorded. Raises ActRefused for anybody but two
     ministry officers and while the ledger does not say that the person has died, PatientNotFound.
@@ -72,7 +72,7 @@ def decide_after_death(
     now = max(network.clock.now(), view.head.time)
     numbers = tuple(sorted(each.number for each in compartments))
     made = AfterDeathDecision(
-        secrets.token_bytes(16), alias, tuple(each.post for each in officers), reader.number, numbers, reason, now,
+        secrets.token_bytes(16), alias, tuple(each.post for each in officers), reader, numbers, reason, now,
         now + min(seconds, LONGEST_DECISION),
     )  # fmt: skip
     first, second = (sign(made, officer.key, network.ledger.deployment) for officer in officers)

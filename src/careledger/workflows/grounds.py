@@ -14,11 +14,13 @@ from careledger.domain.errors import AccessRefused, PatientNotFound
 from careledger.domain.reading import BROKEN_OPEN
 from careledger.domain.reasons import Reason, Rule
 from careledger.domain.records import Ground
+from careledger.formats.after_death import AfterDeathDecision, SignedDecision
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import SignedAgreement
 from careledger.formats.scopes import scope_of
 from careledger.workflows import accesses
 from careledger.workflows.actors import Session
+from careledger.workflows.after_death import by_decision
 from careledger.workflows.asking import Access
 from careledger.workflows.batches import Writer
 from careledger.workflows.break_glass import emergency_access
@@ -67,6 +69,13 @@ def reading(
     if rule is Rule.GENERAL or (rule is None and set(wanted) == {Compartment(Category.GENERAL)}):
         return _reading(accesses.by_general(session, agreement), wanted, [Compartment(Category.GENERAL)])
     raise AccessRefused(reason=Reason.NO_CONSENT.code, because=Reason.NO_CONSENT.sentence)
+
+
+def by_officers(session: Session, decision: SignedDecision, wanted: Sequence[Compartment]) -> Reading:
+    """Two officers' decision about somebody who has died."""
+    decided = AfterDeathDecision.decode(decision.by_first.body).compartments
+    reach = [each for each in wanted if each.number in decided]
+    return _reading(by_decision(session, decision), wanted, reach or list(wanted))
 
 
 def writer(network: Network, session: Session, statement: AliasStatement, amends: bool = False) -> Writer:

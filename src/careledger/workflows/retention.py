@@ -33,8 +33,8 @@ def table_of(days: Mapping[Category, int], like: RetentionFacts) -> tuple[int, .
 def amend_retention(network: Network, officers: Sequence[Officer], days: Mapping[Category, int]) -> Head:
     """These officers' votes, at once or one after the other; categories not named are kept for no day.
 
-    Repeating finishes what a crash left; the table that was carried last is voted for no second time. Raises PartyNotFound, ActRefused for whoever is no ministry officer,
-    LedgerRefused while another table waits.
+    Repeating finishes what a crash left; the table that was carried last is voted for no second time. Raises
+    PartyNotFound, ActRefused for whoever is no ministry officer, LedgerRefused while another table waits.
     """
     view = network.ledger.fresh_head()
     for officer in officers:

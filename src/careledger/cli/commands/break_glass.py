@@ -47,6 +47,8 @@ def open_(
     """Open an emergency and read what is left in escrow for it; the patient is alarmed before anything is shown.
 
     Restricted records are asked for apart. Whoever opens it is reviewed within 72 hours, or may not do it again.
+
+    The ledger has to answer: custodians that this command starts serve nobody before they have seen it.
     """
     seconds = duration(hours, "--for")
     if not reason.strip() or seconds == 0:

@@ -1,4 +1,4 @@
-"""``careledger patient guardian | majority | end | death``: what comes later in a patient's life."""
+"""``careledger patient guardian | majority | end | death | after-death``: what comes later in a patient's life."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from typing import Annotated
 import typer
 
 from careledger.app.keyring import Keyring
-from careledger.cli import phrases
-from careledger.cli.actors import officers, organisation
+from careledger.app.world import World
+from careledger.cli import phrases, scoping
+from careledger.cli.actors import grantee, officers, organisation
+from careledger.cli.deaths import write_decision
+from careledger.cli.moments import duration
 from careledger.cli.moments import end as end_of
 from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, Anyone, Data, Json, Officers, Patient, command
 from careledger.cli.output import progress, tell
 from careledger.cli.people import alias_of, in_table
 from careledger.cli.words import counted, minute, moment
+from careledger.domain.consents import GranteeKind
 from careledger.domain.errors import PatientNotFound
+from careledger.formats.after_death import AfterDeathDecision
 from careledger.ports import Books
 from careledger.sealing.phrase import Phrase
+from careledger.workflows.after_death import decide_after_death
 from careledger.workflows.death import record_death, withdraw_death
 from careledger.workflows.end_registration import end_registration, leave
 from careledger.workflows.guardian import appoint_guardian, come_of_age
@@ -56,6 +62,13 @@ def add(app: typer.Typer) -> None:
         'careledger patient death "Karim Udin" --officer "Officer Begum" --officer "Officer Das"',
         'careledger patient death "Karim Udin" --officer "Officer Begum" --officer "Officer Das" --withdraw',
     )(death)
+    command(
+        app,
+        "after-death",
+        'careledger patient death "Karim Udin" --officer "Officer Begum" --officer "Officer Das"',
+        'careledger patient after-death "Karim Udin" --reader "Dr Sen, Lakeside" --officer "Officer Begum" '
+        '--officer "Officer Das" --category diagnosis --reason heirs-ask --file karim.decision',
+    )(after_death)
 
 
 def guardian(
@@ -152,3 +165,47 @@ def death(
         facts = world.ledger.fresh_head().alias(alias)
         kind = facts.kind.name.lower() if facts else "unknown"
         tell(as_json, {"alias": alias.hex(), "controller": kind}, f"Controlled by: {kind}.")
+
+
+def after_death(
+    named: Anyone,
+    reader: Annotated[str, typer.Option(metavar="NAME", help="The post that is to read.")],
+    reason: Annotated[str, typer.Option(metavar="CODE", help="Why, as a code without a person in it.")],
+    file: Annotated[
+        Path, typer.Option(metavar="FILE", help="A new file for the decision, which the reader needs.")
+    ],
+    officer: Officers = None,
+    category: scoping.Categories = None,
+    restricted: scoping.Restricted = None,
+    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="How long, at most 30d.")] = "30d",
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Two ministry officers decide that a post reads these records of somebody who has died.
+
+    It counts from the third day after the death was recorded; both officers stand in the log of every reading.
+    """
+    named_apart, seconds = scoping.compartments(category, restricted), duration(lasts, "--for")
+    if not reason.strip() or seconds == 0 or file.exists():
+        raise typer.BadParameter(
+            "a reason, a time and a new file are needed", param_hint="--reason / --for / --file"
+        )
+    with opened(data) as world:
+        alias, voices, post = alias_of(world, named), officers(world, officer or ()), _post(world, reader)
+        made = decide_after_death(world.network, voices, post, alias, named_apart, reason, seconds)
+        write_decision(file, made)
+        said = AfterDeathDecision.decode(made.by_first.body)
+        tell(
+            as_json,
+            {"alias": alias.hex(), "reader": f"{post:016x}", "until": moment(said.until), "file": str(file)},
+            f"Decided until {minute(said.until)} UTC; the decision is in {file}.",
+            f"Next: careledger search PATIENT --as {reader!r} --decision {file}, from the third day after the death.",
+        )
+
+
+def _post(world: World, named: str) -> int:
+    """The number of a post, of this machine or elsewhere; raises BadParameter for whatever else is called so."""
+    found = grantee(world, named, "--reader")
+    if found.kind is not GranteeKind.POST:
+        raise typer.BadParameter(f"{named!r} is not a post", param_hint="--reader")
+    return found.number

@@ -52,7 +52,8 @@ def show(data: Data = DATA, as_json: Json = False) -> None:
 @command(
     app,
     "vote",
-    'careledger retention vote --officer "Officer Begum" --officer "Officer Das" --days diagnosis=3650 --days image=1825',
+    'careledger retention vote --officer "Officer Begum" --officer "Officer Das" --days diagnosis=3650 '
+    "--days image=1825",
 )
 def vote(officer: Officers = None, days: Days = None, data: Data = DATA, as_json: Json = False) -> None:
     """Ministry officers vote for a table, at once or one after the other; enough votes carry it, after the delay.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from careledger.app.world import World
 from careledger.cli import readers, scoping, trends
 from careledger.cli.actors import session
+from careledger.cli.deaths import decided
 from careledger.cli.moments import day_text
 from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, Anyone, Data, Json, command, single
@@ -23,6 +25,7 @@ from careledger.fhir.search import Query, matches
 from careledger.formats.releases import SignedAgreement
 from careledger.workflows.actors import Session
 from careledger.workflows.agree import agree
+from careledger.workflows.grounds import by_officers
 from careledger.workflows.retrieve import Record
 
 app = single()
@@ -51,6 +54,13 @@ AgreedBy = Annotated[
     str,
     typer.Option(metavar="NAME", help="The employer's officer who agrees to more than 40 patients a day."),
 ]
+Decision = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Somebody who has died: the officers' decision, from careledger patient after-death.",
+    ),
+]
 Plot = Annotated[bool, typer.Option("--plot", help="Also draw what was measured more than once over time.")]
 
 
@@ -72,6 +82,7 @@ def search(
     code: Code = "",
     rule: ByRule = "",
     agreed_by: AgreedBy = "",
+    decision: Decision = None,
     purpose: scoping.ForPurpose = "TREAT",
     plot: Plot = False,
     data: Data = DATA,
@@ -82,15 +93,18 @@ def search(
     The records are asked for and opened as for any reading, and searched here: nobody keeps an index of them. The
     asking stands in the patient's log.
     """
-    _check_rule(rule, acting)
+    _check_rule(rule, acting, decision)
     query = _query(text or (), code, first, last)
     with opened(data) as world:
         if acting:
             use, by = scoping.purpose(purpose), RULES.get(rule)
             wanted = sorted(_wanted(category, restricted, own=False))
             asking, known = session(world, acting), anyone(world, named)
-            agreement = _agreement(world, agreed_by, asking, known)
-            read = readers.read(world, asking, known, wanted, use, by, agreement)
+            if decision is not None:
+                read = readers.read_on(world, asking, known, by_officers(asking, decided(decision), wanted))
+            else:
+                agreement = _agreement(world, agreed_by, asking, known)
+                read = readers.read(world, asking, known, wanted, use, by, agreement)
         else:
             read = readers.read_own(
                 world, patient(world, named), sorted(_wanted(category, restricted, own=True))
@@ -104,7 +118,9 @@ def _agreement(world: World, named: str, asking: Session, known: Known) -> Signe
     return agree(world.network, session(world, named, "--agreed-by"), asking.staff, known.alias)
 
 
-def _check_rule(rule: str, acting: str) -> None:
+def _check_rule(rule: str, acting: str, decision: Path | None) -> None:
+    if decision is not None and (rule or not acting):
+        raise typer.BadParameter("goes with --as and without --rule", param_hint="--decision")
     if rule and (rule not in RULES or not acting):
         raise typer.BadParameter(f"one of {', '.join(RULES)}, with --as", param_hint="--rule")
 
