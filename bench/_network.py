@@ -17,11 +17,11 @@ from careledger.cli.demo.run import BEHIND, OFFICERS
 from careledger.cli.demo.stage import Stage
 from careledger.cli.screen import Screen
 from careledger.domain.records import Ground
-from careledger.workflows import register
+from careledger.workflows import intake, register
 from careledger.workflows.actors import Holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.epochs import own_statement
-from careledger.workflows.import_file import Imported, import_file, import_report, namespace_of
+from careledger.workflows.import_file import Imported, import_file, namespace_of
 
 DESK = "records desk, City"
 
@@ -63,14 +63,13 @@ def timed_import(stage: Stage, files: list[Path]) -> tuple[int, float, float]:
     process, each file for a patient registered beforehand. The processor time of both processes counts."""
     patients = [new_patient(stage) for _ in files]
     city = stage.organisations[founding.CITY]
-    writer = Writer(city, Ground.REGISTRAR, stage.session(DESK))
+    session = stage.session(DESK)
     begun, used, total = time.perf_counter(), _processor(), 0
-    for patient, (path, report) in zip(patients, read_ahead(files, namespace_of(city)), strict=True):
-        if isinstance(report, Unread):
-            raise SystemExit(f"{path.name}: {report.why}")
+    for patient, (path, staged) in zip(patients, read_ahead(files, namespace_of(city)), strict=True):
+        if isinstance(staged, Unread):
+            raise SystemExit(f"{path.name}: {staged.why}")
         statement, _ = own_statement(patient.holder)
-        made = import_report(stage.world.network, writer, statement, report, holder=patient.holder)
-        total += len(made.deposited.handles)
+        total += len(intake.import_for(stage.world.network, session, statement, staged).handles)
     return total, time.perf_counter() - begun, _processor() - used
 
 

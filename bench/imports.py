@@ -29,7 +29,7 @@ from careledger.fhir.split import import_bundle
 from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import deposit
 from careledger.workflows.epochs import own_statement
-from careledger.workflows.import_file import new_version
+from careledger.workflows.from_fhir import new_version
 
 COMMAND = "python bench/imports.py"
 TRAINED_ON = 3  # tools/train_dictionary.py takes every third file

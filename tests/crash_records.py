@@ -17,8 +17,9 @@ from careledger.workflows.deposit import MISSING, PLAN, complete, deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import conclude, erase
 from careledger.workflows.export import as_archive, import_archive, open_archive
+from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import import_file, namespace_of
-from careledger.workflows.intake import take_in
+from careledger.workflows.intake import import_for, take_in
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import (
     ACCEPT,
@@ -178,17 +179,38 @@ def taking_in(world: World) -> Attempt:
         ]
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
         data = json.dumps(bundle).encode()
-        report = import_bundle(data, "file.json", namespace=namespace_of(world.hospital))
+        report = staged(import_bundle(data, "file.json", namespace=namespace_of(world.hospital)))
         staff = replace(world.nurse, organisation=trial.organisation(world.hospital))
         die(trial, lambda: take_in(trial.network, world.session(staff), report))
 
         def finish() -> None:
-            made = take_in(world.network, world.session(world.nurse), report)
-            again = take_in(world.network, world.session(world.nurse), report)
-            assert (made.alias, len(again.imported.deposited.known)) == (again.alias, 2)
-            read = world.read_as_registrar(kept_holder(world.hospital, made.alias))
+            [made] = take_in(world.network, world.session(world.nurse), report)[1]
+            [again] = take_in(world.network, world.session(world.nurse), report)[1]
+            assert (made.alias, len(again.deposited.known)) == (again.alias, 2)
+            read = world.read_as_registrar(kept_holder(world.hospital, made.alias or b""))
             assert texts(read) == ["asthma"]
             assert len([each for each in identities(world.hospital) if each.alias == made.alias]) == 1
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
+def taking_in_for(world: World) -> Attempt:
+    """A file for the patient whom the desk names."""
+    report = staged(import_bundle(FILE, "file.json", namespace=namespace_of(world.hospital)))
+
+    def attempt(trial: Trial) -> Finish:
+        holder = world.patient(compartments=())
+        statement = own_statement(holder)[0]
+        session = world.session(world.nurse)
+        die(trial, lambda: import_for(trial.network, trial.session(session), statement, report))
+
+        def finish() -> None:
+            import_for(world.network, session, statement, report)
+            assert len(import_for(world.network, session, statement, report).known) == 3
+            assert sorted(texts(world.read_as_registrar(holder))) == ["asthma", "gout"]
             whole(world, world.hospital)
 
         return finish
@@ -354,13 +376,16 @@ SCENARIOS = {
     "a doctor adopts what was reported": Scenario(("amend.cosign",), adopting, 15, first_some_last(2, 4, 3)),
     "a doctor signs a note": Scenario(("note.clinical_note",), noting, 15, first_some_last(3, 6, 5)),
     "a file is imported": Scenario(
-        ("import_file.import_file", "epochs.ensure_epochs", "deposit.resume"),
+        ("import_file.import_file", "import_file.import_report", "epochs.ensure_epochs", "deposit.resume"),
         importing,
         20,
         first_some_last(2, 6, 5),
     ),
     "a file of a new patient is taken in": Scenario(
-        ("intake.take_in", "import_file.import_report"), taking_in, 30, first_some_last(5, 8, 4)
+        ("intake.take_in", "staging.deposit_staged"), taking_in, 30, first_some_last(5, 8, 4)
+    ),
+    "a file is taken in for a patient who is named": Scenario(
+        ("intake.import_for",), taking_in_for, 20, first_some_last(2, 4, 3)
     ),
     "an archive is imported elsewhere": Scenario(
         ("export.as_archive", "export.import_archive"), carrying, 30, first_some_last(2, 2, 2)

@@ -19,7 +19,7 @@ from careledger.fhir.split import import_bundle
 from careledger.formats.deposits import Manifest
 from careledger.sealing import versions
 from careledger.workflows.batches import NewVersion
-from careledger.workflows.import_file import new_version
+from careledger.workflows.from_fhir import new_version
 
 TARGET = Path(versions.__file__).with_name("records.zdict")
 SIZE = 65_536

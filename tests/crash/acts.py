@@ -24,8 +24,9 @@ from careledger.workflows.cosigning import checkpoint_all, cosign_all
 from careledger.workflows.deposit import complete
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import erase
+from careledger.workflows.from_fhir import new_version
 from careledger.workflows.grant import STANDS, certificate_of, finish_grants, given_consents, grant
-from careledger.workflows.import_file import import_file, new_version
+from careledger.workflows.import_file import import_file
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import RESTRICT, order, repeat_orders
 from careledger.workflows.patient_reported import Report, report

@@ -180,6 +180,33 @@ def test_a_folder_is_taken_in_patient_by_patient_and_again_without_doubling(
     ) == (1, True)
 
 
+def test_a_bulk_export_goes_to_the_patients_that_its_parts_name(treated: Path, tmp_path: Path) -> None:
+    export = tmp_path / "bulk"
+    export.mkdir()
+    people = [{"resourceType": "Patient", "id": f"bulk-{number}"} for number in range(2)]
+    told_of = [
+        condition("Rhinitis", id=f"b{number}", subject={"reference": f"Patient/{whom}"})
+        for number, whom in enumerate(("bulk-0", "bulk-1", "nobody"))
+    ]
+    for name, resources in (("Condition", told_of), ("Patient", people)):
+        (export / f"{name}.ndjson").write_text("\n".join(json.dumps(each) for each in resources))
+    done = careledger("import", export, "--as", "records desk", "--data", treated, "--json")
+    patients, conditions = json.loads(done.out)["files"]
+    assert (done.code, patients["file"], patients["new"], patients["deposited"]) == (
+        1,
+        "Patient.ndjson",
+        2,
+        2,
+    )
+    assert (conditions["new"], [each["deposited"] for each in conditions["patients"]]) == (0, [1, 1])
+    assert conditions["rejected"] == [
+        "entry 2: is about a patient whom neither this file nor an earlier one names"
+    ]
+    assert {each["alias"] for each in conditions["patients"]} == {
+        each["alias"] for each in patients["patients"]
+    }
+
+
 def test_rejects_are_written_to_a_file_without_what_they_say(treated: Path, tmp_path: Path) -> None:
     named = {"resourceType": "Patient", "id": "rejecting"}
     bad = {"resourceType": "Condition", "id": "x", "code": {"text": "Secret illness"}}

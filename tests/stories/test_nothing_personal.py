@@ -23,7 +23,7 @@ from careledger.fhir.summary import summary
 from careledger.formats.charts import AuthorsCopies
 from careledger.workflows import register
 from careledger.workflows.chart import copies, read_back
-from careledger.workflows.import_file import new_version
+from careledger.workflows.from_fhir import new_version
 from story import DIAGNOSIS, ILLNESS, LATER_ILLNESS, MARKS, NAME, NATIONAL_ID, SAMPLE, Story
 
 PLACES = ("ledger", "blocks", "custodians", "careledger.json", "board.db", "organisations", "patients")

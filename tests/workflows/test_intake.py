@@ -9,12 +9,16 @@ import pytest
 
 from careledger.domain.errors import ImportStopped
 from careledger.fhir.split import import_bundle
-from careledger.fhir.versions import ImportReport
+from careledger.workflows import staging
 from careledger.workflows.actors import Staff
+from careledger.workflows.deposit import copies_of
+from careledger.workflows.epochs import own_statement
+from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of
-from careledger.workflows.intake import TakenIn, known_alias, patient_version, take_in
+from careledger.workflows.intake import NO_PATIENT, UNKNOWN_PATIENT, TakenIn, import_for, known_alias, take_in
 from careledger.workflows.link import possible_duplicates
 from careledger.workflows.register import identities, kept_aliases, kept_holder
+from careledger.workflows.staging import Staged
 from world import World, texts
 
 NAMED = {"resourceType": "Patient", "id": "p1", "name": [{"given": ["Nur"], "family": "Jahan"}],
@@ -38,13 +42,27 @@ def condition(text: str, number: int, patient: str = "p1") -> dict[str, Any]:
     }
 
 
-def read(world: World, data: bytes, staff: Staff | None = None, name: str = "file.json") -> ImportReport:
+def lines(*resources: dict[str, Any]) -> bytes:
+    return "\n".join(json.dumps(each) for each in resources).encode()
+
+
+def read(world: World, data: bytes, staff: Staff | None = None, name: str = "file.json") -> Staged:
     namespace = namespace_of((staff or world.nurse).organisation)
-    return import_bundle(data, name, namespace=namespace)
+    return staged(import_bundle(data, name, namespace=namespace))
 
 
-def taken(world: World, data: bytes, staff: Staff | None = None, **more: Any) -> TakenIn:
-    return take_in(world.network, world.session(staff or world.nurse), read(world, data, staff), **more)
+def taken(
+    world: World, data: bytes, staff: Staff | None = None, name: str = "file.json", **more: Any
+) -> TakenIn:
+    asking = world.session(staff or world.nurse)
+    [made] = take_in(world.network, asking, read(world, data, staff, name), **more)[1]
+    if made.error is not None:
+        raise made.error
+    return made
+
+
+def conditions(world: World, alias: bytes) -> list[str]:
+    return sorted(texts(world.read_as_registrar(kept_holder(world.hospital, alias))))
 
 
 def test_a_files_patient_is_registered_once_and_later_files_find_it(world: World) -> None:
@@ -53,8 +71,8 @@ def test_a_files_patient_is_registered_once_and_later_files_find_it(world: World
     later = taken(world, bundle(NAMED, condition("gout", 2)))
     assert (first.new, again.new, later.new) == (True, False, False)
     assert {first.alias, again.alias, later.alias} == {first.alias}
-    assert (len(first.imported.deposited.handles), len(again.imported.deposited.handles)) == (2, 0)
-    assert len(later.imported.deposited.handles) == 1
+    assert (len(first.deposited.handles), len(again.deposited.handles)) == (2, 0)
+    assert len(later.deposited.handles) == 1
     holder = kept_holder(world.hospital, first.alias)
     assert sorted(texts(world.read_as_registrar(holder))) == ["asthma", "gout"]
     [row] = [each for each in identities(world.hospital) if each.alias == first.alias]
@@ -74,17 +92,88 @@ def test_another_organisation_registers_its_own(world: World) -> None:
     here, there = taken(world, data), taken(world, data, world.outsider)
     assert here.alias != there.alias
     assert there.alias not in kept_aliases(world.hospital)
-    assert known_alias(world.clinic, patient_version(read(world, data, world.outsider))) == there.alias
+    assert known_alias(world.clinic, "Patient/p1") == there.alias
 
 
-@pytest.mark.parametrize(
-    "resources", [(condition("asthma", 1),), (NAMED, {**NAMED, "id": "p2"}, condition("asthma", 1))]
-)
-def test_a_file_of_no_patient_or_several_changes_nothing(world: World, resources: tuple[Any, ...]) -> None:
+def test_a_file_of_no_patient_changes_nothing(world: World) -> None:
     before = kept_aliases(world.hospital)
-    with pytest.raises(ImportStopped, match="patients"):
-        taken(world, bundle(*resources))
+    with pytest.raises(ImportStopped, match="names no patient"):
+        taken(world, bundle({"resourceType": "Practitioner", "id": "d"}))
     assert kept_aliases(world.hospital) == before
+
+
+def test_lines_of_several_patients_go_each_to_whom_they_are_about_and_the_others_are_named(
+    world: World,
+) -> None:
+    shared = {"resourceType": "Practitioner", "id": "d"}
+    data = lines(
+        NAMED, {**NAMED, "id": "p2"}, condition("asthma", 1), condition("gout", 2, "p2"),
+        condition("fever", 3, "nobody"), shared,
+    )  # fmt: skip
+    judged, made = take_in(
+        world.network, world.session(world.nurse), read(world, data, name="all.ndjson"), all_or_nothing=False
+    )
+    assert [(each.new, len(each.deposited.handles)) for each in made] == [(True, 2), (True, 2)]
+    assert [conditions(world, each.alias or b"") for each in made] == [["asthma"], ["gout"]]
+    assert [(each.index, each.why) for each in judged.refusals] == [(4, UNKNOWN_PATIENT), (5, NO_PATIENT)]
+
+
+def test_a_part_of_a_bulk_export_finds_the_patients_that_an_earlier_part_named(world: World) -> None:
+    export = (
+        lines({**NAMED, "id": "bulk"}),
+        lines(condition("asthma", 1, "bulk"), condition("gout", 2, "other")),
+    )
+    early = take_in(
+        world.network, world.session(world.nurse), read(world, export[1], name="Condition.ndjson")
+    )
+    assert (len(early[0].refusals), early[1]) == (2, [])
+    first = taken(world, export[0], name="Patient.ndjson")
+    later = taken(world, export[1], name="Condition.ndjson")
+    assert (later.alias, later.new, conditions(world, first.alias or b"")) == (first.alias, False, ["asthma"])
+
+
+def test_what_a_binary_holds_goes_to_the_patient_of_the_document_that_names_it(world: World) -> None:
+    document = {"resourceType": "DocumentReference", "id": "d", "status": "current",
+                "subject": {"reference": "Patient/p2"}, "content": [{"attachment": {"url": "Binary/b"}}]}  # fmt: skip
+    binary = {"resourceType": "Binary", "id": "b", "contentType": "text/plain", "data": "aGVsbG8="}
+    judged, made = take_in(
+        world.network,
+        world.session(world.nurse),
+        read(world, bundle(NAMED, {**NAMED, "id": "p2"}, document, binary)),
+    )
+    assert ([len(each.deposited.handles) for each in made], judged.refusals) == ([1, 3], ())
+
+
+def test_a_record_about_somebody_else_is_not_filed_under_the_files_only_patient(world: World) -> None:
+    judged, [made] = take_in(
+        world.network, world.session(world.nurse), read(world, bundle(NAMED, condition("gout", 2, "other")))
+    )
+    assert ([each.index for each in judged.refusals], len(made.deposited.handles)) == ([1], 1)
+
+
+def test_a_file_about_several_patients_is_not_imported_for_one(world: World) -> None:
+    holder = world.patient(compartments=())
+    both = read(world, bundle(NAMED, {**NAMED, "id": "p2"}, condition("asthma", 1)))
+    with pytest.raises(ImportStopped, match="about 2 patients"):
+        import_for(world.network, world.session(world.nurse), own_statement(holder)[0], both)
+    assert world.read_as_registrar(holder).records == ()
+
+
+def test_what_fails_for_one_patient_of_a_file_stops_no_other(world: World) -> None:
+    alias = taken(world, bundle(NAMED, condition("asthma", 1))).alias or b""
+    world.hospital.books.put("holder", [(alias, b"damaged")])
+    data = bundle(NAMED, {**NAMED, "id": "p2"}, condition("gout", 2), condition("fever", 3, "p2"))
+    _, made = take_in(world.network, world.session(world.nurse), read(world, data))
+    assert [(bool(each.error), len(each.deposited.handles)) for each in made] == [(True, 0), (False, 2)]
+
+
+def test_portions_deposit_what_one_deposit_would(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "MOST_VERSIONS", 2)
+    data = bundle(NAMED, *(condition(f"illness {number}", number) for number in range(4)))
+    made, again = taken(world, data), taken(world, data)
+    assert (len(made.deposited.handles), len(again.deposited.known)) == (5, 5)
+    assert conditions(world, made.alias or b"") == [f"illness {number}" for number in range(4)]
+    assert len({copies.id for copies in copies_of(world.hospital.books, made.alias)}) == 3
 
 
 def test_all_or_nothing_registers_nobody_for_a_file_with_a_reject(world: World) -> None:
@@ -93,7 +182,8 @@ def test_all_or_nothing_registers_nobody_for_a_file_with_a_reject(world: World) 
     with pytest.raises(ImportStopped, match="rejected"):
         taken(world, data, all_or_nothing=True)
     assert kept_aliases(world.hospital) == before
-    assert len(taken(world, data).imported.report.rejects) == 1
+    judged, [made] = take_in(world.network, world.session(world.nurse), read(world, data))
+    assert (len(judged.refusals), len(made.deposited.handles)) == (1, 1)
 
 
 def test_once_claimed_a_file_without_consent_is_kept_apart(world: World) -> None:
@@ -107,9 +197,8 @@ def test_once_claimed_a_file_without_consent_is_kept_apart(world: World) -> None
 
 
 def test_lines_are_read_each_and_a_bad_one_is_named(world: World) -> None:
-    lines = [json.dumps(NAMED), "", json.dumps(condition("asthma", 1)), '{"resourceType":', "[]"]
-    report = read(world, "\n".join(lines).encode(), name="export.ndjson")
-    assert [version.resource_type for version in report.versions] == ["Patient", "Condition"]
-    assert [reject.index for reject in report.rejects] == [2, 3]
-    made = take_in(world.network, world.session(world.nurse), report)
-    assert len(made.imported.deposited.handles) == 2
+    written = [json.dumps(NAMED), "", json.dumps(condition("asthma", 1)), '{"resourceType":', "[]"]
+    report = read(world, "\n".join(written).encode(), name="export.ndjson")
+    assert report.versions == 2
+    judged, [made] = take_in(world.network, world.session(world.nurse), report)
+    assert ([each.index for each in judged.refusals], len(made.deposited.handles)) == ([2, 3], 2)

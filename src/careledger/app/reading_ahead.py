@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,11 +13,13 @@ from pathlib import Path
 
 from careledger.domain.errors import CareLedgerError
 from careledger.fhir.split import import_bundle
-from careledger.fhir.versions import ImportReport
+from careledger.workflows.from_fhir import staged
+from careledger.workflows.staging import Staged
 
 AHEAD = 3
 WORTH_IT = 4  # files; for fewer a process is not started
 SUFFIXES = (".json", ".ndjson")
+_PATIENTS = re.compile(r"(?<![A-Za-z])Patient(?![A-Za-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -28,29 +31,32 @@ class Unread:
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """These files, and of folders every file in them, however deep, that ends in .json or .ndjson; in order."""
+    """These files, and of folders every file in them, however deep, that ends in .json or .ndjson; in order.
+
+    In a folder files named after patients come first (``Patient.ndjson`` of a bulk export), because the others of
+    such an export only refer to them.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(
-                each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file()
-            )
+            inside = [each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file()]
+            found += sorted(inside, key=lambda each: (not _PATIENTS.search(each.name), each))
         else:
             found.append(path)
     return list(dict.fromkeys(found))
 
 
-def read(path: Path, namespace: bytes) -> ImportReport | Unread:
+def read(path: Path, namespace: bytes) -> Staged | Unread:
     """What one file holds."""
     try:
-        return import_bundle(path.read_bytes(), path.name, namespace=namespace)
+        return staged(import_bundle(path.read_bytes(), path.name, namespace=namespace))
     except CareLedgerError as error:
         return Unread(type(error).__name__, str(error))
     except OSError as error:
         return Unread("OSError", f"The file cannot be read: {error.strerror}.")
 
 
-def read_ahead(paths: Sequence[Path], namespace: bytes) -> Iterator[tuple[Path, ImportReport | Unread]]:
+def read_ahead(paths: Sequence[Path], namespace: bytes) -> Iterator[tuple[Path, Staged | Unread]]:
     """The files in order, each read; a few at most wait in memory."""
     if len(paths) < WORTH_IT:
         yield from ((path, read(path, namespace)) for path in paths)
@@ -61,8 +67,8 @@ def read_ahead(paths: Sequence[Path], namespace: bytes) -> Iterator[tuple[Path, 
 
 def _ahead(
     pool: ProcessPoolExecutor, paths: Sequence[Path], namespace: bytes
-) -> Iterator[tuple[Path, ImportReport | Unread]]:
-    waiting: deque[tuple[Path, Future[ImportReport | Unread]]] = deque()
+) -> Iterator[tuple[Path, Staged | Unread]]:
+    waiting: deque[tuple[Path, Future[Staged | Unread]]] = deque()
     left = iter(paths)
     try:
         while True:

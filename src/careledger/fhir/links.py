@@ -25,6 +25,7 @@ class Links:
                 self._by_name.setdefault(entry.full_url, entry)
             if "id" in entry.resource:
                 self._by_name.setdefault(f"{entry.type}/{entry.resource['id']}", entry)
+        self.patients = tuple(entry for entry in self.entries if entry.type == "Patient")
         self._has_binaries = any(entry.type == "Binary" for entry in self.entries)
         self._encounters: dict[int, Entry | None] = {}
         self._patients: dict[int, Entry | None] = {}
@@ -81,6 +82,16 @@ class Links:
                 if found and found.type == kind:
                     return found
         return None
+
+
+def stated_patient(resource: Resource) -> str:
+    """What a resource calls the patient whom it is about, as ``Patient/`` and an id; empty if it does not say so."""
+    for path in there(resource, SUBJECT_PATHS):
+        for text in texts_at(resource, f"{path}.reference"):
+            found = taken_apart(text)
+            if found and found.type == "Patient" and found.id:
+                return f"Patient/{found.id}"
+    return ""
 
 
 def stated_subject(resource: Resource) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.fhir.entries import Entry
-from careledger.fhir.links import Links
+from careledger.fhir.links import Links, stated_patient
 from careledger.fhir.mapping import Follows, Placing
 
 Placings = dict[int, Placing]
@@ -83,10 +83,18 @@ def _shared(placings: Iterable[Placing]) -> Compartment | None:
 
 
 def patient_for(links: Links, entry: Entry) -> Entry | None:
-    """The patient under whom an entry is filed: whom it is about; else the only patient of the file, for the
-    copies of practitioners and organisations that a patient's file carries."""
+    """The patient under whom an entry is filed: whom it is about; else, unless it is about somebody else, the only
+    patient of the file, for the copies of practitioners and organisations that a patient's file carries, or the only
+    one of what it refers to and what refers to it, for the Binary and the Provenance of a file of several."""
     found = links.patient_of(entry)
-    if found:
+    if found or stated_patient(entry.resource):
         return found
-    patients = [each for each in links.entries if each.type == "Patient"]
-    return patients[0] if len(patients) == 1 else None
+    if len(links.patients) == 1:
+        return links.patients[0]
+    around = [links.patient_of(other) for other in (*links.referrers(entry), *links.targets(entry))]
+    return _only([each for each in around if each is not None])
+
+
+def _only(patients: Iterable[Entry]) -> Entry | None:
+    found = {each.index: each for each in patients}
+    return next(iter(found.values())) if len(found) == 1 else None

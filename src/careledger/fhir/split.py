@@ -14,7 +14,7 @@ from careledger.fhir.canonical import canonical, content_digest
 from careledger.fhir.dates import clinical_date
 from careledger.fhir.entries import Entry, Reject
 from careledger.fhir.json_text import Resource
-from careledger.fhir.links import Links, stated_subject
+from careledger.fhir.links import Links, stated_patient, stated_subject
 from careledger.fhir.parse import ParsedFile, parse_file
 from careledger.fhir.paths import identifiers_of
 from careledger.fhir.placing import Placings, patient_for, settle
@@ -168,6 +168,7 @@ class _Splitter:
             clinical_date=self._date(entry),
             subject=self._ids[patient.index] if patient else None,
             subject_stated=stated_subject(entry.resource)[:256],
+            patient_key=self._patient_key(entry),
             author=self._authorship.author(entry),
             forwarded_by=self._authorship.forwarded_by(entry),
             source_key=self._keys[entry.index],
@@ -205,9 +206,12 @@ class _Splitter:
                     entry.index, entry.type, "no rule of the mapping knows it: diagnosis, restricted"
                 )
 
-    def _subject_key(self, entry: Entry) -> str:
+    def _patient_key(self, entry: Entry) -> str:
         patient = self._patients[entry.index]
-        return self._keys[patient.index] if patient else stated_subject(entry.resource)
+        return self._keys[patient.index] if patient else stated_patient(entry.resource)
+
+    def _subject_key(self, entry: Entry) -> str:
+        return self._patient_key(entry) or stated_subject(entry.resource)
 
     def _references(self, entry: Entry) -> dict[str, UUID]:
         """The references that are rewritten, one spelling per record: so the way back is certain."""

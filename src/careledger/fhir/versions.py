@@ -52,9 +52,10 @@ class ImportedVersion:
 
     ``canonical`` is its canonical JSON with id and references rewritten to record ids and without ``meta.versionId``
     and ``meta.lastUpdated``; ``original`` the bytes in the file. ``subject`` is the record id of the Patient in the
-    same file, None if the file has none; ``subject_stated`` what the resource says. ``forwarded_by`` names
-    another organisation at whose encounter the record was made. ``source_key`` identifies the record at its source:
-    the same key and digest is the same version, the same key and another digest an amendment.
+    same file, None if the file has none; ``subject_stated`` what the resource says; ``patient_key`` what the source
+    calls the patient under whom it is filed (for example ``Patient/7``), empty where neither file nor resource says.
+    ``forwarded_by`` names another organisation at whose encounter the record was made. ``source_key`` identifies the
+    record at its source: the same key and digest is the same version, the same key and another digest an amendment.
     """
 
     index: int
@@ -68,6 +69,7 @@ class ImportedVersion:
     clinical_date: str | None
     subject: UUID | None
     subject_stated: str
+    patient_key: str
     author: AuthorStatement
     forwarded_by: str | None
     source_key: str

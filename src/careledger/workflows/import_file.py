@@ -15,12 +15,13 @@ from careledger.fhir.split import import_bundle, nobody_registered
 from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.actors import Holder, Organisation
-from careledger.workflows.batches import NewVersion, Writer
-from careledger.workflows.deposit import Deposited, Progress, deposit
+from careledger.workflows.batches import Writer
+from careledger.workflows.deposit import Deposited, Progress
 from careledger.workflows.epochs import ensure_epochs
+from careledger.workflows.from_fhir import staged_versions
 from careledger.workflows.network import Network
+from careledger.workflows.staging import deposit_staged
 
-FHIR_JSON = "application/fhir+json"
 Chosen = Callable[[ImportedVersion], bool]
 
 
@@ -80,30 +81,8 @@ def import_report(
     if all_or_nothing and report.rejects:
         first = report.rejects[0].index
         raise ImportStopped(file=report.file_name, rejected=len(report.rejects), first_entry=first)
-    versions = [new_version(each, report.mapping_version) for each in report.versions if chosen(each)]
+    chosen_ones = [each for each in report.versions if chosen(each)]
     if holder is not None:
-        ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
-    return Imported(report, deposit(network, writer, statement, versions, progress))
-
-
-def new_version(imported: ImportedVersion, mapping_version: int) -> NewVersion:
-    """The first version of an imported record, as it is deposited."""
-    note = f"forwarded by {imported.forwarded_by}" if imported.forwarded_by else ""
-    return NewVersion(
-        record_id=imported.record_id.bytes,
-        version=1,
-        predecessor=None,
-        resource_type=imported.resource_type,
-        subject=str(imported.subject) if imported.subject else imported.subject_stated[:256],
-        compartment=imported.compartment,
-        body=imported.body,
-        mime_type=FHIR_JSON,
-        source=imported.author.source,
-        source_key=imported.source_key,
-        mapping_version=mapping_version,
-        clinical_date=imported.clinical_date,
-        author=0,
-        author_stated=imported.author.text,
-        author_resolved=imported.author.resolved,
-        note=note[:1000],
-    )
+        ensure_epochs(network, holder, sorted({version.compartment.number for version in chosen_ones}))
+    versions = staged_versions(chosen_ones, report.mapping_version)
+    return Imported(report, deposit_staged(network, writer, statement, versions, progress))

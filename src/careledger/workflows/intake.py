@@ -1,92 +1,176 @@
-"""Many files at a registrar's desk: each for the one patient that it names, registered where the desk has not met it.
+"""Files at a registrar's desk: each record for the patient whom it is about, registered where the desk met nobody so.
 
-Order of effects of a file: which alias its patient has, durable; the patient registered under that alias; the records
-imported. Each is found done when the file comes again, so an intake that was broken off is finished by repeating it.
-Who might be registered already under another name is shown (workflows.link) and never merged.
+Order of effects, for each patient of a file: under which alias the source's patient is known here, durable; the patient
+registered under that alias; the records imported. Each is found done when the file comes again, so an intake that was
+broken off is finished by repeating it. Whom a file only refers to is known from an earlier file of the same source, or
+what is said of them is refused by name. Who might be registered already under another name is shown
+(workflows.link) and never merged.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from careledger.domain.errors import ImportStopped, PatientNotFound
-from careledger.fhir.export import resource_of
-from careledger.fhir.json_text import Resource
-from careledger.fhir.versions import ImportedVersion, ImportReport
+from careledger.domain.errors import CareLedgerError, ImportStopped, PatientNotFound
 from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
 from careledger.sealing.keys import hmac_tag
 from careledger.workflows import register
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.custody import find_statement
-from careledger.workflows.deposit import Progress
-from careledger.workflows.epochs import own_statement
+from careledger.workflows.deposit import Deposited, Progress
+from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grounds import writer
-from careledger.workflows.import_file import Imported, import_report
 from careledger.workflows.network import Network
-from careledger.workflows.register import IDENTITY, Identity, kept_holder
+from careledger.workflows.register import IDENTITY, kept_holder
+from careledger.workflows.staging import (
+    NOTHING,
+    Refusal,
+    Staged,
+    StagedPatient,
+    StagedVersion,
+    deposit_staged,
+)
 
 SOURCE = "source-patient"
-MOST_NAME = 200
+NO_PATIENT = "belongs to no patient of this file"
+UNKNOWN_PATIENT = "is about a patient whom neither this file nor an earlier one names"
 
 
 @dataclass(frozen=True)
 class TakenIn:
-    """What became of one file; ``new`` if its patient was registered for it."""
+    """What became of one patient's part of a file; ``new`` if the patient was registered for it.
 
-    alias: bytes
+    ``error`` is what stopped this part; the other parts are imported all the same.
+    """
+
+    alias: bytes | None
     new: bool
-    imported: Imported
+    deposited: Deposited
+    error: CareLedgerError | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Whose records a file holds, and every entry that is not imported, those included that belong to nobody."""
+
+    patients: tuple[StagedPatient, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def judge(organisation: Organisation, staged: Staged) -> Judged:
+    """What the desk can make of a file; changes nothing.
+
+    Raises ImportStopped for a file that names no patient at all.
+    """
+    if staged.patients and not any(each.key for each in staged.patients):
+        raise ImportStopped(file=staged.name, why="it names no patient; name one by --patient")
+    known = [each for each in staged.patients if each.key and _is_known(organisation, each)]
+    homeless = [
+        Refusal(version.index, "", UNKNOWN_PATIENT if each.key else NO_PATIENT)
+        for each in staged.patients
+        if each not in known
+        for version in each.versions
+    ]
+    refusals = sorted([*staged.refusals, *homeless], key=lambda each: each.index)
+    return Judged(tuple(known), tuple(refusals))
 
 
 def take_in(
     network: Network,
     session: Session,
-    report: ImportReport,
+    staged: Staged,
     *,
     all_or_nothing: bool = False,
     progress: Progress = lambda count: None,
-) -> TakenIn:
-    """Imports a file for the patient that it names; once the patient has claimed, without consent kept apart.
+) -> tuple[Judged, list[TakenIn]]:
+    """Imports a file for the patients that it names; for who has claimed, without consent kept apart.
 
-    Raises ImportStopped for a file that names no patient or several, and with ``all_or_nothing`` for one with rejects;
-    what ``import_report`` raises.
+    Raises what ``judge`` raises, and ImportStopped with ``all_or_nothing`` for a file with a refusal.
     """
-    organisation = session.staff.organisation
-    version = patient_version(report)
-    if all_or_nothing and report.rejects:
-        first = report.rejects[0].index
-        raise ImportStopped(file=report.file_name, rejected=len(report.rejects), first_entry=first)
-    alias, new = _patient(network, organisation, version)
-    statement = _statement(network, organisation, alias)
-    holder = _holder(organisation, alias)
+    judged = judge(session.staff.organisation, staged)
+    if all_or_nothing:
+        stop_at_refusals(staged.name, judged.refusals)
+    return judged, [_taken(network, session, each, progress) for each in judged.patients]
+
+
+def import_for(
+    network: Network,
+    session: Session,
+    statement: AliasStatement,
+    staged: Staged,
+    *,
+    all_or_nothing: bool = False,
+    progress: Progress = lambda count: None,
+) -> Deposited:
+    """Imports a file for this patient, whatever the source calls them.
+
+    Raises ImportStopped for a file about several patients, and with ``all_or_nothing`` for one with a refusal; what
+    ``deposit`` raises.
+    """
+    check_one_patient(staged)
+    if all_or_nothing:
+        stop_at_refusals(staged.name, staged.refusals)
+    versions = [version for each in staged.patients for version in each.versions]
+    return _imported(network, session, statement, versions, progress)
+
+
+def check_one_patient(staged: Staged) -> None:
+    """Raises ImportStopped for a file that is about several patients."""
+    several = [each.key for each in staged.patients if each.key]
+    if len(several) > 1:
+        raise ImportStopped(file=staged.name, why=f"it is about {len(several)} patients, not one")
+
+
+def stop_at_refusals(name: str, refusals: Sequence[Refusal]) -> None:
+    """Raises ImportStopped if there is one."""
+    if refusals:
+        raise ImportStopped(file=name, rejected=len(refusals), first_entry=refusals[0].index)
+
+
+def known_alias(organisation: Organisation, key: str) -> bytes | None:
+    """Under which alias the patient whom a source calls so was registered, if they were."""
+    alias = organisation.books.get(SOURCE, _source(organisation, key))
+    return alias if alias is not None and organisation.books.get(IDENTITY, alias) is not None else None
+
+
+def _source(organisation: Organisation, key: str) -> bytes:
+    return hmac_tag(organisation.tag, framed("source-patient", key.encode()))
+
+
+def _is_known(organisation: Organisation, patient: StagedPatient) -> bool:
+    return patient.identity is not None or known_alias(organisation, patient.key) is not None
+
+
+def _taken(network: Network, session: Session, patient: StagedPatient, progress: Progress) -> TakenIn:
+    alias, new = None, False
+    try:
+        alias, new = _registered(network, session.staff.organisation, patient)
+        statement = _statement(network, session.staff.organisation, alias)
+        made = _imported(network, session, statement, patient.versions, progress)
+        return TakenIn(alias, new, made)
+    except CareLedgerError as error:
+        return TakenIn(alias, new, NOTHING, error)
+
+
+def _imported(
+    network: Network,
+    session: Session,
+    statement: AliasStatement,
+    versions: Sequence[StagedVersion],
+    progress: Progress,
+) -> Deposited:
+    holder = _holder(session.staff.organisation, statement.alias)
     by = writer(network, session, statement)
-    imported = import_report(network, by, statement, report, holder=holder, progress=progress)
-    return TakenIn(alias, new, imported)
+    if holder is not None:
+        ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
+    return deposit_staged(network, by, statement, versions, progress)
 
 
-def patient_version(report: ImportReport) -> ImportedVersion:
-    """The file's one Patient; raises ImportStopped."""
-    named = [version for version in report.versions if version.resource_type == "Patient"]
-    if len(named) != 1:
-        raise ImportStopped(
-            file=report.file_name, why=f"it names {len(named) or 'no'} patients; name one by --patient"
-        )
-    return named[0]
-
-
-def known_alias(organisation: Organisation, version: ImportedVersion) -> bytes | None:
-    """Under which alias the source's patient was registered, if it was."""
-    return organisation.books.get(SOURCE, _source(organisation, version))
-
-
-def _source(organisation: Organisation, version: ImportedVersion) -> bytes:
-    return hmac_tag(organisation.tag, framed("source-patient", version.source_key.encode()))
-
-
-def _patient(network: Network, organisation: Organisation, version: ImportedVersion) -> tuple[bytes, bool]:
-    key = _source(organisation, version)
+def _registered(network: Network, organisation: Organisation, patient: StagedPatient) -> tuple[bytes, bool]:
+    key = _source(organisation, patient.key)
     alias = organisation.books.get(SOURCE, key)
     if alias is None:
         alias = secrets.token_bytes(32)
@@ -94,8 +178,7 @@ def _patient(network: Network, organisation: Organisation, version: ImportedVers
     register.finish_patients(network, organisation)
     if organisation.books.get(IDENTITY, alias) is not None:
         return alias, False
-    identity = identity_of(resource_of(version.body))
-    register.patient(network, organisation, identity, compartments=(), alias=alias)
+    register.patient(network, organisation, patient.identity, compartments=(), alias=alias)
     return alias, True
 
 
@@ -113,14 +196,3 @@ def _holder(organisation: Organisation, alias: bytes) -> Holder | None:
         return kept_holder(organisation, alias)
     except PatientNotFound:
         return None
-
-
-def identity_of(patient: Resource) -> Identity:
-    """What a Patient resource says of who it is, for the registrar's own table; empty where it says nothing."""
-    names = [each for each in patient.get("name", ()) if isinstance(each, dict)]
-    official = next((each for each in names if each.get("use") == "official"), names[0] if names else {})
-    written = official.get("text") or " ".join(
-        [*(each for each in official.get("given", ()) if isinstance(each, str)), official.get("family", "")]
-    )
-    birth = patient.get("birthDate", "")
-    return Identity(bytes(32), bytes(16), written.strip()[:MOST_NAME], "", "", birth, bytes(32))

@@ -12,7 +12,7 @@ from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Staff
 from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited, deposit
-from careledger.workflows.import_file import new_version
+from careledger.workflows.from_fhir import new_version
 from careledger.workflows.network import Network
 from careledger.workflows.signing import signed_by
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from careledger.app.reading_ahead import Unread, files_in, read_ahead
+from careledger.app.reading_ahead import files_in, read_ahead
 from careledger.app.world import World
+from careledger.cli import importing
 from careledger.cli.actors import session
 from careledger.cli.endings import not_verified
 from careledger.cli.opening import opened
 from careledger.cli.options import DATA, As, Data, Json, command, single
 from careledger.cli.output import print_json, progress, screen
 from careledger.cli.people import Known, anyone
-from careledger.cli.screen import Screen
-from careledger.cli.words import Facts, counted
-from careledger.domain.errors import CareLedgerError
-from careledger.fhir.versions import ImportReport
+from careledger.cli.words import Facts
 from careledger.workflows.actors import Session
-from careledger.workflows.grounds import writer
-from careledger.workflows.import_file import Imported, import_report, namespace_of
-from careledger.workflows.intake import known_alias, patient_version, take_in
-from careledger.workflows.register import kept_aliases, kept_holder
+from careledger.workflows.import_file import namespace_of
 
 app = single()
 
@@ -67,18 +60,19 @@ def import_(
 ) -> None:
     """Import FHIR files: read, validated, sealed, put under custody, anchored. What was imported before stays so.
 
-    Without --patient each file has to name one patient, who is registered here the first time it comes. Broken off, or
-    with other files beside, the same command goes on where it was. The registrar imports until the patient claims,
-    afterwards who has a consent to append. A file that cannot be imported names itself, and the next one is imported
-    all the same; then the exit code is 1.
+    Without --patient each record goes to the patient whom it is about, who is registered here the first time a file
+    names them; a file may name several, and a file of a bulk export may refer to the patients of another. What
+    belongs to nobody is rejected by name. Broken off, or with other files beside, the same command goes on where it
+    was. The registrar imports until the patient claims, afterwards who has a consent to append. A file that cannot
+    be imported names itself, and the next one is imported all the same; then the exit code is 1.
     """
     with opened(data) as world:
         asking = session(world, acting)
         known = anyone(world, named) if named else None
         found = _all(world, asking, known, files_in(paths), preview, all_or_nothing)
     if rejects is not None:
-        _write_rejects(rejects, found)
-    print_json({"files": found}) if as_json else _show(screen(), found, preview)
+        importing.write_rejects(rejects, found)
+    print_json({"files": found}) if as_json else importing.show(screen(), found, preview)
     if any(each["error"] or each["rejected"] for each in found):
         not_verified()
 
@@ -89,129 +83,10 @@ def _all(
     found = []
     with progress() as bar:
         task = bar.add_task("files", total=len(files))
-        for path, report in read_ahead(files, namespace_of(asking.staff.organisation)):
+        for path, staged in read_ahead(files, namespace_of(asking.staff.organisation)):
             if preview:
-                found.append(_judged(asking, known, path, report))
+                found.append(importing.judged(asking, known, path, staged))
             else:
-                found.append(_one(world, asking, known, path, report, all_or_nothing))
+                found.append(importing.imported(world, asking, known, path, staged, all_or_nothing))
             bar.advance(task)
     return found
-
-
-def _one(
-    world: World,
-    asking: Session,
-    known: Known | None,
-    path: Path,
-    report: ImportReport | Unread,
-    all_or_nothing: bool,
-) -> Facts:
-    if isinstance(report, Unread):
-        return {**_nothing(path), "error": report.error, "why": report.why}
-    try:
-        if known is None:
-            taken = take_in(world.network, asking, report, all_or_nothing=all_or_nothing)
-            return {**_nothing(path), **_facts(taken.imported), "alias": taken.alias.hex(), "new": taken.new}
-        made = _for_patient(world, asking, known, report, all_or_nothing)
-        return {**_nothing(path), **_facts(made), "alias": known.alias.hex()}
-    except CareLedgerError as error:
-        return {**_nothing(path), **_read(report), "error": type(error).__name__, "why": str(error)}
-
-
-def _for_patient(
-    world: World, asking: Session, known: Known, report: ImportReport, all_or_nothing: bool
-) -> Imported:
-    organisation = asking.staff.organisation
-    holder = kept_holder(organisation, known.alias) if known.alias in kept_aliases(organisation) else None
-    by = writer(world.network, asking, known.statement)
-    return import_report(
-        world.network, by, known.statement, report, holder=holder, all_or_nothing=all_or_nothing
-    )
-
-
-def _judged(asking: Session, known: Known | None, path: Path, report: ImportReport | Unread) -> Facts:
-    """What a file would do, as far as reading it tells."""
-    if isinstance(report, Unread):
-        return {**_nothing(path), "error": report.error, "why": report.why}
-    try:
-        alias = known.alias if known else known_alias(asking.staff.organisation, patient_version(report))
-    except CareLedgerError as error:
-        return {**_nothing(path), **_read(report), "error": type(error).__name__, "why": str(error)}
-    categories = Counter(version.compartment.category.code for version in report.versions)
-    return {
-        **_nothing(path),
-        **_read(report),
-        "alias": alias.hex() if alias else None,
-        "new": alias is None,
-        "categories": dict(sorted(categories.items())),
-    }
-
-
-def _nothing(path: Path) -> Facts:
-    return {
-        "file": path.name,
-        "alias": None,
-        "new": False,
-        "read": 0,
-        "deposited": 0,
-        "known": 0,
-        "rejected": [],
-        "warnings": 0,
-        "unmapped": 0,
-        "root": None,
-        "thin": False,
-        "error": None,
-        "why": None,
-    }
-
-
-def _read(report: ImportReport) -> Facts:
-    return {
-        "read": len(report.versions),
-        "rejected": [f"entry {each.index}, {each.path}: {each.why}" for each in report.rejects],
-        "warnings": len(report.warnings),
-        "unmapped": len(report.unmapped),
-    }
-
-
-def _facts(made: Imported) -> Facts:
-    deposited = made.deposited
-    return {
-        **_read(made.report),
-        "deposited": len(deposited.handles),
-        "known": len(deposited.known),
-        "root": deposited.root.hex() if deposited.handles else None,
-        "thin": deposited.thin,
-    }
-
-
-def _write_rejects(target: Path, found: list[Facts]) -> None:
-    """File, entry and reason of each reject; never what the entry says."""
-    lines = [
-        json.dumps({"file": each["file"], "reject": reject}) for each in found for reject in each["rejected"]
-    ]
-    target.write_text("".join(f"{line}\n" for line in lines))
-
-
-def _show(screen: Screen, found: list[Facts], preview: bool) -> None:
-    for each in found:
-        if each["error"]:
-            screen.fails(f"{each['file']}: {each['why']}")
-        elif preview:
-            who = "a patient to be registered" if each["new"] else "a patient who is known here"
-            screen.holds(f"{each['file']}: {counted(each['read'], 'record')} of {who}.")
-        else:
-            new = " The patient was registered." if each["new"] else ""
-            screen.holds(
-                f"{each['file']}: {counted(each['deposited'], 'record')} deposited, {each['known']} known before, "
-                f"{len(each['rejected'])} rejected.{new}"
-            )
-        for reject in each["rejected"]:
-            screen.warns(reject)
-    if len(found) > 1:
-        total = Counter({name: sum(each[name] for each in found) for name in ("deposited", "known", "new")})
-        failed = sum(bool(each["error"]) for each in found)
-        screen.says(
-            f"{counted(len(found), 'file')}: {counted(total['deposited'], 'record')} deposited, {total['known']} known "
-            f"before, {counted(total['new'], 'patient')} new, {failed} not imported."
-        )

@@ -30,8 +30,8 @@ from careledger.workflows.amend import amend, cosign
 from careledger.workflows.batches import NewVersion
 from careledger.workflows.chart import copies
 from careledger.workflows.deposit import Deposited
+from careledger.workflows.from_fhir import new_version
 from careledger.workflows.grounds import reading, writer
-from careledger.workflows.import_file import new_version
 from careledger.workflows.move import move
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import ACCEPT, order

@@ -1,0 +1,84 @@
+"""A FHIR file as the staging step takes it: its versions by patient, and who each patient is said to be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
+
+from careledger.fhir.export import resource_of
+from careledger.fhir.json_text import Resource
+from careledger.fhir.versions import ImportedVersion, ImportReport
+from careledger.workflows.batches import NewVersion
+from careledger.workflows.register import Identity
+from careledger.workflows.staging import Refusal, Staged, StagedPatient, StagedVersion
+
+FHIR_JSON = "application/fhir+json"
+MOST_NAME = 200
+
+
+def staged(report: ImportReport) -> Staged:
+    """What was read of a FHIR file, sorted by patient."""
+    groups: dict[str, list[ImportedVersion]] = defaultdict(list)
+    for version in report.versions:
+        groups[version.patient_key].append(version)
+    return Staged(
+        report.file_name,
+        tuple(_patient(key, versions, report.mapping_version) for key, versions in groups.items()),
+        tuple(Refusal(each.index, each.path, each.why) for each in report.rejects),
+        tuple(f"entry {each.index}, {each.resource_type}: {each.what}" for each in report.warnings),
+        len(report.unmapped),
+    )
+
+
+def staged_versions(versions: Iterable[ImportedVersion], mapping_version: int) -> tuple[StagedVersion, ...]:
+    """These versions, each made when it is asked for."""
+    return tuple(
+        StagedVersion(
+            each.index,
+            each.compartment,
+            len(each.canonical) + len(each.original),
+            partial(new_version, each, mapping_version),
+        )
+        for each in versions
+    )
+
+
+def _patient(key: str, versions: list[ImportedVersion], mapping_version: int) -> StagedPatient:
+    named = [each for each in versions if each.resource_type == "Patient"]
+    identity = identity_of(resource_of(named[0].body)) if named else None
+    return StagedPatient(key, identity, staged_versions(versions, mapping_version))
+
+
+def new_version(imported: ImportedVersion, mapping_version: int) -> NewVersion:
+    """The first version of an imported record, as it is deposited."""
+    note = f"forwarded by {imported.forwarded_by}" if imported.forwarded_by else ""
+    return NewVersion(
+        record_id=imported.record_id.bytes,
+        version=1,
+        predecessor=None,
+        resource_type=imported.resource_type,
+        subject=str(imported.subject) if imported.subject else imported.subject_stated[:256],
+        compartment=imported.compartment,
+        body=imported.body,
+        mime_type=FHIR_JSON,
+        source=imported.author.source,
+        source_key=imported.source_key,
+        mapping_version=mapping_version,
+        clinical_date=imported.clinical_date,
+        author=0,
+        author_stated=imported.author.text,
+        author_resolved=imported.author.resolved,
+        note=note[:1000],
+    )
+
+
+def identity_of(patient: Resource) -> Identity:
+    """What a Patient resource says of who it is, for the registrar's own table; empty where it says nothing."""
+    names = [each for each in patient.get("name", ()) if isinstance(each, dict)]
+    official = next((each for each in names if each.get("use") == "official"), names[0] if names else {})
+    written = official.get("text") or " ".join(
+        [*(each for each in official.get("given", ()) if isinstance(each, str)), official.get("family", "")]
+    )
+    birth = patient.get("birthDate", "")
+    return Identity(bytes(32), bytes(16), written.strip()[:MOST_NAME], "", "", birth, bytes(32))

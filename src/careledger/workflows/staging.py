@@ -1,0 +1,114 @@
+"""What a source says, sorted by patient and ready to be deposited, whatever it was written in.
+
+A reader of a format makes a ``Staged`` of a file (from_fhir does of FHIR); what becomes of it is the same for all.
+A patient's versions are loaded and deposited in portions, so that memory is bounded by a portion or the largest one.
+Order of effects of a portion: those of ``deposit``. Portions before a crash stay, and repeating deposits the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from careledger.domain.categories import Compartment
+from careledger.formats.patients import AliasStatement
+from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.deposit import Deposited, Progress, deposit
+from careledger.workflows.network import Network
+from careledger.workflows.register import Identity
+
+MOST_VERSIONS = 2_048
+MOST_BYTES = 16 * 2**20
+NOTHING = Deposited(bytes(32), {}, {}, (), False)
+
+
+@dataclass(frozen=True, repr=False)
+class StagedVersion:
+    """One version of a source; ``size`` is how many bytes ``load`` makes of it, ``index`` its place in the file."""
+
+    index: int
+    compartment: Compartment
+    size: int
+    load: Callable[[], NewVersion]
+
+
+@dataclass(frozen=True, repr=False)
+class StagedPatient:
+    """What a file says of one patient; ``key`` is what the source calls them, empty if it does not say whom.
+
+    ``identity`` is who the source says that they are; None where it only refers to them.
+    """
+
+    key: str
+    identity: Identity | None
+    versions: tuple[StagedVersion, ...]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One entry of a file that is not imported, with the place and the reason; never anything that it says."""
+
+    index: int
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"entry {self.index}{f', {self.path}' if self.path else ''}: {self.why}"
+
+
+@dataclass(frozen=True, repr=False)
+class Staged:
+    """What a file holds: patients in the file's order, and what of it cannot be imported."""
+
+    name: str
+    patients: tuple[StagedPatient, ...]
+    refusals: tuple[Refusal, ...]
+    warnings: tuple[str, ...]
+    unmapped: int
+
+    @property
+    def versions(self) -> int:
+        """How many versions it has."""
+        return sum(len(patient.versions) for patient in self.patients)
+
+
+def deposit_staged(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    versions: Iterable[StagedVersion],
+    progress: Progress = lambda count: None,
+) -> Deposited:
+    """Deposits versions of one alias, each portion under a root of its own; the root told is the last one's.
+
+    Repeating deposits nothing twice. Raises what ``deposit`` raises; portions before it stay.
+    """
+    made = NOTHING
+    for portion in _portions(versions):
+        loaded = [each.load() for each in portion]
+        made = _joined(made, deposit(network, writer, statement, loaded, progress))
+    return made
+
+
+def _portions(versions: Iterable[StagedVersion]) -> Iterator[Sequence[StagedVersion]]:
+    portion: list[StagedVersion] = []
+    size = 0
+    for version in versions:
+        if portion and (len(portion) == MOST_VERSIONS or size + version.size > MOST_BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(version)
+        size += version.size
+    if portion:
+        yield portion
+
+
+def _joined(one: Deposited, more: Deposited) -> Deposited:
+    return Deposited(
+        more.root if more.handles else one.root,
+        one.handles | more.handles,
+        one.known | more.known,
+        one.receipts + more.receipts,
+        one.thin or more.thin,
+    )
