@@ -88,11 +88,26 @@ def found_on(
 
 def connect(folder: Path, chain_id: int, remote: RemoteLedger, clock: Clock) -> RemoteNode:
     """The nodes; ``folder`` keeps what is sent to them. Raises SettingsRefused, and what RemoteNode raises."""
+    limits = Limits(unconfirmed=remote.unconfirmed)
+    return RemoteNode(folder, chain_id, _nodes(remote), clock, remote.oldest, limits)
+
+
+def greet(chain_id: int, remote: RemoteLedger) -> None:
+    """Asks the nodes who they are, before anything is made.
+
+    Raises SettingsRefused, WrongNetwork, and NodeUnavailable if fewer answer than have to agree.
+    """
+    nodes = _nodes(remote)
+    try:
+        nodes.check(chain_id)
+    finally:
+        nodes.close()
+
+
+def _nodes(remote: RemoteLedger) -> Nodes:
     header = None if not remote.authorization else _header(Path(remote.authorization), remote)
     trusted = None if not remote.authorities else _file(Path(remote.authorities), "authorities")
-    nodes = Nodes([JsonRpc(Endpoint(url, header, trusted)) for url in remote.nodes], remote.agreeing)
-    limits = Limits(unconfirmed=remote.unconfirmed)
-    return RemoteNode(folder, chain_id, nodes, clock, remote.oldest, limits)
+    return Nodes([JsonRpc(Endpoint(url, header, trusted)) for url in remote.nodes], remote.agreeing)
 
 
 def embedded_folder(folder: Path) -> Path:

@@ -81,8 +81,12 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.RpcRefused: Ending(REFUSED, _BUG),
     errors.RpcUnavailable: Ending(USAGE, "name another port with --port, and a host of loopback with --host"),
     errors.LedgerRewritten: Ending(REFUSED, "ask the network's operators; trust no node until they know why"),
-    errors.WrongNetwork: Ending(DATA, _SETTINGS),
-    errors.NodeUnavailable: Ending(DATA, "see that the nodes named in careledger.json run, then try again"),
+    errors.WrongNetwork: Ending(
+        DATA, "name nodes of the network that --chain-id, or careledger.json of this data directory, names"
+    ),
+    errors.NodeUnavailable: Ending(
+        DATA, "see that the nodes that --node or careledger.json names run and can be reached, then try again"
+    ),
     errors.NotYetFinal: Ending(DATA, "keep a process open on this data directory: it goes on sending"),
     # Custody
     errors.RequestRefused: Ending(REFUSED, _AGAIN),

@@ -17,8 +17,8 @@ _CUSTODIAN = ("name", "leaving", "here", "patients", "log_lines", "anchored_line
 _HELD = ("patient", "alias", "controller")
 
 SHAPES: dict[str, tuple[str, ...]] = {
-    "init": ("folder", "chain_id", "directory", "officers", "threshold", "members", "custodians", "matrix_version",
-             "voted_matrix", "delay"),
+    "init": ("folder", "chain_id", "nodes", "directory", "officers", "threshold", "members", "custodians",
+             "matrix_version", "voted_matrix", "delay"),
     "passphrase": ("folder", "sealed_files"),
     "show": ("folder", "network", "parties", "patients", "aliases", "records"),
     "version": ("careledger", "python", "engine", "sqlite", "cryptography"),

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from careledger.adapters.remote.http import name_of
 from careledger.app.clocks import SystemClock
 from careledger.app.founding import Member, Plan, found_network
+from careledger.app.world import CHAIN_ID
+from careledger.cli import elsewhere
 from careledger.cli.moments import duration
 from careledger.cli.opening import opened
 from careledger.cli.options import DATA, Data, Json, command, single
@@ -25,6 +28,16 @@ app = single()
 Matrix = Annotated[
     int, typer.Option(min=1, max=2, help="The version of the access matrix that the officers vote for.")
 ]
+Members = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=ROLE",
+        help="A member organisation and what it acts as, several roles with commas; repeatable. Each becomes a "
+        "custodian.",
+    ),
+]
+Officer = Annotated[list[str], typer.Option(metavar="NAME", help="A ministry officer; repeatable.")]
+ChainId = Annotated[int, typer.Option(min=1, help="The ledger's chain id.")]
 Holding = Annotated[int, typer.Option(min=1, help="How many keep each share before a deposit is final (n).")]
 Insecure = Annotated[
     bool,
@@ -52,17 +65,8 @@ MEMBERS = [
 )
 def init(
     data: Data = DATA,
-    member: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=ROLE",
-            help="A member organisation and what it acts as, several roles with commas; repeatable. Each becomes a "
-            "custodian.",
-        ),
-    ] = MEMBERS,
-    officer: Annotated[
-        list[str], typer.Option(metavar="NAME", help="A ministry officer; repeatable.")
-    ] = OFFICERS,
+    member: Members = MEMBERS,
+    officer: Officer = OFFICERS,
     threshold: Annotated[int, typer.Option(min=1, help="How many officers carry a vote.")] = 2,
     matrix: Matrix = 2,
     delay: Annotated[
@@ -79,6 +83,12 @@ def init(
         int, typer.Option("--listed", min=1, help="How many stand on a patient's list (N).")
     ] = 5,
     escrow: Annotated[int, typer.Option(min=1, help="How many open the emergency escrow.")] = 3,
+    node: elsewhere.Nodes = None,
+    chain_id: ChainId = CHAIN_ID,
+    agreeing: elsewhere.Agreeing = 2,
+    oldest: elsewhere.Oldest = 10,
+    header: elsewhere.Header = None,
+    authorities: elsewhere.Authorities = None,
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
@@ -87,6 +97,9 @@ def init(
     Nothing is there until all of it is: after an interruption the same command begins again. Keys lie under a
     passphrase: CARELEDGER_PASSPHRASE, the first line of the file that CARELEDGER_PASSPHRASE_FILE names, or typed on a
     terminal.
+
+    With --node the contracts go to other members' nodes, which have to answer with --chain-id and without fees; what
+    an interruption left there is never used.
     """
     members = tuple(_member(each) for each in member)
     plan = Plan(
@@ -94,7 +107,8 @@ def init(
         _thresholds(opening, holding, listed_, escrow, len(members)),
     )  # fmt: skip
     _check(data, plan)
-    plan = replace(plan, passphrase=_passphrase(insecure))
+    ledger = elsewhere.remote(node or (), chain_id, agreeing, oldest, header, authorities)
+    plan = replace(plan, ledger=ledger, chain_id=chain_id, passphrase=_passphrase(insecure))
     with progress() as bar:
         task = bar.add_task("members", total=len(members))
         found_network(data, plan, SystemClock(), lambda label: bar.advance(task))
@@ -108,6 +122,7 @@ def _told(data: Path, plan: Plan, as_json: bool) -> None:
         facts = {
             "folder": str(data),
             "chain_id": world.ledger.chain_id,
+            "nodes": [name_of(url) for url in plan.ledger.nodes] if plan.ledger else [],
             "directory": "0x" + world.settings.directory,
             "officers": list(plan.officers),
             "threshold": plan.threshold,
