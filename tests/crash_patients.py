@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
 
 from careledger.adapters.books.memory import MemoryBooks
-from careledger.domain import relaying
-from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
+from careledger.domain.consents import Purpose, Scope, Window
 from careledger.domain.errors import (
     AccessRefused,
     CareLedgerError,
@@ -18,8 +16,7 @@ from careledger.domain.errors import (
     PatientNotFound,
     ProofRefused,
 )
-from careledger.domain.parties import ControllerKind, PartyId
-from careledger.formats.signatures import SigningKey
+from careledger.domain.parties import ControllerKind
 from careledger.sealing.phrase import Phrase
 from careledger.workflows import death, guardian, link
 from careledger.workflows.accesses import by_holder, by_registrar
@@ -36,11 +33,9 @@ from careledger.workflows.epochs import (
     own_statement,
     publish_statement,
 )
-from careledger.workflows.gateway import Gateway
-from careledger.workflows.grant import STANDS, certificate_of, finish_grants, given_consents, grant, set_state
+from careledger.workflows.grant import STANDS, given_consents, set_state
 from careledger.workflows.received import fetch_grants
 from careledger.workflows.register import kept_holder
-from careledger.workflows.relay_desk import RelayDesk
 from careledger.workflows.replace_custodian import replace_custodian
 from careledger.workflows.replace_holder import (
     begin_replacing_guardian,
@@ -435,72 +430,6 @@ def fetching(world: World) -> Attempt:
     return attempt
 
 
-def relayed(world: World) -> Attempt:
-    """A consent and its revocation by other members; their desks die with the agent, and forget what waits."""
-    mine = world.claim(with_record(world)).holder
-
-    def attempt(trial: Trial) -> Finish:
-        def over(network: Any) -> tuple[Any, list[RelayDesk]]:
-            desks = [
-                RelayDesk(
-                    number,
-                    actor.sealing,
-                    SigningKey.random(),
-                    network.ledger,
-                    network.board,
-                    world.clock,
-                    Random(1),
-                )
-                for number, actor in world.custodial.items()
-            ]
-            return replace(network, gateway=Gateway({desk.party: desk for desk in desks})), desks
-
-        crashing, desks = over(trial.network)
-        sound, later = over(world.network)
-        before, now, ending = len(given_consents(mine)), world.clock.now(), list[object]()
-        grantee = Grantee(GranteeKind.POST, world.outsider.number, PartyId(world.clinic.number))
-        asked = (grantee, Scope(frozenset(ONE), frozenset({VIEW})), Purpose.TREAT, Window(now, now + DAY))
-
-        def pass_on(network: Any, some: list[RelayDesk]) -> None:
-            network.gateway.hand_on(world.clock.now())
-            world.clock.advance(relaying.BATCH)
-            for desk in some:
-                desk.send_batch()
-
-        def act() -> None:
-            holder = trial.holder(mine)
-            granted = grant(crashing, holder, *asked)
-            world.clock.advance(relaying.PATIENCE)
-            pass_on(crashing, desks)
-            finish_grants(crashing, holder)
-            ending.append(granted)
-            revoke(crashing, holder, granted.owner)
-
-        die(trial, act)
-
-        def finish() -> None:
-            if len(given_consents(mine)) == before:
-                grant(sound, mine, *asked)
-            for _ in range(3):
-                world.clock.advance(relaying.PATIENCE)
-                finish_grants(sound, mine)
-                pass_on(sound, later)
-            given = given_consents(mine)[-1]
-            assert len(given_consents(mine)) == before + 1
-            certificate = certificate_of(given)
-            facts = world.ledger.fresh_head().consent(certificate.owner, certificate.commitment)
-            assert facts is not None
-            if not ending:
-                assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
-            revoke(sound, mine, certificate.owner)
-            with pytest.raises(AccessRefused):
-                world.read_by_consent(world.outsider, mine.alias)
-
-        return finish
-
-    return attempt
-
-
 # Custodians and logs -------------------------------------------------------------------------------
 
 
@@ -647,18 +576,6 @@ SCENARIOS = {
     "a request is answered": Scenario(("request_access.answer",), answering, 2),
     "a grant and an answer are fetched": Scenario(
         ("received.fetch_grants", "request_access.take_answer"), fetching, 4
-    ),
-    "a consent and its end travel by other members": Scenario(
-        (
-            "two_hops.send_consent",
-            "two_hops.send_revocation",
-            "two_hops.post",
-            "relay_desk.RelayDesk",
-            "gateway.Gateway",
-        ),
-        relayed,
-        18,
-        first_some_last(4, 5, 3),
     ),
     "a custodian is replaced": Scenario(
         ("replace_custodian.replace_custodian", "repair.repair", "repair.retire"),

@@ -37,7 +37,7 @@ class Rules:
     members: int = 10
     days: int = 30
     ahead: tuple[int, int] = (DAY, 14 * DAY)  # seconds until a visit to come
-    entries: bool = False  # half of the sittings begin with an entry of the alias, sent at once
+    entries: bool = False  # half of the sittings begin with an entry of the alias, in the next batch
 
 
 @dataclass
@@ -94,7 +94,8 @@ def _sitting(month: Month, person: int, readers: Sequence[int], random: Random) 
         made.shown = send_at(at, window.start, random) if delayed else at
         month.consents.append(made)
     if month.rules.entries and random.random() < 0.5:
-        month.entries.append((at - 90, person))
+        entered = at - 90
+        month.entries.append((batch_at(entered) if month.rules.hops else entered, person))
 
 
 def _enter(month: Month, random: Random) -> None:

@@ -28,7 +28,9 @@ from careledger.adapters.memory.clock import ManualClock
 from careledger.adapters.memory.ledger import MemoryLedger
 from careledger.domain.errors import MalformedBytes
 from careledger.domain.facts import ConsentFacts
+from careledger.domain.parties import ControllerKind
 from careledger.formats.consent_messages import GiveConsent, LedgerMessage, RevokeConsent
+from careledger.formats.ledger_messages import LinkAliases, RotateAlias, UnlinkAliases
 from careledger.formats.relaying import RelayedEntry
 from careledger.formats.signatures import SigningKey
 
@@ -83,7 +85,7 @@ def test_a_batch_enters_what_is_signed_and_leaves_out_the_rest(world: LedgerWorl
         giving(world, "late", deadline=world.now() - 1),
         giving(world, "early", deadline=world.now() + 2 * HOUR),
         giving(world, "over", until=world.now()),
-        replace(giving(world, "garbled"), signature=bytes(65)),
+        replace(giving(world, "garbled"), signatures=(bytes(65),)),
         honest[0],
     ]
     world.ledger.carry([refused[0], *honest, *refused[1:]], RELAY)
@@ -111,9 +113,72 @@ def test_more_than_a_transaction_takes_is_carried_whole(world: LedgerWorld) -> N
     assert sum(given(world, name) for name in names) == 130
 
 
+def turning(
+    world: LedgerWorld, name: str, present: SigningKey, new: SigningKey, **other: int
+) -> RelayedEntry:
+    told = {"number": world.ledger.alias_number(digest(name)), "deadline": world.now() + 600} | other
+    message = RotateAlias(
+        digest(name), told["number"], new.address, int(ControllerKind.SELF), 0, told["deadline"]
+    )
+    ledger = world.ledger
+    contract = ledger.contract("Aliases")
+    return RelayedEntry.of(
+        message, *(message.sign(each, ledger.chain_id, contract) for each in (present, new))
+    )
+
+
+def linking(
+    world: LedgerWorld, name: str, by: SigningKey, kind: type[LinkAliases | UnlinkAliases]
+) -> RelayedEntry:
+    message = kind(key(name).address, digest(name), world.now() + 600)
+    ledger = world.ledger
+    return RelayedEntry.of(message, message.sign(by, ledger.chain_id, ledger.contract("Links")))
+
+
+def holder_of(world: LedgerWorld, name: str) -> bytes | None:
+    facts = world.ledger.fresh_head().alias(digest(name))
+    return facts.controller if facts is not None else None
+
+
+def test_aliases_and_links_are_carried_beside_consents_and_only_as_they_were_signed(
+    world: LedgerWorld,
+) -> None:
+    ledger = world.ledger
+    for name in ("turned", "kept", "again"):
+        ledger.open_alias(digest(name), key(name), ControllerKind.SELF, 0, 0, None, RELAY)
+    refused = [
+        turning(world, "kept", STRANGER, STRANGER),
+        turning(world, "kept", key("kept"), STRANGER, number=9),
+        turning(world, "kept", key("kept"), STRANGER, deadline=world.now() - 1),
+        turning(world, "nobody", key("kept"), STRANGER),
+        linking(world, "unlinked", STRANGER, LinkAliases),
+    ]
+    once = turning(world, "again", key("again"), key("next"))
+    honest = [
+        turning(world, "turned", key("turned"), key("new")),
+        linking(world, "linked", key("linked"), LinkAliases),
+    ]
+    ledger.carry([*refused, giving(world, "one"), once, *honest, once], RELAY)
+    assert given(world, "one")
+    owners = {name: holder_of(world, name) for name in ("turned", "kept", "again", "nobody")}
+    assert owners == {
+        "turned": key("new").address,
+        "kept": key("kept").address,
+        "again": key("next").address,
+        "nobody": None,
+    }
+    linked = ledger.fresh_head().linked
+    assert linked(key("linked").address, digest("linked"))
+    assert not linked(key("unlinked").address, digest("unlinked"))
+    ledger.carry([linking(world, "linked", STRANGER, UnlinkAliases)], RELAY)
+    assert ledger.fresh_head().linked(key("linked").address, digest("linked"))
+    ledger.carry([linking(world, "linked", key("linked"), UnlinkAliases)], RELAY)
+    assert not ledger.fresh_head().linked(key("linked").address, digest("linked"))
+
+
 def test_nothing_to_carry_changes_nothing_and_what_nobody_relays_is_refused(world: LedgerWorld) -> None:
     before = world.ledger.fresh_head().head
     assert world.ledger.carry([], RELAY) == before
     with pytest.raises(MalformedBytes):
-        world.ledger.carry([giving(world, "good"), RelayedEntry("OpenAlias", (), bytes(65))], RELAY)
+        world.ledger.carry([giving(world, "good"), RelayedEntry("OpenAlias", (), (bytes(65),))], RELAY)
     assert found(world, "good") is None

@@ -88,7 +88,9 @@ def test_without_the_random_delay_two_filed_under_one_sitting_are_linked_as_if_t
 
 
 def test_an_entry_of_the_alias_in_the_same_sitting_gives_its_consents_away() -> None:
-    assert better(observe(Rules(entries=True), SEED, neighbours), than=0.3)
+    hopped, direct = (observe(Rules(entries=True, hops=hops), SEED, neighbours) for hops in (True, False))
+    assert better(hopped, than=0.3)
+    assert better(direct, than=hopped.advantage + 0.1)
 
 
 # The simulation itself -----------------------------------------------------------------------------

@@ -46,7 +46,11 @@ def run(line: str) -> Ended:
     return careledger(*shlex.split(line)[1:], width=300)
 
 
-def test_the_walkthrough_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("also", ["", " --two-hops"])
+def test_the_walkthrough_does_what_it_says(
+    also: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "record.json").write_text(json.dumps(RECORD))
     refused = 0
@@ -55,7 +59,7 @@ def test_the_walkthrough_does_what_it_says(tmp_path: Path, monkeypatch: pytest.M
             name, _, value = line.removeprefix("export ").partition("=")
             monkeypatch.setitem(ENVIRONMENT, name, value)
             continue
-        done = run(line)
+        done = run(line + also if line.startswith("careledger init") else line)
         assert says in done.out + done.err, (line, done)
         if says.endswith("consent.") or says.endswith("revoked."):
             assert done.code == 1

@@ -11,6 +11,7 @@ from careledger.domain.consents import Window
 from careledger.domain.errors import MalformedBytes, StoreUnavailable
 from careledger.domain.relaying import BATCH, HOUR, another, batch_at, deadline, rounded, send_at, shuffled
 from careledger.formats.consent_messages import LONGEST_DEADLINE, GiveConsent, RevokeConsent
+from careledger.formats.ledger_messages import RotateAlias
 from careledger.formats.relaying import RelayedEntry
 from careledger.formats.signatures import SigningKey
 
@@ -85,6 +86,11 @@ def test_an_entry_is_the_struct_that_was_signed_and_nothing_else_travels() -> No
     for message in (GiveConsent(owner, b"\1" * 32, 1, 2, 3), RevokeConsent(owner, b"\2" * 32, 4)):
         entry = RelayedEntry.of(message, bytes(65))
         assert RelayedEntry.decode(entry.encode()).message == message
+    turned = RotateAlias(b"\3" * 32, 2, owner, 1, 0, 5)
+    assert RelayedEntry.decode(RelayedEntry.of(turned, bytes(65), bytes(65)).encode()).message == turned
+    for signatures in ((), (bytes(65),)):
+        with pytest.raises(MalformedBytes):
+            _ = RelayedEntry.of(turned, *signatures).message
     words = RelayedEntry.of(RevokeConsent(owner, b"\2" * 32, 4), bytes(65)).members
     for struct, members in (
         ("RotateAlias", words),
@@ -94,4 +100,4 @@ def test_an_entry_is_the_struct_that_was_signed_and_nothing_else_travels() -> No
         ("RevokeConsent", (*words[:2], b"\xff" * 32)),
     ):
         with pytest.raises(MalformedBytes):
-            _ = RelayedEntry(struct, members, bytes(65)).message
+            _ = RelayedEntry(struct, members, (bytes(65),)).message

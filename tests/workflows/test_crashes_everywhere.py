@@ -14,12 +14,17 @@ import crash_later
 import crash_parties
 import crash_patients
 import crash_records
+import crash_relaying
 from careledger import workflows
 from crashing import Scenario, crash_custodian, crash_everywhere
 from world import World
 
 SCENARIOS: dict[str, Scenario] = (
-    crash_parties.SCENARIOS | crash_patients.SCENARIOS | crash_records.SCENARIOS | crash_later.SCENARIOS
+    crash_parties.SCENARIOS
+    | crash_patients.SCENARIOS
+    | crash_records.SCENARIOS
+    | crash_later.SCENARIOS
+    | crash_relaying.SCENARIOS
 )
 FOLDER = Path(workflows.__file__).parent
 TESTS = Path(__file__).parent
@@ -57,7 +62,7 @@ STEPS = {
     "custody.outcomes", "custody.receipt", "custody.receipts", "custody.tell", "deposit.finish",
     "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.next_epoch", "epochs.publish_epoch",
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
-    "grant.send_package", "lease.Lease",
+    "grant.send_package", "grant.wait_for_grants", "lease.Lease", "two_hops.stop_replacement",
 }  # fmt: skip
 EFFECT = re.compile(
     r"books\.(put|drop)|board\.p|blocks\.(p|unp)|receipts\(|outcomes\(|tell\("

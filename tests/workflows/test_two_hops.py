@@ -59,6 +59,20 @@ class Watched:
         self.relay.take(sealed)
 
 
+@dataclass
+class Waiting:
+    """The world's clock; the desks send their batches while somebody waits."""
+
+    relayed: Relayed
+
+    def now(self) -> int:
+        return self.relayed.world.clock.now()
+
+    def wait(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.relayed.pass_on(1)
+
+
 class Relayed:
     """A world whose five custodial members relay for the others."""
 
@@ -77,7 +91,9 @@ class Relayed:
             for number, actor in world.custodial.items()
         }
         self.relays: dict[int, Any] = {number: Watched(desk) for number, desk in self.desks.items()}
-        self.network = world.network = replace(world.network, gateway=Gateway(self.relays))
+        self.network = world.network = replace(
+            world.network, gateway=Gateway(self.relays), clock=Waiting(self)
+        )
 
     def among(self, **relays: Any) -> None:
         """Only these relay."""
@@ -170,7 +186,7 @@ def test_only_the_chosen_member_opens_what_was_sealed_to_it(relayed: Relayed, mi
 
 def test_a_member_takes_an_entry_or_a_package_and_nothing_else(relayed: Relayed) -> None:
     desk, deployment = relayed.desks[1], relayed.world.ledger.deployment
-    entry = RelayedEntry("RotateAlias", (bytes(32),), bytes(65))
+    entry = RelayedEntry("RotateAlias", (bytes(32),), (bytes(65),))
     for message in (
         RelayedMessage(None, None),
         RelayedMessage(RelayedEntry.example(), bytes(4096)),
@@ -289,7 +305,7 @@ def test_a_batch_is_shuffled_and_a_stranger_in_it_holds_up_nobody(relayed: Relay
     world, desk = relayed.world, relayed.desks[1]
     relayed.among(only=desk)
     made = [relayed.ask(mine, world.outsider, 0) for _ in range(12)]
-    forged = replace(next(iter(desk._waiting.values()))[1], signature=bytes(64) + b"\x1b")
+    forged = replace(next(iter(desk._waiting.values()))[1], signatures=(bytes(64) + b"\x1b",))
     sealed = seal_relayed(
         desk.sealing.public, world.ledger.deployment, 1, RelayedMessage(forged, None).encode()
     )
@@ -392,7 +408,7 @@ def test_a_stranger_tells_custodians_nothing(relayed: Relayed, mine: Holder) -> 
     link = world.links[1]
     for told, error in (
         (ConsentRevocation(certificate, forged), SignatureRefused),
-        (ConsentRevocation(replace(certificate, signature=forged.signature), honest), SignatureRefused),
+        (ConsentRevocation(replace(certificate, signature=forged.signatures[0]), honest), SignatureRefused),
         (ConsentRevocation(certificate, other), RequestRefused),
         (ConsentRevocation(certificate, old), RequestRefused),
     ):

@@ -12,6 +12,10 @@ class SystemClock:
         """Unix seconds."""
         return int(time.time())
 
+    def wait(self, seconds: int) -> None:
+        """Sleeps."""
+        time.sleep(seconds)
+
 
 class StoryClock:
     """The machine's clock, some time behind; ``pass_time`` brings it forward, never beyond the machine's."""
@@ -23,6 +27,12 @@ class StoryClock:
     def now(self) -> int:
         """Unix seconds of the story."""
         return int(time.time()) - self._behind
+
+    def wait(self, seconds: int) -> None:
+        """Lets the time pass in the story, and sleeps for what reaches beyond the machine's clock."""
+        passed = min(seconds, self._behind)
+        self.pass_time(passed)
+        time.sleep(seconds - passed)
 
     def pass_time(self, seconds: int) -> None:
         """Lets time pass in the story."""

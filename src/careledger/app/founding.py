@@ -30,7 +30,7 @@ from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import SettingsRefused
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.digests import digest
-from careledger.ports import Clock
+from careledger.ports import WaitingClock
 from careledger.sealing.keys import Secret
 from careledger.workflows import register
 from careledger.workflows.actors import Organisation
@@ -62,10 +62,11 @@ class Plan:
     ledger: RemoteLedger | None = None
     chain_id: int = CHAIN_ID
     passphrase: Secret | None = None
+    two_hops: bool = False
 
 
 def found_network(
-    folder: Path, plan: Plan, clock: Clock, progress: Callable[[str], None] = lambda done: None
+    folder: Path, plan: Plan, clock: WaitingClock, progress: Callable[[str], None] = lambda done: None
 ) -> None:
     """Founds it beside the folder and moves it there when it is whole; what a crash left beside it is begun again.
 
@@ -87,6 +88,7 @@ def found_network(
         ledger=plan.ledger,
         chain_id=plan.chain_id,
         passphrase=plan.passphrase,
+        two_hops=plan.two_hops,
     )
     try:
         officers = [Officer(post.number, post.key) for post in officer_posts(world)]

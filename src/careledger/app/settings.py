@@ -16,6 +16,7 @@ from careledger.domain.relaying import REGISTRATION_SPREAD
 FILE = "careledger.json"
 EMBEDDED = "embedded"
 TEXTS = {"directory", "ledger", "authorization", "authorities"}
+SWITCHES = {"two_hops"}
 T = TypeVar("T")
 
 
@@ -63,7 +64,9 @@ class Settings:
     ``chain_id``: the ledger's chain id. ``directory``: the address of the ledger's contract directory, 40 hex
     digits. ``opening`` (t), ``holding`` (n), ``listed`` (N), ``escrow``: see domain.custodians.Thresholds.
     ``registration_spread``: within how many seconds after its alias a patient's registration is entered on the ledger;
-    0 enters it at once. ``ledger``: "embedded", the chain is in this directory; or where it is.
+    0 enters it at once. ``two_hops``: whether a patient's messages go to the ledger by another member of this
+    machine (docs/threats.md), which takes seconds and hides nothing from its one operator. ``ledger``: "embedded", the
+    chain is in this directory; or where it is.
     """
 
     chain_id: int
@@ -73,6 +76,7 @@ class Settings:
     listed: int = 5
     escrow: int = 3
     registration_spread: int = REGISTRATION_SPREAD
+    two_hops: bool = False
     ledger: RemoteLedger | str = EMBEDDED
 
     def at(self, directory: bytes) -> Settings:
@@ -124,7 +128,7 @@ def _value(name: str, said: Any) -> Any:
         if not isinstance(said, list) or not all(isinstance(url, str) for url in said):
             raise SettingsRefused(key=name, why="not of type list of addresses")
         return tuple(said)
-    wanted = str if name in TEXTS else int
+    wanted = str if name in TEXTS else bool if name in SWITCHES else int
     if type(said) is not wanted:
         raise SettingsRefused(key=name, why=f"not of type {wanted.__name__}")
     return said

@@ -25,6 +25,7 @@ from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
 from careledger.app.passphrases import from_environment
 from careledger.app.processes import Processes
+from careledger.app.relaying import Members
 from careledger.app.settings import RemoteLedger, Settings
 from careledger.app.vault import Ask, Guard, InsecurePlainGuard, SealedKeys, create_guard, open_guard
 from careledger.domain.custodians import Thresholds
@@ -32,7 +33,7 @@ from careledger.domain.errors import CareLedgerError, SettingsRefused
 from careledger.domain.parties import Role
 from careledger.formats.digests import digest
 from careledger.formats.signatures import SigningKey
-from careledger.ports import Clock, CustodianLink, KeyFiles
+from careledger.ports import CustodianLink, KeyFiles, WaitingClock
 from careledger.sealing.keys import Secret
 from careledger.workflows.actors import Staff
 from careledger.workflows.custodian.custodian import Custodian
@@ -50,7 +51,7 @@ class World:
 
     folder: Path
     settings: Settings
-    clock: Clock
+    clock: WaitingClock
     ledger: EvmLedger
     blocks: SegmentBlocks
     board: SqliteBoard
@@ -59,11 +60,12 @@ class World:
     custodians: dict[int, CustodianLink]
     directories: dict[int, CustodyDirectory]
     processes: Processes | None = None
+    members: Members | None = None
 
     @property
     def network(self) -> Network:
         """The outside as workflows see it. The relay key is anybody's: authority is in the signatures."""
-        return Network(
+        network = Network(
             self.ledger,
             self.blocks,
             self.custodians,
@@ -74,6 +76,11 @@ class World:
             registration_spread=self.settings.registration_spread,
             together=self.processes is not None or isinstance(self.settings.ledger, RemoteLedger),
         )
+        if self.members is None:
+            return network
+        organisations = self.keyring.organisations().values()
+        self.members.admit(each for each in organisations if each.number in self.custodians)
+        return replace(network, clock=self.members, gateway=self.members.gateway)
 
     def custodian_folder(self, number: int) -> Path:
         """Where a custodian of this machine keeps everything."""
@@ -104,7 +111,9 @@ class World:
             directory.close()
 
     def close(self) -> None:
-        """Closes every part."""
+        """Closes every part, once the desks have sent what they took."""
+        if self.members is not None:
+            self.members.finish()
         for number in list(self.custodians):
             self.close_custodian(number)
         if self.processes is not None:
@@ -118,7 +127,7 @@ class World:
 def found(
     folder: Path,
     officers: Iterable[str],
-    clock: Clock,
+    clock: WaitingClock,
     threshold: int = 2,
     policy_delay: int = 30 * DAY,
     processes: bool = False,
@@ -126,12 +135,13 @@ def found(
     ledger: RemoteLedger | None = None,
     chain_id: int = CHAIN_ID,
     passphrase: Secret | None = None,
+    two_hops: bool = False,
 ) -> World:
     """Founds a network in a new or empty directory: the ministry, its officers, the contracts.
 
     ``processes``: each custodian is served by a process of its own. ``ledger``: nodes elsewhere that have the chain
     with that id (None: a new one in the directory). ``passphrase`` seals every key file; without one they lie
-    insecurely as they are. Raises SettingsRefused if the directory is not empty.
+    insecurely as they are. ``two_hops``: see Settings. Raises SettingsRefused if the directory is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
@@ -150,14 +160,14 @@ def found(
         policy_delay,
     )
     opened, settings = ledgers.found_on(folder, chain_id, ledger, clock, genesis)
-    settings = replace(settings, **asdict(thresholds or Thresholds()))
+    settings = replace(settings, **asdict(thresholds or Thresholds()), two_hops=two_hops)
     settings_file.save(folder, settings)
     world = _world(folder, settings, clock, opened, guard, keyring)
     world.processes = Processes(opened, clock) if processes else None
     return world
 
 
-def open_world(folder: Path, clock: Clock | None = None, passphrase: Ask = from_environment) -> World:
+def open_world(folder: Path, clock: WaitingClock | None = None, passphrase: Ask = from_environment) -> World:
     """Opens a directory with all its custodians; ``passphrase`` is asked for if its keys lie under one.
 
     Raises SettingsRefused, also if the settings name another ledger's contracts, DirectoryInUse, PassphraseMissing,
@@ -223,7 +233,7 @@ def officer_posts(world: World) -> list[Staff]:
 
 
 def _world(
-    folder: Path, settings: Settings, clock: Clock, ledger: EvmLedger, guard: Guard, keyring: Keyring
+    folder: Path, settings: Settings, clock: WaitingClock, ledger: EvmLedger, guard: Guard, keyring: Keyring
 ) -> World:
     board = SqliteBoard(folder / "board.db")
     return World(
@@ -237,4 +247,5 @@ def _world(
         keyring,
         {},
         {},
+        members=Members(ledger, board, clock) if settings.two_hops else None,
     )

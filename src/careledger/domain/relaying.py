@@ -22,6 +22,8 @@ LEAST_TIME = 600
 """Seconds that a deadline leaves at least; with the half hour that it is rounded up to at most 40 minutes."""
 REVOKERS = 2
 """By how many members a revocation goes at once."""
+ENTERERS = 3
+"""By how many members, one after the other, an entry goes that its sender waits for."""
 REGISTRATION_SPREAD = 7 * 24 * HOUR
 """Within how many seconds after its alias a registration is entered, unless the settings say otherwise."""
 

@@ -9,38 +9,51 @@ from eth_abi.abi import decode, encode
 
 from careledger.domain.errors import MalformedBytes
 from careledger.formats.consent_messages import GiveConsent, LedgerMessage, RevokeConsent
+from careledger.formats.ledger_messages import LinkAliases, RotateAlias, StopAlarm, UnlinkAliases
 from careledger.formats.schema import Message, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
 
 MOST_PACKAGE = 64 * 1024
-ENTRIES: dict[str, type[LedgerMessage]] = {kind.STRUCT.name: kind for kind in (GiveConsent, RevokeConsent)}
+SIGNERS: dict[type[LedgerMessage], int] = {
+    GiveConsent: 1,
+    RevokeConsent: 1,
+    RotateAlias: 2,
+    StopAlarm: 1,
+    LinkAliases: 1,
+    UnlinkAliases: 1,
+}
+"""What members relay, and by how many keys it is signed."""
+ENTRIES: dict[str, type[LedgerMessage]] = {kind.STRUCT.name: kind for kind in SIGNERS}
 
 
 @dataclass(frozen=True)
 class RelayedEntry(Message):
-    """A ledger message of somebody else with its signature.
+    """A ledger message of somebody else with its signatures.
 
-    ``struct`` is the EIP-712 struct's name, ``members`` its members in order, each as its ABI word.
+    ``struct`` is the EIP-712 struct's name, ``members`` its members in order, each as its ABI word. A RotateAlias is
+    signed by the present controller and then by the new one, everything else by one key.
     """
 
     TYPE: ClassVar[str] = "relayed-entry"
     struct: str = text(32)
     members: tuple[bytes, ...] = several(octets(32), most=16)
-    signature: bytes = octets(65)
+    signatures: tuple[bytes, ...] = several(octets(65), most=2)
 
     @classmethod
-    def of(cls, entry: LedgerMessage, signature: bytes) -> RelayedEntry:
+    def of(cls, entry: LedgerMessage, *signatures: bytes) -> RelayedEntry:
         """The entry as it travels."""
         values = entry.values()
         words = (encode([kind], [values[name]]) for kind, name in entry.STRUCT.members)
-        return cls(entry.STRUCT.name, tuple(words), signature)
+        return cls(entry.STRUCT.name, tuple(words), signatures)
 
     @property
     def message(self) -> LedgerMessage:
-        """The ledger message; raises MalformedBytes for one that nobody relays, or words that do not fit."""
+        """The ledger message; raises MalformedBytes for one that nobody relays, or what does not fit it."""
         kind = ENTRIES.get(self.struct)
         if kind is None or len(self.members) != len(kind.STRUCT.members):
             raise MalformedBytes(struct=self.struct)
+        if len(self.signatures) != SIGNERS[kind]:
+            raise MalformedBytes(struct=self.struct, signatures=len(self.signatures))
         types = [each for each, _ in kind.STRUCT.members]
         return kind(*(_value(each, word) for each, word in zip(types, self.members, strict=True)))
 

@@ -1,7 +1,17 @@
 """What a workflow may ask of the outside, and what it may rely on."""
 
 from careledger.ports.ledger import Ledger, LedgerView
-from careledger.ports.outside import Blocks, Board, Books, Clock, CustodianLink, KeyFiles, Locator, Relay
+from careledger.ports.outside import (
+    Blocks,
+    Board,
+    Books,
+    Clock,
+    CustodianLink,
+    KeyFiles,
+    Locator,
+    Relay,
+    WaitingClock,
+)
 
 __all__ = [
     "Blocks",
@@ -14,4 +24,5 @@ __all__ = [
     "LedgerView",
     "Locator",
     "Relay",
+    "WaitingClock",
 ]

@@ -236,6 +236,10 @@ class Ledger(Protocol):
         """Rotation and claim: signed by the present controller and by the new one."""
         ...
 
+    def alias_number(self, alias: bytes) -> int:
+        """What the next message about that alias has to name at the fresh head: counts its changes, 0 if unknown."""
+        ...
+
     def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """Death: the word of two ministry officers, given at once or one after the other; then ``nobody``."""
         ...
@@ -293,7 +297,7 @@ class Ledger(Protocol):
         ...
 
     def carry(self, entries: Sequence[RelayedEntry], relay: SigningKey) -> Head:
-        """Others' signed consents and revocations.
+        """What others signed: consents, revocations, entries of aliases and links.
 
         One that would be refused alone is left out and holds up no other: ask for each afterwards. Raises
         MalformedBytes for an entry that nobody relays.

@@ -14,6 +14,14 @@ class Clock(Protocol):
         ...
 
 
+class WaitingClock(Clock, Protocol):
+    """A clock that who acts can also wait by."""
+
+    def wait(self, seconds: int) -> None:
+        """Returns when so many seconds have passed."""
+        ...
+
+
 class KeyFiles(Protocol):
     """How the key files of one directory lie on the disk: sealed under a passphrase, or insecurely as they are."""
 

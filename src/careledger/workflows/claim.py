@@ -33,6 +33,7 @@ from careledger.workflows.epochs import (
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.register import forget_keys, kept_holder
+from careledger.workflows.two_hops import rotate_alias
 
 HANDOVER = "handover"
 
@@ -131,7 +132,7 @@ def take_over(
     if facts is None:
         raise PatientNotFound()
     if facts.controller == present.address:
-        network.ledger.rotate_alias(mine.alias, kind, until, present, mine.controller, network.relay)
+        rotate_alias(network, mine.alias, kind, until, present, mine.controller)
     elif facts.controller != mine.controller.address:
         raise NotTheController()
     if published(mine) is None:

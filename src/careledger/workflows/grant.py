@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from careledger.domain import relaying
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Grantee, Permission, Purpose, Scope, Window
 from careledger.domain.errors import CannotExpress, DigestMismatch, PartyNotFound, PartyNotVerified
-from careledger.domain.relaying import rounded
 from careledger.formats.patients import Certificate, Envelope, EpochKey, GivenConsent, GrantPackage, RecordKey
 from careledger.formats.scopes import grantee_form, scope_form
 from careledger.formats.signed import sign
@@ -79,7 +79,7 @@ def grant(
         holder.consent_salt(counter), ready_made,
     )  # fmt: skip
     signed = sign(certificate, holder.controller, network.ledger.deployment)
-    window = rounded(window, network.clock.now()) if network.gateway.relays else window
+    window = relaying.rounded(window, network.clock.now()) if network.gateway.relays else window
     given = GivenConsent(counter, signed, window.start, window.end, PREPARED, tuple(record_keys))
     sealed_package(
         network, holder, given, epoch_compartments(certificate)
@@ -112,6 +112,19 @@ def finish_grants(network: Network, holder: Holder) -> int:
             _give(network, holder, given)
             went_on += 1
     return went_on
+
+
+def wait_for_grants(network: Network, holder: Holder) -> int:
+    """Goes on until what counts from now on stands, at most as long as three members have time; returns how many are
+    still prepared: on their way for later, or for the next ``finish_grants``."""
+    for _ in range(relaying.ENTERERS * (relaying.PATIENCE + relaying.BATCH)):
+        now = network.clock.now()
+        prepared = [given for given in given_consents(holder) if given.state == PREPARED]
+        if not network.gateway.relays or all(given.start - relaying.HOUR > now for given in prepared):
+            return len(prepared)
+        network.clock.wait(1)
+        finish_grants(network, holder)
+    return len(prepared)
 
 
 def given_consents(holder: Holder) -> list[GivenConsent]:

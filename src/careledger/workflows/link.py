@@ -33,6 +33,7 @@ from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.parties import check_officer
 from careledger.workflows.register import Identity, Officer, identities
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
+from careledger.workflows.two_hops import link_aliases, unlink_aliases
 
 LINK = "link"
 SIMILAR = 0.85
@@ -121,7 +122,7 @@ def link(network: Network, first: Holder, second: Holder) -> SignedLink:
     if not network.ledger.fresh_head().linked(statement.owner, statement.commitment):
         key = first.consent_key(kept.counter)
         keep_copy(network, first, kept)
-        network.ledger.link_aliases(key, statement.commitment, network.relay)
+        link_aliases(network, key, statement.commitment)
     return kept.link
 
 
@@ -153,7 +154,7 @@ def unlink(network: Network, holder: Holder, signed: SignedLink) -> Head:
     if not view.linked(statement.owner, statement.commitment):
         return view.head
     key = holder.consent_key(kept.counter)
-    return network.ledger.unlink_aliases(key, statement.commitment, network.relay)
+    return unlink_aliases(network, key, statement.commitment)
 
 
 def unlink_unclaimed(

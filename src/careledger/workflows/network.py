@@ -13,7 +13,7 @@ from careledger.domain.facts import PartyFacts
 from careledger.domain.parties import Status
 from careledger.domain.relaying import REGISTRATION_SPREAD
 from careledger.formats.signatures import SigningKey
-from careledger.ports import Blocks, Board, Clock, CustodianLink, Ledger, LedgerView
+from careledger.ports import Blocks, Board, CustodianLink, Ledger, LedgerView, WaitingClock
 from careledger.workflows.gateway import Gateway
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Network:
     blocks: Blocks
     custodians: Mapping[int, CustodianLink]
     board: Board
-    clock: Clock
+    clock: WaitingClock
     relay: SigningKey
     thresholds: Thresholds
     gateway: Gateway = field(default_factory=Gateway)

@@ -54,6 +54,11 @@ class RelayDesk:
         elif opened.entry is not None:
             self._wait(opened.entry)
 
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for their batch."""
+        return len(self._waiting)
+
     def send_batch(self) -> int:
         """Enters what is due, in random order; to be called every few seconds. Returns how many entries it sent."""
         now = self.clock.now()

@@ -16,6 +16,7 @@ from careledger.formats.patients import AliasStatement
 from careledger.ports import Books
 from careledger.sealing.keys import Secret
 from careledger.sealing.phrase import Phrase
+from careledger.workflows import two_hops
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.claim import continue_statement, next_holder
 from careledger.workflows.custody import epoch_chain, find_statement
@@ -74,7 +75,7 @@ def complete_replacement(network: Network, holder: Holder, registrar: int) -> Ho
 
 def stop_replacement(network: Network, holder: Holder) -> Head:
     """The present controller is there after all; raises LedgerRefused if nothing waits or it may not."""
-    return network.ledger.stop_replacement(holder.alias, holder.controller, network.relay)
+    return two_hops.stop_replacement(network, holder.alias, holder.controller)
 
 
 def _begin(

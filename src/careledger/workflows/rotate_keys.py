@@ -30,6 +30,7 @@ from careledger.workflows.grant import (
 )
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import keep_copy
+from careledger.workflows.two_hops import rotate_alias
 
 ROTATION = "rotation"
 
@@ -77,9 +78,7 @@ def _turn(network: Network, old: Holder, new: Holder) -> None:
     if facts is None:
         raise PatientNotFound()
     if facts.controller == old.controller.address:
-        network.ledger.rotate_alias(
-            old.alias, facts.kind, facts.until, old.controller, new.controller, network.relay
-        )
+        rotate_alias(network, old.alias, facts.kind, facts.until, old.controller, new.controller)
     elif facts.controller != new.controller.address:
         raise NotTheController()
 

@@ -13,6 +13,8 @@ from careledger.adapters.evm.node import Call, Mined, Node
 from careledger.domain.errors import BlockNotFound, LedgerRefused, LedgerStale
 from careledger.domain.facts import Head
 from careledger.formats.consent_messages import LedgerMessage
+from careledger.formats.ledger_messages import LinkAliases, RotateAlias, StopAlarm, UnlinkAliases
+from careledger.formats.ledger_words import AliasWord
 from careledger.formats.signatures import Address, SigningKey
 from careledger.formats.signed import deployment_id
 from careledger.ports import Clock
@@ -20,6 +22,15 @@ from careledger.projection.view import FactsView
 
 DEADLINE = 1_800
 """Seconds that a signed message may still be carried, well below the contracts' hour."""
+
+ALONE: dict[type[LedgerMessage], tuple[str, tuple[str, ...]]] = {
+    RotateAlias: ("rotate_alias", ("alias", "controller", "kind", "detail", "deadline")),
+    StopAlarm: ("stop_alarm", ("alias", "deadline")),
+    LinkAliases: ("link", ("owner", "commitment", "deadline")),
+    UnlinkAliases: ("unlink", ("owner", "commitment", "deadline")),
+}
+"""Signed messages that any sender enters in a transaction of their own: the contract's function, and which of the
+message's fields it takes before the signatures."""
 
 
 class EvmLedgerBase:
@@ -86,6 +97,13 @@ class EvmLedgerBase:
         self._follower.catch_up()
         return list(self._tables.rows())
 
+    def alias_number(self, alias: bytes) -> int:
+        """Counts the alias's changes, 0 if unknown; read from the contract at the node's head."""
+        return self._alias_word(alias).number
+
+    def _alias_word(self, alias: bytes) -> AliasWord:
+        return AliasWord.parse(self._contract("Aliases").read(self._node, "alias_word", alias))
+
     # Sending -----------------------------------------------------------------------------------
 
     def _contract(self, name: str) -> Contract:
@@ -103,6 +121,13 @@ class EvmLedgerBase:
             if each.reason is not None:
                 raise LedgerRefused(reason=each.reason)
         return mined[-1].block
+
+    def _entered(self, relay: SigningKey, message: LedgerMessage, *signers: SigningKey) -> Head:
+        """A message of ALONE, signed here; raises LedgerRefused with the contract's reason."""
+        function, fields = ALONE[type(message)]
+        arguments = (getattr(message, name) for name in fields)
+        signatures = (self._signature(message, signer) for signer in signers)
+        return self._act(relay, message.CONTRACT, function, *arguments, *signatures)
 
     def _sent(self, sender: SigningKey, to: Address, calls: Sequence[bytes]) -> list[Mined]:
         return self._node.send(sender, [Call(to, data) for data in calls])

@@ -8,7 +8,6 @@ from careledger.adapters.evm.ledger_base import EvmLedgerBase
 from careledger.domain.facts import Head
 from careledger.domain.parties import ControllerKind
 from careledger.formats.ledger_messages import ReplaceController, StopAlarm
-from careledger.formats.ledger_words import AliasWord
 from careledger.formats.signatures import SigningKey
 
 Officers = Sequence[tuple[int, SigningKey]]
@@ -28,7 +27,7 @@ class OfficerActs(EvmLedgerBase):
     ) -> Head:
         """The change waits for 72 hours of alarm."""
         message = ReplaceController(
-            alias, self._number(alias), new.address, organisation[0], officer[0], self._deadline()
+            alias, self.alias_number(alias), new.address, organisation[0], officer[0], self._deadline()
         )
         signed = (self._signature(message, key) for key in (organisation[1], officer[1], new))
         fields = (alias, new.address, organisation[0], officer[0], message.deadline)
@@ -40,9 +39,8 @@ class OfficerActs(EvmLedgerBase):
 
     def stop_replacement(self, alias: bytes, present: SigningKey, relay: SigningKey) -> Head:
         """The present controller is there after all."""
-        message = StopAlarm(alias, self._number(alias), self._deadline())
-        signed = self._signature(message, present)
-        return self._act(relay, "Aliases", "stop_alarm", alias, message.deadline, signed)
+        message = StopAlarm(alias, self.alias_number(alias), self._deadline())
+        return self._entered(relay, message, present)
 
     def reopen_alias(self, alias: bytes, officers: Officers) -> Head:
         """A death is withdrawn, once two officers have said so."""
@@ -69,6 +67,3 @@ class OfficerActs(EvmLedgerBase):
             if self.at(head.number).linked(NO_OWNER, commitment) is linked:
                 break
         return head
-
-    def _number(self, alias: bytes) -> int:
-        return AliasWord.parse(self._contract("Aliases").read(self._node, "alias_word", alias)).number

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from careledger.adapters.evm.ledger_base import EvmLedgerBase
+from careledger.adapters.evm.ledger_base import ALONE, EvmLedgerBase
+from careledger.adapters.evm.node import Call
 from careledger.domain.errors import LedgerRefused
 from careledger.domain.facts import Head
 from careledger.domain.parties import ControllerKind
-from careledger.formats.consent_messages import GiveConsent, RevokeConsent
+from careledger.formats.consent_messages import GiveConsent, LedgerMessage, RevokeConsent
 from careledger.formats.ledger_messages import LinkAliases, OpenAlias, RotateAlias, UnlinkAliases
-from careledger.formats.ledger_words import AliasWord, patient_word
+from careledger.formats.ledger_words import patient_word
 from careledger.formats.relaying import RelayedEntry
 from careledger.formats.signatures import SigningKey
 
 MOST_CARRIED = 100
+Carried = Sequence[tuple[LedgerMessage, tuple[bytes, ...]]]
 
 
 class PatientActs(EvmLedgerBase):
@@ -59,12 +61,10 @@ class PatientActs(EvmLedgerBase):
         relay: SigningKey,
     ) -> Head:
         """The alias changes hands; an unclaimed one that stays so keeps its registrar."""
-        word = AliasWord.parse(self._contract("Aliases").read(self._node, "alias_word", alias))
+        word = self._alias_word(alias)
         detail = _detail(kind, until, word.detail)
         message = RotateAlias(alias, word.number, new.address, kind, detail, self._deadline())
-        fields = (alias, new.address, int(kind), detail, message.deadline)
-        signed = self._signature(message, present), self._signature(message, new)
-        return self._act(relay, "Aliases", "rotate_alias", *fields, *signed)
+        return self._entered(relay, message, present, new)
 
     def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """Death, once two officers have said so."""
@@ -80,15 +80,11 @@ class PatientActs(EvmLedgerBase):
 
     def link_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """Two aliases are one person."""
-        message = LinkAliases(owner.address, commitment, self._deadline())
-        signed = self._signature(message, owner)
-        return self._act(relay, "Links", "link", owner.address, commitment, message.deadline, signed)
+        return self._entered(relay, LinkAliases(owner.address, commitment, self._deadline()), owner)
 
     def unlink_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """Undoes a link for good."""
-        message = UnlinkAliases(owner.address, commitment, self._deadline())
-        signed = self._signature(message, owner)
-        return self._act(relay, "Links", "unlink", owner.address, commitment, message.deadline, signed)
+        return self._entered(relay, UnlinkAliases(owner.address, commitment, self._deadline()), owner)
 
     # Consents ----------------------------------------------------------------------------------
 
@@ -112,17 +108,27 @@ class PatientActs(EvmLedgerBase):
             return self._node.head()
 
     def carry(self, entries: Sequence[RelayedEntry], relay: SigningKey) -> Head:
-        """By the contract's batch functions, a hundred in a transaction; what it refuses is left out."""
-        carried = [(entry.message, entry.signature) for entry in entries]
-        called, calls = self._contract("Consents"), []
-        for kind, function in ((GiveConsent, "give_many"), (RevokeConsent, "revoke_many")):
-            items = [
-                message.carried(signature) for message, signature in carried if isinstance(message, kind)
-            ]
-            parts = [items[at : at + MOST_CARRIED] for at in range(0, len(items), MOST_CARRIED)]
-            calls += [called.calldata(function, part) for part in parts]
-        self._sent(relay, called.address, calls)
+        """Consents and revocations a hundred in a transaction, each other entry in one of its own; what the contracts
+        refuse is left out."""
+        carried = [(entry.message, entry.signatures) for entry in entries]
+        self._node.send(relay, [*self._batches(carried), *self._alone(carried)])
         return self._node.head()
+
+    def _batches(self, carried: Carried) -> Iterator[Call]:
+        called = self._contract("Consents")
+        for kind, function in ((GiveConsent, "give_many"), (RevokeConsent, "revoke_many")):
+            items = [message.carried(*signed) for message, signed in carried if isinstance(message, kind)]
+            for at in range(0, len(items), MOST_CARRIED):
+                part = items[at : at + MOST_CARRIED]
+                yield Call(called.address, called.calldata(function, part))
+
+    def _alone(self, carried: Carried) -> Iterator[Call]:
+        for message, signatures in carried:
+            if type(message) in ALONE:
+                called = self._contract(message.CONTRACT)
+                function, fields = ALONE[type(message)]
+                arguments = (getattr(message, name) for name in fields)
+                yield Call(called.address, called.calldata(function, *arguments, *signatures))
 
 
 def _detail(kind: ControllerKind, until: int, registrar: int) -> int:

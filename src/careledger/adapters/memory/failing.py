@@ -17,7 +17,9 @@ from careledger.ports import CustodianLink
 BLOCKS = frozenset({"put_many", "put_stream", "pin", "unpin"})
 BOARD = frozenset({"post", "publish_key"})
 BOOKS = frozenset({"put", "drop"})
-LEDGER_READS = frozenset({"chain_id", "deployment", "contract", "fresh_head", "last_head", "at"})
+LEDGER_READS = frozenset(
+    {"chain_id", "deployment", "contract", "fresh_head", "last_head", "at", "alias_number"}
+)
 TELLING = frozenset(
     {"enrol", "keep-epoch", "keep", "anchored", "order", "retract", "accept", "revoked", "release", "audit"}
     | {"checkpoint", "cosign", "repair-finish"}

@@ -25,6 +25,7 @@ from careledger.domain.facts import (
 from careledger.domain.matrix import VERSIONS
 from careledger.domain.parties import ORGANISATION_ROLES, ControllerKind, Role, Status
 from careledger.formats.consent_messages import LONGEST_DEADLINE, GiveConsent, LedgerMessage, RevokeConsent
+from careledger.formats.ledger_messages import LinkAliases, RotateAlias, UnlinkAliases
 from careledger.formats.ledger_words import patient_word, retention_days, retention_table
 from careledger.formats.relaying import RelayedEntry
 from careledger.formats.releases import SignedOpening
@@ -113,9 +114,13 @@ class MemoryLedger(MemoryRegistry):
         relay: SigningKey,
     ) -> Head:
         """The alias changes hands."""
+        return self._rotate(alias, present.address, AliasFacts(alias, new.address, kind, until, 0))
+
+    def _rotate(self, alias: bytes, present: Address, new: AliasFacts) -> Head:
+        kind, until = new.kind, new.until
         require(not until or kind is ControllerKind.GUARDIAN, "detail")
         facts = self._alive(alias)
-        require(facts.controller == present.address, "signer")
+        require(facts.controller == present, "signer")
         self._kind(kind, until)
         if facts.kind is ControllerKind.SELF:
             require(kind is ControllerKind.SELF, "kind")
@@ -125,7 +130,11 @@ class MemoryLedger(MemoryRegistry):
             require(kind is ControllerKind.GUARDIAN and self._time() < facts.until, "kind")
             require(until <= facts.until, "until")
         held = facts.registrar if kind is ControllerKind.REGISTRAR else 0
-        return self._turn(AliasFacts(alias, new.address, kind, until, held))
+        return self._turn(dataclasses.replace(new, registrar=held))
+
+    def alias_number(self, alias: bytes) -> int:
+        """Counts the alias's changes, 0 if unknown."""
+        return self._get("number", alias) or 0
 
     def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """Nobody controls the alias any more, once two officers said so."""
@@ -146,13 +155,19 @@ class MemoryLedger(MemoryRegistry):
 
     def link_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """A link is made once."""
-        require(self._get("link", owner.address, commitment) is None, "state")
-        return self._commit({("link", owner.address, commitment): True})
+        return self._link(owner.address, commitment)
+
+    def _link(self, owner: Address, commitment: bytes) -> Head:
+        require(self._get("link", owner, commitment) is None, "state")
+        return self._commit({("link", owner, commitment): True})
 
     def unlink_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
         """A link is undone for good; an unknown one can then never be made."""
-        require(self._get("link", owner.address, commitment) is not False, "state")
-        return self._commit({("link", owner.address, commitment): False})
+        return self._unlink(owner.address, commitment)
+
+    def _unlink(self, owner: Address, commitment: bytes) -> Head:
+        require(self._get("link", owner, commitment) is not False, "state")
+        return self._commit({("link", owner, commitment): False})
 
     # Consents, records, logs -------------------------------------------------------------------
 
@@ -184,18 +199,39 @@ class MemoryLedger(MemoryRegistry):
         messages = [entry.message for entry in entries]
         for entry, message in zip(entries, messages, strict=True):
             with suppress(LedgerRefused, SignatureRefused):
-                self._carry(message, entry.signature)
+                self._carry(message, entry.signatures)
         return self._now.head
 
-    def _carry(self, message: LedgerMessage, signature: bytes) -> None:
-        assert isinstance(message, GiveConsent | RevokeConsent)
+    def _carry(self, message: LedgerMessage, signatures: Sequence[bytes]) -> None:
         signed = message.digest(self.chain_id, self.contract(message.CONTRACT))
-        check_signer(signed, signature, message.owner)
-        require(self._time() <= message.deadline <= self._time() + LONGEST_DEADLINE, "deadline")
-        if isinstance(message, GiveConsent):
-            self._give(message.owner, message.commitment, message.start, message.until)
-        else:
-            self._revoke(message.owner, message.commitment)
+        if isinstance(message, RotateAlias):
+            self._carry_rotation(message, signed, signatures)
+            return
+        assert isinstance(message, GiveConsent | RevokeConsent | LinkAliases | UnlinkAliases)
+        check_signer(signed, signatures[0], message.owner)
+        self._in_time(message.deadline)
+        match message:
+            case GiveConsent():
+                self._give(message.owner, message.commitment, message.start, message.until)
+            case RevokeConsent():
+                self._revoke(message.owner, message.commitment)
+            case LinkAliases():
+                self._link(message.owner, message.commitment)
+            case UnlinkAliases():
+                self._unlink(message.owner, message.commitment)
+
+    def _carry_rotation(self, message: RotateAlias, signed: bytes, signatures: Sequence[bytes]) -> None:
+        present = self._alive(message.alias).controller
+        for signature, signer in zip(signatures, (present, message.controller), strict=True):
+            check_signer(signed, signature, signer)
+        self._in_time(message.deadline)
+        require(message.number == self.alias_number(message.alias), "signer")
+        kind = ControllerKind(message.kind)
+        until = message.detail if kind is ControllerKind.GUARDIAN else 0
+        self._rotate(message.alias, present, AliasFacts(message.alias, message.controller, kind, until, 0))
+
+    def _in_time(self, deadline: int) -> None:
+        require(self._time() <= deadline <= self._time() + LONGEST_DEADLINE, "deadline")
 
     def anchor(self, root: bytes, count: int, organisation: int, controller: SigningKey) -> Head:
         """A root is anchored once; by the same organisation again is harmless."""

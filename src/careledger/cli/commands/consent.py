@@ -23,7 +23,7 @@ from careledger.formats.patients import AccessRequest
 from careledger.formats.scopes import scope_of
 from careledger.workflows import request_access
 from careledger.workflows.give_ready_made import give_ready_made
-from careledger.workflows.grant import Granted, grant
+from careledger.workflows.grant import Granted, grant, wait_for_grants
 from careledger.workflows.revoke import revoke
 
 app = group("Ask for access, grant, refuse, revoke, list; ready-made consents in plain words.")
@@ -195,6 +195,7 @@ def _request(world: World, mine: Mine, named: str) -> AccessRequest:
 
 
 def _told(world: World, mine: Mine, made: Granted, as_json: bool) -> None:
+    wait_for_grants(world.network, mine.holder)
     found = next(
         each
         for each in consents.facts(world, mine)["consents"]

@@ -39,6 +39,14 @@ Members = Annotated[
 Officer = Annotated[list[str], typer.Option(metavar="NAME", help="A ministry officer; repeatable.")]
 ChainId = Annotated[int, typer.Option(min=1, help="The ledger's chain id.")]
 Holding = Annotated[int, typer.Option(min=1, help="How many keep each share before a deposit is final (n).")]
+TwoHops = Annotated[
+    bool,
+    typer.Option(
+        "--two-hops",
+        help="A patient's messages go to the ledger by another member's desk. On one machine that takes some "
+        "seconds more and hides nothing from its operator: to try what members on machines of their own do.",
+    ),
+]
 Insecure = Annotated[
     bool,
     typer.Option(
@@ -89,6 +97,7 @@ def init(
     oldest: elsewhere.Oldest = 10,
     header: elsewhere.Header = None,
     authorities: elsewhere.Authorities = None,
+    two_hops: TwoHops = False,
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +113,7 @@ def init(
     members = tuple(_member(each) for each in member)
     plan = Plan(
         tuple(officer), members, threshold, matrix, duration(delay, "--delay"),
-        _thresholds(opening, holding, listed_, escrow, len(members)),
+        _thresholds(opening, holding, listed_, escrow, len(members)), two_hops=two_hops,
     )  # fmt: skip
     _check(data, plan)
     ledger = elsewhere.remote(node or (), chain_id, agreeing, oldest, header, authorities)

@@ -14,6 +14,7 @@ from careledger.cli.output import tell
 from careledger.cli.records import one, own_records
 from careledger.cli.words import counted, minute
 from careledger.workflows.disclose import disclose
+from careledger.workflows.grant import wait_for_grants
 
 app = single()
 
@@ -47,6 +48,7 @@ def share(
         made = disclose(
             world.network, mine.holder, to_whom, chosen, use, scoping.window(world, begins, until)
         )
+        wait_for_grants(world.network, mine.holder)
         found = next(
             each
             for each in consents.facts(world, mine)["consents"]

@@ -34,7 +34,7 @@ def hear(custody: Custody, body: bytes) -> bytes:
         raise RequestRefused(reason="another-certificate")
     ledger = custody.ledger
     signed = revoked.digest(ledger.chain_id, ledger.contract(revoked.CONTRACT))
-    check_signer(signed, heard.entry.signature, certificate.owner)
+    check_signer(signed, heard.entry.signatures[0], certificate.owner)
     if revoked.deadline < custody.time(view):
         raise RequestRefused(reason="deadline")
     if not was_heard(custody, certificate):
