@@ -28,50 +28,57 @@ class Kind:
     example: Callable[[], Any]
 
 
-def _reading(says: str, accepts: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        if not accepts(value):
-            raise MalformedBytes(expected=says)
-        return value
-
-    return read
-
-
-def _checked(says: str, accepts: Callable[[Any], bool], example: Any) -> Kind:
-    read = _reading(says, accepts)
-    return Kind(says, read, read, lambda: example)
+def _checked(says: str, read: Callable[[Any], Any], example: Any) -> Any:
+    """A field whose values are written as they are read."""
+    return field(Kind(says, read, read, lambda: example))
 
 
 def octets(size: int | None = None, most: int = cbor.MOST_BYTES) -> Any:
     """A byte string, of exactly ``size`` or at most ``most`` bytes."""
-    if size is None:
-        return field(
-            _checked(f"at most {most} bytes", lambda v: isinstance(v, bytes) and len(v) <= most, b"\x01\x02")
-        )
-    return field(
-        _checked(
-            f"{size} bytes", lambda v: isinstance(v, bytes) and len(v) == size, bytes(range(1, size + 1))
-        )
-    )
+    says = f"at most {most} bytes" if size is None else f"{size} bytes"
+    least, longest = (0, most) if size is None else (size, size)
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, bytes) or not least <= len(value) <= longest:
+            raise MalformedBytes(expected=says)
+        return value
+
+    return _checked(says, read, b"\x01\x02" if size is None else bytes(range(1, size + 1)))
 
 
 def uint(bits: int = 64) -> Any:
     """An unsigned integer below 2**bits."""
+    end = 1 << bits
 
-    def accepts(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << bits
+    def read(value: Any) -> Any:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < end:
+            raise MalformedBytes(expected=f"uint{bits}")
+        return value
 
-    return field(_checked(f"uint{bits}", accepts, 7))
+    return _checked(f"uint{bits}", read, 7)
 
 
 def flag() -> Any:
     """A boolean."""
-    return field(_checked("bool", lambda v: isinstance(v, bool), True))
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise MalformedBytes(expected="bool")
+        return value
+
+    return _checked("bool", read, True)
 
 
 def text(most: int = 1_000) -> Any:
     """Text of at most ``most`` characters."""
-    return field(_checked(f"text, at most {most}", lambda v: isinstance(v, str) and len(v) <= most, "word"))
+    says = f"text, at most {most}"
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str) or len(value) > most:
+            raise MalformedBytes(expected=says)
+        return value
+
+    return _checked(says, read, "word")
 
 
 def message(kind: type[Message]) -> Any:
@@ -167,10 +174,10 @@ class Message:
     def from_value(cls, value: Any) -> Self:
         """The message in a decoded map; raises MalformedBytes naming the field."""
         names, _, reads = cls._declared()
-        if not isinstance(value, dict) or value.keys() != set(names):
-            raise MalformedBytes(message=cls.TYPE or cls.__name__, why="other fields than declared")
-        if tuple(value) != names:
-            raise MalformedBytes(message=cls.TYPE or cls.__name__, why="encoding is not deterministic")
+        if not isinstance(value, dict) or tuple(value) != names:
+            known = isinstance(value, dict) and value.keys() == set(names)
+            why = "encoding is not deterministic" if known else "other fields than declared"
+            raise MalformedBytes(message=cls.TYPE or cls.__name__, why=why)
         try:
             return cls(**{name: read(value[name]) for name, read in zip(names, reads, strict=True)})
         except MalformedBytes:

@@ -37,6 +37,9 @@ def sealed_length(length: int) -> int:
 
 def encrypt(key: Secret, plaintext: bytes, context: bytes = b"", salt: bytes | None = None) -> bytes:
     """The body of a plaintext. ``salt`` (24 bytes) is random; given only to make test vectors."""
+    if len(plaintext) < CHUNK:
+        chunks, start = _begin(key, context, salt)
+        return start + chunks.seal(0, plaintext)
     body = io.BytesIO()
     encrypt_stream(key, io.BytesIO(plaintext), body, context, salt)
     return body.getvalue()
@@ -44,6 +47,8 @@ def encrypt(key: Secret, plaintext: bytes, context: bytes = b"", salt: bytes | N
 
 def decrypt(key: Secret, body: bytes, context: bytes = b"") -> bytes:
     """The plaintext of a body; raises CannotOpen."""
+    if len(body) < START + CHUNK + TAG:
+        return _resume(key, body[:START], context).open(0, body[START:])
     plaintext = io.BytesIO()
     decrypt_stream(key, io.BytesIO(body), plaintext, context)
     return plaintext.getvalue()

@@ -50,14 +50,36 @@ def split(
     ``coefficients`` (of x¹ … x^(threshold − 1)) are random; given only to make test vectors. Raises
     MalformedBytes for a threshold under 2 or over ``places``, or for a secret that is not below p.
     """
+    if coefficients is None:
+        values = split_values(secret, threshold, places)
+    else:
+        _check_threshold(threshold, places)
+        if len(coefficients) != threshold - 1:
+            raise MalformedBytes(why="one coefficient fewer than the threshold")
+        values = _values(_number(secret), [_number(each) for each in coefficients], places)
+    return tuple(Share(place, Secret(value)) for place, value in enumerate(values, start=1))
+
+
+def split_values(secret: Secret, threshold: int, places: int) -> list[bytes]:
+    """The values of ``split`` at places 1…``places``, in order; raises as it does."""
+    _check_threshold(threshold, places)
+    return _values(_number(secret), [secrets.randbelow(P) for _ in range(threshold - 1)], places)
+
+
+def _check_threshold(threshold: int, places: int) -> None:
     if not 2 <= threshold <= places <= MOST_PLACES:
         raise MalformedBytes(why="threshold outside 2 to the number of places")
-    if coefficients is None:
-        coefficients = [uniform_below_p() for _ in range(threshold - 1)]
-    if len(coefficients) != threshold - 1:
-        raise MalformedBytes(why="one coefficient fewer than the threshold")
-    polynomial = [_number(secret), *(_number(each) for each in coefficients)]
-    return tuple(Share(place, _value(_evaluate(polynomial, place))) for place in range(1, places + 1))
+
+
+def _values(secret: int, coefficients: Sequence[int], places: int) -> list[bytes]:
+    falling = coefficients[::-1]
+    values = []
+    for x in range(1, places + 1):
+        number = 0
+        for coefficient in falling:
+            number = (number + coefficient) * x
+        values.append(((number + secret) % P).to_bytes(SIZE, "big"))
+    return values
 
 
 def combine(shares: Iterable[Share], threshold: int) -> Secret:
@@ -140,13 +162,6 @@ def _number(value: Secret) -> int:
 
 def _value(number: int) -> Secret:
     return Secret(number.to_bytes(SIZE, "big"))
-
-
-def _evaluate(polynomial: Sequence[int], x: int) -> int:
-    result = 0
-    for coefficient in reversed(polynomial):
-        result = (result * x + coefficient) % P
-    return result
 
 
 def _interpolate(known: dict[int, Secret], places: tuple[int, ...], x: int) -> int:

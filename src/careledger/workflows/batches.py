@@ -38,7 +38,7 @@ from careledger.proofs.runs import folded, leaf_hashes
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch
 from careledger.sealing.keys import Secret, hmac_tag
-from careledger.sealing.shamir import split
+from careledger.sealing.shamir import split_values
 from careledger.sealing.states import Plaintext
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.custody import Chain
@@ -258,7 +258,7 @@ class Sealer:
 
 def _shares(secret: Secret, threshold: int, places: int) -> tuple[list[bytes], list[bytes]]:
     """The shares of all places, and their commitments."""
-    values = [share.value.reveal() for share in split(secret, threshold, places)]
+    values = split_values(secret, threshold, places)
     return values, [share_commitment(place, value) for place, value in enumerate(values, start=1)]
 
 

@@ -9,7 +9,7 @@ after the plan is finished by ``resume``, which every deposit of that organisati
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
@@ -22,7 +22,7 @@ from careledger.ports import Books
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Writer
-from careledger.workflows.custody import Telling, outcomes, receipt
+from careledger.workflows.custody import Chain, Telling, outcomes, receipt
 from careledger.workflows.epochs import chain_in_force
 from careledger.workflows.network import Network
 
@@ -54,8 +54,9 @@ def deposit(
     statement: AliasStatement,
     versions: Sequence[NewVersion],
     progress: Progress = lambda count: None,
+    chains: Mapping[int, Chain] | None = None,
 ) -> Deposited:
-    """Deposits versions of one alias under one anchored root.
+    """Deposits versions of one alias under one anchored root; ``chains`` are epochs that were just seen in force.
 
     What the depositor has deposited before (same content tag, same alias) is not deposited again. Raises
     WritingRefused by a custodian's decision, NotEnoughCustodians under t, LedgerRefused.
@@ -64,8 +65,13 @@ def deposit(
     fresh, known = _unknown(writer, statement.alias, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
-    sealer = Sealer(network, writer, statement)
-    batches = [_sealed(network, sealer, statement, group) for group in _grouped(fresh)]
+    sealer, known_chains = Sealer(network, writer, statement), dict(chains or {})
+    batches = []
+    for group in _grouped(fresh):
+        compartment = group[0].compartment.number
+        if not known_chains.get(compartment):
+            known_chains[compartment] = chain_in_force(network, statement, compartment)
+        batches.append(sealer.batch(known_chains[compartment], group))
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
     anchors = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
     kept = _keep(network, statement, sealer, batches, progress)
@@ -158,13 +164,6 @@ def _unknown(
         else:
             fresh.setdefault(tag, version)
     return list(fresh.values()), known
-
-
-def _sealed(
-    network: Network, sealer: Sealer, statement: AliasStatement, versions: Sequence[NewVersion]
-) -> SealedBatch:
-    chain = chain_in_force(network, statement, versions[0].compartment.number)
-    return sealer.batch(chain, versions)
 
 
 @dataclass(frozen=True)

@@ -163,13 +163,19 @@ def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] =
         next_epoch(network, holder, statement, compartment)
 
 
-def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
-    """A first epoch in each of these compartments that has none; one that a crash left at a few is told to all."""
+def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> dict[int, Chain]:
+    """The epochs in force of each of these compartments, a first one where there was none.
+
+    One that a crash left at a few custodians is told to all.
+    """
     statement, _ = own_statement(holder)
-    missing = [each for each in compartments if not chain_in_force(network, statement, each)]
+    chains = {each: chain_in_force(network, statement, each) for each in compartments}
+    missing = [each for each, chain in chains.items() if not chain]
     if missing:
         made = [_new_epoch(network, holder, each, None, None, holder.sealing.public) for each in missing]
         _publish(network, statement, [record for record, _ in made])
+        chains |= {opened.statement.compartment: ((opened.statement, record),) for record, opened in made}
+    return chains
 
 
 def next_epoch(network: Network, holder: Holder, statement: AliasStatement, compartment: int) -> OpenEpoch:

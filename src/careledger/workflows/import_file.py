@@ -16,6 +16,7 @@ from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import Writer
+from careledger.workflows.custody import Chain
 from careledger.workflows.deposit import Deposited, Progress
 from careledger.workflows.epochs import ensure_epochs
 from careledger.workflows.from_fhir import staged_versions
@@ -82,7 +83,9 @@ def import_report(
         first = report.rejects[0].index
         raise ImportStopped(file=report.file_name, rejected=len(report.rejects), first_entry=first)
     chosen_ones = [each for each in report.versions if chosen(each)]
+    chains: dict[int, Chain] = {}
     if holder is not None:
-        ensure_epochs(network, holder, sorted({version.compartment.number for version in chosen_ones}))
+        numbers = sorted({version.compartment.number for version in chosen_ones})
+        chains = ensure_epochs(network, holder, numbers)
     versions = staged_versions(chosen_ones, report.mapping_version)
-    return Imported(report, deposit_staged(network, writer, statement, versions, progress))
+    return Imported(report, deposit_staged(network, writer, statement, versions, progress, chains))

@@ -19,7 +19,7 @@ from careledger.formats.patients import AliasStatement
 from careledger.sealing.keys import hmac_tag
 from careledger.workflows import register
 from careledger.workflows.actors import Holder, Organisation, Session
-from careledger.workflows.custody import find_statement
+from careledger.workflows.custody import Chain, find_statement
 from careledger.workflows.deposit import Deposited, Progress
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grounds import writer
@@ -164,9 +164,10 @@ def _imported(
 ) -> Deposited:
     holder = _holder(session.staff.organisation, statement.alias)
     by = writer(network, session, statement)
+    chains: dict[int, Chain] = {}
     if holder is not None:
-        ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
-    return deposit_staged(network, by, statement, versions, progress)
+        chains = ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
+    return deposit_staged(network, by, statement, versions, progress, chains)
 
 
 def _registered(network: Network, organisation: Organisation, patient: StagedPatient) -> tuple[bytes, bool]:

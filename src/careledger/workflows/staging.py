@@ -7,12 +7,13 @@ Order of effects of a portion: those of ``deposit``. Portions before a crash sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from careledger.domain.categories import Compartment
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.custody import Chain
 from careledger.workflows.deposit import Deposited, Progress, deposit
 from careledger.workflows.network import Network
 from careledger.workflows.register import Identity
@@ -79,15 +80,18 @@ def deposit_staged(
     statement: AliasStatement,
     versions: Iterable[StagedVersion],
     progress: Progress = lambda count: None,
+    chains: Mapping[int, Chain] | None = None,
 ) -> Deposited:
     """Deposits versions of one alias, each portion under a root of its own; the root told is the last one's.
 
-    Repeating deposits nothing twice. Raises what ``deposit`` raises; portions before it stay.
+    ``chains`` are epochs that were just seen in force, for the first portion; later ones ask again. Repeating deposits
+    nothing twice. Raises what ``deposit`` raises; portions before it stay.
     """
     made = NOTHING
     for portion in _portions(versions):
         loaded = [each.load() for each in portion]
-        made = _joined(made, deposit(network, writer, statement, loaded, progress))
+        made = _joined(made, deposit(network, writer, statement, loaded, progress, chains))
+        chains = None
     return made
 
 

@@ -72,7 +72,7 @@ class Rows(Shares):
     def transaction(self) -> Iterator[None]:
         """Everything inside is durable at its end, or nothing is."""
         try:
-            with sqlite.transaction(self._db):
+            with super().transaction():
                 yield
         except BaseException:
             self._cache.clear()  # they may hold what was not written

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from careledger.adapters.custody import sqlite
 from careledger.adapters.custody.shred import ShredKeys, open_sealed, seal
@@ -24,10 +24,18 @@ class Shares(ABC):
 
     _db: sqlite3.Connection
     _keys: ShredKeys
+    _in_use: tuple[tuple[bytes, str], bytes] | None = None
+    """The shred key of an alias and month that the transaction under way writes under; none lives longer in memory."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """Everything inside is durable at its end, or nothing is."""
-        return sqlite.transaction(self._db)
+        try:
+            with sqlite.transaction(self._db):
+                yield
+        finally:
+            if not self._db.in_transaction:
+                self._in_use = None
 
     def put_shares(self, deposit: bytes, shares: Mapping[bytes, bytes]) -> None:
         """Adds or replaces shares of a kept deposit by subject: a handle, or its digest for the batch secret."""
@@ -131,6 +139,15 @@ class Shares(ABC):
 
     def _key(self, alias: bytes, month: str) -> bytes:
         """The shred key of alias and month, made where there is none."""
+        known = self._in_use
+        if known is not None and known[0] == (alias, month):
+            return known[1]
+        key = self._durable_key(alias, month)
+        if self._db.in_transaction:
+            self._in_use = (alias, month), key
+        return key
+
+    def _durable_key(self, alias: bytes, month: str) -> bytes:
         name = ShredKeys.name(alias, month)
         for found, generation in self._months(alias):
             key = self._keys.read(name, generation) if found == month else None

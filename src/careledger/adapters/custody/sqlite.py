@@ -24,27 +24,31 @@ class Connection(sqlite3.Connection):
 
     def execute(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
-        with _named():
+        try:
             return super().execute(*given)
+        except sqlite3.OperationalError as error:
+            _check_disk(error)
+            raise
 
     def executescript(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
-        with _named():
+        try:
             return super().executescript(*given)
+        except sqlite3.OperationalError as error:
+            _check_disk(error)
+            raise
 
     def executemany(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
-        with _named():
+        try:
             return super().executemany(*given)
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in DISK:
+        except sqlite3.OperationalError as error:
+            _check_disk(error)
             raise
+
+
+def _check_disk(error: sqlite3.OperationalError) -> None:
+    if error.sqlite_errorcode & 0xFF in DISK:
         raise StoreUnavailable(disk=str(error)) from error
 
 
