@@ -38,6 +38,14 @@ Members = Annotated[
 ]
 Officer = Annotated[list[str], typer.Option(metavar="NAME", help="A ministry officer; repeatable.")]
 ChainId = Annotated[int, typer.Option(min=1, help="The ledger's chain id.")]
+Delay = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="How long a vote on the matrix waits before it takes effect: 0 suits a trial; with 30d the network "
+        "begins under version 1, and every later change waits as long.",
+    ),
+]
 Holding = Annotated[int, typer.Option(min=1, help="How many keep each share before a deposit is final (n).")]
 TwoHops = Annotated[
     bool,
@@ -77,14 +85,7 @@ def init(
     officer: Officer = OFFICERS,
     threshold: Annotated[int, typer.Option(min=1, help="How many officers carry a vote.")] = 2,
     matrix: Matrix = 2,
-    delay: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="How long a vote on the matrix waits before it takes effect: 0 suits a trial; with 30d the network "
-            "begins under version 1, and every later change waits as long.",
-        ),
-    ] = "0",
+    delay: Delay = "0",
     opening: Annotated[int, typer.Option(min=1, help="How many custodians open a record (t).")] = 2,
     holding: Holding = 3,
     listed_: Annotated[
