@@ -106,6 +106,6 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
 if __name__ == "__main__":
     run(
         __doc__ or "", measure,
-        ("--records", {"type": int, "default": 20_000}), ("--epochs", {"type": int, "default": 100}),
+        ("--records", {"type": int, "default": 20_000}), ("--epochs", {"type": int, "default": 1_000}),
         ("--times", {"type": int, "default": 9}), ("--directory", {"type": Path, "default": None}),
     )  # fmt: skip

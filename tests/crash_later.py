@@ -156,7 +156,5 @@ SCENARIOS = {
         ("tell_moved.tell_untold", "moved.take_moved"), telling, 8, first_some_last(2, 2, 4)
     ),
     "a registrar is told of a move": Scenario(("moved.take_misfiled",), handing_on, 3),
-    "a consent of which nothing tells is ended": Scenario(
-        ("recover.end_undescribed",), ending_unknown, 20, first_some_last(2, 3, 3)
-    ),
+    "a consent of which nothing tells is ended": Scenario(("recover.end_undescribed",), ending_unknown, 6),
 }

@@ -48,8 +48,8 @@ WITHOUT_EFFECTS = {
     "grounds.reading", "grounds.writer", "network.LastHead", "network.at_last_head", "own_copies.own_copies",
     "accesses.by_holder", "accesses.by_registrar", "accesses.holder_seeds", "audit.log_key", "audit_file.attest",
     "batches.Sealer", "blocks.sealed_block", "board.organisation_key", "chart.read_back", "claim.hand_over",
-    "custody.alias_answers", "custody.ask_alias", "custody.epoch_chain", "custody.find_statement",
-    "custody.known_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
+    "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
+    "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "received.live_grant", "register.choose_custodians",
     "second_look.SecondLook", "two_hops.signed_entry", "two_hops.signed_revocation",
 }  # fmt: skip
@@ -60,7 +60,7 @@ STEPS = {
     "replace_custodian.remake_shares",
     "board.post_package", "claim.continue_statement", "claim.handed_over", "claim.renew_epochs", "claim.take_over",
     "custody.outcomes", "custody.receipt", "custody.receipts", "custody.tell", "deposit.finish",
-    "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.next_epoch", "epochs.publish_epoch",
+    "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.publish_epoch",
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
     "grant.send_package", "grant.wait_for_grants", "lease.Lease", "two_hops.stop_replacement",
 }  # fmt: skip

@@ -126,12 +126,13 @@ def test_a_spoiled_answer_does_not_open(world: World) -> None:
 
 
 def test_a_stale_answer_about_epochs_is_outnumbered(world: World) -> None:
-    question = AliasQuestion(world.patient.alias, DIAGNOSIS).encode()
+    question = AliasQuestion(world.patient.alias, DIAGNOSIS, (DIAGNOSIS,)).encode()
     stale = StaleLink(world.custodians[0])
     stale.call("alias", question)
     world.begin_epoch(world.patient, DIAGNOSIS)
     answers = [AliasAnswer.decode(link.call("alias", question)) for link in (stale, *world.custodians[1:4])]
     assert [len(answer.epochs) for answer in answers] == [1, 2, 2, 2]
+    assert [answer.newest[0].kept for answer in answers] == [1, 2, 2, 2]
 
 
 def test_two_logs_under_one_key_are_not_both_cosigned(world: World) -> None:

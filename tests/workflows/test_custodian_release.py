@@ -18,7 +18,7 @@ from careledger.domain.errors import (
     SignatureRefused,
 )
 from careledger.domain.parties import ControllerKind
-from careledger.formats.patients import GranteeForm
+from careledger.formats.patients import EpochRecord, EpochStatement, GranteeForm
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.proofs.anchors import check_share
@@ -59,6 +59,18 @@ def test_a_reader_with_consent_gets_shares_that_give_the_secret(world: World) ->
         assert combine(shares, 2) == made.secrets[number]
     assert answers[0].deposits[0].statement == made.signed
     assert len(answers[0].epochs) == 1
+
+
+def test_a_reader_gets_no_epoch_from_before_what_is_released(world: World) -> None:
+    first = world.deposited(world.patient)
+    world.begin_epoch(world.patient, DIAGNOSIS)
+    world.begin_epoch(world.patient, DIAGNOSIS)
+    second = world.deposited(world.patient)
+    _, certificate, _ = world.consent(world.patient)
+    for handles, numbers in ((second.handles, [2]), (first.handles, [0, 1, 2]), (None, [0, 1, 2])):
+        answer = world.ask(world.patient, world.session(), certificate, handles=handles)
+        told = [EpochRecord.decode(each).statement.body for each in answer.epochs]
+        assert [EpochStatement.decode(each).number for each in told] == numbers
 
 
 def test_a_stranger_gets_nothing(world: World) -> None:

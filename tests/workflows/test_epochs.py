@@ -21,7 +21,7 @@ from careledger.domain.errors import (
 )
 from careledger.domain.parties import ControllerKind
 from careledger.domain.records import Ground
-from careledger.formats.custody import AliasAnswer
+from careledger.formats.custody import AliasAnswer, NewestEpoch
 from careledger.formats.patients import EpochRecord, EpochStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
@@ -31,13 +31,16 @@ from careledger.sealing.phrase import Phrase
 from careledger.workflows.accesses import by_registrar
 from careledger.workflows.actors import Holder, load_holder
 from careledger.workflows.claim import claim
-from careledger.workflows.custody import epoch_chain
+from careledger.workflows.custody import epoch_chain, newest_epochs
 from careledger.workflows.epochs import begin_epochs, ensure_epochs, open_epochs, own_statement
+from careledger.workflows.grant import Granted
 from careledger.workflows.register import kept_aliases, kept_holder
 from careledger.workflows.retrieve import retrieve
-from world import APPEND, DIAGNOSIS, GENERAL, World, condition, texts, version
+from careledger.workflows.revoke import revoke
+from world import APPEND, DIAGNOSIS, GENERAL, REPORT, World, condition, texts, version
 
 ONE = (DIAGNOSIS,)
+TWO = (DIAGNOSIS, REPORT)
 NUMBER = DIAGNOSIS.number
 
 
@@ -212,6 +215,78 @@ def test_a_holder_without_a_statement_has_no_epochs(world: World) -> None:
     mine = world.claimed(compartments=ONE)
     with pytest.raises(NotTheController):
         begin_epochs(world.network, Holder(mine.keys, mine.state, MemoryBooks()), [NUMBER])
+
+
+# Newest epochs ------------------------------------------------------------------------------------
+
+
+def asked_while(world: World, holder: Holder, act: Callable[[], object]) -> list[int]:
+    """The sizes of what the patient's first custodian answered about the alias meanwhile."""
+    number, sizes = own_statement(holder)[0].custodians[0], list[int]()
+    honest = world.links[number]
+
+    def measured(answer: bytes) -> bytes:
+        sizes.append(len(answer))
+        return answer
+
+    world.links[number] = LyingLink(honest, {"alias": measured})
+    act()
+    world.links[number] = honest
+    return sizes
+
+
+def test_a_grant_and_its_revocation_ask_once_and_for_the_newest_epochs_however_many_there_were(
+    world: World,
+) -> None:
+    holder = world.claimed(compartments=TWO)
+    sizes, given = [], list[Granted]()
+    for _ in range(2):
+        sizes.append(asked_while(world, holder, lambda: given.append(world.grant(holder, world.doctor, TWO))))
+        sizes.append(asked_while(world, holder, lambda: revoke(world.network, holder, given[-1].owner)))
+        for _ in range(3):
+            begin_epochs(world.network, holder, [each.number for each in TWO])
+    assert [len(each) for each in sizes] == [1, 1, 1, 1]
+    assert max(size for [size] in sizes) < min(size for [size] in sizes) + 50
+
+
+def test_one_custodian_feeds_no_grant_an_old_or_a_forged_epoch(world: World) -> None:
+    holder = world.claimed(compartments=ONE)
+    statement, thief = own_statement(holder)[0], SealingKey.random()
+    first = newest_epochs(world.network, statement, [NUMBER])[NUMBER].record.encode()
+    begin_epochs(world.network, holder, [NUMBER])
+    number = newest_epochs(world.network, statement, [NUMBER])[NUMBER].statement.number
+    forged = replace(
+        EpochStatement.decode(EpochRecord.decode(first).statement.body), number=99, public_key=thief.public
+    )
+    signed = sign(forged, SigningKey.random(), world.ledger.deployment)
+    honest = world.links[statement.custodians[0]]
+    for lie in (first, replace(EpochRecord.decode(first), statement=signed).encode(), b"nonsense"):
+
+        def told(answer: bytes, lie: bytes = lie) -> bytes:
+            said = AliasAnswer.decode(answer)
+            return replace(said, newest=(NewestEpoch(NUMBER, 100, lie),)).encode()
+
+        world.links[statement.custodians[0]] = LyingLink(honest, {"alias": told})
+        newest = newest_epochs(world.network, statement, [NUMBER])[NUMBER]
+        assert (newest.statement.number, newest.lacking) == (number, statement.custodians[:1])
+    away(world, holder, 3, 4)
+    with pytest.raises(NotEnoughCustodians):
+        newest_epochs(world.network, statement, [NUMBER])
+
+
+def test_a_custodian_that_has_the_newest_epoch_but_not_those_before_is_told_them(world: World) -> None:
+    holder = world.claimed(compartments=ONE)
+    gone = away(world, holder, 0)
+    begin_epochs(world.network, holder, [NUMBER])
+    begin_epochs(world.network, holder, [NUMBER])
+    world.links.update(gone)
+    [number] = gone
+    journal = world.directories[number].journal
+    mine = version({"resourceType": "Condition", "code": {"text": "mine"}}, source="patient-reported")
+    world.put(world.own_writer(holder), holder.alias, mine)
+    assert [each.number for each in journal.epochs(holder.alias, NUMBER)] == [0, 1, 3]
+    begin_epochs(world.network, holder, [NUMBER])
+    assert [each.number for each in journal.epochs(holder.alias, NUMBER)] == [0, 1, 2, 3, 4]
 
 
 # Claims ------------------------------------------------------------------------------------------

@@ -44,20 +44,35 @@ class DueErasure(Message):
 
 @dataclass(frozen=True)
 class AliasQuestion(Message):
-    """Asks for the newest statement of an alias, or (compartment not null) for its epoch records."""
+    """Asks for the newest statement of an alias, all epoch records of a compartment, the newest one of others.
+
+    ``compartment`` is null where no whole chain is asked for, ``newest`` empty where no newest epoch is.
+    """
 
     TYPE: ClassVar[str] = "alias-question"
     alias: bytes = octets(32)
     compartment: int | None = maybe(uint(16))
+    newest: tuple[int, ...] = several(uint(16), most=64)
+
+
+@dataclass(frozen=True)
+class NewestEpoch(Message):
+    """The newest epoch record that a custodian keeps of a compartment, and how many it keeps in all."""
+
+    TYPE: ClassVar[str] = "newest-epoch"
+    compartment: int = uint(16)
+    kept: int = uint()
+    record: bytes = octets()
 
 
 @dataclass(frozen=True)
 class AliasAnswer(Message):
-    """The newest alias statement, or epoch records from 0 up; null and empty where nothing is known."""
+    """The newest alias statement, epoch records from 0 up, newest epochs; null and empty where nothing is known."""
 
     TYPE: ClassVar[str] = "alias-answer"
     statement: Signed | None = maybe(message(Signed))
     epochs: tuple[bytes, ...] = several(octets(), most=4096)
+    newest: tuple[NewestEpoch, ...] = several(message(NewestEpoch), most=64)
 
 
 @dataclass(frozen=True)

@@ -107,27 +107,21 @@ def receipts(
     raise refusals[0] if refusals else NotEnoughCustodians(found=len(made), needed=needed)
 
 
-def ask_alias(
-    network: Network, numbers: Iterable[int], alias: bytes, compartment: int | None
-) -> list[AliasAnswer]:
-    """What these custodians know of an alias; those that cannot be reached or talk nonsense are left out."""
-    return list(alias_answers(network, numbers, alias, compartment).values())
-
-
 def alias_answers(
-    network: Network, numbers: Iterable[int], alias: bytes, compartment: int | None
+    network: Network, numbers: Iterable[int], question: AliasQuestion
 ) -> dict[int, AliasAnswer]:
-    """The same by custodian."""
-    question = AliasQuestion(alias, compartment).encode()
-    answers = {}
-    for number in numbers:
+    """What these custodians know of an alias; those that cannot be reached or talk nonsense are left out."""
+    encoded, asked = question.encode(), tuple(numbers)
+
+    def one(number: int) -> AliasAnswer | None:
         link = network.custodians.get(number)
         try:
-            if link is not None:
-                answers[number] = AliasAnswer.decode(link.call("alias", question))
+            return None if link is None else AliasAnswer.decode(link.call("alias", encoded))
         except CareLedgerError:
-            continue
-    return answers
+            return None
+
+    answers = zip(asked, network.of_each(one, asked), strict=True)
+    return {number: answer for number, answer in answers if answer is not None}
 
 
 def find_statement(network: Network, alias: bytes, numbers: Iterable[int]) -> AliasStatement:
@@ -136,8 +130,8 @@ def find_statement(network: Network, alias: bytes, numbers: Iterable[int]) -> Al
     facts = network.ledger.fresh_head().alias(alias)
     if facts is None:
         raise PatientNotFound()
-    answers = ask_alias(network, numbers, alias, None)
-    return newest_statement(network, facts.signer, alias, answers)[0]
+    answers = alias_answers(network, numbers, AliasQuestion(alias, None, ()))
+    return newest_statement(network, facts.signer, alias, answers.values())[0]
 
 
 def newest_statement(
@@ -166,14 +160,6 @@ def _checked(network: Network, controller: Address, signed: Signed) -> AliasStat
 Chain = Sequence[tuple[EpochStatement, EpochRecord]]
 
 
-@dataclass(frozen=True)
-class Epochs:
-    """The epochs of a compartment, newest first, and the custodians that answered without the newest one."""
-
-    chain: Chain
-    lacking: tuple[int, ...]
-
-
 def epoch_chain(
     network: Network,
     statement: AliasStatement,
@@ -181,17 +167,6 @@ def epoch_chain(
     any_controller: bool = False,
     enough: int | None = None,
 ) -> Chain:
-    """The epochs of a compartment, newest first; see ``known_epochs``."""
-    return known_epochs(network, statement, compartment, any_controller, enough).chain
-
-
-def known_epochs(
-    network: Network,
-    statement: AliasStatement,
-    compartment: int,
-    any_controller: bool = False,
-    enough: int | None = None,
-) -> Epochs:
     """The epochs of a compartment, newest first, united from all answers; empty where there is none.
 
     The newest is the highest-numbered statement that the present controller signed (with ``any_controller``, just
@@ -199,22 +174,90 @@ def known_epochs(
     record the one that most custodians keep counts. Raises NotEnoughCustodians under ``enough`` answers, N − t + 1
     unless told otherwise, so that nobody can be fed an old key.
     """
+    answers = _enough_answers(network, statement, AliasQuestion(statement.alias, compartment, ()), enough)
+    controller = _controller(network, statement.alias)
+    known = _known_epochs(statement.alias, compartment, [answer.epochs for answer in answers.values()])
+    for newest in _newest_first(known):
+        if any_controller and newest.kept >= min(network.thresholds.opening, len(answers)):
+            return _back_from(newest, known)
+        if not any_controller and _only_signed(network, newest, controller):
+            return _back_from(newest, known)
+    return ()
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest epoch of a compartment, with the custodians that answered without it, and with too few before it."""
+
+    statement: EpochStatement
+    record: EpochRecord
+    lacking: tuple[int, ...]
+    behind: tuple[int, ...]
+
+    @property
+    def chain(self) -> Chain:
+        """The newest epoch as a chain of one."""
+        return ((self.statement, self.record),)
+
+
+def newest_epochs(
+    network: Network, statement: AliasStatement, compartments: Iterable[int]
+) -> dict[int, Newest]:
+    """The newest epoch of each of these compartments that has one, by one question to every custodian.
+
+    Chosen as ``epoch_chain`` does, whatever the number of epochs: a custodian takes none that is older than what it
+    has, so what the present controller signed last is the newest that an honest one keeps. Raises NotEnoughCustodians.
+    """
+    asked = tuple(compartments)
+    if not asked:
+        return {}
+    answers = _enough_answers(network, statement, AliasQuestion(statement.alias, None, asked), None)
+    controller = _controller(network, statement.alias)
+    found = {each: _newest(network, statement.alias, controller, each, answers) for each in asked}
+    return {compartment: newest for compartment, newest in found.items() if newest is not None}
+
+
+def _newest(
+    network: Network, alias: bytes, controller: Address, compartment: int, answers: dict[int, AliasAnswer]
+) -> Newest | None:
+    told = {
+        number: each
+        for number, answer in answers.items()
+        for each in answer.newest
+        if each.compartment == compartment
+    }
+    known = _known_epochs(alias, compartment, [(each.record,) for each in told.values()])
+    for epoch in _newest_first(known):
+        if _only_signed(network, epoch, controller):
+            has = [number for number, each in told.items() if each.record in epoch.forms]
+            whole = [number for number in has if told[number].kept > epoch.statement.number]
+            return Newest(
+                epoch.statement,
+                epoch.record,
+                tuple(number for number in answers if number not in has),
+                tuple(number for number in answers if number not in whole),
+            )
+    return None
+
+
+def _enough_answers(
+    network: Network, statement: AliasStatement, question: AliasQuestion, enough: int | None
+) -> dict[int, AliasAnswer]:
+    """The answers of the list; raises NotEnoughCustodians under ``enough``, N − t + 1 unless told otherwise."""
     numbers = statement.custodians
-    answers = alias_answers(network, numbers, statement.alias, compartment)
+    answers = alias_answers(network, numbers, question)
     needed = len(numbers) - network.thresholds.opening + 1 if enough is None else enough
     if len(answers) < needed:
         raise NotEnoughCustodians(found=len(answers), needed=needed)
-    facts = network.ledger.fresh_head().alias(statement.alias)
+    return answers
+
+
+def _controller(network: Network, alias: bytes) -> Address:
+    """Who controls an alias now; raises PatientNotFound."""
+    facts = network.ledger.fresh_head().alias(alias)
     if facts is None:
         raise PatientNotFound()
-    known = _known_epochs(statement.alias, compartment, answers.values())
-    in_order = sorted(known.values(), key=lambda each: (each.statement.number, each.kept), reverse=True)
-    for newest in in_order:
-        if any_controller and newest.kept >= min(network.thresholds.opening, len(answers)):
-            return _epochs(newest, known, answers)
-        if not any_controller and _only_signed(network, newest, facts.controller):
-            return _epochs(newest, known, answers)
-    return Epochs((), ())
+    return facts.controller
 
 
 @dataclass
@@ -235,11 +278,18 @@ class _KnownEpoch:
         return EpochRecord.decode(self.forms.most_common(1)[0][0])
 
 
-def _known_epochs(alias: bytes, compartment: int, answers: Iterable[AliasAnswer]) -> dict[bytes, _KnownEpoch]:
+def _newest_first(known: dict[bytes, _KnownEpoch]) -> list[_KnownEpoch]:
+    """By number; of several with one number the one that most custodians keep."""
+    return sorted(known.values(), key=lambda each: (each.statement.number, each.kept), reverse=True)
+
+
+def _known_epochs(
+    alias: bytes, compartment: int, answers: Iterable[Iterable[bytes]]
+) -> dict[bytes, _KnownEpoch]:
     """Every epoch of the compartment that some answer has, by its statement's digest; nonsense is left out."""
     known: dict[bytes, _KnownEpoch] = {}
-    for answer in answers:
-        for form in set(answer.epochs):
+    for records in answers:
+        for form in set(records):
             try:
                 statement = EpochStatement.decode(EpochRecord.decode(form).statement.body)
             except MalformedBytes:
@@ -258,11 +308,6 @@ def _only_signed(network: Network, epoch: _KnownEpoch, controller: Address) -> b
         except SignatureRefused:
             del epoch.forms[form]
     return epoch.kept > 0
-
-
-def _epochs(newest: _KnownEpoch, known: dict[bytes, _KnownEpoch], answers: dict[int, AliasAnswer]) -> Epochs:
-    lacking = tuple(number for number, each in answers.items() if newest.forms.keys().isdisjoint(each.epochs))
-    return Epochs(_back_from(newest, known), lacking)
 
 
 def _back_from(newest: _KnownEpoch, known: dict[bytes, _KnownEpoch]) -> Chain:

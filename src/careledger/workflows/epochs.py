@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians, NotTheController
-from careledger.formats.custody import Receipt
+from careledger.formats.custody import AliasQuestion, Receipt
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Enrolment, EpochRecord, EpochRecords, EpochStatement
 from careledger.formats.signed import Signed, sign
@@ -23,10 +23,11 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.custody import (
     LOST,
     Chain,
+    Newest,
     Telling,
     alias_answers,
     epoch_chain,
-    known_epochs,
+    newest_epochs,
     outcomes,
     receipt,
     receipts,
@@ -157,10 +158,20 @@ def name_for_emergencies(network: Network, holder: Holder, compartments: Iterabl
 
 
 def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] = ALL) -> None:
-    """A new epoch in each of these compartments: the first, or the next one after the newest."""
+    """A new epoch in each of these compartments: the first, or the next one after the newest.
+
+    In force when n custodians hold them, all or none. First custodians are told the earlier epochs that they have
+    missed, so that no chain hangs on one of them.
+    """
     statement, _ = own_statement(holder)
-    for compartment in compartments:
-        next_epoch(network, holder, statement, compartment)
+    asked = tuple(compartments)
+    newest = newest_epochs(network, statement, asked)
+    for compartment, each in newest.items():
+        if each.behind:
+            spread_epochs(network, statement, compartment, epoch_chain(network, statement, compartment))
+    if asked:
+        made = [_next_epoch(network, holder, compartment, newest.get(compartment)) for compartment in asked]
+        _publish(network, statement, made)
 
 
 def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> dict[int, Chain]:
@@ -169,7 +180,9 @@ def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int])
     One that a crash left at a few custodians is told to all.
     """
     statement, _ = own_statement(holder)
-    chains = {each: chain_in_force(network, statement, each) for each in compartments}
+    asked = tuple(compartments)
+    begun = _in_force(network, statement, asked)
+    chains: dict[int, Chain] = {each: begun[each].chain if each in begun else () for each in asked}
     missing = [each for each, chain in chains.items() if not chain]
     if missing:
         made = [_new_epoch(network, holder, each, None, None, holder.sealing.public) for each in missing]
@@ -178,32 +191,44 @@ def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int])
     return chains
 
 
-def next_epoch(network: Network, holder: Holder, statement: AliasStatement, compartment: int) -> OpenEpoch:
-    """Makes and publishes the next epoch of a compartment, in force when n custodians hold it.
-
-    First custodians are told the earlier epochs that they have missed, so that no chain hangs on one of them.
-    """
-    chain = epoch_chain(network, statement, compartment)
-    spread_epochs(network, statement, compartment, chain)
-    before = open_record(holder.sealing, *chain[0]) if chain else None
-    return publish_epoch(network, holder, statement, compartment, chain[0][0] if chain else None, before)
+def _next_epoch(network: Network, holder: Holder, compartment: int, newest: Newest | None) -> EpochRecord:
+    """The next one, or the first, published to nobody yet; raises CannotOpen."""
+    if newest is None:
+        return _new_epoch(network, holder, compartment, None, None, holder.sealing.public)[0]
+    before = open_record(holder.sealing, newest.statement, newest.record)
+    return _new_epoch(network, holder, compartment, newest.statement, before, holder.sealing.public)[0]
 
 
 def chain_in_force(network: Network, statement: AliasStatement, compartment: int) -> Chain:
-    """The epochs of a compartment, newest first, after custodians without the newest one were told it.
+    """The newest epoch of a compartment, alone, after custodians without it were told it; empty if there is none.
 
     Nothing may be sealed under an epoch that a crash left at fewer than n: with those its key would be lost.
     """
-    known = known_epochs(network, statement, compartment)
-    if known.lacking:
-        newest = EpochRecords((known.chain[0][1],)).encode()
-        outcomes(network, [Telling(number, "keep-epoch", newest) for number in known.lacking])
-    return known.chain
+    newest = _in_force(network, statement, (compartment,)).get(compartment)
+    return () if newest is None else newest.chain
+
+
+def _in_force(network: Network, statement: AliasStatement, compartments: Iterable[int]) -> dict[int, Newest]:
+    """The newest epochs of these compartments, after custodians without them were told them."""
+    found = newest_epochs(network, statement, compartments)
+    untold: dict[int, list[EpochRecord]] = {}
+    for each in found.values():
+        for number in each.lacking:
+            untold.setdefault(number, []).append(each.record)
+    outcomes(
+        network,
+        [
+            Telling(number, "keep-epoch", EpochRecords(tuple(said)).encode())
+            for number, said in untold.items()
+        ],
+    )
+    return found
 
 
 def spread_epochs(network: Network, statement: AliasStatement, compartment: int, chain: Chain) -> int:
     """Tells each custodian the epochs of a chain that it has missed, newest first; returns how many of them."""
-    answers = alias_answers(network, statement.custodians, statement.alias, compartment)
+    question = AliasQuestion(statement.alias, compartment, ())
+    answers = alias_answers(network, statement.custodians, question)
     told = 0
     for number, answer in answers.items():
         missed = tuple(record for _, record in chain if record.encode() not in answer.epochs)

@@ -24,7 +24,7 @@ from careledger.sealing.epochs import open_record
 from careledger.sealing.grants import seal_package
 from careledger.workflows.actors import Holder
 from careledger.workflows.board import organisation_key
-from careledger.workflows.custody import epoch_chain
+from careledger.workflows.custody import newest_epochs
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import keep_copy
@@ -81,11 +81,9 @@ def grant(
     signed = sign(certificate, holder.controller, network.ledger.deployment)
     window = relaying.rounded(window, network.clock.now()) if network.gateway.relays else window
     given = GivenConsent(counter, signed, window.start, window.end, PREPARED, tuple(record_keys))
-    sealed_package(
-        network, holder, given, epoch_compartments(certificate)
-    )  # what cannot be sent is not given
-    remember(holder, given)
-    return _give(network, holder, given)
+    package = sealed_package(network, holder, given, epoch_compartments(certificate))
+    remember(holder, given)  # what cannot be sent is not given
+    return _give(network, holder, given, package)
 
 
 def unused_counter(network: Network, holder: Holder) -> int:
@@ -156,12 +154,9 @@ def sealed_package(
     certificate = certificate_of(given)
     statement, signed_statement = own_statement(holder)
     keys = []
-    for compartment in compartments:
-        chain = epoch_chain(network, statement, compartment)
-        if chain:
-            newest, record = chain[0]
-            seed = open_record(holder.sealing, newest, record)
-            keys.append(EpochKey(compartment, newest.number, newest.digest(), seed.reveal()))
+    for compartment, newest in newest_epochs(network, statement, compartments).items():
+        seed = open_record(holder.sealing, newest.statement, newest.record)
+        keys.append(EpochKey(compartment, newest.statement.number, newest.statement.digest(), seed.reveal()))
     package = GrantPackage(
         signed_statement, given.certificate, given.start, given.end, tuple(keys), given.record_keys
     )
@@ -185,7 +180,7 @@ def epoch_compartments(certificate: Certificate) -> tuple[int, ...]:
     return certificate.scope.compartments if viewing and certificate.scope.handles is None else ()
 
 
-def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
+def _give(network: Network, holder: Holder, given: GivenConsent, package: bytes | None = None) -> Granted:
     certificate = certificate_of(given)
     missing = network.ledger.fresh_head().consent(certificate.owner, certificate.commitment) is None
     if missing and network.gateway.relays:
@@ -196,7 +191,7 @@ def _give(network: Network, holder: Holder, given: GivenConsent) -> Granted:
             holder.consent_key(given.counter), certificate.commitment, given.start, given.end, network.relay
         )
     keep_copy(network, holder, given)
-    send_package(network, holder, given, epoch_compartments(certificate))
+    post(network, package or sealed_package(network, holder, given, epoch_compartments(certificate)))
     return Granted(set_state(holder, given, STANDS), certificate)
 
 

@@ -18,7 +18,7 @@ from itertools import count, takewhile
 
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians, PatientNotFound
 from careledger.domain.facts import Head
-from careledger.formats.custody import AliasAnswer
+from careledger.formats.custody import AliasAnswer, AliasQuestion
 from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement, Certificate, GivenConsent, Handover
 from careledger.formats.persons import KeptLink, LinkStatement
@@ -28,7 +28,7 @@ from careledger.ports import Books, LedgerView
 from careledger.sealing.phrase import PatientKeys, Phrase
 from careledger.workflows.actors import HOLDER, Holder, HolderState
 from careledger.workflows.claim import HANDOVER
-from careledger.workflows.custody import alias_answers, epoch_chain, newest_statement
+from careledger.workflows.custody import alias_answers, epoch_chain, newest_epochs, newest_statement
 from careledger.workflows.epochs import (
     ALL,
     EMERGENCIES,
@@ -109,7 +109,7 @@ def end_undescribed(network: Network, holder: Holder, found: Undescribed) -> Hea
 
 def _turn_all(network: Network, holder: Holder) -> None:
     statement, _ = own_statement(holder)
-    begun = [each for each in ALL if epoch_chain(network, statement, each)]
+    begun = list(newest_epochs(network, statement, ALL))
     begin_epochs(network, holder, begun)
     for given in given_consents(holder):
         opened = sorted(set(begun) & set(epoch_compartments(certificate_of(given))))
@@ -142,7 +142,7 @@ def _recover(
     network: Network, view: LedgerView, keys: PatientKeys, found: tuple[bytes, int, int], books: Books
 ) -> Recovered:
     alias, number, generation = found
-    answers = alias_answers(network, network.custodians, alias, None)
+    answers = alias_answers(network, network.custodians, AliasQuestion(alias, None, ()))
     lost = Holder(keys, HolderState(alias, number, generation, 0, 0, 0, bytes(32)), books)
     statement, signed, signer = _statement(network, lost, answers)
     state = HolderState(alias, number, generation, statement.claim, 0, statement.number, statement.digest())

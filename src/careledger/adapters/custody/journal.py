@@ -42,6 +42,10 @@ CREATE TABLE openings (
 CREATE TABLE evidence (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL);
 """
 _LINE = "number, alias, claim, position, entry, sealed, at"
+_EPOCHS = (
+    "SELECT epochs.number, digest, substr(bytes, first, length), since FROM epochs"
+    " JOIN epoch_records ON records = epoch_records.number WHERE alias = ? AND compartment = ?"
+)
 
 
 class Journal:
@@ -91,15 +95,31 @@ class Journal:
             self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             first += len(kept.signed)
 
-    def epochs(self, alias: bytes, compartment: int) -> list[KeptStatement]:
-        """The epoch records of a compartment, from 0 up."""
+    def epochs(self, alias: bytes, compartment: int, first: int = 0) -> list[KeptStatement]:
+        """The epoch records of a compartment, from number ``first`` up."""
         rows = self._db.execute(
-            "SELECT epochs.number, digest, substr(bytes, first, length), since FROM epochs"
-            " JOIN epoch_records ON records = epoch_records.number"
-            " WHERE alias = ? AND compartment = ? ORDER BY epochs.number",
-            (alias, compartment),
+            f"{_EPOCHS} AND epochs.number >= ? ORDER BY epochs.number", (alias, compartment, first)
         )
         return [KeptStatement(*row) for row in rows]
+
+    def epoch(self, alias: bytes, compartment: int, number: int) -> KeptStatement | None:
+        """The epoch record of that number."""
+        row = self._db.execute(f"{_EPOCHS} AND epochs.number = ?", (alias, compartment, number)).fetchone()
+        return KeptStatement(*row) if row else None
+
+    def newest_epoch(self, alias: bytes, compartment: int) -> KeptStatement | None:
+        """The epoch record with the highest number."""
+        row = self._db.execute(
+            f"{_EPOCHS} ORDER BY epochs.number DESC LIMIT 1", (alias, compartment)
+        ).fetchone()
+        return KeptStatement(*row) if row else None
+
+    def count_epochs(self, alias: bytes, compartment: int) -> int:
+        """How many epoch records of a compartment are kept."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FROM epochs WHERE alias = ? AND compartment = ?", (alias, compartment)
+        ).fetchone()
+        return int(row[0])
 
     def seen(self, request: bytes) -> bool:
         """Whether a request's id was written down."""

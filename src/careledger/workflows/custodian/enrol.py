@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from careledger.domain.custody import KeptStatement
 from careledger.domain.errors import CannotOpen, RequestRefused, StatementRefused
-from careledger.formats.custody import AliasAnswer, AliasQuestion
+from careledger.formats.custody import AliasAnswer, AliasQuestion, NewestEpoch
 from careledger.formats.patients import AliasStatement, Enrolment
 from careledger.formats.signed import Signed, open_signed
 from careledger.sealing.keys import unwrap
@@ -89,4 +89,9 @@ def answer_alias(custody: Custody, body: bytes) -> bytes:
     epochs: tuple[bytes, ...] = ()
     if question.compartment is not None:
         epochs = tuple(each.signed for each in custody.journal.epochs(question.alias, question.compartment))
-    return AliasAnswer(None if kept is None else Signed.decode(kept.signed), epochs).encode()
+    newest = tuple(
+        NewestEpoch(compartment, custody.journal.count_epochs(question.alias, compartment), found.signed)
+        for compartment in question.newest
+        if (found := custody.journal.newest_epoch(question.alias, compartment)) is not None
+    )
+    return AliasAnswer(None if kept is None else Signed.decode(kept.signed), epochs, newest).encode()

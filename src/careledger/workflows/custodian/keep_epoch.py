@@ -39,8 +39,8 @@ class Taking:
     def __init__(self, custody: Custody, view: LedgerView) -> None:
         self.view = view
         self._custody = custody
-        self._known: dict[tuple[bytes, int], list[KeptStatement]] = {}
-        self._new: list[tuple[bytes, int, KeptStatement]] = []
+        self._new: dict[tuple[bytes, int, int], KeptStatement] = {}
+        self._newest: dict[tuple[bytes, int], KeptStatement] = {}
 
     def add(self, record: EpochRecord) -> None:
         """Takes a record, if it is not known yet; raises as ``keep_epochs``."""
@@ -48,36 +48,38 @@ class Taking:
         custody.place(custody.statement(claimed.alias))
         Compartment.numbered(claimed.compartment)
         place, digest = (claimed.alias, claimed.compartment), claimed.digest()
-        if place not in self._known:
-            self._known[place] = custody.journal.epochs(*place)
-        known = self._known[place]
-        if any(each.digest == digest for each in known):
+        same = self._known(place, claimed.number)
+        if same is not None and same.digest == digest:
             return
-        if not _precedes(claimed, digest, known):
+        kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
+        if not _precedes(digest, self._known(place, claimed.number + 1)):
             facts = alias_facts(self.view, claimed.alias)
             open_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
-            _check_newer(claimed, known)
-        kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
-        self._known[place] = sorted([*known, kept], key=lambda each: each.number)
-        self._new.append((*place, kept))
+            _check_newer(claimed, self._newest.get(place) or custody.journal.newest_epoch(*place))
+            self._newest[place] = kept
+        self._new[(*place, claimed.number)] = kept
 
     def keep(self) -> None:
         """Writes what was taken, all of it or nothing."""
         if self._new:
             with self._custody.journal.transaction():
-                self._custody.journal.put_epochs(self._new)
+                self._custody.journal.put_epochs(
+                    [(alias, compartment, kept) for (alias, compartment, _), kept in self._new.items()]
+                )
+
+    def _known(self, place: tuple[bytes, int], number: int) -> KeptStatement | None:
+        """The epoch of that number, taken now or kept before."""
+        return self._new.get((*place, number)) or self._custody.journal.epoch(*place, number)
 
 
-def _precedes(claimed: EpochStatement, digest: bytes, known: list[KeptStatement]) -> bool:
-    """Whether a known later epoch, signed by a controller, names this one as the one before it."""
-    later = next((each for each in known if each.number == claimed.number + 1), None)
+def _precedes(digest: bytes, later: KeptStatement | None) -> bool:
+    """Whether the known epoch after it, signed by a controller, names this one as the one before it."""
     if later is None:
         return False
     return EpochStatement.decode(EpochRecord.decode(later.signed).statement.body).previous == digest
 
 
-def _check_newer(claimed: EpochStatement, known: list[KeptStatement]) -> None:
-    newest = known[-1] if known else None
+def _check_newer(claimed: EpochStatement, newest: KeptStatement | None) -> None:
     if newest is None:
         return
     if claimed.number <= newest.number:

@@ -254,7 +254,10 @@ def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) 
         )
         for version in released.versions
     )
-    compartments = {version.compartment: None for version in released.versions}
+    oldest: dict[int, int] = {}
+    for version in released.versions:
+        epoch = released.deposits[version.deposit].epoch
+        oldest[version.compartment] = min(epoch, oldest.get(version.compartment, epoch))
     answer = Answer(
         request=asking.digest,
         custodian=custody.party,
@@ -265,8 +268,8 @@ def _answer(custody: Custody, asking: Asking, released: Released, entry: bytes) 
         deposits=tuple(DepositProof.decode(released.deposits[digest].proof) for digest in used),
         epochs=tuple(
             kept.signed
-            for compartment in compartments
-            for kept in custody.journal.epochs(asking.request.alias, compartment)
+            for compartment, first in oldest.items()
+            for kept in custody.journal.epochs(asking.request.alias, compartment, first)
         ),
         acceptances=acceptances(released.versions),
         without_ledger=asking.stood is not None,

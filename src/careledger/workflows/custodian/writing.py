@@ -122,7 +122,7 @@ def _anchoring_view(custody: Custody, view: LedgerView, part: Sent) -> LedgerVie
 
 
 def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
-    epochs = custody.journal.epochs(deposit.alias, deposit.compartment)
+    epochs = custody.journal.epochs(deposit.alias, deposit.compartment, deposit.epoch)
     check_current(epochs, deposit.epoch, at)
     for kept in epochs:
         if kept.number != deposit.epoch:
