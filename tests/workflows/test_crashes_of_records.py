@@ -13,7 +13,7 @@ from careledger.workflows.disclose import disclose
 from careledger.workflows.grant import finish_grants, given_consents
 from careledger.workflows.move import move
 from careledger.workflows.request_access import read_requests, request_access
-from careledger.workflows.retract import retract
+from careledger.workflows.retract import repeat_retractions, retract
 from careledger.workflows.retrieve import Record, newest
 from crashing import Trial, crash_everywhere, crash_here_and_there, die
 from world import DAY, DIAGNOSIS, World, condition, texts
@@ -32,15 +32,39 @@ def test_a_retraction_that_crashed_anywhere_hides_the_record_after_it_was_repeat
     def attempt(trial: Trial) -> Callable[[], None]:
         holder, record = with_record(world)
         statement, writer = world.statement(holder.alias), world.writer()
-        die(trial, lambda: retract(trial.network, writer, statement, [record.handle]))
+        crashing = replace(writer, organisation=trial.organisation(writer.organisation))
+        die(trial, lambda: retract(trial.network, crashing, statement, [record.handle]))
 
         def finish() -> None:
             retract(world.network, writer, statement, [record.handle])
             assert world.opens(holder) == 0
+            assert repeat_retractions(world.network, world.hospital) == 0
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 5
+    assert crash_everywhere(world, attempt) == 7
+
+
+def test_telling_custodians_again_of_a_retraction_that_crashed_anywhere_is_finished(world: World) -> None:
+    def attempt(trial: Trial) -> Callable[[], None]:
+        holder, record = with_record(world)
+        statement, writer = world.statement(holder.alias), world.writer()
+        away = {number: world.links.pop(number) for number in statement.custodians[:2]}
+        retract(world.network, writer, statement, [record.handle])
+        world.links.update(away)
+        die(trial, lambda: repeat_retractions(trial.network, trial.organisation(world.hospital)))
+
+        def finish() -> None:
+            assert repeat_retractions(world.network, world.hospital) == 0
+            assert world.opens(holder) == 0
+            for number in statement.custodians:
+                kept = world.directories[number].rows.version(holder.alias, record.handle)
+                assert kept is not None
+                assert kept.state == "retracted"
+
+        return finish
+
+    assert crash_everywhere(world, attempt) == 4
 
 
 def test_an_amendment_that_crashed_is_there_once_after_it_was_repeated(world: World) -> None:

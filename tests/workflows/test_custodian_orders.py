@@ -16,6 +16,7 @@ from careledger.domain.errors import (
     DepositConflict,
     DirectoryInUse,
     MalformedBytes,
+    PartyNotFound,
     RequestRefused,
     SessionExpired,
     SignatureRefused,
@@ -24,7 +25,7 @@ from careledger.domain.errors import (
 from careledger.formats.deposits import Retraction, RetractRequest
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
-from custodian_world import DOCTOR, REGISTRAR, STRANGER, STRANGER_HOSPITAL, Deposited, World
+from custodian_world import DOCTOR, OFFICERS, REGISTRAR, STRANGER, STRANGER_HOSPITAL, Deposited, World
 
 
 @pytest.fixture
@@ -148,6 +149,48 @@ def test_only_the_depositor_retracts(world: World) -> None:
     with pytest.raises(AccessRefused, match="retracted"):
         world.ask(world.patient, world.session(), certificate, handles=made.handles)
     assert _rows(world)[made.handles[0]][0] == "retracted"
+
+
+def _without_session(world: World, made: Deposited, key: SigningKey, **changes) -> bytes:  # type: ignore[no-untyped-def]
+    words = Retraction(
+        b"\5" * 16, world.patient.alias, REGISTRAR, DOCTOR, made.handles, None, world.clock.now()
+    )
+    return RetractRequest(sign(replace(words, **changes), key, world.ledger.deployment), None).encode()
+
+
+def test_without_a_session_only_the_depositors_own_key_retracts(world: World) -> None:
+    made = world.deposited(world.patient)
+    own, others = world.controllers[REGISTRAR], world.controllers[STRANGER_HOSPITAL]
+    for key in (others, world.post_keys[DOCTOR], world.patient.controller, SigningKey.random()):
+        with pytest.raises(SignatureRefused):
+            world.receipt(1, "retract", _without_session(world, made, key))
+    with pytest.raises(WritingRefused, match="depositor-mismatch"):
+        world.receipt(1, "retract", _without_session(world, made, others, depositor=STRANGER_HOSPITAL))
+    with pytest.raises(MalformedBytes):
+        world.receipt(1, "retract", _without_session(world, made, world.patient.controller, depositor=0))
+    with pytest.raises(PartyNotFound):
+        world.receipt(1, "retract", _without_session(world, made, own, depositor=12345))
+    officer = OFFICERS[0]
+    world.ledger.suspend(REGISTRAR, world.officer_keys[officer], officer)
+    with pytest.raises(WritingRefused, match="depositor-not-verified"):
+        world.receipt(1, "retract", _without_session(world, made, own))
+    world.ledger.reinstate(REGISTRAR, world.officer_keys[officer], officer)
+    assert _rows(world)[made.handles[0]][0] == "kept"
+    world.receipt(1, "retract", _without_session(world, made, own))
+    assert _rows(world)[made.handles[0]][0] == "retracted"
+
+
+def test_a_retraction_said_again_without_its_session_is_the_same_one(world: World) -> None:
+    made = world.deposited(world.patient)
+    world.receipt(1, "retract", _retraction(world, made, world.session()))
+    lines = len(world.directories[1].journal.entries())
+    again = _without_session(world, made, world.controllers[REGISTRAR], id=b"\4" * 16)
+    world.receipt(1, "retract", again)
+    assert len(world.directories[1].journal.entries()) == lines
+    with pytest.raises(DepositConflict):
+        world.receipt(
+            1, "retract", _without_session(world, made, world.controllers[REGISTRAR], id=b"\4" * 16, post=0)
+        )
 
 
 def _bytes_of(folder: Path) -> bytes:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from careledger.domain.errors import NotEnoughCustodians
+from careledger.domain.errors import NotEnoughCustodians, WritingRefused
 from careledger.workflows import deposit as depositing
+from careledger.workflows.actors import Holder
 from careledger.workflows.grant import STANDS, given_consents, set_state
 from careledger.workflows.order import CONFIRM, order
+from careledger.workflows.parties import remove
 from careledger.workflows.received import grants
+from careledger.workflows.retract import UNTOLD, retract
+from careledger.workflows.rotate_keys import rotate
 from careledger.workflows.tend import tend
 from careledger.workflows.tend_gateway import tend_gateway
-from world import DIAGNOSIS, World, condition
+from world import DAY, DIAGNOSIS, World, condition, version
 
 ONE = (DIAGNOSIS,)
 
@@ -45,6 +49,78 @@ def test_what_absent_custodians_missed_is_told_when_they_are_back(world: World) 
     world.links.update(away)
     assert not tend(world.network, holder).waits
     assert world.read_as_registrar(holder).records[0].found.marks == {"confirmed"}
+
+
+def states(world: World, holder: Holder, handle: bytes) -> list[str]:
+    """How each custodian of the list keeps that version."""
+    kept = (
+        world.directories[number].rows.version(holder.alias, handle)
+        for number in world.statement(holder.alias).custodians
+    )
+    return [each.state for each in kept if each is not None]
+
+
+def test_custodians_that_missed_a_retraction_are_told_by_the_depositors_gateway_even_after_the_session(
+    world: World,
+) -> None:
+    holder = world.patient(compartments=ONE)
+    handle = next(iter(world.put(world.writer(), holder.alias, condition(world.doctor)).handles.values()))
+    statement = world.statement(holder.alias)
+    away = {number: world.links.pop(number) for number in statement.custodians[:2]}
+    retract(world.network, world.writer(), statement, [handle])
+    assert sorted(states(world, holder, handle)) == ["kept"] * 2 + ["retracted"] * 3
+    assert tend_gateway(world.network, world.hospital).retractions == 2
+    world.clock.advance(DAY)
+    world.links.update(away)
+    assert tend_gateway(world.network, world.clinic).retractions == 0
+    assert sorted(states(world, holder, handle)) == ["kept"] * 2 + ["retracted"] * 3
+    assert tend_gateway(world.network, world.hospital).retractions == 0
+    assert states(world, holder, handle) == ["retracted"] * 5
+    assert list(world.hospital.books.rows(UNTOLD)) == []
+
+
+def test_custodians_that_missed_what_the_patient_took_back_are_told_by_the_agent(world: World) -> None:
+    mine = world.claimed(compartments=ONE)
+    reported = version({"resourceType": "Condition", "code": {"text": "itch"}}, source="patient-reported")
+    handle = next(iter(world.put(world.own_writer(mine), mine.alias, reported).handles.values()))
+    statement = world.statement(mine.alias)
+    away = {number: world.links.pop(number) for number in statement.custodians[3:]}
+    retract(world.network, world.own_writer(mine), statement, [handle])
+    assert tend(world.network, mine).waiting == ("2 retractions to reach custodians",)
+    world.links.update(away)
+    assert tend_gateway(world.network, world.hospital).retractions == 0
+    assert "kept" in states(world, mine, handle)
+    mine = rotate(world.network, mine)
+    assert not tend(world.network, mine).waits
+    assert states(world, mine, handle) == ["retracted"] * 5
+
+
+def test_a_retraction_that_too_few_heard_is_finished_and_one_that_was_refused_is_not(world: World) -> None:
+    holder = world.patient(compartments=ONE)
+    handle = next(iter(world.put(world.writer(), holder.alias, condition(world.doctor)).handles.values()))
+    statement = world.statement(holder.alias)
+    with pytest.raises(WritingRefused):
+        retract(world.network, world.writer(world.outsider), statement, [handle])
+    assert tend_gateway(world.network, world.clinic).retractions == 0
+    assert states(world, holder, handle) == ["kept"] * 5
+    away = {number: world.links.pop(number) for number in statement.custodians[:3]}
+    with pytest.raises(NotEnoughCustodians):
+        retract(world.network, world.writer(), statement, [handle])
+    world.links.update(away)
+    assert tend_gateway(world.network, world.hospital).retractions == 0
+    assert states(world, holder, handle) == ["retracted"] * 5
+
+
+def test_a_custodian_that_is_none_any_more_owes_no_retraction(world: World) -> None:
+    holder = world.patient(compartments=ONE)
+    handle = next(iter(world.put(world.writer(), holder.alias, condition(world.doctor)).handles.values()))
+    statement = world.statement(holder.alias)
+    gone = statement.custodians[0]
+    del world.links[gone]
+    retract(world.network, world.writer(), statement, [handle])
+    assert tend_gateway(world.network, world.hospital).retractions == 1
+    remove(world.network, world.officers[0], gone)
+    assert tend_gateway(world.network, world.hospital).retractions == 0
 
 
 def test_what_fails_now_keeps_nothing_else_from_being_done_and_is_named(world: World) -> None:

@@ -331,7 +331,7 @@ def deposited(statements: Iterable[bytes]) -> bytes:
 
 @dataclass(frozen=True)
 class Retraction(Message):
-    """The depositor takes versions back as entered in error; signed by its session key."""
+    """The depositor takes versions back as entered in error; signed by its session key, or by its own."""
 
     TYPE: ClassVar[str] = "retraction"
     id: bytes = octets(16)
@@ -345,7 +345,8 @@ class Retraction(Message):
 
 @dataclass(frozen=True)
 class RetractRequest(Message):
-    """A retraction and the session that signed it; null if the controller did, for what the patient deposited."""
+    """A retraction and the session that signed it; null if the depositor's own controller did, or for what the patient
+    deposited the alias's."""
 
     TYPE: ClassVar[str] = "retract-request"
     statement: Signed = message(Signed)

@@ -1,17 +1,27 @@
-"""Retract what one deposited: entered in error. Hidden from new readers; whoever read it keeps what they have."""
+"""Retract what one deposited: entered in error. Hidden from new readers; whoever read it keeps what they have.
+
+Order of effects: the retraction durable in the depositor's books for every custodian of the list, then each is told;
+it counts when n have it. One that misses it is told again by ``repeat_retractions``: the same retraction, signed by the
+depositor's own key, for the session that signed it first has ended by then. Repeating is harmless.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import Retraction, RetractRequest
 from careledger.formats.patients import AliasStatement
 from careledger.formats.signed import sign
+from careledger.ports import Books
+from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import Writer
-from careledger.workflows.custody import receipts
+from careledger.workflows.custody import Telling, outcomes
 from careledger.workflows.network import Network
+
+UNTOLD = "untold-retraction"
 
 
 def retract(
@@ -33,5 +43,60 @@ def retract(
     )
     signed = sign(made, writer.key, network.ledger.deployment)
     proof = writer.session.proof if writer.session and writer.post else None
-    request = RetractRequest(signed, proof).encode()
-    return receipts(network, statement.custodians, "retract", request, network.thresholds.holding)
+    keys = [made.id + _key(number) for number in statement.custodians]
+    writer.books.put(UNTOLD, [(key, made.encode()) for key in keys])
+    told = _tell(network, writer.books, made, RetractRequest(signed, proof), statement.custodians)
+    given = [each for each in told if isinstance(each, Receipt)]
+    refusals = [each for each in told if isinstance(each, CareLedgerError)]
+    if refusals and not given:
+        writer.books.drop(UNTOLD, keys)
+    if len(given) < network.thresholds.holding:
+        raise (
+            refusals[0]
+            if refusals
+            else NotEnoughCustodians(found=len(given), needed=network.thresholds.holding)
+        )
+    return given
+
+
+def repeat_retractions(network: Network, depositor: Organisation | Holder) -> int:
+    """Tells custodians what they have missed; returns how many messages still wait."""
+    active, waiting = {each.number for each in network.ledger.fresh_head().custodians()}, 0
+    for key, row in list(depositor.books.rows(UNTOLD)):
+        missed, number = Retraction.decode(row), int.from_bytes(key[16:], "big")
+        if not _by(depositor, missed):
+            continue
+        if number not in active:  # it has nothing to hide any more
+            depositor.books.drop(UNTOLD, [key])
+            continue
+        request = RetractRequest(sign(missed, depositor.controller, network.ledger.deployment), None)
+        [told] = _tell(network, depositor.books, missed, request, (number,))
+        waiting += not isinstance(told, Receipt)
+    return waiting
+
+
+def own_untold(books: Books) -> Iterable[bytes]:
+    """The aliases whose holders took back something of their own that some custodian has missed."""
+    missed = (Retraction.decode(row) for _, row in books.rows(UNTOLD))
+    return {each.alias for each in missed if not each.depositor}
+
+
+def _by(depositor: Organisation | Holder, missed: Retraction) -> bool:
+    """Whether it is this one's to tell: an organisation keeps those of patients whose keys it holds beside its own."""
+    if isinstance(depositor, Holder):
+        return not missed.depositor and missed.alias == depositor.alias
+    return missed.depositor == depositor.number
+
+
+def _tell(
+    network: Network, books: Books, made: Retraction, request: RetractRequest, numbers: Sequence[int]
+) -> list[Receipt | CareLedgerError | None]:
+    """What became of it at each; who took it owes nothing more."""
+    told = outcomes(network, [Telling(number, "retract", request.encode()) for number in numbers])
+    done = [number for number, outcome in zip(numbers, told, strict=True) if isinstance(outcome, Receipt)]
+    books.drop(UNTOLD, [made.id + _key(number) for number in done])
+    return told
+
+
+def _key(number: int) -> bytes:
+    return number.to_bytes(8, "big")

@@ -17,6 +17,7 @@ from careledger.workflows.erase import finish_erasures
 from careledger.workflows.grant import PREPARED, finish_grants, given_consents
 from careledger.workflows.network import Network
 from careledger.workflows.order import repeat_orders
+from careledger.workflows.retract import repeat_retractions
 from careledger.workflows.revoke import renew_expired
 from careledger.workflows.tell_moved import tell_daily
 
@@ -45,6 +46,7 @@ class Tended:
     granted: int
     closed: int
     orders: int
+    retractions: int
     enrolments: int
     shares: int
     moved: int
@@ -63,6 +65,7 @@ class Tended:
         counts = {
             "consents to reach their readers": self.prepared,
             "orders to reach custodians": self.orders,
+            "retractions to reach custodians": self.retractions,
             "custodians to hear the newest statement": self.enrolments,
             "custodians to take shares of records": self.shares,
         }
@@ -70,12 +73,13 @@ class Tended:
 
 
 def tend(network: Network, holder: Holder) -> Tended:
-    """Finishes grants, turns the epochs of expired consents, repeats orders and enrolments, completes thin deposits,
-    once a day tells readers of what was moved away from this person, and finishes erasures whose date has come. Raises
-    nothing that was refused."""
+    """Finishes grants, turns the epochs of expired consents, repeats orders, retractions and enrolments, completes thin
+    deposits, once a day tells readers of what was moved away from this person, and finishes erasures whose date has
+    come. Raises nothing that was refused."""
     attempts = Attempts()
     granted = attempts.run("finishing grants", lambda: finish_grants(network, holder))
     closed = attempts.run("closing expired consents", lambda: renew_expired(network, holder))
+    retractions = attempts.run("repeating retractions", lambda: repeat_retractions(network, holder))
     orders = attempts.run("repeating orders", lambda: repeat_orders(network, holder))
     enrolments = attempts.run("repeating enrolments", lambda: repeat_enrolments(network, holder))
     shares = attempts.run("completing deposits", lambda: complete(network, holder))
@@ -83,5 +87,14 @@ def tend(network: Network, holder: Holder) -> Tended:
     erasures = attempts.run("erasing what has become due", lambda: finish_erasures(network, holder))
     prepared = sum(given.state == PREPARED for given in given_consents(holder))
     return Tended(
-        granted, closed, orders, enrolments, shares, moved, prepared, erasures, tuple(attempts.failed)
+        granted,
+        closed,
+        orders,
+        retractions,
+        enrolments,
+        shares,
+        moved,
+        prepared,
+        erasures,
+        tuple(attempts.failed),
     )

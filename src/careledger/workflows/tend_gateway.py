@@ -21,6 +21,7 @@ from careledger.workflows.grant import GIVEN, REVOKED, STANDS
 from careledger.workflows.network import Network
 from careledger.workflows.received import fetch_grants
 from careledger.workflows.register import enter_registrations, finish_patients, kept_aliases, kept_holder
+from careledger.workflows.retract import own_untold, repeat_retractions
 from careledger.workflows.tell_moved import tell_untold
 from careledger.workflows.tend import Attempts, tend
 
@@ -29,13 +30,14 @@ from careledger.workflows.tend import Attempts, tend
 class GatewayTended:
     """How much still waits: patients not ready yet, registrations whose time has not come or that were not taken,
     emergencies that were opened while the ledger stood still, patients whose readers are still to be told of a move,
-    custodians that miss shares, unclaimed patients with something open. ``deposits`` were finished and ``grants``
-    fetched; ``failed`` could not be done now."""
+    custodians that missed a retraction, that miss shares, unclaimed patients with something open. ``deposits`` were
+    finished and ``grants`` fetched; ``failed`` could not be done now."""
 
     patients: int
     registrations: int
     emergencies: int
     moves: int
+    retractions: int
     shares: int
     unclaimed: int
     deposits: int
@@ -45,21 +47,22 @@ class GatewayTended:
 
 def tend_gateway(network: Network, organisation: Organisation) -> GatewayTended:
     """Finishes begun patients and deposits; enters registrations that are due, and emergencies that the ledger has
-    missed; tells readers of what was moved away; completes thin deposits; fetches grants; tends the patients whose
-    keys this organisation keeps. Raises nothing that was refused."""
+    missed; tells readers of what was moved away, and custodians of retractions that they missed; completes thin
+    deposits; fetches grants; tends the patients whose keys this organisation keeps. Raises nothing that was refused."""
     attempts = Attempts()
     depositor = Writer(organisation, Ground.REGISTRAR)
     patients = attempts.run("finishing patients", lambda: finish_patients(network, organisation))
     registrations = attempts.run("entering registrations", lambda: enter_registrations(network, organisation))
     emergencies = attempts.run("entering emergencies", lambda: enter_emergencies(network, organisation))
     moves = attempts.run("telling who read what was moved", lambda: tell_untold(network, organisation))
+    retractions = attempts.run("repeating retractions", lambda: repeat_retractions(network, organisation))
     deposits = attempts.run("finishing deposits", lambda: resume(network, depositor))
     shares = attempts.run("completing deposits", lambda: complete(network, organisation))
     grants = attempts.run("fetching grants", lambda: fetch_grants(network, organisation))
     unclaimed = attempts.run("tending unclaimed patients", lambda: _tend_unclaimed(network, organisation))
     failed = tuple(attempts.failed)
     return GatewayTended(
-        patients, registrations, emergencies, moves, shares, unclaimed, deposits, grants, failed
+        patients, registrations, emergencies, moves, retractions, shares, unclaimed, deposits, grants, failed
     )
 
 
@@ -71,7 +74,7 @@ def _tend_unclaimed(network: Network, organisation: Organisation) -> int:
 
 
 def _open(organisation: Organisation, now: int) -> Iterator[bytes]:
-    """The aliases with an unfinished or expired consent, or with an order or a statement that some custodian missed."""
+    """The aliases with an unfinished or expired consent, or with something that some custodian missed."""
     books = organisation.books
     for key, row in books.rows(GIVEN):
         given = GivenConsent.decode(row)
@@ -79,5 +82,6 @@ def _open(organisation: Organisation, now: int) -> Iterator[bytes]:
             yield key[:32]
     for key, _ in books.rows(epochs.UNTOLD):
         yield key[:32]
+    yield from own_untold(books)
     for _, row in books.rows(order.UNTOLD):
         yield Order.decode(Signed.decode(row).body).alias

@@ -22,6 +22,7 @@ from careledger.domain.parties import ControllerKind, Status
 from careledger.formats.deposits import Retraction, RetractRequest
 from careledger.formats.patients import Order
 from careledger.formats.releases import MOST_ACCEPTED
+from careledger.formats.signatures import Address
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.custodian import accept, erasures, logbook, retained, standing
@@ -172,7 +173,8 @@ def _move(custody: Custody, alias: bytes, handles: Iterable[bytes], act: str, st
 def retract(custody: Custody, body: bytes) -> bytes:
     """Takes a RetractRequest; returns a signed receipt about the retraction.
 
-    Raises SignatureRefused, SessionExpired, WritingRefused unless each version is the depositor's.
+    A known one may be signed again by the depositor's own key. Raises SignatureRefused, SessionExpired, WritingRefused
+    unless each version is the depositor's.
     """
     request = RetractRequest.decode(body)
     claimed = Retraction.decode(request.statement.body)
@@ -204,9 +206,7 @@ def _retraction(
     custody: Custody, view: LedgerView, request: RetractRequest, claimed: Retraction
 ) -> Retraction:
     if request.session is None:
-        if claimed.depositor or claimed.post:
-            raise MalformedBytes(why="only the controller retracts without a session")
-        controller = alias_facts(view, claimed.alias).controller
+        controller = _without_session(view, claimed)
         return open_signed(Retraction, request.statement, controller, custody.deployment)
     session, post = standing.session(view, request.session, custody.deployment)
     standing.check_time(session, custody.time(view))
@@ -215,6 +215,19 @@ def _retraction(
     if (session.post, post.employer) != (claimed.post, claimed.depositor):
         raise WritingRefused(reason="depositor-mismatch")
     return open_signed(Retraction, request.statement, session.session_key, custody.deployment)
+
+
+def _without_session(view: LedgerView, claimed: Retraction) -> Address:
+    """Who signs it: a verified depositor's own key, which stands above its posts, or for what the patient deposited
+    the alias's controller. Raises PartyNotFound, WritingRefused, MalformedBytes."""
+    if claimed.depositor:
+        facts = standing.party(view, claimed.depositor)
+        if facts.standing is not Status.VERIFIED:
+            raise WritingRefused(reason="depositor-not-verified")
+        return facts.controller
+    if claimed.post:
+        raise MalformedBytes(why="a post without its employer")
+    return alias_facts(view, claimed.alias).controller
 
 
 def apply_retraction(custody: Custody, body: bytes, act: int) -> None:
