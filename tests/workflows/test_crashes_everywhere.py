@@ -38,7 +38,8 @@ ELSEWHERE = {
     "after_death.name_reader", "recover.recover", "tell_moved.tell_moved",
     "break_glass.open_without_ledger", "retention.amend_retention", "tend_gateway.tend_gateway",
     "amend.amend", "claim.claim", "deposit.deposit", "disclose.disclose", "grant.grant", "move.move",
-    "request_access.request_access", "retract.retract", "retract.repeat_retractions", "revoke.revoke", "rotate_keys.rotate",
+    "request_access.request_access", "retract.retract", "revoke.revoke", "rotate_keys.rotate",
+    "retract.repeat_retractions",
 }  # fmt: skip
 
 # They ask, open or compute, and leave nothing behind but what ``asking.ask`` leaves in the custodians' logs.
