@@ -92,6 +92,10 @@ class RecordSuite:
         assert [view.erased_by(leaf) for leaf in leaves[1:3]] == [{HOSPITAL, CENTRE}, {HOSPITAL}]
         assert first.erased_by(leaves[0]) == {HOSPITAL}
         assert view.erased_by(digest("another leaf")) == frozenset()
+        assert view.erasures(HOSPITAL, 0) == tuple(leaves)
+        assert view.erasures(HOSPITAL, 118) == tuple(leaves[118:])
+        assert view.erasures(CENTRE, 0) == tuple(leaves[:2])
+        assert view.erasures(HOSPITAL, 200) == view.erasures(DOCTOR, 0) == first.erasures(CENTRE, 0) == ()
 
     def test_nobody_attests_for_a_custodian(self, world: LedgerWorld) -> None:
         world.custodian(HOSPITAL)

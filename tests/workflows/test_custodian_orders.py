@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from careledger.adapters.custody.directory import CustodyDirectory
+from careledger.adapters.custody.rows import Rows
 from careledger.adapters.custody.shred import ShredKeys
 from careledger.domain.errors import (
     AccessRefused,
@@ -310,6 +311,31 @@ def test_an_erasure_attested_on_the_ledger_is_carried_out_again_after_a_restore(
     world.restart(1)
     assert _rows(world) == {}
     assert world.directories[1].rows.shares(world.patient.alias) == {}
+
+
+def test_opening_again_reads_rows_only_for_erasures_that_they_do_not_show(
+    world: World, tmp_path: Path
+) -> None:
+    made = world.deposited(world.patient, count=2)
+    backup = tmp_path / "rows.backup"
+    world.directories[1].rows.backup(backup)
+    world.receipt(1, "order", world.order(world.patient, "erase", made.handles[:1]))
+    world.ledger.attest_erased(made.leaves[1:], b"\1" * 32, 1, world.keys(1).signing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rows, "versions", _dies)
+        world.restart(1)
+        with pytest.raises(ZeroDivisionError):
+            world.custodians[0].call("checkpoint", b"")
+    world.custodians[0].call("checkpoint", b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rows, "versions", _dies)
+        world.restart(1)
+        world.custodians[0].call("checkpoint", b"")
+    world.directories[1].close()
+    _restore(world, backup)
+    world.directories[1] = CustodyDirectory(world.folder / "custodian-1")
+    world.custodians[0] = world.start(1)
+    assert _rows(world) == {}
 
 
 def test_a_crash_between_the_steps_of_an_erasure_ends_in_the_same_state(world: World) -> None:

@@ -19,6 +19,9 @@ RAW = 0x55
 DAG_CBOR = 0x71
 SIZE = 36
 _PREFIXES = {codec: bytes((1, codec, 0x12, 0x20)) for codec in (RAW, DAG_CBOR)}
+PREFIXES = frozenset(_PREFIXES.values())
+"""The first four bytes that an identifier may have."""
+
 RAW_PREFIX = _PREFIXES[RAW]
 """The first four bytes of a raw block's identifier; its SHA-256 follows."""
 
@@ -35,7 +38,7 @@ def dag_cbor_cid(data: bytes) -> Cid:
 
 def check_cid(cid: bytes) -> Cid:
     """The same bytes; raises MalformedBytes unless they are an identifier as described above."""
-    if not isinstance(cid, bytes) or len(cid) != SIZE or cid[:4] not in _PREFIXES.values():
+    if not isinstance(cid, bytes) or len(cid) != SIZE or cid[:4] not in PREFIXES:
         raise MalformedBytes(why="not a content identifier that is used here")
     return cid
 

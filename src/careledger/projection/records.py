@@ -7,6 +7,8 @@ from careledger.projection.rows import (
     AnchorRow,
     CheckpointRow,
     ErasedRow,
+    ErasureRow,
+    ErasuresRow,
     GlassRow,
     MatrixRow,
     RetentionRow,
@@ -48,6 +50,9 @@ def _anchored(state: State, event: Happened) -> None:
 def _erased(state: State, event: Happened) -> None:
     before = state.get(ErasedRow, event["leaf"]) or ErasedRow(())
     state.put(event.block, ErasedRow((*before.custodians, event["custodian"])), event["leaf"])
+    known = state.get(ErasuresRow, event["custodian"]) or ErasuresRow(0)
+    state.put(event.block, ErasureRow(event["leaf"]), event["custodian"], known.attested)
+    state.put(event.block, ErasuresRow(known.attested + 1), event["custodian"])
 
 
 def _checkpointed(state: State, event: Happened) -> None:

@@ -122,6 +122,18 @@ class ErasedRow(NamedTuple):
     custodians: tuple[int, ...]
 
 
+class ErasuresRow(NamedTuple):
+    """By custodian: how many leaves it attested."""
+
+    attested: int
+
+
+class ErasureRow(NamedTuple):
+    """By custodian and number, from 0: a leaf that it attested."""
+
+    leaf: bytes
+
+
 class CheckpointRow(NamedTuple):
     """By custodian: its newest anchored checkpoint, who cosigned it, whether a fork was shown."""
 
@@ -170,6 +182,8 @@ KINDS: dict[str, Any] = {
     "retention": RetentionRow,
     "anchor": AnchorRow,
     "erased": ErasedRow,
+    "erasures": ErasuresRow,
+    "erasure": ErasureRow,
     "checkpoint": CheckpointRow,
     "glass": GlassRow,
     "waiting": WaitingRow,

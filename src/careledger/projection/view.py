@@ -30,6 +30,8 @@ from careledger.projection.rows import (
     CustodianRow,
     CustodiansRow,
     ErasedRow,
+    ErasureRow,
+    ErasuresRow,
     GlassRow,
     LinkRow,
     MatrixRow,
@@ -194,6 +196,13 @@ class FactsView:
         """The custodians that attested this leaf's erasure."""
         row = lookup(self._read, ErasedRow, leaf)
         return frozenset(row.custodians if row else ())
+
+    def erasures(self, custodian: int, start: int) -> tuple[bytes, ...]:
+        """The leaves that this custodian attested, in order, without the first ``start``."""
+        known = lookup(self._read, ErasuresRow, custodian)
+        end = known.attested if known else 0
+        rows = [lookup(self._read, ErasureRow, custodian, at) for at in range(start, end)]
+        return tuple(row.leaf for row in rows if row is not None)
 
     def checkpoint(self, custodian: int) -> CheckpointFacts | None:
         """The newest anchored checkpoint."""

@@ -132,8 +132,8 @@ class SegmentSet:
         for number in numbers:
             found = scan(self._path(number), last=number == numbers[-1])
             self._files[number] = os.open(self._path(number), os.O_RDWR | os.O_APPEND)
-            for record in found.records:
-                self._index[record.cid[4:]] = Place(number, record.start, record.length)
+            for cid, start, length in found.records:
+                self._index[cid[4:]] = Place(number, start, length)
             self._active, self._end = number, found.end
             self._unread[number] = found.unread
             if number == numbers[-1] and found.end < found.size:

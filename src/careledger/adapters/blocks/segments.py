@@ -9,22 +9,22 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
 
-from careledger.domain.errors import MalformedBytes
-from careledger.formats.cids import Cid, check_cid, is_block
+from careledger.formats.cids import PREFIXES, Cid, is_block
 
 FILE_MAGIC = b"careseg1"
 MAGIC = b"CBLK"
 HEADER = 48
+_unpack = struct.Struct(">4sI36sI").unpack
 MOST_BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A block found in a segment: its CID, where its data starts, how long it is."""
 
     cid: Cid
@@ -40,20 +40,18 @@ class Record:
 def frame(cid: Cid, data: bytes) -> bytes:
     """A block as a record."""
     header = MAGIC + struct.pack(">I", len(data)) + cid
-    return header + struct.pack(">I", zlib.crc32(header)) + data
+    return header + struct.pack(">I", crc32(header)) + data
 
 
 def _record_at(view: mmap.mmap, at: int) -> Record | None:
     header = view[at : at + HEADER]
-    if len(header) < HEADER or header[:4] != MAGIC:
+    if len(header) < HEADER:
         return None
-    length, crc = struct.unpack(">I", header[4:8])[0], struct.unpack(">I", header[44:])[0]
-    if zlib.crc32(header[:44]) != crc or length > MOST_BLOCK or at + HEADER + length > len(view):
+    magic, length, cid, crc = _unpack(header)
+    if magic != MAGIC or crc32(header[:44]) != crc or cid[:4] not in PREFIXES:
         return None
-    try:
-        return Record(check_cid(header[8:44]), at + HEADER, length)
-    except MalformedBytes:
-        return None
+    start = at + HEADER
+    return None if length > MOST_BLOCK or start + length > len(view) else Record(cid, start, length)
 
 
 def _whole(view: mmap.mmap, record: Record) -> bool:
@@ -68,7 +66,7 @@ def _records(view: mmap.mmap) -> Iterator[Record]:
             at = view.find(MAGIC, at + 1)
         else:
             yield record
-            at = record.end
+            at = record.start + record.length
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,15 @@ class Rows(Shares):
         row = self._db.execute("SELECT value FROM state WHERE name = 'applied'").fetchone()
         return int(row[0]) if row else 0
 
+    def erasures_seen(self) -> int:
+        """How many of this custodian's attestations on the ledger these rows were brought up to."""
+        row = self._db.execute("SELECT value FROM state WHERE name = 'erasures'").fetchone()
+        return int(row[0]) if row else 0
+
+    def set_erasures_seen(self, count: int) -> None:
+        """Says that these rows show so many of them."""
+        self._db.execute("INSERT OR REPLACE INTO state VALUES ('erasures', ?)", (count,))
+
     def set_applied(self, act: int) -> None:
         """Says that these rows show the journal up to this act."""
         self._db.execute("INSERT OR REPLACE INTO state VALUES ('applied', ?)", (act,))
@@ -308,6 +317,11 @@ class Rows(Shares):
     def attested(self, leaf: bytes) -> None:
         """The attestation is on the ledger."""
         self._db.execute("UPDATE attestations SET attested = 1 WHERE leaf = ?", (leaf,))
+
+    def destroyed(self, leaf: bytes) -> bool:
+        """Whether these rows show that the leaf's shares were destroyed to be attested."""
+        found = self._db.execute("SELECT 1 FROM attestations WHERE leaf = ?", (leaf,))
+        return found.fetchone() is not None
 
 
 def _remember(cache: dict[int, Known], number: int, known: Known) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from careledger.formats import cbor
 from careledger.projection.rows import Key, Read, Row
 
-VERSION = 2
+VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS position (version INTEGER, block INTEGER, hash BLOB, directory BLOB);
 CREATE TABLE IF NOT EXISTS facts (

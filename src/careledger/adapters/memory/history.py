@@ -180,6 +180,11 @@ class MemoryView:
         """The custodians that attested this leaf's erasure."""
         return self._get("erased", leaf) or frozenset()
 
+    def erasures(self, custodian: int, start: int) -> tuple[bytes, ...]:
+        """The leaves that this custodian attested, in order, without the first ``start``."""
+        leaves: tuple[bytes, ...] = self._get("erasures", custodian) or ()
+        return leaves[start:]
+
     def checkpoint(self, custodian: int) -> CheckpointFacts | None:
         """The newest anchored checkpoint."""
         facts: CheckpointFacts | None = self._get("checkpoint", custodian)

@@ -249,7 +249,10 @@ class MemoryLedger(MemoryRegistry):
     ) -> Head:
         """One attestation per leaf and custodian; again is harmless."""
         self._signed_by_custodian(custodian, signer, "caller")
-        return self._commit({("erased", leaf): self._now.erased_by(leaf) | {custodian} for leaf in leaves})
+        new = [leaf for leaf in dict.fromkeys(leaves) if custodian not in self._now.erased_by(leaf)]
+        changes: dict[Key, Any] = {("erased", leaf): self._now.erased_by(leaf) | {custodian} for leaf in new}
+        changes["erasures", custodian] = self._now.erasures(custodian, 0) + tuple(new)
+        return self._commit(changes)
 
     def anchor_checkpoint(
         self, custodian: int, size: int, root: bytes, map_root: bytes, note: bytes, signer: SigningKey

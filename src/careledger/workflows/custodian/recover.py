@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from careledger.domain.custody import KeptVersion
 from careledger.ports import LedgerView
 from careledger.proofs.items import leaf_of
 from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, logbook, orders, retained
@@ -50,17 +49,26 @@ def rejoin(custody: Custody) -> None:
     """Steps 3 and 4, from the ledger; raises CustodianBehind, LedgerStale."""
     view = custody.fresh_head()
     checkpoint.restore_head(custody, view.checkpoint(custody.party))
-    for alias in custody.rows.aliases():
-        handles = [
-            version.handle for version in custody.rows.versions(alias) if _attested(custody, view, version)
-        ]
-        if handles:
-            erasures.destroy(custody, alias, handles, None)
+    _erase_again(custody, view)
     erasures.attest_owed(custody)
 
 
-def _attested(custody: Custody, view: LedgerView, version: KeptVersion) -> bool:
-    """Whether this custodian has attested that the version's shares are destroyed, and the rows do not show it."""
-    if version.anchoring is None or version.state == "erased":
-        return False
-    return custody.party in view.erased_by(leaf_of(version))
+def _erase_again(custody: Custody, view: LedgerView) -> None:
+    """What this custodian has attested as destroyed is, also where the rows come from before that.
+
+    The ledger is asked for what is newer than the rows have seen; all rows are read only for what these do not show.
+    """
+    seen = custody.rows.erasures_seen()
+    attested = view.erasures(custody.party, seen)
+    lost = {leaf for leaf in attested if not custody.rows.destroyed(leaf)}
+    for alias in custody.rows.aliases() if lost else ():
+        handles = [
+            version.handle
+            for version in custody.rows.versions(alias)
+            if version.state != "erased" and leaf_of(version) in lost
+        ]
+        if handles:
+            erasures.destroy(custody, alias, handles, None)
+    if attested:
+        with custody.rows.transaction():
+            custody.rows.set_erasures_seen(seen + len(attested))

@@ -129,6 +129,16 @@ class Rows(Protocol):
 
     def attested(self, leaf: bytes) -> None: ...
 
+    def destroyed(self, leaf: bytes) -> bool:
+        """Whether these rows show that the leaf's shares were destroyed to be attested."""
+        ...
+
+    def erasures_seen(self) -> int:
+        """How many of this custodian's attestations on the ledger these rows were brought up to."""
+        ...
+
+    def set_erasures_seen(self, count: int) -> None: ...
+
 
 class Journal(Protocol):
     """Acts, request ids, the release log, checkpoints, other logs, counts, erasures to come, emergencies, evidence."""

@@ -74,6 +74,8 @@ def take(
     for batch in batches.values():
         _take_deposit(custody, view, order, batch)
     _take_acceptances(custody, order.alias, messages, batches)
+    with custody.rows.transaction():
+        custody.rows.set_erasures_seen(0)  # what it attested before it lost its rows is looked for again
     shares = _remade(order, messages)
     kept = _take_shares(custody, order, len(statement.custodians), shares, batches)
     event = Event("order", request=order.id, reason="repair", handles=tuple(sorted(kept)))
