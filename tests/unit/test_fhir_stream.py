@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from careledger.domain.errors import FhirRefused
-from careledger.fhir import stream
+from careledger.fhir import entries, split, stream
 from careledger.fhir.entries import Entry, Naming, Reject, read_resource
 from careledger.fhir.parse import parse_file
 from careledger.fhir.sample import sample_file
+from careledger.fhir.split import import_bundle, import_open, loaded
 from careledger.fhir.stream import BundleStream
+from careledger.fhir.versions import ImportReport
 from fhir_cases import PATIENT, about, file_of, observation, whole
 
 
@@ -139,3 +144,100 @@ def test_one_resource_by_itself_is_an_entry_or_a_reject() -> None:
         b"\xff",
     ):
         assert isinstance(read_resource(line, 1), Reject), line
+
+
+def left(data: bytes, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[ImportReport, ImportReport]:
+    """What is imported of a file at once, and of it where every resource of some size is left in it."""
+    whole_file = import_bundle(data, name)
+    monkeypatch.setattr(entries, "LARGE", 600)
+    monkeypatch.setattr(entries, "LONG_TEXT", 100)
+    return whole_file, import_open(io.BytesIO(data), name)
+
+
+def with_attachment(text: str) -> dict[str, Any]:
+    attachment = {"contentType": "text/plain", "data": base64.b64encode(text.encode() * 400).decode()}
+    return {"resourceType": "DocumentReference", "id": f"d{text}", "status": "current", "description": "নুর জাহান",
+            "subject": {"reference": "Patient/p1"}, "content": [{"attachment": attachment}]}  # fmt: skip
+
+
+LINES = b"\n \n".join(json.dumps(each, ensure_ascii=False).encode() for each in (
+    PATIENT, with_attachment("a"), observation(), with_attachment("b")))  # fmt: skip
+BUNDLE = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": f"https://নুর.example/{each['resourceType']}/{each['id']}", "resource": each}
+            for each in (PATIENT, with_attachment("a"), observation(), with_attachment("b"))
+        ],
+    },
+    ensure_ascii=False,
+    indent=1,
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "large"),
+    [
+        (BUNDLE.replace("নুর.".encode(), b"x."), "bundle.json", 2),
+        (b"  " + LINES, "lines.ndjson", 2),
+        (b"\n " + json.dumps(with_attachment("a"), ensure_ascii=False).encode(), "one.json", 1),
+    ],
+)
+def test_a_large_resource_is_left_in_its_file_and_comes_back_from_there(
+    data: bytes, name: str, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_file, report = left(data, name, monkeypatch)
+    places = [each.place for each in report.versions if each.place]
+    assert len(places) == large
+    for each, before in zip(report.versions, whole_file.versions, strict=True):
+        if each.place is None:
+            assert each == before
+            continue
+        assert each.canonical == each.original == b""
+        its_bytes = data[each.place.offset : each.place.offset + each.place.length]
+        assert replace(loaded(each, its_bytes), original=before.original, place=None) == before
+        with pytest.raises(FhirRefused, match="the file changed"):
+            loaded(each, its_bytes[:-1] + b" ")
+    assert report.warnings == whole_file.warnings
+
+
+def test_what_has_no_name_but_its_content_keeps_its_record_id_however_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nameless = [{name: each for name, each in with_attachment(text).items() if name != "id"} for text in "ab"]
+    data = b"\n".join(json.dumps(each).encode() for each in nameless)
+    monkeypatch.setattr(entries, "LARGE", 600)
+    monkeypatch.setattr(entries, "LONG_TEXT", 100)
+    monkeypatch.setattr(split, "LARGE", 600)
+    at_once, streamed_ids = (
+        [each.record_id for each in made.versions]
+        for made in (import_bundle(data, "f.ndjson"), import_open(io.BytesIO(data), "f.ndjson"))
+    )
+    assert at_once == streamed_ids
+    assert len(set(at_once)) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "name"), [(BUNDLE.replace("নুর.".encode(), b"x."), "f.json"), (LINES, "f.ndjson")]
+)
+def test_a_file_that_holds_too_much_beside_large_resources_is_refused(
+    data: bytes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST_KEPT", 900)
+    with pytest.raises(FhirRefused, match="beside large resources"):
+        import_open(io.BytesIO(data), name)
+    monkeypatch.setattr(entries, "LARGE", 600)
+    assert len(import_open(io.BytesIO(data), name).versions) == 4
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b'{"resourceType":"Bundle"}', b"[1]", b'{"resourceType":"Nothing"}']
+)
+def test_a_file_read_in_pieces_is_refused_as_one_read_at_once(data: bytes) -> None:
+    said = []
+    for read in (lambda: import_bundle(data, "f"), lambda: import_open(io.BytesIO(data), "f")):
+        with pytest.raises(FhirRefused) as caught:
+            read()
+        said.append(str(caught.value))
+    assert said[0] == said[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import Holder
 from careledger.workflows.amend import amend
 from careledger.workflows.export import as_archive, as_fhir, import_archive, open_archive, originals
+from careledger.workflows.patient_reported import Report, file_of, report
 from careledger.workflows.retrieve import Record, newest
 from world import DIAGNOSIS, GENERAL, World, condition, texts, version
 
@@ -60,6 +62,17 @@ def test_an_archive_opens_with_the_phrase_and_with_no_other(world: World) -> Non
     assert [each.manifest for each in opened] == [record.manifest for record in records]
     with pytest.raises(CannotOpen):
         open_archive(Phrase.random().keys(), data)
+
+
+def test_a_file_larger_than_a_message_goes_in_and_out_of_an_archive(world: World) -> None:
+    mine = world.claimed(compartments=(DIAGNOSIS,))
+    scan = secrets.token_bytes(17 * 2**20)
+    made = Report(scan, "image/tiff", "Scan", "Upazila", "fever")
+    report(world.network, mine, world.hospital, world.statement(mine.alias), made, DIAGNOSIS)
+    [record] = world.read_own(mine).records
+    assert file_of(record.body) == scan
+    [opened] = open_archive(mine.keys, as_archive(world.network, mine, [record]))
+    assert opened.body == record.body
 
 
 def test_an_archive_that_was_altered_cut_or_reordered_does_not_open(world: World) -> None:

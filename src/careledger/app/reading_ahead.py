@@ -12,8 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from careledger.domain.errors import CareLedgerError
-from careledger.fhir.split import import_bundle
-from careledger.workflows.from_fhir import staged
+from careledger.workflows.from_fhir import staged_file
 from careledger.workflows.staging import Staged
 
 AHEAD = 3
@@ -49,7 +48,7 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
 def read(path: Path, namespace: bytes) -> Staged | Unread:
     """What one file holds."""
     try:
-        return staged(import_bundle(path.read_bytes(), path.name, namespace=namespace))
+        return staged_file(path, namespace)
     except CareLedgerError as error:
         return Unread(type(error).__name__, str(error))
     except OSError as error:

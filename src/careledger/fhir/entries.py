@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from careledger.fhir import mapping
@@ -16,12 +18,26 @@ from careledger.fhir.validation.check import Examined, examine
 from careledger.fhir.validation.findings import located
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+LARGE = 2**20
+LONG_TEXT = 64 * 2**10
 Fault = tuple[str, str]  # the path, and what is wrong there
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in its file the bytes of a large resource lie, and their SHA-256."""
+
+    offset: int
+    length: int
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
-    """One resource of a file, valid by itself; ``original`` are its bytes as they stand in the file."""
+    """One resource of a file, valid by itself; ``original`` are its bytes as they stand in the file.
+
+    One that was left in the file has a ``place`` there instead, and digests where its long texts were.
+    """
 
     index: int
     full_url: str | None
@@ -29,6 +45,7 @@ class Entry:
     resource: Resource
     original: bytes
     examined: Examined
+    place: Place | None = None
 
     @property
     def names(self) -> list[str]:
@@ -93,6 +110,31 @@ def read_resource(data: bytes, index: int) -> Entry | Reject:
         return taken(index, value, data.strip(), plain=is_plain(text, depth))
     except Flaw as flaw:
         return Reject(index, flaw.path, flaw.why)
+
+
+def left_in_file(entry: Entry, offset: int) -> Entry:
+    """The entry, whose bytes begin at ``offset``, without its long texts if it is a large one."""
+    if len(entry.original) <= LARGE:
+        return entry
+    place = Place(offset, len(entry.original), hashlib.sha256(entry.original).digest())
+    _shorten(entry.resource)
+    return replace(entry, original=b"", place=place)
+
+
+def shortened(resource: Resource) -> Resource:
+    """A copy with a digest in place of each long text."""
+    made = copy.deepcopy(resource)
+    _shorten(made)
+    return made
+
+
+def _shorten(value: Any) -> None:
+    """A digest in place of each long text; objects stay the same, because what was examined points to them."""
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(inner, str) and len(inner) > LONG_TEXT:
+            value[key] = f"sha256:{hashlib.sha256(inner.encode()).hexdigest()}"
+        elif isinstance(inner, dict | list):
+            _shorten(inner)
 
 
 def type_of(value: Any) -> str:

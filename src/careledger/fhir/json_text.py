@@ -12,7 +12,7 @@ from careledger.formats.json_nesting import nesting
 
 Resource = dict[str, Any]
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 160 * 2**20  # of one resource: an attachment of 100 MiB in base64, and what stands around it
 MOST_DEPTH = 64
 MOST_DIGITS = 40
 MOST_EXPONENT = 308

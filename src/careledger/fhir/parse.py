@@ -6,7 +6,9 @@ entry, and the report names it: nothing is dropped silently, nothing is guessed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from careledger.domain.errors import FhirRefused
@@ -49,11 +51,16 @@ def parse_file(data: bytes, name: str) -> ParsedFile:
 
 
 def _parsed_lines(data: bytes, name: str) -> ParsedFile:
-    lines = [line for line in data.split(b"\n") if line.strip()]
-    if not 0 < len(lines) <= MOST_ENTRIES:
+    lines = (line for line in data.split(b"\n") if line.strip())
+    return lines_of((read_resource(line, index) for index, line in enumerate(lines)), name)
+
+
+def lines_of(read: Iterable[Entry | Reject], name: str) -> ParsedFile:
+    """A file of these lines; raises FhirRefused for none and too many."""
+    found = list(islice(read, MOST_ENTRIES + 1))
+    if not 0 < len(found) <= MOST_ENTRIES:
         raise FhirRefused(file=shown(name), problem=f"not 1 to {MOST_ENTRIES} lines of resources")
-    entries, rejects = _sorted_out([read_resource(line, index) for index, line in enumerate(lines)])
-    return ParsedFile(shown(name), None, entries, rejects, {})
+    return ParsedFile(shown(name), None, *sorted_out(found), {})
 
 
 def shown(name: str) -> str:
@@ -92,7 +99,7 @@ class FileReader:
         listed = top.get("entry", [])
         if not isinstance(listed, list):
             raise self.refusal("entry", "not an array")
-        return ParsedFile(self.name, self.kind_of(top), *_sorted_out(listed), top.get("meta", {}))
+        return ParsedFile(self.name, self.kind_of(top), *sorted_out(listed), top.get("meta", {}))
 
     def _member(self, cursor: Cursor, name: str, plain: bool) -> Any:
         if name != "entry" or not cursor.looks_at("["):
@@ -161,7 +168,7 @@ def _is_url_only(entry: Resource) -> bool:
     return len(entry) == 1 and isinstance(url, str) and url != ""
 
 
-def _sorted_out(found: list[Entry | Reject]) -> tuple[tuple[Entry, ...], tuple[Reject, ...]]:
+def sorted_out(found: list[Entry | Reject]) -> tuple[tuple[Entry, ...], tuple[Reject, ...]]:
     """The entries that stand beside each other, and the rejects."""
     entries = [each for each in found if isinstance(each, Entry)]
     rejects = [each for each in found if isinstance(each, Reject)]

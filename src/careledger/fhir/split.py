@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import BinaryIO
 from uuid import UUID
 
-from careledger.domain.errors import NotExchanged
+from careledger.domain.errors import FhirRefused, NotExchanged
 from careledger.fhir import mapping
 from careledger.fhir.authorship import Authorship, Identifier, Lookup
 from careledger.fhir.canonical import canonical, content_digest
 from careledger.fhir.dates import clinical_date
-from careledger.fhir.entries import Entry, Reject
+from careledger.fhir.entries import LARGE, Entry, Reject, read_resource, shortened
 from careledger.fhir.json_text import Resource
 from careledger.fhir.links import Links, stated_patient, stated_subject
 from careledger.fhir.parse import ParsedFile, parse_file
 from careledger.fhir.paths import identifiers_of
 from careledger.fhir.placing import Placings, patient_for, settle
 from careledger.fhir.references import renamed
+from careledger.fhir.stream import read_file
 from careledger.fhir.validation.findings import Spot, located
 from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
 from careledger.formats.digests import digest
@@ -61,6 +65,36 @@ def import_bundle(
     """
     with uncollected():
         return _report(parse_file(data, file_name), namespace, home, lookup)
+
+
+def import_open(
+    file: BinaryIO,
+    file_name: str,
+    *,
+    namespace: bytes = b"",
+    home: Identifier | None = None,
+    lookup: Lookup = nobody_registered,
+) -> ImportReport:
+    """As ``import_bundle``, of a seekable file in bounded memory: a version of a large resource has its ``place``
+    there and neither canonical nor original bytes; ``loaded`` gives them."""
+    with uncollected():
+        return _report(read_file(file, file_name), namespace, home, lookup)
+
+
+def loaded(version: ImportedVersion, data: bytes) -> ImportedVersion:
+    """A version that was left in its file, from its bytes there, with its canonical form.
+
+    The bytes as they stood are not sealed beside it: they would double what an attachment takes. Raises FhirRefused
+    if these are other bytes than were read before.
+    """
+    place = version.place
+    if place is None:
+        return version
+    made = read_resource(data, version.index) if hashlib.sha256(data).digest() == place.sha256 else None
+    if not isinstance(made, Entry):
+        raise FhirRefused(entry=version.index, problem="the file changed while it was read")
+    canonical_bytes = _canonical(made, version.record_id, dict(version.references))
+    return replace(version, canonical=canonical_bytes)
 
 
 def _report(parsed: ParsedFile, namespace: bytes, home: Identifier | None, lookup: Lookup) -> ImportReport:
@@ -109,7 +143,10 @@ def _source_keys(entries: list[Entry], rejects: list[Reject]) -> dict[int, str]:
 
 
 def source_key(entry: Entry) -> str:
-    """What a record is called at its source: its id, else a business identifier, else its URL, else its content."""
+    """What a record is called at its source: its id, else a business identifier, else its URL, else its content.
+
+    Of large ones that is the content with digests where long texts are, wherever they were read.
+    """
     own_id = entry.resource.get("id")
     if own_id:
         return f"{entry.type}/{own_id}"
@@ -118,7 +155,8 @@ def source_key(entry: Entry) -> str:
             return _short(f"{entry.type}?identifier={system}|{value}")
     if entry.full_url:
         return _short(entry.full_url)
-    return f"{entry.type}#{content_digest(canonical(entry.resource)).hex()}"
+    resource = entry.resource if len(entry.original) <= LARGE else shortened(entry.resource)
+    return f"{entry.type}#{content_digest(canonical(resource)).hex()}"
 
 
 def _short(key: str) -> str:
@@ -160,8 +198,8 @@ class _Splitter:
             index=entry.index,
             record_id=self._ids[entry.index],
             resource_type=entry.type,
-            canonical=self._canonical(entry, references),
-            original=entry.original,
+            canonical=b"" if entry.place else _canonical(entry, self._ids[entry.index], references),
+            original=entry.original if len(entry.original) <= LARGE else b"",
             compartment=placing.compartment,
             row=placing.row,
             why_restricted=placing.why_restricted,
@@ -175,6 +213,7 @@ class _Splitter:
             full_url=entry.full_url,
             source_id=entry.resource.get("id"),
             references=tuple(references.items()),
+            place=entry.place,
         )
 
     def warnings(self, entry: Entry) -> Iterator[Notice]:
@@ -224,20 +263,21 @@ class _Splitter:
                 made[text] = self._ids[found.index]
         return made
 
-    def _canonical(self, entry: Entry, references: dict[str, UUID]) -> bytes:
-        """The statement under our own ids, as canonical JSON."""
-        names = {text: f"urn:uuid:{record}" for text, record in references.items()}
-        linked = entry.examined.linked if names else ()
-        with (
-            renamed([each for each, _ in entry.examined.references], "reference", names),
-            renamed(linked, "url", names),
-        ):
-            return canonical(without_server_marks({**entry.resource, "id": str(self._ids[entry.index])}))
-
     def _date(self, entry: Entry) -> str | None:
         stated = clinical_date(entry.resource)
         encounter = self._links.encounter_of(entry)
         return stated or (clinical_date(encounter.resource) if encounter else None)
+
+
+def _canonical(entry: Entry, record: UUID, references: dict[str, UUID]) -> bytes:
+    """The statement under our own ids, as canonical JSON."""
+    names = {text: f"urn:uuid:{other}" for text, other in references.items()}
+    linked = entry.examined.linked if names else ()
+    with (
+        renamed([each for each, _ in entry.examined.references], "reference", names),
+        renamed(linked, "url", names),
+    ):
+        return canonical(without_server_marks({**entry.resource, "id": str(record)}))
 
 
 def without_server_marks(resource: Resource) -> Resource:

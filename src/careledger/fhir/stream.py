@@ -1,20 +1,24 @@
-"""The entries of a bundle one after another, in memory bounded by its largest entry.
+"""A file read piece by piece, in memory bounded by its largest resource and by what is kept of the others.
 
-What stands around the entries (type, labels) may follow them: what a stream gave is provisional until its end.
+What stands around the entries of a bundle (type, labels) may follow them: what a stream gave is provisional until its
+end. ``read_file`` keeps the small resources and leaves the large ones, with their attachments, in the file.
 """
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
-from careledger.fhir.entries import Entry, Reject
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.entries import Entry, Reject, left_in_file, read_resource
 from careledger.fhir.json_text import MOST_BYTES, MOST_DEPTH, Cursor, Flaw, Resource, is_plain
-from careledger.fhir.parse import FileReader
+from careledger.fhir.parse import NDJSON, FileReader, ParsedFile, lines_of, parse_file, shown, sorted_out
 from careledger.formats.json_nesting import nesting
 
 PIECE = 256 * 1024
+MOST_KEPT = 64 * 2**20
 
 
 class BundleStream:
@@ -28,6 +32,7 @@ class BundleStream:
         self._file = file
         self.bundle_type: str | None = None
         self.meta: Resource = {}
+        self.is_bundle = True
 
     def entries(self) -> Iterator[Entry | Reject]:
         """Each entry, judged by itself, in order.
@@ -48,7 +53,8 @@ class BundleStream:
             if name == "entry" and cursor.looks_at("["):
                 top[name] = []
                 for index in cursor.indices():
-                    yield self._reader.entry_at(cursor, index, plain=cursor.plain)
+                    made = self._reader.entry_at(cursor, index, plain=cursor.plain)
+                    yield left_in_file(made, cursor.began) if isinstance(made, Entry) else made
                     cursor.drop()
                 self._reader.entry = None
             else:
@@ -57,12 +63,58 @@ class BundleStream:
         self._finish(top)
 
     def _finish(self, top: Resource) -> None:
-        if top.get("resourceType") != "Bundle":
+        self.is_bundle = top.get("resourceType") == "Bundle"
+        if not self.is_bundle:
             raise self._reader.refusal("resourceType", "not a Bundle")
         if not isinstance(top.get("entry", []), list):
             raise self._reader.refusal("entry", "not an array")
         self.bundle_type = self._reader.kind_of(top)
         self.meta = top.get("meta", {})
+
+
+def read_file(file: BinaryIO, name: str) -> ParsedFile:
+    """As ``parse_file`` of what a seekable file holds; a large resource is left in it, and its Entry says where.
+
+    Raises FhirRefused as ``parse_file`` does, and for more than 64 MiB of resources that are not large.
+    """
+    if name.lower().endswith(NDJSON):
+        return lines_of(_counted(_lines(file), name), name)
+    bundle = BundleStream(file, name)
+    try:
+        found = list(_counted(bundle.entries(), name))
+    except FhirRefused:
+        if bundle.is_bundle:
+            raise
+        file.seek(0)
+        return _alone(file.read(MOST_BYTES + 1), name)
+    return ParsedFile(shown(name), bundle.bundle_type, *sorted_out(found), bundle.meta)
+
+
+def _alone(data: bytes, name: str) -> ParsedFile:
+    """The one resource that a file is."""
+    made = parse_file(data, name)
+    start = len(data) - len(data.lstrip())
+    return replace(made, entries=tuple(left_in_file(each, start) for each in made.entries))
+
+
+def _lines(file: BinaryIO) -> Iterator[Entry | Reject]:
+    index = offset = 0
+    while line := file.readline(MOST_BYTES + 1):
+        if line.strip():
+            made = read_resource(line, index)
+            start = offset + len(line) - len(line.lstrip())
+            yield left_in_file(made, start) if isinstance(made, Entry) else made
+            index += 1
+        offset += len(line)
+
+
+def _counted(found: Iterator[Entry | Reject], name: str) -> Iterator[Entry | Reject]:
+    kept = 0
+    for each in found:
+        kept += len(each.original) if isinstance(each, Entry) else 0
+        if kept > MOST_KEPT:
+            raise FhirRefused(file=shown(name), problem=f"more than {MOST_KEPT} bytes beside large resources")
+        yield each
 
 
 class _Window(Cursor):
@@ -74,7 +126,9 @@ class _Window(Cursor):
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._read = self._lines = self._column = 0
         self._ended = False
+        self._gone = 0
         self.plain = True
+        self.began = 0
         self._fill()
         if self.text.startswith("\ufeff"):
             raise Flaw("a byte order mark before the text")
@@ -95,9 +149,18 @@ class _Window(Cursor):
             self.at = start
             self._fill()
 
+    def original(self) -> tuple[Any, bytes]:
+        """The value here and its bytes; ``began`` is where in the file they begin."""
+        self._space()
+        start = self.at
+        value = self.value()
+        self.began = self._gone + len(self.text[:start].encode())
+        return value, self.text[start : self.at].encode()
+
     def drop(self) -> None:
         """Forget what has been read."""
         gone = self.text[: self.at]
+        self._gone += len(gone) if gone.isascii() else len(gone.encode())
         line = gone.rfind("\n")
         self._lines += gone.count("\n")
         self._column = len(gone) - line - 1 if line >= 0 else self._column + len(gone)
@@ -117,8 +180,11 @@ class _Window(Cursor):
             super()._space()
 
     def _fill(self) -> None:
-        """Read on: as much again as is still in use, so that a large value is not begun too often."""
-        piece = self._file.read(max(PIECE, len(self.text) - self.at))
+        """Read on: half as much again as is still in use, so that a large value is not begun too often."""
+        in_use = len(self.text) - self.at
+        if in_use >= MOST_BYTES:
+            raise Flaw(f"an entry of more than {MOST_BYTES} bytes")
+        piece = self._file.read(min(max(PIECE, in_use // 2), MOST_BYTES - in_use))
         self._ended = not piece
         pending = len(self._decoder.getstate()[0])
         try:
@@ -126,8 +192,6 @@ class _Window(Cursor):
         except UnicodeDecodeError as error:
             raise Flaw(f"not UTF-8 at byte {self._read - pending + error.start}") from None
         self._read += len(piece)
-        if len(self.text) - self.at + len(more) > MOST_BYTES:
-            raise Flaw(f"an entry of more than {MOST_BYTES} bytes")
         seam = self.text[-1:]
         self.text += more
         deep = nesting(self.text[self.at :].encode())

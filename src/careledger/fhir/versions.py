@@ -9,7 +9,7 @@ from uuid import UUID
 from careledger.domain.categories import Compartment
 from careledger.fhir.canonical import content_digest
 from careledger.fhir.dates import month_of
-from careledger.fhir.entries import Reject
+from careledger.fhir.entries import Place, Reject
 from careledger.formats.bodies import RecordBody, RewrittenReference
 
 OWN_ELEMENT = "own-element"
@@ -56,6 +56,7 @@ class ImportedVersion:
     calls the patient under whom it is filed (for example ``Patient/7``), empty where neither file nor resource says.
     ``forwarded_by`` names another organisation at whose encounter the record was made. ``source_key`` identifies the
     record at its source: the same key and digest is the same version, the same key and another digest an amendment.
+    A version that was left in its file has its ``place`` there and neither canonical nor original bytes.
     """
 
     index: int
@@ -76,6 +77,12 @@ class ImportedVersion:
     full_url: str | None
     source_id: str | None
     references: tuple[tuple[str, UUID], ...]
+    place: Place | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its body has."""
+        return self.place.length if self.place else len(self.canonical) + len(self.original)
 
     @property
     def clinical_month(self) -> str | None:

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from careledger.formats.schema import Message, maybe, message, octets, several, text
 
+MOST_BODY = 256 * 2**20
+
 
 @dataclass(frozen=True)
 class RewrittenReference(Message):
@@ -22,13 +24,14 @@ class RecordBody(Message):
     """The body of a version with MIME type ``application/fhir+json``.
 
     ``canonical`` is the canonical JSON with references to records as ``urn:uuid:`` of their record ids; its digest
-    is the manifest's content digest. ``original`` are the bytes of the resource as they stood in the file.
-    ``full_url`` and ``source_id`` are what the source called it.
+    is the manifest's content digest. ``original`` are the bytes of the resource as they stood in the file; they are
+    empty for one of more than 1 MiB. ``full_url`` and ``source_id`` are what the source called it. At most 256 MiB.
     """
 
     TYPE: ClassVar[str] = "record-body"
-    canonical: bytes = octets()
-    original: bytes = octets()
+    MOST: ClassVar[int] = MOST_BODY
+    canonical: bytes = octets(most=MOST_BODY)
+    original: bytes = octets(most=MOST_BODY)
     full_url: str | None = maybe(text(2_000))
     source_id: str | None = maybe(text(64))
     references: tuple[RewrittenReference, ...] = several(message(RewrittenReference))

@@ -59,9 +59,12 @@ def encode_ordered(value: object) -> bytes:
     return cbor2.dumps(value)
 
 
-def decode_ordered(data: bytes) -> Any:
-    """As decode, for a caller that checks every type and the order of keys by a declaration; here all else is."""
-    value = _loads(data)
+def decode_ordered(data: bytes, most: int = MOST_BYTES) -> Any:
+    """As decode, for a caller that checks every type and the order of keys by a declaration; here all else is.
+
+    ``most`` is how many bytes the message may have.
+    """
+    value = _loads(data, most)
     try:
         again = encode_ordered(value)
     except UNREADABLE as error:
@@ -71,9 +74,9 @@ def decode_ordered(data: bytes) -> Any:
     return value
 
 
-def _loads(data: bytes) -> Any:
-    if len(data) > MOST_BYTES:
-        raise MalformedBytes(why="message over 16 MiB")
+def _loads(data: bytes, most: int = MOST_BYTES) -> Any:
+    if len(data) > most:
+        raise MalformedBytes(why=f"message over {most >> 20} MiB")
     try:
         return cbor2.loads(data)
     except UNREADABLE as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from careledger.formats.bodies import MOST_BODY
 from careledger.formats.digests import digest
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
@@ -12,6 +13,8 @@ from careledger.formats.signed import Signed
 NO_OWNER = bytes(20)
 ARCHIVE_FORMAT = "careledger-archive"
 ARCHIVE_VERSION = 1
+MOST_PART = MOST_BODY + 2**25
+MOST_ARCHIVE = 2**36
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ class ArchivedVersion(Message):
 
     TYPE: ClassVar[str] = "archived-version"
     manifest: bytes = octets()
-    body: bytes = octets()
+    body: bytes = octets(most=MOST_BODY)
     root: bytes = octets(32)
     leaf: bytes = octets(32)
     block: int = uint()
@@ -201,6 +204,7 @@ class Archive(Message):
     """What a part of an archive holds inside its seal: versions of one alias that its owner took away, oldest first."""
 
     TYPE: ClassVar[str] = "archive"
+    MOST: ClassVar[int] = MOST_PART
     alias: bytes = octets(32)
     deployment: bytes = octets(32)
     made: int = uint()
@@ -217,9 +221,10 @@ class ArchiveFile(Message):
     """
 
     TYPE: ClassVar[str] = "archive-file"
+    MOST: ClassVar[int] = MOST_ARCHIVE
     format: str = text(32)
     version: int = uint(8)
     alias_number: int = uint()
     generation: int = uint()
     key: bytes = octets(most=8192)
-    parts: tuple[bytes, ...] = several(octets())
+    parts: tuple[bytes, ...] = several(octets(most=2 * MOST_PART))

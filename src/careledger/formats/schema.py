@@ -141,9 +141,10 @@ _DECLARED: dict[type, _Declared] = {}
 
 @dataclass(frozen=True)
 class Message:
-    """Base of all messages; TYPE names it in digests and documents."""
+    """Base of all messages; TYPE names it in digests and documents, MOST is how many bytes its encoding may have."""
 
     TYPE: ClassVar[str] = ""
+    MOST: ClassVar[int] = cbor.MOST_BYTES
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Every message is printed by its name alone: many carry keys, secrets or what is said of a person."""
@@ -187,7 +188,7 @@ class Message:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The message that encodes to exactly these bytes; raises MalformedBytes otherwise."""
-        return cls.from_value(cbor.decode_ordered(data))
+        return cls.from_value(cbor.decode_ordered(data, cls.MOST))
 
     @classmethod
     def example(cls) -> Self:

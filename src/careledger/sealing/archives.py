@@ -8,11 +8,10 @@ import zstandard
 
 from careledger.domain.errors import CannotOpen, MalformedBytes
 from careledger.formats.digests import digest, framed, uint
+from careledger.formats.persons import MOST_PART
 from careledger.sealing import bodies
 from careledger.sealing.keys import SealingKey, Secret, unwrap, wrap
 from careledger.sealing.padme import pad, unpad
-
-MOST_PART = 64 * 1024 * 1024
 
 
 def seal_parts(public: bytes, parts: Sequence[bytes]) -> tuple[bytes, tuple[bytes, ...]]:
@@ -47,7 +46,7 @@ def _context(number: int, count: int) -> bytes:
 def _decompress(frame: bytes) -> bytes:
     try:
         if not 0 <= zstandard.get_frame_parameters(frame).content_size <= MOST_PART:
-            raise MalformedBytes(why="over 64 MiB, or of unknown size")
+            raise MalformedBytes(why=f"over {MOST_PART >> 20} MiB, or of unknown size")
         return zstandard.decompress(frame)
     except zstandard.ZstdError:
         raise MalformedBytes(why="not one Zstandard frame") from None

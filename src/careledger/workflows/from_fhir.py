@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 from careledger.fhir.export import resource_of
 from careledger.fhir.json_text import Resource
+from careledger.fhir.split import import_bundle, import_open, loaded
 from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.workflows.batches import NewVersion
 from careledger.workflows.register import Identity
@@ -15,39 +17,77 @@ from careledger.workflows.staging import Refusal, Staged, StagedPatient, StagedV
 
 FHIR_JSON = "application/fhir+json"
 MOST_NAME = 200
+AT_ONCE = 8 * 2**20
 
 
-def staged(report: ImportReport) -> Staged:
-    """What was read of a FHIR file, sorted by patient."""
+def staged_file(path: Path, namespace: bytes) -> Staged:
+    """What a file holds, sorted by patient; raises FhirRefused, OSError.
+
+    Small files are read as a whole, which is faster. Of others the large resources, with their attachments, stay in
+    the file until they are deposited.
+    """
+    if path.stat().st_size <= AT_ONCE:
+        return staged(import_bundle(path.read_bytes(), path.name, namespace=namespace))
+    with path.open("rb") as file:
+        return staged(import_open(file, path.name, namespace=namespace), path)
+
+
+def staged(report: ImportReport, path: Path | None = None) -> Staged:
+    """What was read of a FHIR file, sorted by patient; ``path`` is where the large versions were left."""
     groups: dict[str, list[ImportedVersion]] = defaultdict(list)
     for version in report.versions:
         groups[version.patient_key].append(version)
     return Staged(
         report.file_name,
-        tuple(_patient(key, versions, report.mapping_version) for key, versions in groups.items()),
+        tuple(_patient(key, versions, report.mapping_version, path) for key, versions in groups.items()),
         tuple(Refusal(each.index, each.path, each.why) for each in report.rejects),
         tuple(f"entry {each.index}, {each.resource_type}: {each.what}" for each in report.warnings),
         len(report.unmapped),
     )
 
 
-def staged_versions(versions: Iterable[ImportedVersion], mapping_version: int) -> tuple[StagedVersion, ...]:
+def staged_versions(
+    versions: Iterable[ImportedVersion], mapping_version: int, path: Path | None = None
+) -> tuple[StagedVersion, ...]:
     """These versions, each made when it is asked for."""
     return tuple(
         StagedVersion(
             each.index,
             each.compartment,
-            len(each.canonical) + len(each.original),
-            partial(new_version, each, mapping_version),
+            each.size,
+            partial(_loaded_version, path, each, mapping_version),
         )
         for each in versions
     )
 
 
-def _patient(key: str, versions: list[ImportedVersion], mapping_version: int) -> StagedPatient:
+def _patient(
+    key: str, versions: list[ImportedVersion], mapping_version: int, path: Path | None
+) -> StagedPatient:
     named = [each for each in versions if each.resource_type == "Patient"]
-    identity = identity_of(resource_of(named[0].body)) if named else None
-    return StagedPatient(key, identity, staged_versions(versions, mapping_version))
+    identity = _identity(named[0], path) if named else None
+    return StagedPatient(key, identity, staged_versions(versions, mapping_version, path))
+
+
+def _identity(patient: ImportedVersion, path: Path | None) -> Identity:
+    return identity_of(resource_of(_loaded(path, patient).body))
+
+
+def _loaded_version(path: Path | None, imported: ImportedVersion, mapping_version: int) -> NewVersion:
+    return new_version(_loaded(path, imported), mapping_version)
+
+
+def _loaded(path: Path | None, version: ImportedVersion) -> ImportedVersion:
+    """With its bytes, read again where they were left; raises FhirRefused if they are others now."""
+    if version.place is None or path is None:
+        return version
+    try:
+        with path.open("rb") as file:
+            file.seek(version.place.offset)
+            data = file.read(version.place.length)
+    except OSError:
+        data = b""
+    return loaded(version, data)
 
 
 def new_version(imported: ImportedVersion, mapping_version: int) -> NewVersion:

@@ -87,10 +87,13 @@ def deposit_staged(
     ``chains`` are epochs that were just seen in force, for the first portion; later ones ask again. Repeating deposits
     nothing twice. Raises what ``deposit`` raises; portions before it stay.
     """
+
+    def one(portion: Sequence[StagedVersion], seen: Mapping[int, Chain] | None) -> Deposited:
+        return deposit(network, writer, statement, [each.load() for each in portion], progress, seen)
+
     made = NOTHING
     for portion in _portions(versions):
-        loaded = [each.load() for each in portion]
-        made = _joined(made, deposit(network, writer, statement, loaded, progress, chains))
+        made = _joined(made, one(portion, chains))
         chains = None
     return made
 
