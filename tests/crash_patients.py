@@ -47,7 +47,7 @@ from careledger.workflows.request_access import ANSWERED, answer, answer_to, rea
 from careledger.workflows.retrieve import retrieve
 from careledger.workflows.revoke import revoke
 from careledger.workflows.tend import tend
-from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last, unless_done
+from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
 from world import DAY, DIAGNOSIS, GUARDED, VIEW, World, condition, texts
 
 ONE = (DIAGNOSIS,)
@@ -294,10 +294,10 @@ def stopping(world: World) -> Attempt:
     def attempt(trial: Trial) -> Finish:
         holder = with_record(world)
         begun = begin_replacing_registrar(world.network, world.clinic, world.officers[0], holder.alias)
-        die(trial, lambda: stop_replacement(trial.network, holder))
+        die(trial, lambda: stop_replacement(trial.network, trial.holder(holder)))
 
         def finish() -> None:
-            unless_done(lambda: stop_replacement(world.network, holder), "no alarm")
+            stop_replacement(world.network, holder)
             world.clock.advance(3 * DAY)
             with pytest.raises(LedgerRefused, match="no alarm"):
                 complete_replacement(world.network, begun, world.clinic.number)
@@ -323,7 +323,7 @@ def leaving_registrars(world: World) -> Attempt:
         def finish() -> None:
             leave(world.network, mine, number)
             tend(world.network, mine)
-            unless_done(lambda: end_registration(world.network, world.hospital, mine.alias), "unknown")
+            end_registration(world.network, world.hospital, mine.alias)
             assert own_statement(mine)[0].registrar == 0
             assert texts(world.read_own(mine)) == ["asthma"]
             with pytest.raises(CareLedgerError):
@@ -558,7 +558,7 @@ SCENARIOS = {
     "a guardian is replaced": Scenario(
         ("replace_holder.begin_replacing_guardian",), replacing_guardians, 3, first_some_last(1, 1, 1)
     ),
-    "a replacement is stopped": Scenario(("replace_holder.stop_replacement",), stopping, 1),
+    "a replacement is stopped": Scenario(("replace_holder.stop_replacement",), stopping, 2),
     "a registration ends": Scenario(
         ("end_registration.leave", "end_registration.end_registration"),
         leaving_registrars,

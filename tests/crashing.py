@@ -22,7 +22,7 @@ from careledger.adapters.memory.failing import (
     MortalLink,
     Plan,
 )
-from careledger.domain.errors import CareLedgerError, LedgerRefused
+from careledger.domain.errors import CareLedgerError
 from careledger.workflows.actors import Holder, Organisation, Session, Staff
 from careledger.workflows.batches import Writer
 from careledger.workflows.custodian.custodian import Custodian
@@ -161,15 +161,6 @@ def crash_here_and_there(world: World, attempt: Attempt, first: int, few: int, l
     failed = [crash_at(world, attempt, at, at % 2 == 0).plan.failed for at in places]
     assert all(failed)
     return len(places)
-
-
-def unless_done(act: Callable[[], object], reason: str) -> None:
-    """Repeats what the ledger refuses for this reason once it is done."""
-    try:
-        act()
-    except LedgerRefused as refusal:
-        if refusal.details.get("reason") != reason:
-            raise
 
 
 def die(trial: Trial, act: Callable[[], object]) -> None:

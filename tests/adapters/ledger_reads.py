@@ -128,7 +128,16 @@ class DirectReads:
         if not opener:
             return None
         return BreakGlassFacts(
-            entry, opener, second, opened_at, until, restricted, commitment, outcome != 0, afterwards
+            entry,
+            opener,
+            second,
+            opened_at,
+            until,
+            restricted,
+            commitment,
+            outcome != 0,
+            afterwards,
+            outcome == 1,
         )
 
     def may_break_glass(self, post: int) -> bool:

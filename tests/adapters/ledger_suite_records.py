@@ -259,10 +259,13 @@ class RecordSuite:
             review(digest("entry"), True, HOSPITAL, STRANGER)
         with refused("unknown"):
             review(digest("other entry"), True, HOSPITAL, of(HOSPITAL))
+        facts = world.ledger.fresh_head().break_glass(digest("entry"))
+        assert facts is not None
+        assert (facts.reviewed, facts.reviewer) == (False, 0)
         review(digest("entry"), False, OFFICERS[0], of(OFFICERS[0]))
         facts = world.ledger.fresh_head().break_glass(digest("entry"))
         assert facts is not None
-        assert facts.reviewed
+        assert (facts.reviewed, facts.justified, facts.reviewer) == (True, False, OFFICERS[0])
         with refused("reviewed"):
             review(digest("entry"), True, HOSPITAL, of(HOSPITAL))
 

@@ -94,7 +94,17 @@ def test_a_review_is_by_others_and_an_overdue_one_ends_the_right(
     world.clock.advance(72 * HOUR + 1)
     with pytest.raises(LedgerRefused):
         open_emergency(world.network, outsider, second, holder.alias, "unconscious")
-    review(world.network, opened.entry, True, officer.post, officer.key)
+    for _ in range(2):
+        review(world.network, opened.entry, True, officer.post, officer.key)
+    other = world.officers[1]
+    for said in (
+        (False, officer.post, officer.key),
+        (True, officer.post, outsider.key),
+        (True, other.post, other.key),
+        (True, outsider.number, outsider.key),
+    ):
+        with pytest.raises(LedgerRefused, match="reviewed"):
+            review(world.network, opened.entry, *said)
     again = open_emergency(world.network, outsider, second, holder.alias, "unconscious")
     assert texts(reads(world, holder, again)) == ["asthma"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from careledger.adapters.books.memory import MemoryBooks
@@ -15,6 +17,7 @@ from careledger.domain.errors import (
 )
 from careledger.domain.parties import ControllerKind
 from careledger.domain.records import Ground
+from careledger.formats.signatures import SigningKey
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import Holder
 from careledger.workflows.chart import copies
@@ -29,6 +32,7 @@ from careledger.workflows.replace_holder import (
     stop_replacement,
 )
 from careledger.workflows.rotate_keys import rotate
+from careledger.workflows.tend_gateway import tend_gateway
 from world import APPEND, DAY, DIAGNOSIS, GUARDED, VIEW, World, condition, texts
 
 YEAR = 365 * DAY
@@ -74,6 +78,25 @@ def test_a_registration_is_ended_by_its_registrar_and_left_by_who_has_claimed(wo
         leave(world.network, holder, world.hospital.number)
     with pytest.raises(PatientNotFound):
         end_registration(world.network, world.clinic, holder.alias)
+    thief = replace(world.hospital, controller=SigningKey.random())
+    world.clock.advance(7 * DAY)
+    assert tend_gateway(world.network, world.hospital).registrations == 0
+    with pytest.raises(LedgerRefused, match="caller"):
+        end_registration(world.network, thief, holder.alias)
+    for _ in range(2):
+        end_registration(world.network, world.hospital, holder.alias)
+
+
+def test_a_replacement_begun_after_one_was_stopped_is_stopped_by_a_second_word(world: World) -> None:
+    holder = with_record(world)
+    with pytest.raises(LedgerRefused, match="no alarm"):
+        stop_replacement(world.network, holder)
+    for _ in range(2):
+        begun = begin_replacing_registrar(world.network, world.clinic, world.officers[0], holder.alias)
+        stop_replacement(world.network, holder)
+        world.clock.advance(3 * DAY)
+        with pytest.raises(LedgerRefused, match="no alarm"):
+            complete_replacement(world.network, begun, world.clinic.number)
 
 
 # Death -------------------------------------------------------------------------------------------
@@ -205,7 +228,13 @@ def test_a_registrar_that_does_not_answer_is_replaced_after_72_hours(world: Worl
 def test_a_registrar_that_answers_stops_its_replacement(world: World) -> None:
     holder = with_record(world)
     begun = begin_replacing_registrar(world.network, world.clinic, world.officers[0], holder.alias)
-    stop_replacement(world.network, holder)
+    for other in (begun, world.patient()):
+        with pytest.raises(LedgerRefused):
+            stop_replacement(world.network, other)
+    for _ in range(2):
+        stop_replacement(world.network, holder)
+    with pytest.raises(LedgerRefused):
+        stop_replacement(world.network, begun)
     world.clock.advance(3 * DAY)
     with pytest.raises(LedgerRefused, match="no alarm"):
         complete_replacement(world.network, begun, world.clinic.number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from careledger.domain.parties import ControllerKind, Role, Status
 
@@ -107,6 +107,7 @@ class BreakGlassFacts:
     """An emergency entry: opener and second party (posts), window, restricted or not, commitment, review.
 
     ``afterwards``: custodians granted it while the ledger stood still; ``opened_at`` is when it was entered.
+    ``justified`` and ``reviewer`` are the review's; who made it stands in the event alone, not in the contract.
     """
 
     entry: bytes
@@ -118,6 +119,8 @@ class BreakGlassFacts:
     commitment: bytes
     reviewed: bool
     afterwards: bool = False
+    justified: bool = False
+    reviewer: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from careledger.domain.errors import MalformedBytes
 from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.formats.signatures import Address
 
+JUSTIFIED, UNJUSTIFIED = 1, 2
+"""What a review of an emergency found."""
+
 
 def _bits(word: int, at: int, size: int) -> int:
     return word >> at & (1 << size) - 1

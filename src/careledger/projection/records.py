@@ -12,6 +12,7 @@ from careledger.projection.rows import (
     GlassRow,
     MatrixRow,
     RetentionRow,
+    ReviewRow,
     State,
     WaitingRow,
 )
@@ -93,6 +94,7 @@ def _opened(state: State, event: Happened) -> None:
 def _reviewed(state: State, event: Happened) -> None:
     row = state.known(GlassRow, event["entry"])
     state.put(event.block, row._replace(outcome=event["outcome"]), event["entry"])
+    state.put(event.block, ReviewRow(event["reviewer"]), event["entry"])
     waiting = state.known(WaitingRow, row.opener)
     rest = tuple(each for each in waiting.entries if each[0] != event["entry"])
     state.put(event.block, WaitingRow(rest), row.opener)

@@ -160,6 +160,12 @@ class GlassRow(NamedTuple):
     outcome: int
 
 
+class ReviewRow(NamedTuple):
+    """By reviewed entry: who reviewed it."""
+
+    reviewer: int
+
+
 class WaitingRow(NamedTuple):
     """By post: its entries that nobody reviewed yet, each with its time, the oldest first."""
 
@@ -186,6 +192,7 @@ KINDS: dict[str, Any] = {
     "erasure": ErasureRow,
     "checkpoint": CheckpointRow,
     "glass": GlassRow,
+    "review": ReviewRow,
     "waiting": WaitingRow,
 }
 _NAMES = {row: kind for kind, row in KINDS.items()}

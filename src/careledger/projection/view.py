@@ -18,7 +18,7 @@ from careledger.domain.facts import (
 )
 from careledger.domain.parties import ControllerKind, Status
 from careledger.domain.retention import NOTHING_KEPT
-from careledger.formats.ledger_words import retention_days, roles_of
+from careledger.formats.ledger_words import JUSTIFIED, retention_days, roles_of
 from careledger.formats.signatures import Address
 from careledger.projection.parties import ACTIVE, LEAVING
 from careledger.projection.rows import (
@@ -40,6 +40,7 @@ from careledger.projection.rows import (
     PartyRow,
     Read,
     RetentionRow,
+    ReviewRow,
     TeamRow,
     WaitingRow,
     lookup,
@@ -223,7 +224,7 @@ class FactsView:
 
     def break_glass(self, entry: bytes) -> BreakGlassFacts | None:
         """The emergency entry."""
-        row = lookup(self._read, GlassRow, entry)
+        row, review = lookup(self._read, GlassRow, entry), lookup(self._read, ReviewRow, entry)
         if row is None:
             return None
         return BreakGlassFacts(
@@ -236,6 +237,8 @@ class FactsView:
             row.commitment,
             row.outcome != 0,
             row.afterwards,
+            row.outcome == JUSTIFIED,
+            review.reviewer if review is not None else 0,
         )
 
     def may_break_glass(self, post: int, at: int = 0) -> bool:

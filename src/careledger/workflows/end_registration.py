@@ -46,17 +46,16 @@ def leave(network: Network, holder: Holder, organisation: int) -> int:
 def end_registration(network: Network, registrar: Organisation, alias: bytes) -> Head:
     """The organisation's part: its registration of that patient ends on the ledger; one not entered yet never is.
 
-    Raises PatientNotFound if its identity table has no such patient, LedgerRefused if it ended before.
+    Repeating is harmless. Raises PatientNotFound if its identity table has no such patient, LedgerRefused.
     """
     row = registrar.books.get(IDENTITY, alias)
     if row is None:
         raise PatientNotFound()
     registration = Identity.decode(row).registration
-    waits = registrar.books.get(UNENTERED, registration) is not None
     try:
         head = network.ledger.end_registration(registration, registrar.controller)
-    except LedgerRefused as refusal:
-        if not waits or refusal.details.get("reason") != "unknown":
+    except LedgerRefused as refusal:  # it ended before, or was not entered yet
+        if refusal.details.get("reason") != "unknown":
             raise
         head = network.ledger.fresh_head().head
     registrar.books.drop(BEGUN, [alias])

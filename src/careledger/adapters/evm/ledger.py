@@ -24,13 +24,12 @@ from careledger.domain.errors import LedgerRefused, StoreUnavailable
 from careledger.domain.facts import Head
 from careledger.domain.matrix import VERSIONS
 from careledger.formats.consent_messages import AnchorCheckpoint, CosignCheckpoint, OpenBreakGlass
-from careledger.formats.ledger_words import retention_table
+from careledger.formats.ledger_words import JUSTIFIED, UNJUSTIFIED, retention_table
 from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Clock
 
 MOST_LEAVES = 100
-JUSTIFIED, UNJUSTIFIED = 1, 2
 
 
 class EvmLedger(PartyActs, PatientActs, OfficerActs):

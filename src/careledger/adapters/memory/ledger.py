@@ -349,7 +349,8 @@ class MemoryLedger(MemoryRegistry):
         require(reviewer not in (facts.opener, facts.second), "reviewer")
         require(key.address not in (opener.controller, second.controller), "reviewer")
         require(Role.MINISTRY in judge.roles or opener.employer == reviewer, "reviewer")
-        return self._commit({("glass", entry): dataclasses.replace(facts, reviewed=True)})
+        found = dataclasses.replace(facts, reviewed=True, justified=justified, reviewer=reviewer)
+        return self._commit({("glass", entry): found})
 
     def enact_matrix(self, version: int, officers: Sequence[tuple[int, SigningKey]]) -> Head:
         """The officers' votes, until they carry it; in force after the delay."""
