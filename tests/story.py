@@ -150,7 +150,8 @@ def tell(folder: Path, ledger: RemoteLedger | None = None) -> Story:
     story = Story(world)
     officers = directory.officer_posts(world)
     for label, role in (ORGANISATIONS | CUSTODIANS).items():
-        story.organisations[label] = _organisation(world, label, role, officers[0])
+        keeps = label in CUSTODIANS
+        story.organisations[label] = organisation(world, label, role, officers[0], keeps)
     world.ledger.enact_matrix(2, [(each.number, each.key) for each in officers])
     for label, (employer, role) in STAFF.items():
         made = world.keyring.new_staff(story.organisations[employer], label, {role})
@@ -180,9 +181,10 @@ def everybody(folder: Path) -> Story:
     return made
 
 
-def _organisation(world: World, label: str, role: Role, officer: Staff) -> Organisation:
+def organisation(world: World, label: str, role: Role, officer: Staff, keeps: bool) -> Organisation:
+    """A verified organisation; one that ``keeps`` shares is a custodian in this process from now on."""
     number, named = PartyId.random().number, register.Officer(officer.number, officer.key)
-    seeds = directory.install_custodian(world.folder, number, world.guard) if label in CUSTODIANS else None
+    seeds = directory.install_custodian(world.folder, number, world.guard) if keeps else None
     made = world.keyring.new_organisation(label, role, number, seeds.sealing if seeds else None)
     register.organisation(world.network, made, {role}, LICENCE)
     register.verify(world.network, named, number, LICENCE, made.sealing.digest)

@@ -1,4 +1,7 @@
-"""The campaign: ``python -m crash`` in tests/ (``make crash``); ``--long`` for everything, ``--most`` for a number.
+"""The campaign: ``python -m crash`` in tests/ (``make crash``).
+
+``--most`` runs of each kind; ``--long`` every place in every way; ``--sample`` so many of those, by chance, each kind
+in its turn, so that the rare kinds are done whole.
 
 Prints a table of the runs of each kind and how their processes ended, then every fault that was found; ends with 1 if
 there is one.
@@ -13,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 from crash import places, syscalls
@@ -29,7 +33,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="crash", description=__doc__)
     parser.add_argument("--long", action="store_true", help="every place in every way: hours")
     parser.add_argument("--most", type=int, default=SHORT, help="so many runs of each kind at most")
-    parser.add_argument("--seconds", type=float, default=0, help="begin no run after so many seconds")
+    parser.add_argument("--sample", type=int, default=0, help="so many runs of every place in every way")
+    parser.add_argument("--minutes", type=float, default=0, help="begin no run after so many minutes")
     parser.add_argument("--seed", type=int, default=0, help="what chance decides; 0: by the clock")
     given = parser.parse_args()
     seed = given.seed or int(time.time())
@@ -38,18 +43,19 @@ def main() -> int:
         if why:
             print(f"skipped: {what}, because {why}")
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), 0 if given.long else given.most, random.Random(seed))
+        every = given.long or given.sample
+        campaign = Campaign(Path(folder), 0 if every else given.most, random.Random(seed))
         found(campaign.base)
-        return perform(campaign, given.seconds)
+        return perform(campaign, given.sample, given.minutes)
 
 
-def perform(campaign: Campaign, seconds: float = 0) -> int:
-    """Does the runs and prints what came of them."""
+def perform(campaign: Campaign, most: int = 0, minutes: float = 0) -> int:
+    """Does the runs, ``most`` of them within so many minutes (0: without a bound), and prints what came of them."""
     ends: Counter[tuple[str, str]] = Counter()
     names: set[str] = set()
     faults = 0
-    until = time.monotonic() + seconds if seconds else float("inf")
-    for place, run in enumerate(campaign.runs()):
+    until = time.monotonic() + 60 * minutes if minutes else float("inf")
+    for place, run in enumerate(islice(campaign.runs(), most or None)):
         if time.monotonic() > until:
             break
         ended = Ended("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.errors import AccessRefused
@@ -40,8 +41,8 @@ from story import DIAGNOSIS, EVERYTHING, ILLNESS
 
 WORDS, AMENDED, LETTER = "words of this run", "other words", b"%PDF of this run"
 PHRASE = Phrase(Secret(bytes([7]) * 32))
-PATIENT = {"resourceType": "Patient", "id": "p"}
-CONDITIONS = [
+PATIENT: dict[str, Any] = {"resourceType": "Patient", "id": "p"}
+CONDITIONS: list[dict[str, Any]] = [
     {
         "resourceType": "Condition",
         "id": f"i{number}",

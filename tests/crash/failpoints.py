@@ -30,15 +30,21 @@ class How(Enum):
     DELAY = "delayed"
     ERROR_BEFORE = "error and not done"
     ERROR_AFTER = "error but done"
+    MEANWHILE = "something else happens before it"
+
+
+FAILING = (How.KILL_BEFORE, How.KILL_AFTER, How.DELAY, How.ERROR_BEFORE, How.ERROR_AFTER)
 
 
 class Points:
     """Counts every point by name; at the chosen one it does as told, once."""
 
-    def __init__(self, chosen: str = "", how: How = How.DELAY) -> None:
+    def __init__(
+        self, chosen: str = "", how: How = How.DELAY, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
         self.reached: list[str] = []
         self.hit = False
-        self._chosen, self._how = chosen, how
+        self._chosen, self._how, self._meanwhile = chosen, how, meanwhile
         self._times: Counter[str] = Counter()
         self._lock = threading.RLock()
 
@@ -58,6 +64,8 @@ class Points:
             raise StoreUnavailable(failpoint=point)
         if self._how is How.DELAY:
             time.sleep(0.05)
+        if self._how is How.MEANWHILE:
+            self._meanwhile()
         result = act()
         if self._how is How.KILL_AFTER:
             os.kill(os.getpid(), signal.SIGKILL)

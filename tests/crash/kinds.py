@@ -9,32 +9,46 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from careledger.adapters.blocks.hostile import HostileBlocks
 from careledger.adapters.custody.hostile import DelayingLink, DyingLink, LyingLink, RepeatingLink
 from careledger.adapters.memory.failing import TELLING
 from careledger.domain.errors import DirectoryInUse
+from careledger.ports import CustodianLink
 from crash import places, syscalls
 from crash.acts import ACTS
-from crash.failpoints import How, Points
-from crash.runs import DONE, Ended, forked
+from crash.failpoints import FAILING, How, Points
+from crash.runs import Ended, attempt, forked
 from crash.site import Site
 
 BYTES_LEFT = (0, 300_000, 700_000, 900_000, 1_100_000, 1_400_000, 2_000_000)
 LONGEST = 0.6
 """Seconds in which most acts come to their end on an idle machine."""
 SPOILT = bytes([0x80])
-HOSTILE: dict[str, Callable[[object], object]] = {
-    "repeats every message": lambda link: RepeatingLink(link),  # type: ignore[arg-type]
-    "dies before it does anything": lambda link: DyingLink(link, before=TELLING, times=1_000),  # type: ignore[arg-type]
-    "dies after it did it": lambda link: DyingLink(link, after=TELLING, times=1_000),  # type: ignore[arg-type]
-    "delays": lambda link: DelayingLink(link, lambda: time.sleep(0.005)),  # type: ignore[arg-type]
+HOSTILE: dict[str, Callable[[CustodianLink], CustodianLink]] = {
+    "repeats every message": RepeatingLink,
+    "dies before it does anything": lambda link: DyingLink(link, before=TELLING, times=1_000),
+    "dies after it did it": lambda link: DyingLink(link, after=TELLING, times=1_000),
+    "delays": lambda link: DelayingLink(link, lambda: time.sleep(0.005)),
     "lies": lambda link: LyingLink(
         link, dict.fromkeys(("release", "alias", "keep", "order"), lambda _: SPOILT)
-    ),  # type: ignore[arg-type]
+    ),
 }
+STORES: dict[str, Callable[[HostileBlocks], object]] = {
+    "lies about every block": HostileBlocks.lie_always,
+    "repeats every act": HostileBlocks.repeat,
+    "delays": lambda blocks: blocks.delay(lambda: time.sleep(0.005)),
+    "fails before it persisted": lambda blocks: _fail(blocks, False),
+    "fails after it persisted": lambda blocks: _fail(blocks, True),
+}
+
+
+def _fail(blocks: HostileBlocks, persisted: bool) -> None:
+    for method in ("put_many", "pin", "unpin"):
+        blocks.fail(method, persisted)
 
 
 @dataclass(frozen=True)
@@ -65,12 +79,18 @@ class Campaign:
         return self.folder / "run"
 
     def runs(self) -> Iterator[Run]:
-        """All kinds, each sampled."""
+        """All kinds, each sampled, one run of each in turn as long as it has any."""
         disks = self.full_disks, self.read_only_disks
-        for kind in (self.failpoints, self.kills, self.calls, *disks, self.clocks, self.pairs, self.hostile):
-            found = list(kind())
-            self.chance.shuffle(found)
-            yield from found[: self.most or len(found)]
+        hostile = self.custodians, self.stores
+        left = [self._chosen(kind) for kind in (self.failpoints, self.kills, self.calls, *disks, *hostile)]
+        left += [self._chosen(kind) for kind in (self.clocks, self.pairs)]
+        while any(left):
+            yield from [runs.pop() for runs in left if runs]
+
+    def _chosen(self, kind: Callable[[], Iterator[Run]]) -> list[Run]:
+        found = list(kind())
+        self.chance.shuffle(found)
+        return found[: self.most or len(found)]
 
     def fresh(self) -> Path:
         """A new copy of the directory that every run starts from."""
@@ -82,7 +102,7 @@ class Campaign:
         """Every named failpoint, in each of the five ways."""
         for act in ACTS:
             for point in forked(self.fresh(), act, Points()).points:
-                for how in How:
+                for how in FAILING:
                     yield Run("failpoint", f"{point} {how.value}", act, partial(self._at, act, point, how))
 
     def _at(self, act: str, point: str, how: How) -> Ended:
@@ -141,33 +161,30 @@ class Campaign:
     def clocks(self) -> Iterator[Run]:
         """The clock of the process steps back and forth while it acts."""
         for act in ACTS:
-            yield Run("stepping clock", "by up to ten minutes", act, partial(self._stepping, act))
+            for _ in range(10):
+                chance = random.Random(self.chance.random())
+                yield Run("stepping clock", "by up to ten minutes", act, partial(self._stepping, act, chance))
 
-    def _stepping(self, act: str) -> Ended:
-        clock = Stepping(random.Random(self.chance.random()))
-
+    def _stepping(self, act: str, chance: random.Random) -> Ended:
         def arm(site: Site) -> None:
-            site.told.world.clock = clock
+            site.told.world.clock = Stepping(chance)
 
         return forked(self.fresh(), act, Points(), arm)
 
     def pairs(self) -> Iterator[Run]:
-        """A second process on the same directory while the first has it: refused, and the first one goes on."""
+        """A second process on the same directory while the first is at one of its failpoints: it is refused."""
         for act in ACTS:
-            yield Run("two processes", "", act, partial(self._two, act))
+            for point in forked(self.fresh(), act, Points()).points:
+                yield Run("two processes", f"{point} meanwhile", act, partial(self._two, act, point))
 
-    def _two(self, act: str) -> Ended:
-        folder = self.fresh()
-        site = Site.open(folder)
-        try:
-            second = forked(folder, act, Points())
-            assert DirectoryInUse.__name__ in second.why, second
-            ACTS[act].do(site)
-        finally:
-            site.close()
-        return Ended(DONE, hit=True)
+    def _two(self, act: str, point: str) -> Ended:
+        folder, seconds = self.fresh(), list[Ended]()
+        points = Points(point, How.MEANWHILE, lambda: seconds.append(forked(folder, act, Points())))
+        first = attempt(folder, act, points, close=True)
+        assert all(DirectoryInUse.__name__ in second.why for second in seconds), seconds
+        return replace(first, hit=bool(seconds))
 
-    def hostile(self) -> Iterator[Run]:
+    def custodians(self) -> Iterator[Run]:
         """One custodian that lies, delays, repeats, or fails before or after it persisted."""
         for act in ACTS:
             for name in HOSTILE:
@@ -177,7 +194,21 @@ class Campaign:
         def arm(site: Site) -> None:
             custodians = site.told.world.custodians
             number = min(custodians)
-            custodians[number] = HOSTILE[name](custodians[number])  # type: ignore[assignment]
+            custodians[number] = HOSTILE[name](custodians[number])
+
+        return forked(self.fresh(), act, Points(), arm)
+
+    def stores(self) -> Iterator[Run]:
+        """A block store that lies, delays, repeats, or fails before or after it persisted."""
+        for act in ACTS:
+            for name in STORES:
+                yield Run("hostile store", name, act, partial(self._with_store, act, name))
+
+    def _with_store(self, act: str, name: str) -> Ended:
+        def arm(site: Site) -> None:
+            blocks = HostileBlocks(site.told.world.blocks)
+            STORES[name](blocks)
+            site.told.world.blocks = blocks  # type: ignore[assignment]
 
         return forked(self.fresh(), act, Points(), arm)
 

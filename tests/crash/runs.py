@@ -33,8 +33,14 @@ Arm = Callable[[Site], object]
 """Done to a site when it is open, before the act."""
 
 
-def attempt(folder: Path, act: str, points: Points | None = None, arm: Arm = lambda site: None) -> Ended:
-    """The act in this process; what it raises is what the process ends with."""
+def attempt(
+    folder: Path,
+    act: str,
+    points: Points | None = None,
+    arm: Arm = lambda site: None,
+    close: bool = False,
+) -> Ended:
+    """The act in this process; what it raises is what the process ends with. A process that dies closes nothing."""
     try:
         site = Site.open(folder, points)
     except CareLedgerError as error:
@@ -49,6 +55,9 @@ def attempt(folder: Path, act: str, points: Points | None = None, arm: Arm = lam
         return Ended(REFUSED, repr(error))
     except Exception:
         return Ended(BROKE, traceback.format_exc()[-400:])
+    finally:
+        if close:
+            site.close()
 
 
 def forked(folder: Path, act: str, points: Points, arm: Arm = lambda site: None) -> Ended:

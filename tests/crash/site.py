@@ -31,8 +31,7 @@ def found(folder: Path) -> None:
     """The story told, with an unclaimed patient who has one note, and a sixth custodian that nobody uses yet."""
     told = story.tell(folder)
     officer = directory.officer_posts(told.world)[0]
-    story.CUSTODIANS[SPARE] = Role.CENTRE
-    told.organisations[SPARE] = story._organisation(told.world, SPARE, Role.CENTRE, officer)
+    told.organisations[SPARE] = story.organisation(told.world, SPARE, Role.CENTRE, officer, keeps=True)
     compartments = [each.number for each in EVERYTHING]
     holder = register.patient(
         told.world.network, told.organisations["City"], CAROL, compartments=compartments

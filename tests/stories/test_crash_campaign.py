@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crash.acts import ACTS
-from crash.failpoints import How, Points
+from crash.failpoints import FAILING, How, Points
 from crash.kinds import Campaign
 from crash.runs import DONE, KILLED, Ended, forked, read_back
 from crash.site import found
@@ -26,7 +26,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 def test_there_are_hundreds_of_named_failpoints_each_in_five_ways(campaign: Campaign) -> None:
     runs = list(campaign.failpoints())
     points = {f"{run.act}: {run.name.split(' ')[0]}" for run in runs}
-    assert len(runs) == len(points) * len(How)
+    assert len(runs) == len(points) * len(FAILING)
     assert {point.split(":")[0] for point in points} == set(ACTS)
     assert len(points) > 500
 

@@ -57,6 +57,11 @@ class Acknowledged:
     stored: dict[bytes, str] = field(default_factory=dict)
     revoked: list[tuple[bytes, bytes]] = field(default_factory=list)
 
+    @property
+    def enough(self) -> bool:
+        """Whether so much was acknowledged that losing it would show."""
+        return len(self.stored) >= KILLS and len(self.revoked) >= 2
+
     def take(self, line: str) -> None:
         match line.split():
             case ["ready"]:
@@ -92,10 +97,11 @@ def killed(told: Story, tmp_path: Path) -> tuple[Path, Acknowledged]:
     """A copy of the story's directory, after many a killed process."""
     folder, chance, said = tmp_path / "data", random.Random(20), Acknowledged()
     story.copied(told, folder).world.close()
-    for run in range(KILLS):
-        once_ready = run % 6 != 5
+    while said.runs < KILLS or (said.runs < 6 * KILLS and not said.enough):
+        once_ready = said.runs % 6 != 5
         wait = chance.uniform(0, 0.4) if once_ready else chance.uniform(0.3, 1.0)
-        run_and_kill(folder, 1000 * (run + 1), wait, once_ready, said)
+        slowly = 1 + said.runs // KILLS  # a busy machine needs longer for the same
+        run_and_kill(folder, 1000 * (said.runs + 1), wait * slowly, once_ready, said)
     return folder, said
 
 
@@ -104,24 +110,21 @@ def test_a_process_killed_at_any_moment_loses_nothing_that_it_acknowledged(
     killed: tuple[Path, Acknowledged],
 ) -> None:
     folder, said = killed
-    assert said.runs == KILLS
+    assert said.runs >= KILLS
     assert said.ready >= KILLS - 2
-    assert len(said.stored) >= KILLS
-    assert len(said.revoked) >= 2
+    assert said.enough
     again = story.everybody(folder)
     try:
         finish_grants(again.world.network, again.holder(again.adam))
         others = checker.assert_acknowledged_is_there(again, again.adam, said.stored)
-        assert others <= KILLS + 2  # at most one in flight for each process, and the story's own two
+        assert others <= said.runs + 2  # at most one in flight for each process, and the story's own two
         assert checker.assert_revoked(again, said.revoked) == len(said.revoked)
         checker.assert_nothing_is_missing_in_the_log(again, again.adam)
         checker.assert_logs_hold_together(again)
     finally:
         again.world.close()
     parts = checker.assert_files_hold_together(folder)
-    # An organisation that a kill left without its keys has an empty directory more.
-    assert parts["custodian"] >= 5
-    assert {**parts, "custodian": 5} == {"chain": 1, "blocks": 1, "facts": 1, "custodian": 5}
+    assert parts == {"chain": 1, "blocks": 1, "facts": 1, "custodian": len(story.CUSTODIANS)}
 
 
 def test_the_checker_sees_what_is_missing_or_wrong(told: Story, tmp_path: Path) -> None:

@@ -36,11 +36,25 @@ class HostileBlocks:
         self._lies: dict[Cid, Callable[[bytes], bytes]] = {}
         self._forgotten: set[Cid] = set()
         self._failures: dict[tuple[str, bool], int] = {}
+        self._lies_always = self._repeats = False
+        self._wait: Callable[[], None] = lambda: None
         self.calls: dict[str, int] = {}
 
     def lie(self, cid: Cid, as_bytes: Callable[[bytes], bytes] | None = None) -> None:
         """From now on gives other bytes for this CID: what ``as_bytes`` makes of it, or one bit flipped."""
         self._lies[cid] = as_bytes or _flipped
+
+    def lie_always(self) -> None:
+        """From now on gives every block with one bit flipped."""
+        self._lies_always = True
+
+    def repeat(self) -> None:
+        """From now on does everything twice."""
+        self._repeats = True
+
+    def delay(self, wait: Callable[[], None]) -> None:
+        """From now on calls ``wait`` before everything."""
+        self._wait = wait
 
     def forget(self, cid: Cid) -> None:
         """From now on says that it has no such block."""
@@ -59,6 +73,8 @@ class HostileBlocks:
         if cid in self._forgotten:
             raise BlockNotFound(cid=text(cid))
         data = self._call("get", lambda: self._honest.get(cid))
+        if self._lies_always:
+            return _flipped(data)
         return self._lies[cid](data) if cid in self._lies else data
 
     def has(self, cid: Cid) -> bool:
@@ -75,8 +91,11 @@ class HostileBlocks:
 
     def _call(self, method: str, does: Callable[[], T]) -> T:
         self.calls[method] = self.calls.get(method, 0) + 1
+        self._wait()
         self._raise_if_told(method, persisted=False)
         result = does()
+        if self._repeats:
+            result = does()
         self._raise_if_told(method, persisted=True)
         return result
 
