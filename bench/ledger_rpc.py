@@ -22,8 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from adapters.ledger_world import HOSPITAL, LedgerWorld, digest, of
-from adapters.remote_world import CHAIN_ID, DEV_NODES, TravellingClock, founded
+from adapters.ledger_world import CHAIN_ID, HOSPITAL, LedgerWorld, digest, of
+from adapters.remote_world import DEV_NODES, TravellingClock, founded
 from careledger.adapters.evm.node import Call
 from careledger.formats.consent_messages import GiveConsent
 from careledger.formats.relaying import RelayedEntry

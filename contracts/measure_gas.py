@@ -153,7 +153,9 @@ class Bench:
 
     def _deploy(self, name: str, *arguments: Any) -> None:
         made, founder = load_artifact(name), key("founder").address
-        inputs = next((entry["inputs"] for entry in made.abi if entry["type"] == "constructor"), [])
+        inputs: list[Any] = next(
+            (entry["inputs"] for entry in made.abi if entry["type"] == "constructor"), []
+        )
         address = _created(founder, self.nonces.get(founder, 0))
         self.transact("founder", None, made.bytecode + encode([part["type"] for part in inputs], arguments))
         self.contracts[name] = Contract.at(address, name)

@@ -34,7 +34,14 @@ def resolve(python: str) -> tuple[str, dict[str, str]]:
     with tempfile.TemporaryDirectory() as scratch:
         place, report = Path(scratch, "venv"), Path(scratch, "report.json")
         subprocess.run([python, "-m", "venv", place], check=True)
-        asks = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        asks: list[str | Path] = [
+            place / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         asks += ["--dry-run", "--ignore-installed", "--report", report, f"{ROOT}[dev]"]
         subprocess.run(asks, check=True, stdin=subprocess.DEVNULL)
         said = json.loads(report.read_text())

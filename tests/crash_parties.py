@@ -189,7 +189,11 @@ def custodianship(world: World) -> Attempt:
             parties.leave_custodians(network, actor)
             parties.retire_custodian(network, officer, number)
 
-        die(trial, lambda: (become(trial.network), leave(trial.network)))
+        def join_and_leave() -> None:
+            become(trial.network)
+            leave(trial.network)
+
+        die(trial, join_and_leave)
 
         def finish() -> None:
             if world.ledger.fresh_head().custodian(number) is None:

@@ -20,7 +20,7 @@ from careledger.domain.parties import ControllerKind
 from careledger.sealing.phrase import Phrase
 from careledger.workflows import death, guardian, link
 from careledger.workflows.accesses import by_holder, by_registrar
-from careledger.workflows.actors import Holder
+from careledger.workflows.actors import Holder, load_holder
 from careledger.workflows.audit import audit
 from careledger.workflows.audit_file import completeness_file
 from careledger.workflows.cosigning import checkpoint_all, cosign_all
@@ -221,7 +221,7 @@ def grown_up(world: World, old: Holder, phrase: Phrase, books: MemoryBooks) -> H
     try:
         return guardian.come_of_age(world.network, old, world.hospital, phrase, books).holder
     except PatientNotFound:  # the registrar has forgotten: nothing was left to do
-        return guardian.load_holder(phrase, old.alias, books)
+        return load_holder(phrase, old.alias, books)
 
 
 def replacing_registrars(world: World) -> Attempt:

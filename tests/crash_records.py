@@ -41,24 +41,25 @@ from world import AMEND, DIAGNOSIS, VIEW, World, condition, texts
 
 ONE = (DIAGNOSIS,)
 LETTER = Report(b"%PDF", "application/pdf", "Letter", "Upazila", "fever", "2026-01-03", "2026-01-05")
+RESOURCES: list[dict[str, Any]] = [
+    {"resourceType": "Patient", "id": "p"},
+    *(
+        {
+            "resourceType": "Condition",
+            "id": name,
+            "code": {"text": name},
+            "subject": {"reference": "Patient/p"},
+        }
+        for name in ("asthma", "gout")
+    ),
+]
 FILE = json.dumps(
     {
         "resourceType": "Bundle",
         "type": "collection",
         "entry": [
             {"fullUrl": f"https://example.org/{each['resourceType']}/{each['id']}", "resource": each}
-            for each in (
-                {"resourceType": "Patient", "id": "p"},
-                *(
-                    {
-                        "resourceType": "Condition",
-                        "id": name,
-                        "code": {"text": name},
-                        "subject": {"reference": "Patient/p"},
-                    }
-                    for name in ("asthma", "gout")
-                ),
-            )
+            for each in RESOURCES
         ],
     }
 ).encode()

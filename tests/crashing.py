@@ -43,9 +43,9 @@ class Trial:
     def _failing(self, real: Network) -> Network:
         return replace(
             real,
-            ledger=Failing(real.ledger, self.plan),  # type: ignore[arg-type]
-            blocks=Failing(real.blocks, self.plan, BLOCKS),  # type: ignore[arg-type]
-            board=Failing(real.board, self.plan, BOARD),  # type: ignore[arg-type]
+            ledger=Failing(real.ledger, self.plan),
+            blocks=Failing(real.blocks, self.plan, BLOCKS),
+            board=Failing(real.board, self.plan, BOARD),
             custodians={number: FailingLink(link, self.plan) for number, link in real.custodians.items()},
         )
 
@@ -57,9 +57,9 @@ class Trial:
         """A second one on the same directory; the real one serves again when the trial is over."""
         custodian = self._world.start_custodian(self._victim)
         custody = custodian._custody
-        custody.rows = FailingStore(custody.rows, self.plan)  # type: ignore[assignment]
-        custody.journal = FailingStore(custody.journal, self.plan)  # type: ignore[assignment]
-        custody.ledger = Failing(custody.ledger, self.plan)  # type: ignore[assignment]
+        custody.rows = FailingStore(custody.rows, self.plan)
+        custody.journal = FailingStore(custody.journal, self.plan)
+        custody.ledger = Failing(custody.ledger, self.plan)
         return custodian
 
     def over(self) -> None:

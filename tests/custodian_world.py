@@ -49,6 +49,7 @@ from careledger.formats.releases import (
 )
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, open_signed, sign
+from careledger.ports import CustodianLink
 from careledger.proofs.anchors import AnchorBatch, share_commitment
 from careledger.proofs.items import ItemTree, leaf_of
 from careledger.proofs.merkle import root as merkle_root
@@ -147,7 +148,7 @@ class World:
         self.controllers: dict[int, SigningKey] = {}
         self.post_keys: dict[int, SigningKey] = {}
         self.directories: dict[int, CustodyDirectory] = {}
-        self.custodians: list[Custodian] = []
+        self.custodians: list[CustodianLink] = []
         for number in range(1, count + 1):
             self.add_custodian(number)
         self.organisation(REGISTRAR, {Role.HOSPITAL})
@@ -197,12 +198,19 @@ class World:
             number, directory.rows, directory.journal, self.keys(number), self.ledger, self.clock
         )
 
+    def evidence(self, place: int) -> list[tuple[str, bytes]]:
+        """What the custodian at that place has found against others."""
+        custodian = self.custodians[place - 1]
+        assert isinstance(custodian, Custodian)
+        return custodian.evidence()
+
     def restart(self, number: int) -> Custodian:
         """Closes the directory and starts the custodian anew, as after a crash between two calls."""
         self.directories[number].close()
         self.directories[number] = CustodyDirectory(self.folder / f"custodian-{number}")
-        self.custodians[number - 1] = self.start(number)
-        return self.custodians[number - 1]
+        made = self.start(number)
+        self.custodians[number - 1] = made
+        return made
 
     # The patient -------------------------------------------------------------------------------
 
@@ -348,11 +356,11 @@ class World:
     ) -> tuple[DepositItem, Secret, list[ShareRow]]:
         secret = uniform_below_p()
         rows = share_rows(secret, 2)
-        cids = [raw_cid(secrets.token_bytes(16)) for _ in range(3)]
+        manifest, body = (raw_cid(secrets.token_bytes(16)) for _ in range(2))
         root = merkle_root(rows[0].commitments)
         signed = source in ("signed", "device")
         author = by.post if by and signed else 0
-        item = DepositItem(secrets.token_bytes(32), HEADER, *cids[1:], root, None, author, signed, month)
+        item = DepositItem(secrets.token_bytes(32), HEADER, manifest, body, root, None, author, signed, month)
         return item, secret, rows
 
     def keep(self, made: Deposited, places: tuple[int, ...] = (1, 2, 3, 4, 5)) -> list[Receipt]:

@@ -56,9 +56,9 @@ def manifest(version: NewVersion, alias: bytes, depositor: int) -> bytes:
     ).encode()
 
 
-def samples() -> list[bytes]:
+def samples() -> list[bytes | bytearray | memoryview]:
     """What is sealed of every third sample patient: bodies and manifests."""
-    found = []
+    found: list[bytes | bytearray | memoryview] = []
     for name in sample_names()[::EVERY]:
         alias, depositor = secrets.token_bytes(32), secrets.randbits(64)
         report = import_bundle(sample_file(name), name)

@@ -64,12 +64,12 @@ def hexes(nodes: Any) -> list[str]:
 def merkle() -> dict[str, Any]:
     """Roots, paths and consistency proofs of the eight public entries, and proofs that are refused."""
     tree = Tree(bytes.fromhex(entry) for entry in ENTRIES)
-    inclusion = [
+    inclusion: list[dict[str, Any]] = [
         {"index": index, "size": size, "root": tree.root(size).hex(), "path": hexes(tree.path(index, size))}
         for size in range(1, 9)
         for index in range(size)
     ]
-    consistency = [
+    consistency: list[dict[str, Any]] = [
         {
             "old": old,
             "old_root": tree.root(old).hex(),

@@ -37,7 +37,7 @@ class PartySuite:
         head = world.ledger.verify(HOSPITAL, *declared(HOSPITAL), *OFFICER)
         verified = world.ledger.at(head.number).party(HOSPITAL)
         assert verified is not None
-        assert (verified.status, verified.roles) == (Status.VERIFIED, {Role.HOSPITAL})
+        assert (verified.status, verified.roles) == (Status.VERIFIED, frozenset({Role.HOSPITAL}))
         assert (verified.employer, verified.controller) == (0, of(HOSPITAL).address)
         assert before.party(HOSPITAL) == pending
         assert world.ledger.at(head.number - 1).party(HOSPITAL) == pending
@@ -106,7 +106,7 @@ class PartySuite:
         world.post(DOCTOR, HOSPITAL)
         doctor = world.ledger.fresh_head().party(DOCTOR)
         assert doctor is not None
-        assert (doctor.employer, doctor.roles) == (HOSPITAL, {Role.DOCTOR})
+        assert (doctor.employer, doctor.roles) == (HOSPITAL, frozenset({Role.DOCTOR}))
         assert (doctor.licence, doctor.sealing_key) == declared(DOCTOR)
         with refused("taken"):
             world.post(DOCTOR, CENTRE)

@@ -173,6 +173,112 @@ class PatientSuite:
         assert facts is not None
         assert facts.kind is NOBODY
 
+    def test_two_officers_withdraw_a_death_that_was_recorded_wrongly(self, world: LedgerWorld) -> None:
+        alias = world.alias("patient")
+        before = world.ledger.fresh_head().alias(alias)
+        with refused("kind"):
+            world.ledger.reopen_alias(alias, VOTERS)
+        world.ledger.close_alias(alias, VOTERS)
+        with refused("officer"):
+            world.ledger.reopen_alias(alias, [(VOTERS[0][0], STRANGER)])
+        world.ledger.reopen_alias(alias, VOTERS[:1])
+        assert world.ledger.fresh_head().alias(alias) != before
+        world.ledger.reopen_alias(alias, VOTERS[1:])
+        assert world.ledger.fresh_head().alias(alias) == before
+        world.ledger.rotate_alias(alias, SELF, 0, key("patient"), key("next"), RELAY)
+
+    # Replacing who controls one ----------------------------------------------------------------
+
+    def test_a_second_organisation_takes_over_from_a_registrar_after_an_alarm(
+        self, world: LedgerWorld
+    ) -> None:
+        world.organisation(HOSPITAL)
+        world.organisation(CENTRE)
+        alias, second, officer = world.unclaimed("unclaimed"), (CENTRE, of(CENTRE)), VOTERS[0]
+        replace, new = world.ledger.replace_controller, key("new")
+        with refused("registrar signer"):
+            replace(alias, (CENTRE, STRANGER), officer, new, RELAY)
+        with refused("officer"):
+            replace(alias, second, (VOTERS[0][0], STRANGER), new, RELAY)
+        with refused("same registrar"):
+            replace(alias, (HOSPITAL, of(HOSPITAL)), officer, new, RELAY)
+        with refused("no alarm"):
+            world.ledger.complete_replacement(alias, RELAY)
+        replace(alias, second, officer, new, RELAY)
+        with refused("alarm"):
+            replace(alias, second, officer, new, RELAY)
+        with refused("too early"):
+            world.ledger.complete_replacement(alias, STRANGER)
+        world.clock.advance(3 * DAY)
+        world.ledger.complete_replacement(alias, STRANGER)
+        facts = world.ledger.fresh_head().alias(alias)
+        assert facts == AliasFacts(alias, new.address, REGISTRAR, 0, CENTRE)
+        with refused("no alarm"):
+            world.ledger.complete_replacement(alias, RELAY)
+
+    def test_a_registrar_that_is_there_after_all_stops_its_replacement(self, world: LedgerWorld) -> None:
+        world.organisation(HOSPITAL)
+        world.organisation(CENTRE)
+        alias, second = world.unclaimed("unclaimed"), (CENTRE, of(CENTRE))
+        before = world.ledger.fresh_head().alias(alias)
+        with refused("no alarm"):
+            world.ledger.stop_replacement(alias, key("unclaimed"), RELAY)
+        world.ledger.replace_controller(alias, second, VOTERS[0], key("new"), RELAY)
+        with refused("signer"):
+            world.ledger.stop_replacement(alias, STRANGER, RELAY)
+        world.ledger.stop_replacement(alias, key("unclaimed"), RELAY)
+        world.clock.advance(3 * DAY)
+        with refused("no alarm"):
+            world.ledger.complete_replacement(alias, RELAY)
+        assert world.ledger.fresh_head().alias(alias) == before
+
+    def test_a_claim_voids_a_replacement_that_waits(self, world: LedgerWorld) -> None:
+        world.organisation(HOSPITAL)
+        world.organisation(CENTRE)
+        alias, second = world.unclaimed("unclaimed"), (CENTRE, of(CENTRE))
+        world.ledger.replace_controller(alias, second, VOTERS[0], key("new"), RELAY)
+        world.ledger.rotate_alias(alias, SELF, 0, key("unclaimed"), key("mine"), RELAY)
+        world.clock.advance(3 * DAY)
+        with refused("no alarm"):
+            world.ledger.complete_replacement(alias, RELAY)
+        with refused("kind"):
+            world.ledger.replace_controller(alias, second, VOTERS[0], key("new"), RELAY)
+
+    def test_the_patient_takes_over_from_a_guardian_whose_time_is_over(self, world: LedgerWorld) -> None:
+        world.organisation(HOSPITAL)
+        alias, mine = world.alias("guardian", GUARDIAN, world.now() + DAY), key("grown up")
+        acting = (HOSPITAL, of(HOSPITAL))
+        with refused("kind"):
+            world.ledger.replace_controller(alias, acting, VOTERS[0], mine, RELAY)
+        world.clock.advance(DAY)
+        world.ledger.replace_controller(alias, acting, VOTERS[0], mine, RELAY)
+        with refused("kind"):
+            world.ledger.stop_replacement(alias, key("guardian"), RELAY)
+        world.clock.advance(3 * DAY)
+        world.ledger.complete_replacement(alias, RELAY)
+        assert world.ledger.fresh_head().alias(alias) == AliasFacts(alias, mine.address, SELF, 0, 0)
+
+    def test_two_officers_link_unclaimed_aliases_and_undo_it_for_good(self, world: LedgerWorld) -> None:
+        commitment, nobody = digest("one person"), bytes(20)
+        with refused("state"):
+            world.ledger.unlink_unclaimed(commitment, VOTERS)
+        with refused("officer"):
+            world.ledger.link_unclaimed(commitment, [(VOTERS[0][0], STRANGER)])
+        world.ledger.link_unclaimed(commitment, VOTERS[:1])
+        with refused("voted"):
+            world.ledger.link_unclaimed(commitment, VOTERS[:1])
+        assert not world.ledger.fresh_head().linked(nobody, commitment)
+        world.ledger.link_unclaimed(commitment, VOTERS[1:])
+        assert world.ledger.fresh_head().linked(nobody, commitment)
+        with refused("state"):
+            world.ledger.link_unclaimed(commitment, VOTERS[2:])
+        world.ledger.unlink_unclaimed(commitment, VOTERS)
+        assert not world.ledger.fresh_head().linked(nobody, commitment)
+        with refused("state"):
+            world.ledger.unlink_unclaimed(commitment, VOTERS[2:])
+
+    # Links -------------------------------------------------------------------------------------
+
     def test_a_link_is_made_once_and_undone_for_good(self, world: LedgerWorld) -> None:
         owner, commitment = key("link"), digest("both are one person")
         assert not world.ledger.fresh_head().linked(owner.address, commitment)

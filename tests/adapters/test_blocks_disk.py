@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from careledger.adapters.blocks import segment_set
 from careledger.adapters.blocks.memory import MemoryBlocks
-from careledger.adapters.blocks.segments import HEADER
+from careledger.adapters.blocks.segments import HEADER, write_all
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.domain.errors import BlockMismatch, BlockNotFound, StoreCorrupt, StoreUnavailable
 from careledger.formats.cids import raw_cid
@@ -58,7 +60,7 @@ def test_a_put_returns_only_after_its_bytes_were_synced(
             synced[status.st_ino] = os.pread(descriptor, status.st_size, 0)
 
     with SegmentBlocks(tmp_path) as store:
-        monkeypatch.setattr(segment_set.os, "fsync", watched)
+        monkeypatch.setattr(os, "fsync", watched)
         for number in range(5):
             block = b"block %d" % number
             store.put(block)
@@ -184,8 +186,8 @@ def test_a_crash_at_any_step_of_collecting_loses_nothing_that_is_pinned(
     def attempt(directory: Path, steps: int) -> bool:
         left = steps
 
-        def counting(real):  # type: ignore[no-untyped-def]
-            def call(*arguments):  # type: ignore[no-untyped-def]
+        def counting(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any) -> Any:
                 nonlocal left
                 if left == 0:
                     raise Crash
@@ -200,8 +202,8 @@ def test_a_crash_at_any_step_of_collecting_loses_nothing_that_is_pinned(
         store.pin("author", cids)
         store.unpin("author", cids[::2])
         with monkeypatch.context() as patched:
-            patched.setattr(segment_set, "write_all", counting(segment_set.write_all))
-            patched.setattr(segment_set.os, "fsync", counting(os.fsync))
+            patched.setattr(segment_set, "write_all", counting(write_all))
+            patched.setattr(os, "fsync", counting(os.fsync))
             patched.setattr(Path, "unlink", counting(Path.unlink))
             try:
                 store.collect()

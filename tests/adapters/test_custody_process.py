@@ -43,7 +43,7 @@ def process(world: World, tmp_path: Path) -> Iterator[CustodianProcess]:
     world.directories[1].close()
     made = custodian_process(tmp_path / "custodian-1", 1, tmp_path, tmp_path / "ledger.sock")
     made.start()
-    world.custodians[0] = made.link  # type: ignore[assignment]
+    world.custodians[0] = made.link
     yield made
     made.stop()
     server.close()
@@ -85,13 +85,13 @@ def test_nothing_acknowledged_is_lost_to_a_kill(world: World, process: Custodian
 
 
 def test_a_second_process_on_the_same_directory_does_not_start(
-    world: World, process: CustodianProcess, tmp_path: Path
+    world: World, process: CustodianProcess, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     second = custodian_process(tmp_path / "custodian-1", 1, tmp_path / "other", tmp_path / "ledger.sock")
     (tmp_path / "other").mkdir()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="did not start"):
         second.start()
-    assert DirectoryInUse
+    assert DirectoryInUse.__name__ in capfd.readouterr().err
     assert process.link.call("keys", b"")
 
 

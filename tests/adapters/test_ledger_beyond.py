@@ -106,7 +106,7 @@ def test_officers_who_come_and_go(world: DirectWorld) -> None:
     world.check()
     appointed = world.ledger.fresh_head().party(NEW_OFFICER)
     assert appointed is not None
-    assert (appointed.standing, appointed.roles) == (Status.VERIFIED, {Role.MINISTRY})
+    assert (appointed.standing, appointed.roles) == (Status.VERIFIED, frozenset({Role.MINISTRY}))
     for post, officer in VOTERS[:2]:
         world.ledger._act(officer, "Registry", "dismiss_officer", post, NEW_OFFICER)
     dismissed = world.ledger.fresh_head().party(NEW_OFFICER)

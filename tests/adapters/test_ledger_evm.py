@@ -51,6 +51,17 @@ def world() -> Iterator[LedgerWorld]:
     ledger.close()
 
 
+def contracts(world: LedgerWorld) -> EvmLedger:
+    """The ledger over the contracts."""
+    assert isinstance(world.ledger, EvmLedger)
+    return world.ledger
+
+
+def close(world: LedgerWorld) -> None:
+    """Closes it, so that its directory may be opened again."""
+    contracts(world).close()
+
+
 class TestParties(PartySuite):
     """Organisations, posts, custodians, teams."""
 
@@ -70,7 +81,7 @@ def test_a_directory_opens_again_with_the_same_facts(tmp_path: Path) -> None:
     world.ledger.anchor(digest("root"), 3, HOSPITAL, of(HOSPITAL))
     before, deployment = world.ledger.fresh_head(), world.ledger.deployment
     facts = before.head, before.party(HOSPITAL), before.anchor(digest("root"))
-    world.ledger.close()
+    close(world)
     again = open_ledger(tmp_path, CHAIN_ID, clock)
     view = again.fresh_head()
     assert (view.head, view.party(HOSPITAL), view.anchor(digest("root"))) == facts
@@ -118,7 +129,7 @@ def test_the_projection_of_another_chain_is_not_believed(tmp_path: Path) -> None
     clock = ManualClock()
     first = LedgerWorld(open_ledger(tmp_path / "one", CHAIN_ID, clock, genesis()), clock)
     first.organisation(HOSPITAL)
-    first.ledger.close()
+    close(first)
     clock.advance(1)
     second = open_ledger(tmp_path / "two", CHAIN_ID, clock, genesis())
     second.close()
@@ -164,7 +175,7 @@ def test_acts_of_many_at_once_are_all_final_and_share_blocks(tmp_path: Path) -> 
         number for number in organisations for _ in roots
     ]
     assert view.head.number - first < 2 * len(anchored)
-    world.ledger.close()
+    close(world)
     assert verify_chain(tmp_path).transactions > 2 * len(anchored)
 
 
@@ -176,8 +187,8 @@ def test_a_projection_that_fell_behind_catches_up(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "facts.sqlite") as database, sqlite3.connect(tmp_path / "kept") as kept:
         database.backup(kept)
     world.ledger.anchor(digest("root"), 3, HOSPITAL, of(HOSPITAL))
-    facts, rows = world.ledger.fresh_head().anchor(digest("root")), world.ledger.rows()
-    world.ledger.close()
+    facts, rows = world.ledger.fresh_head().anchor(digest("root")), contracts(world).rows()
+    close(world)
     for path in tmp_path.glob("facts.sqlite*"):
         path.unlink()
     (tmp_path / "kept").rename(tmp_path / "facts.sqlite")

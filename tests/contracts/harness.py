@@ -127,7 +127,7 @@ class Chain:
     def deploy(self, name: str | dict[str, Any], *args: Any, sender: SigningKey | None = None) -> Contract:
         """A new contract from its artifact (by name) with constructor arguments; raises Reverted."""
         made = artifact(name) if isinstance(name, str) else name
-        inputs = next((e["inputs"] for e in made["abi"] if e["type"] == "constructor"), [])
+        inputs: list[Any] = next((e["inputs"] for e in made["abi"] if e["type"] == "constructor"), [])
         code = bytes.fromhex(made["bytecode"][2:]) + encode([_kind(i) for i in inputs], args)
         self._deployed += 1
         deployer = sender.address if sender else keccak(b"deployer%d" % self._deployed)[12:]

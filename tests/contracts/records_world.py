@@ -123,7 +123,7 @@ class World:
 
     def deposit(self, registration: bytes, number: int, leaf: bytes, **other: Any) -> Any:
         """A direct deposit by the hospital of a visit, unless told otherwise."""
-        said = {
+        said: dict[str, Any] = {
             "sender": self.key(HOSPITAL),
             "organisation": HOSPITAL,
             "role": Role.HOSPITAL,

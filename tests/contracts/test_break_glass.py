@@ -100,7 +100,7 @@ def test_both_must_have_signed_this_very_entry(world: World) -> None:
 def test_the_signatures_cover_every_member(world: World, member: str) -> None:
     message = opening(world)
     signatures = [world.signed(message, world.key(post)) for post in (DOCTOR, NURSE)]
-    other = {"entry": digest("x"), "commitment": digest("x"), "restricted": True}
+    other: dict[str, Any] = {"entry": digest("x"), "commitment": digest("x"), "restricted": True}
     value = other[member] if member in other else getattr(message, member) - 1
     with refused("signature"):
         world.break_glass.send(RELAY, "open", *replace(message, **{member: value}).opened(*signatures))
@@ -127,7 +127,7 @@ def test_one_person_is_not_two_parties(world: World) -> None:
 
 
 def test_only_a_verified_doctor_opens_and_only_a_verified_post_stands_by(world: World) -> None:
-    refusals: list[tuple[dict[str, int], str]] = [
+    refusals: list[tuple[dict[str, Any], str]] = [
         ({"opener": NURSE, "second": DOCTOR}, "role"),
         ({"opener": HOSPITAL}, "role"),
         ({"second": HOSPITAL}, "role"),

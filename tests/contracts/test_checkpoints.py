@@ -109,7 +109,8 @@ def test_nobody_else_anchors_for_a_custodian(world: World) -> None:
 def test_a_custodians_signature_covers_every_member(world: World, member: str) -> None:
     message = checkpoint(5)
     signature = world.signed(message, world.signing_key(HOSPITAL))
-    other = {"custodian": CENTRE, "size": 6}.get(member, digest("other"))
+    others: dict[str, Any] = {"custodian": CENTRE, "size": 6}
+    other = others.get(member, digest("other"))
     with refused("signature"):
         world.checkpoints.send(RELAY, "anchor", replace(message, **{member: other}).carried(signature))
     with refused("signature"):

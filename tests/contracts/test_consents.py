@@ -89,7 +89,7 @@ def test_a_stranger_gives_and_revokes_nothing_in_the_owners_name(consents: Contr
 def test_a_signature_covers_every_member_of_the_message(consents: Contract, member: str) -> None:
     message = giving(consents)
     signature = message.sign(OWNER, consents.chain.chain_id, consents.address)
-    others = {"owner": STRANGER.address, "commitment": digest("other")}
+    others: dict[str, Any] = {"owner": STRANGER.address, "commitment": digest("other")}
     other = others[member] if member in others else getattr(message, member) - 1
     with refused("signature"):
         consents.send(RELAY, "give", replace(message, **{member: other}).carried(signature))

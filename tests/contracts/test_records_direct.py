@@ -177,7 +177,7 @@ def test_the_depositor_removes_a_record_once_and_the_count_stays(world: World) -
     receipt = remove(world, 1)
     fields = {"registration": REGISTRATION, "where": DepositPlace.numbered(HOSPITAL, 1).where()}
     assert [(event.name, event.fields) for event in receipt.events] == [("RecordRemovedV1", fields)]
-    assert (page(world).count, page(world).removed) == (3, {1})
+    assert (page(world).count, page(world).removed) == (3, frozenset({1}))
     leaves = [leaf(number) for number in range(3)]
     page(world).check(leaves)
     with refused("removed"):

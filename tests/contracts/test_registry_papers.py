@@ -29,6 +29,7 @@ def world() -> World:
 
 def _deposit(world: World) -> Event:
     world.register(registration(1))
+    event: Event
     (event,) = world.deposit(registration(1), 0, LEAF).events
     return event
 
@@ -73,7 +74,7 @@ def test_add_doctor_and_get_doctor(net: Consortium) -> None:
 
 def test_add_center_and_get_diagnostic_center(net: Consortium) -> None:
     centre = PartyWord.parse(net.registry.call("party_word", CENTRE))
-    assert (centre.roles, centre.status) == ({Role.CENTRE}, Status.VERIFIED)
+    assert (centre.roles, centre.status) == (frozenset({Role.CENTRE}), Status.VERIFIED)
     address, roles, status, employer, organisation = net.registry.call("party", CENTRE)
     assert (address, roles) == ("0x" + controller(CENTRE).address.hex(), 1 << Role.CENTRE)
     assert (status, employer, organisation) == (Status.VERIFIED, 0, True)

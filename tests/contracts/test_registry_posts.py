@@ -35,7 +35,7 @@ def _vouch(net: Consortium, employer: int, post: int, roles: int = NURSE_ROLE, *
 
 def test_a_verified_employer_vouches_for_a_post(net: Consortium) -> None:
     post = PartyWord.parse(net.registry.call("party_word", DOCTOR))
-    assert (post.status, post.roles, post.employer) == (Status.VERIFIED, {Role.DOCTOR}, HOSPITAL)
+    assert (post.status, post.roles, post.employer) == (Status.VERIFIED, frozenset({Role.DOCTOR}), HOSPITAL)
     assert post.controller == controller(DOCTOR).address
     assert not post.is_organisation
     assert net.registry.call("keys", DOCTOR)[0] == digest(f"sealing key {DOCTOR}")
@@ -125,7 +125,11 @@ def test_an_officer_suspends_a_post_and_its_employer_cannot_undo_it(net: Consort
 def test_the_employer_gives_a_post_new_keys(net: Consortium) -> None:
     net.act(HOSPITAL, "rekey_post", DOCTOR, key("new").address, digest("new sealing key"))
     party = PartyWord.parse(net.registry.call("party_word", DOCTOR))
-    assert (party.controller, party.employer, party.roles) == (key("new").address, HOSPITAL, {Role.DOCTOR})
+    assert (party.controller, party.employer, party.roles) == (
+        key("new").address,
+        HOSPITAL,
+        frozenset({Role.DOCTOR}),
+    )
     assert net.registry.call("keys", DOCTOR)[0] == digest("new sealing key")
     with refused("caller"):
         net.act(CENTRE, "rekey_post", DOCTOR, STRANGER.address, digest("key"))

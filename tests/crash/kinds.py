@@ -222,3 +222,7 @@ class Stepping:
     def now(self) -> int:
         """Unix seconds, up to ten minutes early or late."""
         return int(time.time()) + self._chance.randrange(-600, 600)
+
+    def wait(self, seconds: int) -> None:
+        """Sleeps so long by the machine's own clock."""
+        time.sleep(seconds)

@@ -11,7 +11,6 @@ from careledger.domain.consents import Permission
 from careledger.domain.errors import NotEnoughShares
 from careledger.domain.parties import Role
 from careledger.domain.records import Ground
-from careledger.ports import Clock
 from careledger.workflows import register
 from careledger.workflows.accesses import by_registrar
 from careledger.workflows.actors import Holder, Organisation, Staff, load_holder
@@ -49,11 +48,9 @@ class Site:
     points: Points | None = None
 
     @classmethod
-    def open(cls, folder: Path, points: Points | None = None, clock: Clock | None = None) -> Site:
+    def open(cls, folder: Path, points: Points | None = None) -> Site:
         """Everybody found in the directory alone, as any process finds them."""
         made = cls(story.everybody(folder), points)
-        if clock is not None:
-            made.told.world.clock = clock
         if points is not None:
             points.surround(made.told.world)
         return made

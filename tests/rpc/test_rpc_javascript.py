@@ -69,7 +69,13 @@ def story(name: str, version: str, served: Served) -> dict[str, Any]:
         "messages": messages,
         "forged": messages[0] | {"s": "0x" + "07" * 32},
     }
-    words = ["node", SCRIPTS / f"{name}.cjs", packages(name, version), served.server.url, json.dumps(given)]
+    words: list[str | Path] = [
+        "node",
+        SCRIPTS / f"{name}.cjs",
+        packages(name, version),
+        served.server.url,
+        json.dumps(given),
+    ]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     seen: dict[str, Any] = json.loads(ran.stdout)
@@ -169,7 +175,7 @@ def test_the_pages_button_asks_the_wallet_to_add_the_network(
     script_text = served.client.http("GET", "/wallet.js", headers={}).body.decode()
     page = served.client.http("GET", headers={}).body.decode()
     network = html.unescape(page.partition('<pre id="network">')[2].partition("</pre>")[0])
-    words = ["node", SCRIPTS / "wallet.cjs", script_text, network, wallet]
+    words: list[str | Path] = ["node", SCRIPTS / "wallet.cjs", script_text, network, wallet]
     seen = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     assert (seen["hidden"], said in seen["said"]) == (hidden, True)
     if wallet == "none":

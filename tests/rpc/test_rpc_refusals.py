@@ -127,7 +127,7 @@ def test_a_method_takes_no_parameter_more_and_no_required_one_less(name: str, cl
     assert (named["code"], named["message"]) == (-32602, "Invalid params: params has to be an array")
 
 
-WRONG_ADDRESSES = (
+WRONG_ADDRESSES: tuple[object, ...] = (
     "",
     "0x",
     "11" * 20,
@@ -140,7 +140,7 @@ WRONG_ADDRESSES = (
     {},
     True,
 )
-WRONG_QUANTITIES = (
+WRONG_QUANTITIES: tuple[object, ...] = (
     "",
     "0x",
     "0x01",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
 from web3.middleware import SignAndSendRawMiddlewareBuilder
@@ -68,8 +69,9 @@ def test_a_consent_is_given_by_either_type_of_transaction(w3: Web3, fees: dict[s
         0,
     )
     assert consents.functions.consent(OWNER.address, (1).to_bytes(32, "big")).call()[0] == 1
-    assert w3.eth.get_transaction_count(w3.eth.default_account) == 2
-    assert w3.eth.get_transaction_count(w3.eth.default_account, "pending") == 2
+    sender = sent["from"]
+    assert w3.eth.get_transaction_count(sender) == 2
+    assert w3.eth.get_transaction_count(sender, "pending") == 2
 
 
 def test_a_contract_with_arguments_is_deployed_and_its_code_is_the_artifacts(w3: Web3) -> None:
@@ -92,7 +94,8 @@ def test_a_refusal_raises_the_contracts_reason_from_calling_estimating_and_sendi
         with pytest.raises(ContractLogicError, match="signature") as caught:
             attempt()
         assert str(caught.value.data).startswith("0x08c379a0")
-    receipt = w3.eth.wait_for_transaction_receipt(consents.functions.give(forged).transact({"gas": 200_000}))
+    digest = consents.functions.give(forged).transact({"gas": 200_000})
+    receipt: Any = w3.eth.wait_for_transaction_receipt(digest)
     assert receipt["status"] == 0
     assert "signature" in bytes.fromhex(receipt["revertReason"][2:]).decode("latin-1")
 
@@ -121,7 +124,8 @@ def test_events_are_found_and_filters_tell_the_new_ones(w3: Web3) -> None:
     assert [log["args"]["commitment"][-1] for log in third.get_new_entries()] == [3]
     assert [log["args"]["commitment"][-1] for log in every.get_new_entries()] == [1, 2, 3]
     assert every.get_new_entries() == []
-    assert blocks.get_new_entries() == [receipt["blockHash"] for receipt in receipts]
+    new: list[Any] = blocks.get_new_entries()
+    assert new == [receipt["blockHash"] for receipt in receipts]
     assert w3.eth.uninstall_filter(every.filter_id)
 
 
@@ -143,7 +147,8 @@ def test_an_array_of_requests_is_answered_in_order(w3: Web3) -> None:
         batch.add(w3.eth.get_block(0))
         batch.add(ask)
         batch.add(w3.eth.get_block(1, True))
-        first, answer, second = batch.execute()
+        answers: list[Any] = batch.execute()
+    first, answer, second = answers
     assert (first["number"], answer[0], second["number"]) == (0, 0, 1)
     assert second["transactions"][0]["to"] is None
 
@@ -173,4 +178,4 @@ def test_what_is_refused_arrives_with_besus_code(w3: Web3) -> None:
         assert caught.value.rpc_response is not None
         assert caught.value.rpc_response["error"]["code"] == code
     with pytest.raises(TransactionNotFound):
-        w3.eth.get_transaction(bytes(32))
+        w3.eth.get_transaction(HexBytes(32))

@@ -111,7 +111,7 @@ def test_a_file_that_holds_no_decision_is_refused(explored: Path, tmp_path: Path
     ids=str,
 )
 def test_a_decision_that_cannot_be_is_not_written(
-    words: tuple[str, ...], says: str, explored: Path, tmp_path: Path
+    words: tuple[str, str], says: str, explored: Path, tmp_path: Path
 ) -> None:
     named = {"--reader": "Dr Rahman", "--reason": "x", "--category": "report", "--file": str(tmp_path / "d")}
     named |= dict([words])

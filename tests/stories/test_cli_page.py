@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -107,7 +108,7 @@ def record(*options: str, **wanted: object) -> str:
     return str(fitting[0]["record"])
 
 
-PLACEHOLDERS = {
+PLACEHOLDERS: dict[str, Callable[[], str]] = {
     "RECORD": lambda: record(category="report"),
     "DIAGNOSIS": lambda: record(category="diagnosis", source="imported", sensitivity="normal"),
     "OWN": lambda: record(source="signed", depositor="City Hospital"),

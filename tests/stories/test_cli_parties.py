@@ -82,7 +82,7 @@ def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
 def test_founding_that_was_stopped_leaves_nothing_and_is_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    joined = []
+    joined: list[object] = []
 
     def join_one(*arguments: object) -> object:
         if joined:

@@ -208,8 +208,8 @@ def test_a_bulk_export_goes_to_the_patients_that_its_parts_name(treated: Path, t
 
 
 def test_rejects_are_written_to_a_file_without_what_they_say(treated: Path, tmp_path: Path) -> None:
-    named = {"resourceType": "Patient", "id": "rejecting"}
-    bad = {"resourceType": "Condition", "id": "x", "code": {"text": "Secret illness"}}
+    named: dict[str, object] = {"resourceType": "Patient", "id": "rejecting"}
+    bad: dict[str, object] = {"resourceType": "Condition", "id": "x", "code": {"text": "Secret illness"}}
     (tmp_path / "half.json").write_text(json.dumps(bundle(named, bad)))
     rejects = tmp_path / "rejects.ndjson"
     made = careledger(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -281,7 +282,7 @@ def test_every_command_and_option_has_a_help_text() -> None:
     assert [name for name, command in commands.items() if not command.help] == []
 
 
-def leaves(command: object, path: str = "") -> dict[str, object]:
+def leaves(command: Any, path: str = "") -> dict[str, Any]:
     """Every command that does something, by the words that name it."""
     below = getattr(command, "commands", None)
     if below is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,11 @@ def restore(told: Story, backup: Path, names: tuple[str, ...]) -> None:
                 shutil.copy(path, folder)
 
 
+def remove_files(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
 def test_a_record_is_erased_when_its_holders_have_attested_it(mine: Story) -> None:
     record = the_note(mine)
     custodians, network = own_statement(mine.holder(mine.adam))[0].custodians, mine.world.network
@@ -131,7 +137,7 @@ def test_a_custodian_restored_without_its_shred_keys_is_repaired_by_the_others(
     statement, _ = own_statement(mine.holder(mine.adam))
     number = statement.custodians[0]
     shred = mine.world.custodian_folder(number) / "shred"
-    mine.reopen(lambda: [key.unlink() for key in shred.iterdir()])
+    mine.reopen(partial(remove_files, shred))
     rows = mine.world.directories[number].rows
     assert rows.shares(mine.adam) == {}
     assert {record.handle for record in mine.read_own(mine.adam).records} == handles

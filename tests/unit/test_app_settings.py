@@ -93,7 +93,8 @@ def test_a_key_of_the_ledger_that_is_missing_or_of_another_type_is_named(tmp_pat
     said = asdict(RemoteLedger(NODES))
     with pytest.raises(SettingsRefused, match=f"key {key}, why missing"):
         load(written(tmp_path, ledger={name: value for name, value in said.items() if name != key}))
-    for wrong in (1.5, True, [7], {}):
+    wrongs: tuple[object, ...] = (1.5, True, [7], {})
+    for wrong in wrongs:
         with pytest.raises(SettingsRefused, match=f"key {key}, why not of type"):
             load(written(tmp_path, ledger=said | {key: wrong}))
     with pytest.raises(SettingsRefused, match="key colour, why unknown"):

@@ -30,7 +30,7 @@ OTHER = {
     "name": "Port Hospital",
     "identifier": [{"system": "urn:org", "value": "2"}],
 }
-AT_VISIT = {"encounter": {"reference": "Encounter/e1"}}
+AT_VISIT: dict[str, Any] = {"encounter": {"reference": "Encounter/e1"}}
 
 
 def visit(name: str = "e1", provider: str = "h1", **elements: Any) -> dict[str, Any]:

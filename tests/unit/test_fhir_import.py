@@ -179,7 +179,7 @@ def test_every_entry_of_a_file_is_a_version_or_a_reject() -> None:
 
 def test_the_clinical_month_is_the_record_s_own_or_else_the_visit_s() -> None:
     dated = about("Encounter", "e1", period={"start": "2020-03-31T23:30:00-05:00"})
-    at_visit = {"encounter": {"reference": "Encounter/e1"}}
+    at_visit: dict[str, Any] = {"encounter": {"reference": "Encounter/e1"}}
     report = by_key(
         imported(
             dated,

@@ -13,7 +13,7 @@ from careledger.domain.categories import Category
 from careledger.domain.errors import NotExchanged
 from careledger.fhir import mapping
 from careledger.fhir.definitions.tables import definitions, resource_types
-from careledger.fhir.tables import codes
+from careledger.fhir.tables import codes, shipped
 from fhir_cases import LOINC, SNOMED, about, concept, folder_reports, imported, observation, sample_reports
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -212,13 +212,13 @@ def test_other_codes_restrict_nothing(system: str, code: str) -> None:
 )
 def test_a_security_label_restricts_unless_it_is_known_to_be_harmless(label: str, restricted: bool) -> None:
     marked = {"security": [{"system": CONFIDENTIALITY, "code": label}]}
-    assert mapping.place(about("Condition", "c", meta=marked)).compartment.sensitivity == restricted
+    assert mapping.place(about("Condition", "c", meta=marked)).compartment.sensitivity == int(restricted)
     inside = about("CarePlan", "p", contained=[about("Condition", "i", meta=marked)])
-    assert mapping.place(inside).compartment.sensitivity == restricted
+    assert mapping.place(inside).compartment.sensitivity == int(restricted)
 
 
 def test_the_tables_of_codes_name_each_code_in_one_group_and_say_what_it_is() -> None:
-    table = mapping.shipped("codes.json")
+    table = shipped("codes.json")
     seen = Counter(
         code for group in table["restricted"].values() for listed in group.values() for code in listed
     )

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -93,13 +93,14 @@ def test_what_refuses_a_file_refuses_its_stream(data: bytes, problem: str) -> No
     assert problem in str(caught.value.details["problem"])
 
 
-class Endless(io.RawIOBase):
+class Endless(io.BytesIO):
     """A bundle of so many observations, made while it is read."""
 
     def __init__(self, entries: int) -> None:
+        super().__init__()
         self._pieces = self._made(entries)
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         return next(self._pieces, b"")
 
     @staticmethod
@@ -236,7 +237,11 @@ def test_a_file_that_holds_too_much_beside_large_resources_is_refused(
 )
 def test_a_file_read_in_pieces_is_refused_as_one_read_at_once(data: bytes) -> None:
     said = []
-    for read in (lambda: import_bundle(data, "f"), lambda: import_open(io.BytesIO(data), "f")):
+    ways: tuple[Callable[[], object], ...] = (
+        lambda: import_bundle(data, "f"),
+        lambda: import_open(io.BytesIO(data), "f"),
+    )
+    for read in ways:
         with pytest.raises(FhirRefused) as caught:
             read()
         said.append(str(caught.value))

@@ -46,7 +46,7 @@ def test_an_organisations_word_holds_counts_instead_of_an_employer() -> None:
     assert VECTORS["organisation"] == "07" + "00000022" + "0000000c" + "03" + "0014" + "02" * 20
     party = PartyWord.parse(int(VECTORS["organisation"], 16))
     assert (party.registrations, party.registrations_ever, party.employer) == (12, 34, 0)
-    assert (party.roles, party.status) == ({Role.HOSPITAL, Role.CENTRE}, Status.SUSPENDED)
+    assert (party.roles, party.status) == (frozenset({Role.HOSPITAL, Role.CENTRE}), Status.SUSPENDED)
     assert party.word == int(VECTORS["organisation"], 16)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ ENTRIES = [hashlib.sha256(bytes([number])).digest() for number in range(20)]
 CID = bytes((1, 0x55, 0x12, 0x20)) + bytes(32)
 
 
-def item(number: int, **changes: object) -> DepositItem:
+def item(number: int, **changes: Any) -> DepositItem:
     return DepositItem(ENTRIES[number], CID, CID, CID, bytes(32), None, 0, False, "2020-01")._replace(
         **changes
     )

@@ -52,29 +52,31 @@ def chain(length: int) -> tuple[list[Secret], list[tuple[EpochStatement, EpochRe
     return seeds, made[::-1]
 
 
-def test_the_patient_opens_the_newest_epoch_and_from_it_all_earlier_ones():
+def test_the_patient_opens_the_newest_epoch_and_from_it_all_earlier_ones() -> None:
     seeds, records = chain(4)
     newest = open_record(PATIENT, *records[0])
     assert newest == seeds[3]
     assert open_back(newest, records) == dict(enumerate(seeds))
 
 
-def test_a_grantee_of_an_epoch_opens_that_one_and_earlier_ones_but_no_later_one():
+def test_a_grantee_of_an_epoch_opens_that_one_and_earlier_ones_but_no_later_one() -> None:
     seeds, records = chain(4)
     assert open_back(seeds[1], records[2:]) == {0: seeds[0], 1: seeds[1]}
     with pytest.raises(CannotOpen):
         open_back(seeds[1], records)
+    sealed = records[1][1].previous_seed
+    assert sealed is not None
     with pytest.raises(CannotOpen):
-        open_previous(SealingKey(seeds[1]), Epoch.of(records[1][0]), records[1][1].previous_seed)
+        open_previous(SealingKey(seeds[1]), Epoch.of(records[1][0]), sealed)
 
 
-def test_a_chain_may_stop_early_and_an_empty_one_gives_nothing():
+def test_a_chain_may_stop_early_and_an_empty_one_gives_nothing() -> None:
     seeds, records = chain(3)
     assert open_back(seeds[2], records[:2]) == {2: seeds[2], 1: seeds[1]}
     assert open_back(seeds[2], []) == {}
 
 
-def test_a_chain_with_a_gap_in_another_order_or_beyond_its_start_is_refused():
+def test_a_chain_with_a_gap_in_another_order_or_beyond_its_start_is_refused() -> None:
     seeds, records = chain(4)
     broken = [
         [records[0], records[2]],
@@ -86,21 +88,21 @@ def test_a_chain_with_a_gap_in_another_order_or_beyond_its_start_is_refused():
             open_back(seeds[3], wrong)
 
 
-def test_a_statement_with_the_right_key_but_another_number_is_refused():
+def test_a_statement_with_the_right_key_but_another_number_is_refused() -> None:
     seeds, records = chain(3)
     (second, record) = records[1]
     with pytest.raises(CannotOpen, match="gap"):
         open_back(seeds[2], [records[0], (dataclasses.replace(second, number=0), record)])
 
 
-def test_a_stranger_opens_no_epoch():
+def test_a_stranger_opens_no_epoch() -> None:
     _, records = chain(2)
     for statement, record in records:
         with pytest.raises(CannotOpen):
             open_record(SealingKey.random(), statement, record)
 
 
-def test_a_seed_opens_only_in_its_own_alias_compartment_and_number():
+def test_a_seed_opens_only_in_its_own_alias_compartment_and_number() -> None:
     seed, epoch = new_epoch_seed(), Epoch(ALIAS, 6, 1)
     sealed = seal_seed(PATIENT.public, epoch, seed)
     linked = seal_previous(PATIENT.public, epoch, seed)
@@ -115,7 +117,7 @@ def test_a_seed_opens_only_in_its_own_alias_compartment_and_number():
         open_seed(PATIENT, epoch, linked)
 
 
-def test_a_record_holding_another_seed_than_the_statement_names_is_refused():
+def test_a_record_holding_another_seed_than_the_statement_names_is_refused() -> None:
     _, records = chain(1)
     statement, record = records[0]
     other = dataclasses.replace(
@@ -130,7 +132,7 @@ def test_a_record_holding_another_seed_than_the_statement_names_is_refused():
         open_record(PATIENT, statement, short)
 
 
-def test_a_record_is_not_made_for_another_key_or_without_its_link():
+def test_a_record_is_not_made_for_another_key_or_without_its_link() -> None:
     seed, controller = new_epoch_seed(), SigningKey.random()
     first, second = statement_of(0, seed), statement_of(1, seed)
     signed = sign(first, controller, DEPLOYMENT)

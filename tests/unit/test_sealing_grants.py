@@ -25,24 +25,24 @@ SMALL, MIDDLE, LARGE = SIZES
         (MOST_CONTENT, LARGE),
     ],
 )
-def test_a_package_has_one_of_three_sizes_and_comes_back(content, size):
+def test_a_package_has_one_of_three_sizes_and_comes_back(content: int, size: int) -> None:
     package = seal_package(GRANTEE.public, b"c" * content)
     assert len(package) == size
     assert open_package(GRANTEE, package) == b"c" * content
 
 
-def test_a_grant_that_fits_no_package_is_refused():
+def test_a_grant_that_fits_no_package_is_refused() -> None:
     assert MOST_CONTENT == 64_392
     with pytest.raises(PackageTooLarge):
         seal_package(GRANTEE.public, bytes(MOST_CONTENT + 1))
 
 
-def test_a_package_is_sealed_to_no_malformed_key():
+def test_a_package_is_sealed_to_no_malformed_key() -> None:
     with pytest.raises(KeyRefused):
         seal_package(GRANTEE.public[:-1], b"grant")
 
 
-def test_a_stranger_and_a_changed_package_open_nothing():
+def test_a_stranger_and_a_changed_package_open_nothing() -> None:
     package = seal_package(GRANTEE.public, b"grant")
     changed = package[:2000] + bytes([package[2000] ^ 1]) + package[2001:]
     for key, data in ((STRANGER, package), (GRANTEE, changed), (GRANTEE, package[:-1]), (GRANTEE, b"")):
@@ -50,13 +50,13 @@ def test_a_stranger_and_a_changed_package_open_nothing():
             open_package(key, data)
 
 
-def test_a_package_names_nobody():
+def test_a_package_names_nobody() -> None:
     package = seal_package(GRANTEE.public, b"grant")
     assert GRANTEE.digest not in package
     assert GRANTEE.public[:32] not in package
 
 
-def test_an_organisation_finds_its_own_packages_among_those_of_others():
+def test_an_organisation_finds_its_own_packages_among_those_of_others() -> None:
     second = SealingKey.random()
     board = [
         seal_package(key.public, b"grant %d" % i)
@@ -69,13 +69,13 @@ def test_an_organisation_finds_its_own_packages_among_those_of_others():
     assert list(find_packages([], board)) == []
 
 
-def test_a_package_of_a_fourth_size_is_passed_over_though_it_would_open():
+def test_a_package_of_a_fourth_size_is_passed_over_though_it_would_open() -> None:
     odd = wrap(GRANTEE.public, pad_to(b"grant", 5000), "grant-package", GRANTEE.digest)
     with pytest.raises(CannotOpen):
         open_package(GRANTEE, odd)
 
 
-def test_a_package_that_its_sender_padded_wrongly_is_refused():
+def test_a_package_that_its_sender_padded_wrongly_is_refused() -> None:
     padded = (3).to_bytes(8, "big") + b"abc" + b"\1" * (SMALL - OVERHEAD - 11)
     with pytest.raises(MalformedBytes):
         open_package(GRANTEE, wrap(GRANTEE.public, padded, "grant-package", GRANTEE.digest))

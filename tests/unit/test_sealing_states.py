@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -29,7 +31,7 @@ SEALED = Ciphertext(b"sealed bytes")
 DIGEST = hashlib.sha256(SEALED.data).digest()
 
 
-def test_bytes_that_equal_their_cid_are_verified_and_others_are_refused():
+def test_bytes_that_equal_their_cid_are_verified_and_others_are_refused() -> None:
     assert verify(SEALED, raw_cid(SEALED.data)).data == SEALED.data
     with pytest.raises(BlockMismatch):
         verify(Ciphertext(b"sealed byteS"), raw_cid(SEALED.data))
@@ -38,25 +40,26 @@ def test_bytes_that_equal_their_cid_are_verified_and_others_are_refused():
 @pytest.mark.parametrize(
     "cid", [DIGEST, b"", raw_cid(SEALED.data)[:-1], dag_cbor_cid(SEALED.data), raw_cid(SEALED.data) + b"\0"]
 )
-def test_a_cid_of_another_form_is_refused(cid):
+def test_a_cid_of_another_form_is_refused(cid: bytes) -> None:
     with pytest.raises(MalformedBytes):
         verify(SEALED, cid)
 
 
-def test_a_digest_that_is_cut_short_verifies_nothing():
+def test_a_digest_that_is_cut_short_verifies_nothing() -> None:
     assert verify_digest(SEALED, DIGEST).data == SEALED.data
     with pytest.raises(BlockMismatch):
         verify_digest(SEALED, DIGEST[:16])
 
 
-def test_nobody_makes_a_verified_ciphertext_without_verification():
+def test_nobody_makes_a_verified_ciphertext_without_verification() -> None:
     with pytest.raises(TypeError):
         VerifiedCiphertext()
+    made: Any = verify_digest(SEALED, DIGEST)
     with pytest.raises(AttributeError):
-        verify_digest(SEALED, DIGEST).data = b"other"
+        made.data = b"other"
 
 
-def test_readable_content_and_secrets_are_never_printed():
+def test_readable_content_and_secrets_are_never_printed() -> None:
     private = b"HIV positive, 12 March"
     shown = [Plaintext(private), Secret(private), SealingKey(Secret(private.ljust(32)))]
     for value in shown:
@@ -65,9 +68,10 @@ def test_readable_content_and_secrets_are_never_printed():
             assert private.hex() not in text
 
 
-def test_a_secret_is_not_turned_into_bytes_or_pickled_by_accident():
+def test_a_secret_is_not_turned_into_bytes_or_pickled_by_accident() -> None:
     secret = Secret(b"x" * 32)
-    for careless in (bytes, pickle.dumps, hash, list):
+    every: tuple[Callable[[Any], object], ...] = (bytes, pickle.dumps, hash, list)
+    for careless in every:
         with pytest.raises(TypeError):
             careless(secret)
     with pytest.raises(TypeError):
@@ -75,13 +79,13 @@ def test_a_secret_is_not_turned_into_bytes_or_pickled_by_accident():
     assert secret.reveal() == b"x" * 32
 
 
-def test_secrets_are_equal_by_content_only():
+def test_secrets_are_equal_by_content_only() -> None:
     assert Secret(b"one") == Secret(b"one")
     assert Secret(b"one") != Secret(b"two")
     assert Secret(b"one") != b"one"
 
 
-def test_another_label_field_or_field_boundary_derives_another_secret():
+def test_another_label_field_or_field_boundary_derives_another_secret() -> None:
     secret = Secret(bytes(32))
     derived = [
         derive(secret, "one"),
@@ -95,7 +99,7 @@ def test_another_label_field_or_field_boundary_derives_another_secret():
     assert len({each.reveal() for each in derived}) == len(derived)
 
 
-def test_a_tag_is_checked_against_message_and_key():
+def test_a_tag_is_checked_against_message_and_key() -> None:
     key = Secret(b"k" * 32)
     tag = hmac_tag(key, b"message")
     check_hmac_tag(key, b"message", tag)
@@ -104,13 +108,13 @@ def test_a_tag_is_checked_against_message_and_key():
             check_hmac_tag(other_key, message, tag)
 
 
-def test_a_sealing_key_that_is_not_the_registered_one_is_refused():
+def test_a_sealing_key_that_is_not_the_registered_one_is_refused() -> None:
     registered, stranger = SealingKey.random(), SealingKey.random()
     check_sealing_key(registered.public, registered.digest)
     with pytest.raises(DigestMismatch):
         check_sealing_key(stranger.public, registered.digest)
 
 
-def test_a_sealing_seed_of_another_length_is_refused():
+def test_a_sealing_seed_of_another_length_is_refused() -> None:
     with pytest.raises(MalformedBytes):
         SealingKey(Secret(bytes(31)))

@@ -55,7 +55,7 @@ def wheel(*path: str) -> str:
 
 
 @needs_data
-def test_aes_gcm_as_the_chunks_of_a_body_use_it():
+def test_aes_gcm_as_the_chunks_of_a_body_use_it() -> None:
     ran: Counter[str] = Counter()
     for case in wycheproof("aes_gcm"):
         if case["keySize"] != 256:
@@ -93,7 +93,7 @@ def check_hkdf(case: dict[str, Any], ran: Counter[str], derive: Any, *inputs: by
 
 
 @needs_data
-def test_hkdf_sha256_as_keys_are_derived():
+def test_hkdf_sha256_as_keys_are_derived() -> None:
     ran: Counter[str] = Counter()
     for case in wycheproof("hkdf_sha256"):
         key, salt, info = (h(case[name]) for name in ("ikm", "salt", "info"))
@@ -102,7 +102,7 @@ def test_hkdf_sha256_as_keys_are_derived():
 
 
 @needs_data
-def test_hkdf_expand_sha512_as_body_keys_are_derived():
+def test_hkdf_expand_sha512_as_body_keys_are_derived() -> None:
     ran: Counter[str] = Counter()
     for case in wycheproof("hkdf_sha512"):
         prk = hmac.digest(h(case["salt"]) or bytes(64), h(case["ikm"]), "sha512")  # bodies never extract
@@ -110,7 +110,7 @@ def test_hkdf_expand_sha512_as_body_keys_are_derived():
     assert ran == {"valid": 80, "invalid": 3}
 
 
-def test_rfc_5869_vectors_with_sha256():
+def test_rfc_5869_vectors_with_sha256() -> None:
     ran = 0
     for block in wheel("KDF", "rfc-5869-HKDF-SHA256.txt").split("COUNT = ")[1:]:
         fields = dict(line.split(" =", 1) for line in block.splitlines() if " =" in line)
@@ -124,7 +124,7 @@ def test_rfc_5869_vectors_with_sha256():
 
 
 @needs_data
-def test_hmac_sha256_as_tags_use_it():
+def test_hmac_sha256_as_tags_use_it() -> None:
     ran: Counter[str] = Counter()
     for case in wycheproof("hmac_sha256"):
         key, message, tag = Secret(h(case["key"])), h(case["msg"]), h(case["tag"])
@@ -143,7 +143,7 @@ def test_hmac_sha256_as_tags_use_it():
 
 
 @needs_data
-def test_c2sp_chunked_encryption_in_memory_in_streams_and_in_ranges():
+def test_c2sp_chunked_encryption_in_memory_in_streams_and_in_ranges() -> None:
     ran: Counter[str] = Counter()
     for case in wycheproof("c2sp_chunked_encryption_aes_256_gcm"):
         key, context, body = Secret(h(case["key"])), h(case["ctx"]), zlib.decompress(h(case["ct"]))
@@ -171,7 +171,7 @@ def test_c2sp_chunked_encryption_in_memory_in_streams_and_in_ranges():
 # X-Wing and HPKE ------------------------------------------------------------------------------------------
 
 
-def test_the_reference_agrees_with_rfc_9180():
+def test_the_reference_agrees_with_rfc_9180() -> None:
     """128 vectors: none is of our KEM; the key schedule of those with HKDF-SHA256 checks the reference."""
     ran: Counter[str] = Counter()
     for case in json.loads(wheel("HPKE", "test-vectors.json")):
@@ -205,7 +205,7 @@ def test_the_reference_agrees_with_rfc_9180():
     }
 
 
-def test_x_wing_vectors():
+def test_x_wing_vectors() -> None:
     """Our key expansion and encapsulation; their AEAD is ChaCha20-Poly1305, so that part is the library's."""
     ran: Counter[str] = Counter()
     for case in json.loads(wheel("HPKE", "hpke-pq-test-vectors.json")):
@@ -227,7 +227,7 @@ def test_x_wing_vectors():
     assert ran == {"X-Wing": 2, "not run: another KEM": 11}
 
 
-def test_what_we_wrap_opens_by_the_reference():
+def test_what_we_wrap_opens_by_the_reference() -> None:
     seed = bytes(range(32))
     expanded = hashlib.shake_256(seed).digest(96)
     key = SealingKey(Secret(seed))
@@ -243,7 +243,7 @@ def test_what_we_wrap_opens_by_the_reference():
     assert reference.seal(shared, sealed[:1120], INFO, b"plaintext") == sealed
 
 
-def test_ml_kem_in_the_library_we_use_gives_its_published_secrets():
+def test_ml_kem_in_the_library_we_use_gives_its_published_secrets() -> None:
     ran = 0
     seed: dict[str, str] = {}
     for line in wheel("asymmetric", "MLKEM", "kat_MLKEM_768.rsp").splitlines():
@@ -258,7 +258,7 @@ def test_ml_kem_in_the_library_we_use_gives_its_published_secrets():
 
 
 @needs_data
-def test_ml_kem_decapsulation_inside_our_sealing_keys():
+def test_ml_kem_decapsulation_inside_our_sealing_keys() -> None:
     x25519 = X25519PrivateKey.from_private_bytes(bytes(range(32)))
     sender = X25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
     x25519_ct = sender.public_key().public_bytes_raw()
@@ -286,7 +286,7 @@ def test_ml_kem_decapsulation_inside_our_sealing_keys():
 
 
 @needs_data
-def test_ml_kem_public_keys_as_we_accept_and_refuse_them():
+def test_ml_kem_public_keys_as_we_accept_and_refuse_them() -> None:
     x25519 = SealingKey.random().public[-32:]
     ran: Counter[str] = Counter()
     for case in wycheproof("mlkem_768_encaps"):
@@ -300,7 +300,7 @@ def test_ml_kem_public_keys_as_we_accept_and_refuse_them():
 
 
 @needs_data
-def test_x25519_inside_our_sealing_keys_with_low_order_points_refused():
+def test_x25519_inside_our_sealing_keys_with_low_order_points_refused() -> None:
     mlkem = MLKEM768PrivateKey.from_seed_bytes(bytes(range(64)))
     mlkem_public = mlkem.public_key().public_bytes_raw()
     mlkem_shared, mlkem_ct = mlkem.public_key().encapsulate()
@@ -348,7 +348,7 @@ def accepted(digest: bytes, signature: bytes, address: bytes) -> bool:
 
 
 @needs_data
-def test_secp256k1_signatures_with_high_s_refused():
+def test_secp256k1_signatures_with_high_s_refused() -> None:
     ran: Counter[str] = Counter()
     for case in wycheproof("ecdsa_secp256k1_sha256_bitcoin"):
         signature = expressed(case)
@@ -372,7 +372,7 @@ def test_secp256k1_signatures_with_high_s_refused():
 
 
 @needs_data
-def test_every_file_of_the_folder_runs_here_or_belongs_to_another_part():
+def test_every_file_of_the_folder_runs_here_or_belongs_to_another_part() -> None:
     here = {
         "aes_gcm",
         "c2sp_chunked_encryption_aes_256_gcm",

@@ -43,7 +43,7 @@ def checked(ciphertext: Ciphertext) -> VerifiedCiphertext:
     return verify(ciphertext, raw_cid(ciphertext.data))
 
 
-def test_epoch_key_and_handle_open_the_manifest_and_with_shares_the_body():
+def test_epoch_key_and_handle_open_the_manifest_and_with_shares_the_body() -> None:
     epoch_key, batch, handle, custodial = (
         SealingKey.random(),
         new_batch_secret(),
@@ -63,7 +63,7 @@ def test_epoch_key_and_handle_open_the_manifest_and_with_shares_the_body():
     assert open_body(read_key, commitment, checked(body)) == CONTENT
 
 
-def test_a_header_opens_only_with_its_epoch_key_and_context():
+def test_a_header_opens_only_with_its_epoch_key_and_context() -> None:
     epoch_key, batch = SealingKey.random(), new_batch_secret()
     header = checked(seal_header(epoch_key.public, EPOCH, batch))
     assert open_header(epoch_key, EPOCH, header) == batch
@@ -73,13 +73,13 @@ def test_a_header_opens_only_with_its_epoch_key_and_context():
             open_header(key, epoch, header)
 
 
-def test_all_headers_have_one_length_and_name_nobody():
+def test_all_headers_have_one_length_and_name_nobody() -> None:
     sizes = {len(seal_header(SealingKey.random().public, EPOCH, new_batch_secret()).data) for _ in range(3)}
     assert sizes == {1168}
     assert ALIAS not in seal_header(SealingKey.random().public, EPOCH, new_batch_secret()).data
 
 
-def test_a_header_is_sealed_to_no_malformed_key():
+def test_a_header_is_sealed_to_no_malformed_key() -> None:
     good = SealingKey.random().public
     low_order = good[:-32] + bytes(32)
     for public in (b"", good[:-1], low_order, b"\xff" * 1216):
@@ -87,7 +87,7 @@ def test_a_header_is_sealed_to_no_malformed_key():
             seal_header(public, EPOCH, new_batch_secret())
 
 
-def test_a_header_whose_encapsulation_has_a_low_order_point_or_is_cut_is_refused():
+def test_a_header_whose_encapsulation_has_a_low_order_point_or_is_cut_is_refused() -> None:
     key = SealingKey.random()
     header = seal_header(key.public, EPOCH, new_batch_secret()).data
     low_order = header[:1088] + bytes(32) + header[1120:]
@@ -96,7 +96,7 @@ def test_a_header_whose_encapsulation_has_a_low_order_point_or_is_cut_is_refused
             open_header(key, EPOCH, checked(Ciphertext(data)))
 
 
-def test_handle_batch_secret_and_both_halves_each_decide_the_keys():
+def test_handle_batch_secret_and_both_halves_each_decide_the_keys() -> None:
     batch, handle, custodial = new_batch_secret(), new_handle(), new_custodial_secret()
     record = record_secret(batch, handle)
     keys = [
@@ -116,7 +116,7 @@ def test_handle_batch_secret_and_both_halves_each_decide_the_keys():
         record_secret(batch, handle[:31])
 
 
-def test_a_body_key_that_was_not_committed_to_is_refused_though_the_body_opens_with_it():
+def test_a_body_key_that_was_not_committed_to_is_refused_though_the_body_opens_with_it() -> None:
     committed, other = Secret.random(), Secret.random()
     commitment = body_key_commitment(committed)
     body = checked(seal_body(other, CONTENT))
@@ -128,7 +128,7 @@ def test_a_body_key_that_was_not_committed_to_is_refused_though_the_body_opens_w
         open_body(committed, commitment, body)
 
 
-def test_a_manifest_is_not_opened_as_a_body_nor_a_body_as_a_manifest():
+def test_a_manifest_is_not_opened_as_a_body_nor_a_body_as_a_manifest() -> None:
     record = Secret.random()
     key = manifest_key(record)
     with pytest.raises(CannotOpen):
@@ -138,7 +138,7 @@ def test_a_manifest_is_not_opened_as_a_body_nor_a_body_as_a_manifest():
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5000, 100_000])
-def test_a_body_has_a_padded_length_and_comes_back(size):
+def test_a_body_has_a_padded_length_and_comes_back(size: int) -> None:
     plaintext = Plaintext(os.urandom(size))
     key = Secret.random()
     body = seal_body(key, plaintext)
@@ -147,14 +147,14 @@ def test_a_body_has_a_padded_length_and_comes_back(size):
     assert len(body.data) in allowed
 
 
-def test_contents_of_nearly_one_length_make_blocks_of_one_length():
+def test_contents_of_nearly_one_length_make_blocks_of_one_length() -> None:
     key = Secret.random()
     noise = os.urandom(40_000)
     lengths = {len(seal_body(key, Plaintext(noise[:n])).data) for n in range(39_000, 39_200)}
     assert len(lengths) <= 2
 
 
-def test_equal_plaintexts_make_different_blocks():
+def test_equal_plaintexts_make_different_blocks() -> None:
     key = Secret.random()
     assert seal_body(key, CONTENT) != seal_body(key, CONTENT)
 
@@ -177,21 +177,21 @@ def frame_of_size(size: int) -> bytes:
         zstandard.compress(os.urandom(100))[:-3],
     ],
 )
-def test_a_body_that_would_unpack_to_too_much_or_is_no_frame_is_refused(frame):
+def test_a_body_that_would_unpack_to_too_much_or_is_no_frame_is_refused(frame: bytes) -> None:
     key = Secret.random()
     block = versions._seal_compressed(key, versions.BODY, frame)
     with pytest.raises(MalformedBytes):
         open_body(key, body_key_commitment(key), checked(block))
 
 
-def test_a_body_over_the_ceiling_is_refused(monkeypatch):
+def test_a_body_over_the_ceiling_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "MOST_PLAINTEXT", 100)
     seal_body(Secret.random(), Plaintext(bytes(100)))
     with pytest.raises(MalformedBytes):
         seal_body(Secret.random(), Plaintext(bytes(101)))
 
 
-def test_the_author_reads_back_with_the_chart_key_and_nobody_else_does():
+def test_the_author_reads_back_with_the_chart_key_and_nobody_else_does() -> None:
     chart, stranger, handle, key = SealingKey.random(), SealingKey.random(), new_handle(), Secret.random()
     copy_key, sealed = CopyKey.new(chart.public, b"deposit")
     copy = copy_key.seal(3, handle, key)
@@ -205,7 +205,7 @@ def test_the_author_reads_back_with_the_chart_key_and_nobody_else_does():
             opened.open(place, of, copy)
 
 
-def test_blocks_of_a_batch_share_no_bytes_that_link_them():
+def test_blocks_of_a_batch_share_no_bytes_that_link_them() -> None:
     batch = new_batch_secret()
     record = record_secret(batch, new_handle())
     manifest, body = (

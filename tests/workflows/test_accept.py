@@ -150,7 +150,7 @@ def test_an_acceptance_by_another_key_of_another_time_or_of_another_patients_rec
         signed = sign(changed, key, world.ledger.deployment)
         link.call("accept", AcceptanceProof(signed, session.proof, access.certificate).encode())
 
-    for refused in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: send(by=world.outsider),
         lambda: send(post=world.nurse.number),
         lambda: send(handles=()),
@@ -160,7 +160,8 @@ def test_an_acceptance_by_another_key_of_another_time_or_of_another_patients_rec
         lambda: send(made=now + 121),
         lambda: send(block=head.number + 1),
         lambda: send(block=1),
-    ):
+    )
+    for refused in attempts:
         with pytest.raises(CareLedgerError):
             refused()
     signed = sign(made, session.key, world.ledger.deployment)

@@ -159,7 +159,11 @@ def test_a_request_that_was_lost_on_the_way_needs_a_new_agreement_where_it_had_a
 ) -> None:
     ward, honest = Ward(world), dict(world.links)
     for number in list(honest)[:4]:
-        world.links[number] = DyingLink(honest[number], **{times: ("release",)})
+        world.links[number] = (
+            DyingLink(honest[number], before=["release"])
+            if times == "before"
+            else DyingLink(honest[number], after=["release"])
+        )
     agreement = ward.agreement()
     with pytest.raises(NotEnoughCustodians):
         ward.read(agreement)

@@ -171,7 +171,7 @@ def test_what_a_crash_left_prepared_is_closed_when_its_time_is_over(world: World
         def post(self, package: bytes) -> None:
             raise LedgerStale()
 
-    network = replace(world.network, board=Board())  # type: ignore[arg-type]
+    network = replace(world.network, board=Board())
     grantee = organisation_grantee(world.clinic.number)
     for seconds in (3600, DAY):
         with pytest.raises(LedgerStale):

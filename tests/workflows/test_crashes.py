@@ -114,7 +114,7 @@ def test_a_claim_that_crashed_anywhere_is_finished_with_the_same_phrase(world: W
         world.put(world.writer(), holder.alias, condition(world.doctor))
         phrase, books = Phrase.random(), MemoryBooks()
         registrar = trial.organisation(world.hospital)
-        die(trial, lambda: claim(trial.network, registrar, holder.alias, phrase, trial.books(books)))  # type: ignore[arg-type]
+        die(trial, lambda: claim(trial.network, registrar, holder.alias, phrase, trial.books(books)))
 
         def finish() -> None:
             claimed = kind(world, holder.alias) is ControllerKind.SELF

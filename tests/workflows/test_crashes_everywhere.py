@@ -83,8 +83,9 @@ def acts() -> dict[str, ast.AST]:
     found: dict[str, ast.AST] = {}
     for path in FOLDER.glob("*.py"):
         for node in ast.parse(path.read_text()).body:
-            named = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-            if named and _is_given_a_port(node):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if _is_given_a_port(node):
                 found[f"{path.stem}.{node.name}"] = node
     del found["network.Network"]
     return found

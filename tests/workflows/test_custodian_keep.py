@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,7 +151,7 @@ def test_an_unknown_alias_and_a_custodian_off_the_list_keep_nothing(world: World
 def test_shares_that_are_not_committed_to_are_refused(world: World) -> None:
     made = world.deposit(world.patient)
 
-    def keep(**changes: bytes) -> None:
+    def keep(**changes: Any) -> None:
         body = made.asking(1)
         world.custodians[0].call("keep", replace(body, parts=(replace(body.parts[0], **changes),)).encode())
 

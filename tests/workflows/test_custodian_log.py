@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_an_alarm_follows_each_breaking_of_the_glass(world: World) -> None:
     world.ledger.open_break_glass(
         b"\2" * 32, opening.commitment, until, False, (51, keys[51]), (52, keys[52]), keys[51]
     )
-    asked = {"rule": "break-glass", "purpose": "BTG", "entry": b"\2" * 32}
+    asked: dict[str, Any] = {"rule": "break-glass", "purpose": "BTG", "entry": b"\2" * 32}
     world.ask(world.patient, world.session(), emergency=opening, **asked)
     released, alarm = _audit(world, world.patient)[-2:]
     assert (released.event, alarm.event) == ("released", "alarm")
@@ -222,7 +223,7 @@ def test_a_log_that_shows_another_history_is_not_cosigned_and_the_note_is_kept(w
     request = CosignRequest(1, keys.log.verifier.public, forged, 0, tuple(other.entries(0, 4)))
     with pytest.raises(LogForked):
         world.custodians[1].call("cosign", request.encode())
-    assert world.custodians[1].evidence() == [("fork", request.encode())]
+    assert world.evidence(2) == [("fork", request.encode())]
     assert cosign(network, world.custodians[0], world.custodians[2])
     lying = LyingLink(world.custodians[0], {"tile": _other_line})
     world.deposited(world.patient)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_an_order_has_a_time_a_known_act_and_handles_of_its_own_alias(world: Wor
 def test_marks_and_acceptance_are_the_patients(world: World) -> None:
     made = world.deposited(world.patient, ground="unasked")
     _, certificate, _ = world.consent(world.patient, purpose="HPAYMT")
-    asked = {"purpose": "HPAYMT"}
+    asked: dict[str, Any] = {"purpose": "HPAYMT"}
     with pytest.raises(AccessRefused, match="kept-apart"):
         world.ask(world.patient, world.session(), certificate, handles=made.handles, **asked)
     world.receipt(1, "order", world.order(world.patient, "accept", made.handles))

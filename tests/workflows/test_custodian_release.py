@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ from careledger.formats.patients import EpochRecord, EpochStatement, GranteeForm
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.proofs.anchors import check_share
-from careledger.sealing.keys import SealingKey
-from careledger.sealing.shamir import Secret, Share, combine
+from careledger.sealing.keys import SealingKey, Secret
+from careledger.sealing.shamir import Share, combine
 from custodian_world import (
     DIAGNOSIS,
     DIAGNOSIS_RESTRICTED,
@@ -156,7 +157,7 @@ def test_the_block_that_was_seen_must_be_real_and_recent(world: World) -> None:
         world.ask(world.patient, session, certificate, block_number=head.number + 1)
     world.ledger.mine()
     world.clock.advance(100)
-    seen = {"block_number": head.number, "block_hash": head.hash}
+    seen: dict[str, Any] = {"block_number": head.number, "block_hash": head.hash}
     assert world.ask(world.patient, session, certificate, **seen).rows
     world.clock.advance(30)
     with pytest.raises(RequestRefused, match="stale-block"):

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -14,9 +15,11 @@ from careledger.domain.custody import KeptStatement
 from careledger.domain.errors import RequestRefused, ShareMismatch, SignatureRefused
 from careledger.formats.custody import RepairAnswer, RepairOrder, RepairRequest, RepairTerm
 from careledger.formats.digests import uint
+from careledger.formats.patients import AliasStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.sealing.keys import unwrap, wrap
+from careledger.workflows.actors import Holder
 from careledger.workflows.network import Network
 from careledger.workflows.repair import repair, retire
 from custodian_world import DIAGNOSIS, World
@@ -32,8 +35,13 @@ def _network(world: World) -> Network:
     return Network(world.ledger, None, links, None, world.clock, SigningKey.random(), Thresholds())  # type: ignore[arg-type]
 
 
-def _holder(world: World) -> SimpleNamespace:
-    return SimpleNamespace(alias=world.patient.alias, controller=world.patient.controller)
+def _holder(world: World) -> Holder:
+    return cast(Holder, SimpleNamespace(alias=world.patient.alias, controller=world.patient.controller))
+
+
+def _statement(world: World) -> AliasStatement:
+    assert world.patient.statement is not None
+    return world.patient.statement
 
 
 def _replace_third(world: World) -> None:
@@ -49,7 +57,7 @@ def test_a_successor_gets_the_shares_of_its_place_from_helpers(
     made = world.deposited(world.patient, count=3)
     world.receipt(1, "order", world.order(world.patient, "move", made.handles[:1]))
     _replace_third(world)
-    receipt = repair(_network(world), _holder(world), world.patient.statement, 3, helpers)
+    receipt = repair(_network(world), _holder(world), _statement(world), 3, helpers)
     assert receipt.count == 2
     _, certificate, _ = world.consent(world.patient)
     session = world.session()
@@ -68,7 +76,7 @@ def test_who_was_replaced_destroys_its_shares_and_says_so(world: World) -> None:
     with pytest.raises(RequestRefused, match="still-on-the-list"):
         retire(network, holder, 3)
     _replace_third(world)
-    repair(_network(world), holder, world.patient.statement, 3, (1, 2, 4))
+    repair(_network(world), holder, _statement(world), 3, (1, 2, 4))
     assert world.directories[3].rows.shares(world.patient.alias)
     receipt = retire(network, holder, 3)
     assert receipt.what == "order"
@@ -83,7 +91,7 @@ def test_a_custodian_that_lost_its_shares_is_repaired_in_place(world: World) -> 
         path.unlink()
     again = world.restart(3)
     assert again.lost_shares == 1
-    receipt = repair(_network(world), _holder(world), world.patient.statement, 3, (2, 4, 5))
+    receipt = repair(_network(world), _holder(world), _statement(world), 3, (2, 4, 5))
     assert receipt.count == 2
     held = world.directories[3].rows.shares(world.patient.alias)
     assert {handle: held[handle] for handle in made.handles} == {
@@ -103,7 +111,7 @@ def test_a_successor_believes_only_epochs_that_the_controller_answers_for(world:
     with journal.transaction():
         journal.put_epochs([(world.patient.alias, DIAGNOSIS, lie)])
     _replace_third(world)
-    repair(_network(world), _holder(world), world.patient.statement, 3, (1, 2))
+    repair(_network(world), _holder(world), _statement(world), 3, (1, 2))
     taken = world.directories[6].journal.epochs(world.patient.alias, DIAGNOSIS)
     assert [each.number for each in taken] == [0, 1]
 
@@ -140,7 +148,7 @@ def test_a_wrong_term_is_recognised_and_kept_as_evidence(world: World) -> None:
     finish = _signed(world, order, (), tuple(sums))
     with pytest.raises(ShareMismatch):
         world.custodians[5].call("repair-finish", finish)
-    assert world.custodians[5].evidence() == [("repair", finish)]
+    assert world.evidence(6) == [("repair", finish)]
     assert made.handles[0] not in world.directories[6].rows.shares(world.patient.alias)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def world(tmp_path: Path) -> World:
 
 def test_the_patient_reads_by_the_present_controllers_signature(world: World) -> None:
     made = world.deposited(world.patient)
-    own = {"rule": "own", "purpose": "PATRQT"}
+    own: dict[str, Any] = {"rule": "own", "purpose": "PATRQT"}
     rows = world.ask(world.patient, None, **own).rows
     assert [row.handle for row in rows] == list(made.handles)
     with pytest.raises(SignatureRefused):
@@ -55,7 +56,7 @@ def test_the_registrar_reads_for_care_until_the_patient_has_claimed(world: World
 def test_a_doctor_reads_general_of_forty_patients_a_day_and_no_more(world: World) -> None:
     world.deposited(world.patient, GENERAL)
     session = world.session(STRANGER, STRANGER_HOSPITAL)
-    asked = {"rule": "general", "compartments": (GENERAL,)}
+    asked: dict[str, Any] = {"rule": "general", "compartments": (GENERAL,)}
     row = world.ask(world.patient, session, **asked).rows[0]
     assert row.escrow is not None
     with pytest.raises(AccessRefused, match="normal-general-only"):
@@ -78,7 +79,7 @@ def test_breaking_the_glass_needs_an_entry_by_that_post_that_opens_to_this_patie
     opener, second = (DOCTOR, world.post_keys[DOCTOR]), (OTHER_DOCTOR, world.post_keys[OTHER_DOCTOR])
     relay = world.controllers[REGISTRAR]
     both = (DIAGNOSIS, DIAGNOSIS_RESTRICTED)
-    asked = {"rule": "break-glass", "purpose": "BTG", "entry": entry, "compartments": both}
+    asked: dict[str, Any] = {"rule": "break-glass", "purpose": "BTG", "entry": entry, "compartments": both}
     with pytest.raises(AccessRefused, match="no-break-glass"):
         world.ask(world.patient, world.session(), emergency=opening, **asked)
     world.ledger.open_break_glass(entry, opening.commitment, until, False, opener, second, relay)
@@ -106,7 +107,7 @@ def test_restricted_records_are_broken_open_only_where_the_entry_on_the_ledger_a
     relay, until = world.controllers[REGISTRAR], world.clock.now() + 3600
     for entry, restricted in ((b"\2" * 32, False), (b"\3" * 32, True)):
         world.ledger.open_break_glass(entry, opening.commitment, until, restricted, opener, second, relay)
-    asked = {"rule": "break-glass", "purpose": "BTG", "compartments": (DIAGNOSIS_RESTRICTED,)}
+    asked: dict[str, Any] = {"rule": "break-glass", "purpose": "BTG", "compartments": (DIAGNOSIS_RESTRICTED,)}
     with pytest.raises(AccessRefused, match="restricted-not-named"):
         world.ask(world.patient, world.session(), emergency=opening, entry=b"\2" * 32, **asked)
     rows = world.ask(world.patient, world.session(), emergency=opening, entry=b"\3" * 32, **asked).rows
@@ -124,7 +125,12 @@ def test_an_unreviewed_entry_suspends_the_right_to_break_the_glass(world: World)
     world.clock.advance(71 * 3600)
     until = world.clock.now() + 4 * 3600
     world.ledger.open_break_glass(b"\2" * 32, opening.commitment, until, False, opener, second, relay)
-    asked = {"rule": "break-glass", "purpose": "BTG", "entry": b"\2" * 32, "emergency": opening}
+    asked: dict[str, Any] = {
+        "rule": "break-glass",
+        "purpose": "BTG",
+        "entry": b"\2" * 32,
+        "emergency": opening,
+    }
     assert world.ask(world.patient, world.session(), **asked).rows
     world.clock.advance(3700)
     world.ledger.mine()

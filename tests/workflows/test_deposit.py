@@ -262,7 +262,11 @@ def test_what_is_not_anchored_yet_is_waiting_and_does_not_open(world: World) -> 
 def test_a_custodian_that_dies_while_it_keeps_is_told_again(world: World, moment: str) -> None:
     holder = world.patient(compartments=(DIAGNOSIS,))
     number = listed(world, holder)[0]
-    dying = DyingLink(world.links[number], **{moment: ("keep",)})
+    dying = (
+        DyingLink(world.links[number], before=["keep"])
+        if moment == "before"
+        else DyingLink(world.links[number], after=["keep"])
+    )
     world.links[number] = dying
     made = world.put(world.writer(), holder.alias, condition(world.doctor))
     assert (dying.failed, made.thin) == (1, False)

@@ -45,8 +45,8 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 def ledger(world: World) -> StandingLedger:
     """The ledger of everybody, which can be made to stand still."""
     made = StandingLedger(world.ledger)
-    world.ledger = made  # type: ignore[assignment]
-    world.network = replace(world.network, ledger=made)  # type: ignore[arg-type]
+    world.ledger = made
+    world.network = replace(world.network, ledger=made)
     for number in world.directories:
         world.start_custodian(number)
     tend(world)

@@ -73,6 +73,7 @@ def test_a_files_patient_is_registered_once_and_later_files_find_it(world: World
     assert {first.alias, again.alias, later.alias} == {first.alias}
     assert (len(first.deposited.handles), len(again.deposited.handles)) == (2, 0)
     assert len(later.deposited.handles) == 1
+    assert first.alias is not None
     holder = kept_holder(world.hospital, first.alias)
     assert sorted(texts(world.read_as_registrar(holder))) == ["asthma", "gout"]
     [row] = [each for each in identities(world.hospital) if each.alias == first.alias]
@@ -188,6 +189,7 @@ def test_all_or_nothing_registers_nobody_for_a_file_with_a_reject(world: World) 
 
 def test_once_claimed_a_file_without_consent_is_kept_apart(world: World) -> None:
     alias = taken(world, bundle(NAMED, condition("asthma", 1))).alias
+    assert alias is not None
     mine = world.claim(kept_holder(world.hospital, alias)).holder
     later = taken(world, bundle(NAMED, condition("gout", 2)))
     assert (later.alias, later.new) == (alias, False)

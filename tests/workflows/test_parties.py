@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
@@ -74,7 +76,7 @@ def test_a_leaver_loses_everything_at_the_block_that_ends_the_employment(world: 
 
 
 def test_nobody_ends_anothers_post(world: World) -> None:
-    theirs = parties.replace(world.outsider, organisation=world.hospital)
+    theirs = replace(world.outsider, organisation=world.hospital)
     for act in (parties.end_post, lambda network, staff: parties.join_team(network, staff, 7)):
         with pytest.raises(ActRefused, match="employer"):
             act(world.network, theirs)

@@ -244,7 +244,7 @@ def test_a_recovery_that_crashed_anywhere_is_repeated(world: World) -> None:
 
     def attempt(trial: Trial) -> Callable[[], None]:
         books = MemoryBooks()
-        die(trial, lambda: recover(trial.network, phrase, trial.books(books)))  # type: ignore[arg-type]
+        die(trial, lambda: recover(trial.network, phrase, trial.books(books)))
 
         def finish() -> None:
             [made] = recover(world.network, phrase, books)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from careledger.adapters.evm.ledger import EvmLedger
 from careledger.domain.errors import NotEnoughCustodians
 from careledger.domain.parties import ControllerKind
 from careledger.domain.relaying import REGISTRATION_SPREAD
+from careledger.formats.persons import BegunPatient
 from careledger.formats.signatures import SigningKey
 from careledger.workflows import parties, register
 from careledger.workflows.end_registration import end_registration
@@ -37,9 +39,9 @@ def told(world: World, contract: str, event: str) -> list[tuple[int, bytes]]:
     ]
 
 
-def _named(fields: dict[str, object]) -> bytes:
+def _named(fields: dict[str, Any]) -> bytes:
     patient = fields.get("patient")
-    return (patient >> 64).to_bytes(16, "big") if isinstance(patient, int) else bytes(fields["name"])  # type: ignore[call-overload, no-any-return]
+    return (patient >> 64).to_bytes(16, "big") if isinstance(patient, int) else bytes(fields["name"])
 
 
 def aliases(world: World) -> list[tuple[int, bytes]]:
@@ -209,7 +211,7 @@ def test_a_stranger_and_a_suspended_registrar_enter_nothing_and_it_is_entered_af
 
 def test_a_patient_claimed_before_its_epochs_were_finished_is_not_taken_back(world: World) -> None:
     holder = world.patient(compartments=(DIAGNOSIS,))
-    begun = register.BegunPatient(bytes(16), 0, (1, 2, 3, 4, 5), bytes(32), True, NUMBERS)
+    begun = BegunPatient(bytes(16), 0, (1, 2, 3, 4, 5), bytes(32), True, NUMBERS)
     mine = world.claim(holder).holder
     world.hospital.books.put(BEGUN, [(holder.alias, begun.encode())])
     assert tend_gateway(world.network, world.hospital).patients == 0

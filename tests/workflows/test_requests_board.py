@@ -109,7 +109,10 @@ def test_a_request_that_its_post_did_not_make_is_passed_over(world: World, forge
         "TREAT", 0, 1, "", world.clock.now(),
     )  # fmt: skip
     assert len(read_requests(world.network, mine)) == 1
-    changed = {"another post": {"reader": world.doctor.number}, "another employer": {"employer": 50}}
+    changed: dict[str, dict[str, Any]] = {
+        "another post": {"reader": world.doctor.number},
+        "another employer": {"employer": 50},
+    }
     request = replace(made, **changed.get(forged, {}))
     key = SigningKey.random() if forged == "session key" else session.key
     proof = None if forged == "no session" else session.proof.statement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -256,7 +256,7 @@ def test_a_consent_survives_a_member_that(what: str, relayed: Relayed, mine: Hol
     assert read(relayed.world, mine.alias) == ["asthma"]
 
 
-def _first(members: Any, tried: Any) -> int:
+def _first(members: Iterable[int], tried: Collection[int]) -> int:
     return next((each for each in sorted(members) if each not in tried), min(members))
 
 
@@ -312,9 +312,12 @@ def test_a_batch_is_shuffled_and_a_stranger_in_it_holds_up_nobody(relayed: Relay
     desk.take(sealed)
     sent: list[list[RelayedEntry]] = []
     carry = world.ledger.carry
-    desk.ledger = _Watched(
-        world.ledger, lambda entries: (sent.append(list(entries)), carry(entries, desk.sender))
-    )
+
+    def watched(entries: Iterable[RelayedEntry]) -> None:
+        sent.append(list(entries))
+        carry(sent[-1], desk.sender)
+
+    desk.ledger = _Watched(world.ledger, watched)
     assert relayed.pass_on() == 13
     order = [_commitment(entry.message) for entry in sent[0] if entry != forged]
     assert sorted(order) == sorted(each.commitment for each in made)

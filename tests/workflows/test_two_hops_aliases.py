@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from careledger.domain import relaying
 from careledger.domain.errors import LedgerRefused, NotTheController
 from careledger.domain.parties import ControllerKind
 from careledger.formats.ledger_messages import RotateAlias
 from careledger.formats.relaying import RelayedEntry, RelayedMessage
 from careledger.formats.signatures import SigningKey
 from careledger.sealing.relays import SIZES, seal_relayed
-from careledger.workflows import two_hops
 from careledger.workflows.actors import Holder
 from careledger.workflows.grant import wait_for_grants
 from careledger.workflows.link import check_link, link, unlink
@@ -111,9 +111,7 @@ def test_a_claim_survives_a_member_that(
 ) -> None:
     bad, good = BAD[what](relayed.desks[1]), relayed.desks[2]
     relayed.among(bad=bad, good=good)
-    monkeypatch.setattr(
-        two_hops.relaying, "another", lambda members, tried, random: 1 if 1 not in tried else 2
-    )
+    monkeypatch.setattr(relaying, "another", lambda members, tried, random: 1 if 1 not in tried else 2)
     mine = relayed.world.claim(unclaimed).holder
     facts = relayed.world.ledger.fresh_head().alias(mine.alias)
     assert facts is not None

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from careledger.adapters.memory.aliases import MemoryAliases
 from careledger.adapters.memory.history import Key
-from careledger.adapters.memory.registry import MemoryRegistry, require
+from careledger.adapters.memory.registry import require
 from careledger.domain.categories import Category
 from careledger.domain.errors import LedgerRefused, SignatureRefused
 from careledger.domain.facts import (
@@ -18,15 +19,14 @@ from careledger.domain.facts import (
     CheckpointFacts,
     ConsentFacts,
     Head,
-    Living,
     PartyFacts,
     RetentionFacts,
 )
 from careledger.domain.matrix import VERSIONS
-from careledger.domain.parties import ORGANISATION_ROLES, ControllerKind, Role, Status
+from careledger.domain.parties import ControllerKind, Role, Status
 from careledger.formats.consent_messages import LONGEST_DEADLINE, GiveConsent, LedgerMessage, RevokeConsent
 from careledger.formats.ledger_messages import LinkAliases, RotateAlias, UnlinkAliases
-from careledger.formats.ledger_words import patient_word, retention_days, retention_table
+from careledger.formats.ledger_words import retention_days, retention_table
 from careledger.formats.relaying import RelayedEntry
 from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import Address, SigningKey, check_signer
@@ -36,138 +36,8 @@ MOST_DAYS = 36_525
 ENTERED_WITHIN = 7 * 24 * 3600
 
 
-class MemoryLedger(MemoryRegistry):
-    """The port Ledger: the registry, and what is about patients, records and logs."""
-
-    # Patients ----------------------------------------------------------------------------------
-
-    def register_patient(self, registration: bytes, registrar: int, controller: SigningKey) -> Head:
-        """A registration with that organisation."""
-        patient_word(registrar, registration)
-        facts = self._known(registrar)
-        require(facts.controller == controller.address, "caller")
-        require(facts.status is Status.VERIFIED, "status")
-        require(bool(facts.roles & ORGANISATION_ROLES), "role")
-        require(self._get("registration", registration) is None, "taken")
-        return self._commit({("registration", registration): registrar})
-
-    def end_registration(self, registration: bytes, controller: SigningKey) -> Head:
-        """The registration ends."""
-        registrar = self._get("registration", registration)
-        require(bool(registrar), "unknown")
-        facts = self._known(registrar)
-        require(facts.controller == controller.address, "caller")
-        require(facts.status in (Status.VERIFIED, Status.SUSPENDED), "status")
-        return self._commit({("registration", registration): 0})
-
-    def open_alias(
-        self,
-        alias: bytes,
-        owner: SigningKey,
-        kind: ControllerKind,
-        until: int,
-        registrar: int,
-        answering: SigningKey | None,
-        relay: SigningKey,
-    ) -> Head:
-        """A new alias under that controller."""
-        require(not until or kind is ControllerKind.GUARDIAN, "detail")
-        require(any(alias), "empty")
-        require(self._now.alias(alias) is None, "taken")
-        self._kind(kind, until)
-        held = registrar if kind is ControllerKind.REGISTRAR else 0
-        if kind is ControllerKind.REGISTRAR:
-            require(answering is not None, "signature form")
-            assert answering is not None
-            require(self._registrar(held) == answering.address, "registrar signer")
-        return self._turn(AliasFacts(alias, owner.address, kind, until, held))
-
-    def _kind(self, kind: ControllerKind, until: int) -> None:
-        require(kind in (ControllerKind.SELF, ControllerKind.GUARDIAN, ControllerKind.REGISTRAR), "kind")
-        require(kind is not ControllerKind.GUARDIAN or until > self._time(), "until")
-
-    def _registrar(self, number: int) -> Address:
-        facts = self._known(number)
-        able = bool(facts.roles & ORGANISATION_ROLES)
-        require(able and facts.status is Status.VERIFIED, "registrar")
-        return facts.controller
-
-    def _turn(self, facts: AliasFacts) -> Head:
-        """Every change counts up the alias's number, which voids what was voted under the one before."""
-        number = (self._get("number", facts.alias) or 0) + 1
-        return self._commit({("alias", facts.alias): facts, ("number", facts.alias): number})
-
-    def _alive(self, alias: bytes) -> AliasFacts:
-        facts = self._now.alias(alias)
-        require(facts is not None, "unknown")
-        assert facts is not None
-        require(facts.kind is not ControllerKind.NOBODY, "nobody")
-        return facts
-
-    def rotate_alias(
-        self,
-        alias: bytes,
-        kind: ControllerKind,
-        until: int,
-        present: SigningKey,
-        new: SigningKey,
-        relay: SigningKey,
-    ) -> Head:
-        """The alias changes hands."""
-        return self._rotate(alias, present.address, AliasFacts(alias, new.address, kind, until, 0))
-
-    def _rotate(self, alias: bytes, present: Address, new: AliasFacts) -> Head:
-        kind, until = new.kind, new.until
-        require(not until or kind is ControllerKind.GUARDIAN, "detail")
-        facts = self._alive(alias)
-        require(facts.controller == present, "signer")
-        self._kind(kind, until)
-        if facts.kind is ControllerKind.SELF:
-            require(kind is ControllerKind.SELF, "kind")
-        elif facts.kind is ControllerKind.REGISTRAR:
-            self._registrar(facts.registrar)
-        elif kind is not ControllerKind.SELF:
-            require(kind is ControllerKind.GUARDIAN and self._time() < facts.until, "kind")
-            require(until <= facts.until, "until")
-        held = facts.registrar if kind is ControllerKind.REGISTRAR else 0
-        return self._turn(dataclasses.replace(new, registrar=held))
-
-    def alias_number(self, alias: bytes) -> int:
-        """Counts the alias's changes, 0 if unknown."""
-        return self._get("number", alias) or 0
-
-    def close_alias(self, alias: bytes, officers: Sequence[tuple[int, SigningKey]]) -> Head:
-        """Nobody controls the alias any more, once two officers said so."""
-        for post, key in officers:
-            before = self._alive(alias)
-            if len(self._vote(("death", alias, self._get("number", alias)), post, key)) >= 2:
-                living = Living(before.controller, before.kind, self._time())
-                return self._turn(AliasFacts(alias, bytes(20), ControllerKind.NOBODY, 0, 0, living))
-        return self._now.head
-
-    def _vote(self, proposal: tuple[Any, ...], post: int, key: SigningKey) -> list[int]:
-        """Records an officer's vote; gives the voters who are in office."""
-        require(self._is_officer(post, key), "officer")
-        before = self._get("votes", proposal) or ()
-        require(post not in before, "voted")
-        self._commit({("votes", proposal): (*before, post)})
-        return [voter for voter in (*before, post) if self._is_officer(voter)]
-
-    def link_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
-        """A link is made once."""
-        return self._link(owner.address, commitment)
-
-    def _link(self, owner: Address, commitment: bytes) -> Head:
-        require(self._get("link", owner, commitment) is None, "state")
-        return self._commit({("link", owner, commitment): True})
-
-    def unlink_aliases(self, owner: SigningKey, commitment: bytes, relay: SigningKey) -> Head:
-        """A link is undone for good; an unknown one can then never be made."""
-        return self._unlink(owner.address, commitment)
-
-    def _unlink(self, owner: Address, commitment: bytes) -> Head:
-        require(self._get("link", owner, commitment) is not False, "state")
-        return self._commit({("link", owner, commitment): False})
+class MemoryLedger(MemoryAliases):
+    """The port Ledger: the registry, aliases, and what is about records and logs."""
 
     # Consents, records, logs -------------------------------------------------------------------
 

@@ -125,6 +125,14 @@ class MemoryRegistry:
             mine and Role.MINISTRY in facts.roles and facts.status is Status.VERIFIED and facts.employer != 0
         )
 
+    def _vote(self, proposal: tuple[Any, ...], post: int, key: SigningKey) -> list[int]:
+        """Records an officer's vote; gives the voters who are in office."""
+        require(self._is_officer(post, key), "officer")
+        before = self._get("votes", proposal) or ()
+        require(post not in before, "voted")
+        self._commit({("votes", proposal): (*before, post)})
+        return [voter for voter in (*before, post) if self._is_officer(voter)]
+
     def _officer(self, number: int, key: SigningKey) -> None:
         require(self._known(number).controller == key.address, "caller")
         require(self._is_officer(number), "officer")
