@@ -62,6 +62,8 @@ def perform(campaign: Campaign, most: int = 0, minutes: float = 0) -> int:
         try:
             ended = run.do()
             read_back(campaign.target, run.act, ended, thorough=place % 4 == 0)
+        except KeyboardInterrupt:  # what was done until then is told
+            break
         except Exception:  # whatever a check raises is a fault of the run
             faults += 1
             _show(run, ended)

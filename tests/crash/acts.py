@@ -32,7 +32,7 @@ from careledger.workflows.note import clinical_note
 from careledger.workflows.order import RESTRICT, order, repeat_orders
 from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.replace_custodian import replace_custodian
-from careledger.workflows.retract import retract
+from careledger.workflows.retract import repeat_retractions, retract
 from careledger.workflows.retrieve import Record, retrieve
 from careledger.workflows.revoke import revoke
 from careledger.workflows.signing import signed_by
@@ -152,6 +152,7 @@ def is_amended(site: Site) -> None:
 
 def retract_note(site: Site) -> None:
     statement = own_statement(site.kept())[0]
+    repeat_retractions(site.network, site.city)
     handles = [record.handle for record in Site(site.told).carols() if FIRST_WORDS in words([record])]
     if handles:
         retract(site.network, site.registrar(), statement, handles)

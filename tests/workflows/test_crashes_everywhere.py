@@ -51,7 +51,8 @@ WITHOUT_EFFECTS = {
     "batches.Sealer", "blocks.sealed_block", "board.organisation_key", "chart.read_back", "claim.hand_over",
     "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
     "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
-    "link.check_link", "link.retrieve_linked", "received.live_grant", "register.choose_custodians",
+    "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
+    "received.live_grant", "register.choose_custodians",
     "second_look.SecondLook", "two_hops.signed_entry", "two_hops.signed_revocation",
 }  # fmt: skip
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from careledger.adapters.blocks.hostile import HostileBlocks
 from careledger.adapters.custody.hostile import DyingLink
 from careledger.domain.errors import ActRefused, CareLedgerError, NotEnoughCustodians
 from careledger.domain.records import Ground
@@ -46,6 +49,28 @@ def test_a_lost_custodians_shares_are_remade_and_the_others_may_then_be_lost(wor
     assert all(1 in record.found.shares for record in read.records)
     del world.links[listed[1]]  # of the three that held the shares at first only one is left
     assert texts(world.read_own(mine)) == ["asthma", "gout"]
+
+
+@pytest.mark.parametrize("missed", ["the successor", "a helper"])
+def test_whoever_missed_the_new_list_hears_of_it_before_shares_are_remade(world: World, missed: str) -> None:
+    mine = with_records(world)
+    listed = world.statement(mine.alias).custodians
+    world.add_custodian(6)
+    deaf = 6 if missed == "the successor" else listed[1]
+    world.links[deaf] = DyingLink(world.links[deaf], before=("enrol",))
+    assert replace_custodian(world.network, mine, own(world, mine), listed[0], 6).retired
+    assert all(1 in record.found.shares for record in world.read_own(mine).records)
+
+
+def test_shares_are_remade_also_while_the_block_store_shows_nothing_right(world: World) -> None:
+    mine = with_records(world)
+    lost, lying = world.statement(mine.alias).custodians[0], HostileBlocks(world.blocks)
+    lying.lie_always()
+    world.add_custodian(6)
+    access, network = own(world, mine), replace(world.network, blocks=lying)
+    assert replace_custodian(network, mine, access, lost, 6).versions == 3
+    records = world.read_own(mine).records
+    assert [1 in record.found.shares for record in records] == [True, True]
 
 
 def test_while_a_custodian_does_not_show_its_shares_nobody_concludes_that_none_lacks(world: World) -> None:

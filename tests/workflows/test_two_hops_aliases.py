@@ -14,6 +14,7 @@ from careledger.formats.ledger_messages import RotateAlias
 from careledger.formats.relaying import RelayedEntry, RelayedMessage
 from careledger.formats.signatures import SigningKey
 from careledger.sealing.relays import SIZES, seal_relayed
+from careledger.workflows import two_hops
 from careledger.workflows.actors import Holder
 from careledger.workflows.grant import wait_for_grants
 from careledger.workflows.link import check_link, link, unlink

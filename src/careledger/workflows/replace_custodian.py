@@ -1,30 +1,45 @@
 """A custodian that was lost or leaves is replaced on a patient's list, and its shares are remade for the successor.
 
-Order of effects: the alias statement that names the successor (from then on nothing new is given to the old one), the
-epoch records to the successor, the shares by the helpers (nobody reconstructs a secret), a release that shows that
-the shares are there, the erasures that wait for their date, and last the old custodian destroys what it held, if it can
-be reached. Repeating is harmless.
+Order of effects: the alias statement that names the successor (from then on nothing new is given to the old one), told
+again to whoever missed it, the epoch records to the successor, the shares by the helpers (nobody reconstructs a
+secret), a release that shows that the shares are there, the erasures that wait for their date, and last the old
+custodian destroys what it held, if it can be reached. Repeating is harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from careledger.domain.categories import Compartment
-from careledger.domain.errors import ActRefused, CareLedgerError, NotEnoughCustodians, NotEnoughShares
+from careledger.domain.errors import (
+    ActRefused,
+    CareLedgerError,
+    NotEnoughCustodians,
+    NotEnoughShares,
+    PatientNotFound,
+    RequestRefused,
+)
 from careledger.formats.patients import AliasStatement, EpochRecords
-from careledger.workflows.accesses import holder_seeds
 from careledger.workflows.actors import Holder
-from careledger.workflows.asking import Access
+from careledger.workflows.asking import Access, ask
 from careledger.workflows.custody import LOST, epoch_chain
-from careledger.workflows.epochs import ALL, enrol_at, own_statement, publish_statement
+from careledger.workflows.epochs import (
+    ALL,
+    enrol_at,
+    own_statement,
+    publish_statement,
+    repeat_enrolments,
+)
 from careledger.workflows.erase import tell_waiting
+from careledger.workflows.evidence import gather
 from careledger.workflows.network import Network
 from careledger.workflows.order import repeat_orders
 from careledger.workflows.repair import repair, retire
-from careledger.workflows.retrieve import retrieve
+from careledger.workflows.retrieve import is_complete, require_answers
+
+MISSED = (RequestRefused, PatientNotFound)
+"""What a helper answers that has not heard of the newest statement."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,8 @@ def replace_custodian(
         named = tuple(successor if number == lost else number for number in before.custodians)
         publish_statement(network, holder, named, before.custodian_seed, before.registrar, before.escrow)
     statement, _ = own_statement(holder)
+    repeat_enrolments(network, holder)
     _tell_epochs(network, statement, successor)
-    access = _with_seeds(network, holder, access, statement)
     versions = remake_shares(network, holder, access, statement, place)
     tell_waiting(network, holder, successor)
     repeat_orders(network, holder)
@@ -113,10 +128,14 @@ class _Shown:
 
 
 def _shown(network: Network, access: Access, statement: AliasStatement, place: int) -> _Shown:
-    read = retrieve(network, access, statement, _compartments())
-    unopened = sum(isinstance(problem, NotEnoughShares) for problem in read.problems)
-    lacking = unopened + sum(place not in record.found.shares for record in read.records)
-    return _Shown(lacking, unopened + len(read.records), read.complete)
+    """By shares and commitments alone: whatever the block store says or does not say, no share is taken for granted."""
+    asked = ask(network, access, statement, None, ALL, 0)
+    require_answers(network, asked)
+    view = network.ledger.fresh_head()
+    gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
+    found = gathered.found.values()
+    lacking = sum(place not in each.shares for each in found)
+    return _Shown(lacking, len(found), is_complete(network, statement, asked, gathered))
 
 
 def _try(
@@ -124,19 +143,9 @@ def _try(
 ) -> bool:
     try:
         repair(network, holder, statement, place, helpers)
-    except (*LOST, NotEnoughCustodians):
+    except (*LOST, *MISSED, NotEnoughCustodians):
         return False
     return True
-
-
-def _with_seeds(network: Network, holder: Holder, access: Access, statement: AliasStatement) -> Access:
-    if access.seeds:
-        return access
-    return Access(**{**access.__dict__, "seeds": holder_seeds(network, holder, statement, _compartments())})
-
-
-def _compartments() -> Iterable[Compartment]:
-    return tuple(Compartment.numbered(number) for number in ALL)
 
 
 def _retired(network: Network, holder: Holder, lost: int) -> bool:

@@ -99,7 +99,7 @@ def retrieve(
     """
     numbers = [compartment.number for compartment in compartments]
     asked = ask(network, access, statement, None if handles is None else tuple(handles), numbers, as_of)
-    _require_answers(network, asked)
+    require_answers(network, asked)
     view = network.ledger.fresh_head()
     gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
     opened, problems = _open_all(network, access, statement, gathered, _epoch_seeds(access, asked), as_of)
@@ -112,7 +112,7 @@ def retrieve(
         tuple(records),
         tuple(problems),
         tuple(gathered.evidence),
-        _complete(network, statement, asked, gathered),
+        is_complete(network, statement, asked, gathered),
         gathered.waiting,
         asked,
     )
@@ -177,7 +177,7 @@ def forks(records: Iterable[Record]) -> list[Record]:
     return lost
 
 
-def _require_answers(network: Network, asked: Asked) -> None:
+def require_answers(network: Network, asked: Asked) -> None:
     """Raises the refusal that most custodians gave if fewer than t answered."""
     if len(asked.answers) >= network.thresholds.opening:
         return
@@ -186,7 +186,7 @@ def _require_answers(network: Network, asked: Asked) -> None:
     raise NotEnoughCustodians(found=len(asked.answers), needed=network.thresholds.opening)
 
 
-def _complete(network: Network, statement: AliasStatement, asked: Asked, gathered: Gathered) -> bool:
+def is_complete(network: Network, statement: AliasStatement, asked: Asked, gathered: Gathered) -> bool:
     """Whether N − t + 1 custodians gave answers in which everything verified."""
     enough = len(statement.custodians) - network.thresholds.opening + 1
     sound = len(asked.answers) - len({number for number, _ in gathered.unverified})
