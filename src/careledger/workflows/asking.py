@@ -1,4 +1,4 @@
-"""Asking custodians for shares: one signed request to all of a patient's list, their sealed answers opened.
+"""Asking custodians for shares: one signed request that names all who are asked, their sealed answers opened.
 
 What comes back is checked here as far as the custodian goes: its signature, its name, the request it answers. What
 the rows claim is checked by ``retrieve``.
@@ -89,6 +89,15 @@ class Asked:
     refusals: tuple[tuple[int, CareLedgerError], ...]
     unreached: tuple[int, ...]
 
+    def followed_by(self, more: Asked) -> Asked:
+        """This and a later request for the same, to others."""
+        return Asked(
+            more.request,
+            self.answers + more.answers,
+            self.refusals + more.refusals,
+            self.unreached + more.unreached,
+        )
+
 
 def ask(
     network: Network,
@@ -97,22 +106,17 @@ def ask(
     handles: tuple[bytes, ...] | None,
     compartments: Iterable[int],
     as_of: int = 0,
+    custodians: tuple[int, ...] | None = None,
 ) -> Asked:
-    """Sends one request to every custodian of the list and opens what they answer."""
+    """Sends one request to these custodians, to the whole list unless told otherwise, and opens what they answer."""
     view = network.ledger.fresh_head()
     ephemeral = SealingKey.random()
-    request = _request(network, view, access, statement, handles, tuple(compartments), as_of, ephemeral)
+    named = statement.custodians if custodians is None else custodians
+    request = _request(
+        network, view, access, statement.alias, named, handles, tuple(compartments), as_of, ephemeral
+    )
     digest = request.signing_digest(network.ledger.chain_id, network.ledger.contract("Consents"))
-    body = SignedRequest(
-        request,
-        access.key.sign(digest),
-        access.proof,
-        access.certificate,
-        access.emergency,
-        access.agreement,
-        access.opening,
-        access.decision,
-    ).encode()
+    body = _signed(access, request, digest).encode()
 
     def one(number: int) -> tuple[Answer, Signed] | CareLedgerError | None:
         """An opened answer, a refusal, or None for one that cannot be reached or talks nonsense."""
@@ -130,7 +134,7 @@ def ask(
         except NO_ANSWER:
             return None
 
-    told = list(zip(statement.custodians, network.of_each(one, statement.custodians), strict=True))
+    told = list(zip(named, network.of_each(one, named), strict=True))
     return Asked(
         request,
         tuple(said for _, said in told if isinstance(said, tuple)),
@@ -143,7 +147,8 @@ def _request(
     network: Network,
     view: LedgerView,
     access: Access,
-    statement: AliasStatement,
+    alias: bytes,
+    custodians: tuple[int, ...],
     handles: tuple[bytes, ...] | None,
     compartments: tuple[int, ...],
     as_of: int,
@@ -158,8 +163,8 @@ def _request(
         reader=access.reader,
         employer=access.employer,
         session=access.session,
-        custodians=statement.custodians,
-        alias=statement.alias,
+        custodians=custodians,
+        alias=alias,
         rule=access.rule.code,
         owner=owner,
         commitment=commitment,
@@ -173,6 +178,14 @@ def _request(
         not_after=max(network.clock.now(), view.head.time) + MOST_REQUEST,
         ephemeral_key=ephemeral.public,
     )
+
+
+def _signed(access: Access, request: ReleaseRequest, digest: bytes) -> SignedRequest:
+    """The request, signed, with what it stands on."""
+    return SignedRequest(
+        request, access.key.sign(digest), access.proof, access.certificate, access.emergency, access.agreement,
+        access.opening, access.decision,
+    )  # fmt: skip
 
 
 def _id(access: Access) -> bytes:

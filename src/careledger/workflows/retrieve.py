@@ -3,12 +3,16 @@
     request → custodians check, log, answer → rows verified against the ledger → c from t shares → blocks
     verified by CID → header or escrow → record secret → manifest → body → all together judged again
 
+Single records are asked of t custodians first, and of the others by a second request only where those t did not open
+every one of them; which versions exist, and what comes from escrow, is asked of the whole list at once.
+
 Nothing is changed outside but the custodians' logs, so a retrieval may be repeated at any point; each repetition is
 a request of its own in the patient's log.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +24,7 @@ from careledger.domain.errors import (
     NotEnoughCustodians,
     NotEnoughShares,
 )
+from careledger.domain.reasons import Rule
 from careledger.formats.bodies import RecordBody
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import Manifest
@@ -39,6 +44,8 @@ from careledger.workflows.network import Network
 from careledger.workflows.second_look import Opened, SecondLook
 
 Seeds = dict[tuple[int, int], list[Secret]]
+OF_FEW = (Rule.CONSENT, Rule.OWN, Rule.REGISTRAR)
+"""The rules by which t custodians suffice; by the others records come from escrow and patients are counted."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,8 +79,8 @@ class Record:
 class Retrieved:
     """What a request gave: records in the order of their anchors, and everything that did not open.
 
-    ``complete`` is False where fewer than N − t + 1 custodians answered soundly: it may be incomplete. ``refusals`` are
-    the custodians' refusals of the whole request; ``problems`` name no record.
+    ``complete`` is False where fewer than N − t + 1 custodians answered soundly: it may be incomplete. Records that
+    were named are complete when each was given out. ``problems`` name no record.
     """
 
     records: tuple[Record, ...]
@@ -98,7 +105,47 @@ def retrieve(
     if more refused than can be dishonest, NotEnoughCustodians if too few can be reached.
     """
     numbers = [compartment.number for compartment in compartments]
-    asked = ask(network, access, statement, None if handles is None else tuple(handles), numbers, as_of)
+    wanted = None if handles is None else tuple(handles)
+    first = _first_asked(network, access, statement, wanted)
+    asked = ask(network, access, statement, wanted, numbers, as_of, first)
+    others = tuple(number for number in statement.custodians if number not in first)
+    if others:
+        if len(asked.answers) == len(first):
+            found = _read(network, access, statement, asked, wanted, as_of)
+            if _gives_all(found, wanted):
+                return found
+        asked = asked.followed_by(ask(network, access, statement, wanted, numbers, as_of, others))
+    return _read(network, access, statement, asked, wanted, as_of)
+
+
+def _first_asked(
+    network: Network, access: Access, statement: AliasStatement, handles: tuple[bytes, ...] | None
+) -> tuple[int, ...]:
+    """Any t of the first n, who are given the shares, for records that are named; the whole list for all else."""
+    listed, thresholds = statement.custodians, network.thresholds
+    if handles is None or access.rule not in OF_FEW:
+        return listed
+    holding = [number for number in listed[: thresholds.holding] if number in network.custodians]
+    if len(holding) < thresholds.opening:
+        return listed
+    return tuple(random.SystemRandom().sample(holding, thresholds.opening))
+
+
+def _gives_all(found: Retrieved, handles: tuple[bytes, ...] | None) -> bool:
+    """Whether every named record was opened and nothing was amiss that others may put right."""
+    sound = {record.handle for record in found.records if not record.distrust and not record.apart}
+    return not found.problems and not found.evidence and sound >= set(handles or ())
+
+
+def _read(
+    network: Network,
+    access: Access,
+    statement: AliasStatement,
+    asked: Asked,
+    handles: tuple[bytes, ...] | None,
+    as_of: int,
+) -> Retrieved:
+    """What the answers give, verified, opened and judged; raises as ``retrieve``."""
     require_answers(network, asked)
     view = network.ledger.fresh_head()
     gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
@@ -112,7 +159,7 @@ def retrieve(
         tuple(records),
         tuple(problems),
         tuple(gathered.evidence),
-        is_complete(network, statement, asked, gathered),
+        is_complete(network, statement, asked, gathered) or _each_found(gathered, handles),
         gathered.waiting,
         asked,
     )
@@ -191,6 +238,12 @@ def is_complete(network: Network, statement: AliasStatement, asked: Asked, gathe
     enough = len(statement.custodians) - network.thresholds.opening + 1
     sound = len(asked.answers) - len({number for number, _ in gathered.unverified})
     return sound >= enough
+
+
+def _each_found(gathered: Gathered, handles: tuple[bytes, ...] | None) -> bool:
+    """Whether records were named and each was given out."""
+    found = {each.row.handle for each in gathered.found.values()}
+    return handles is not None and found >= set(handles)
 
 
 def _epoch_seeds(access: Access, asked: Asked) -> Seeds:
