@@ -1,4 +1,5 @@
-"""Makes src/careledger/fhir/definitions/r4.json.zst from HL7's published definitions of FHIR R4 (4.0.1).
+"""Makes the tables in src/careledger/fhir/definitions from HL7's published definitions of FHIR R4 (4.0.1):
+r4.json.zst of types and value sets, search.json.zst of search parameters, types.txt of names.
 
     python tools/fhir_definitions.py            take the package from Maven and write the tables
     python tools/fhir_definitions.py --check    compare instead; nothing is written
@@ -29,12 +30,16 @@ VERSION = "7.6.0"
 FOLDER = Path(__file__).resolve().parent.parent / "src/careledger/fhir/definitions"
 INSIDE = "org/hl7/fhir/r4/model/"
 PROFILES = ("profile/profiles-types.xml", "profile/profiles-resources.xml")
+SEARCH = "sp/search-parameters.json"
 CODES = ("valueset/valuesets.xml", "valueset/v3-codesystems.xml", "valueset/v2-tables.xml")
 SPACE = "{http://hl7.org/fhir}"
 BASE = "http://hl7.org/fhir/StructureDefinition/"
 SYSTEM = "http://hl7.org/fhirpath/System."
 BEST_PRACTICE = BASE + "elementdefinition-bestpractice"
 LARGEST = BASE + "elementdefinition-maxValueSet"
+PARAMETER = "http://hl7.org/fhir/SearchParameter/"
+# In R4 the two parts of this composite name each other's parameter: "code" is no reference, "target" no token.
+SWAPPED = {"DocumentReference-relationship": ("DocumentReference-relation", "DocumentReference-relatesto")}
 NOT_TAKEN = {"ele-1", "dom-r4b"}  # held for every element by the validator; about no type of R4
 
 Node = ElementTree.Element
@@ -277,6 +282,33 @@ def tables(jar: zipfile.ZipFile) -> Json:
     }
 
 
+def parameters(jar: zipfile.ZipFile) -> Json:
+    """The table of search parameters, from the package."""
+    found = [each["resource"] for each in json.loads(jar.read(INSIDE + SEARCH))["entry"]]
+    by_url = {each["url"]: each for each in found}
+    return {
+        "source": {"package": PACKAGE, "version": VERSION, "fhir": "4.0.1"},
+        "parameters": [parameter(each, by_url) for each in sorted(found, key=lambda one: str(one["id"]))],
+    }
+
+
+def parameter(one: Json, by_url: dict[str, Json]) -> Json:
+    """One search parameter, and of a composite one the name, type and expression of each part."""
+    parts = one.get("component", [])
+    urls = [PARAMETER + name for name in SWAPPED.get(one["id"], ())] or [each["definition"] for each in parts]
+    named = [by_url[url] for url in urls]
+    optional = {
+        "expression": one.get("expression"),
+        "targets": one.get("target"),
+        "usage": one["xpathUsage"] if one["xpathUsage"] != "normal" else None,
+        "parts": [
+            [each["code"], each["type"], part["expression"]] for each, part in zip(named, parts, strict=True)
+        ],
+    }
+    made = {"name": one["code"], "type": one["type"], "url": one["url"], "bases": one["base"]}
+    return made | {key: value for key, value in optional.items() if value}
+
+
 def slim(shape: Json) -> Json:
     """A shape without what is empty."""
     return {key: value for key, value in shape.items() if value or key == "elements"}
@@ -290,21 +322,33 @@ def fetched(folder: Path) -> Path:
     return next(folder.glob("*.jar"))
 
 
-def same(found: Json) -> bool:
-    """Whether the committed files say what the package says; compression may differ."""
-    packed = (FOLDER / "r4.json.zst").read_bytes()
-    types = (FOLDER / "types.txt").read_text()
-    return bool(zstandard.ZstdDecompressor().decompress(packed) == encoded(found)) and types == listed(found)
+def files(jar: zipfile.ZipFile) -> dict[str, bytes]:
+    """What is committed, by the file's name, before compression."""
+    found = tables(jar)
+    listed = "".join(f"{name}\n" for name in found["resources"])  # needed where nothing is validated
+    return {
+        "r4.json.zst": encoded(found),
+        "search.json.zst": encoded(parameters(jar)),
+        "types.txt": listed.encode(),
+    }
 
 
 def encoded(found: Json) -> bytes:
-    """The tables as they are committed, before compression."""
+    """A table as text."""
     return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def listed(found: Json) -> str:
-    """The names of the resource types, one a line: needed where nothing is validated."""
-    return "".join(f"{name}\n" for name in found["resources"])
+def same(name: str, content: bytes) -> bool:
+    """Whether the committed file says this; compression may differ."""
+    there = (FOLDER / name).read_bytes() if (FOLDER / name).exists() else b""
+    packed = name.endswith(".zst") and there
+    return (zstandard.ZstdDecompressor().decompress(there) if packed else there) == content
+
+
+def write(name: str, content: bytes) -> None:
+    """The file as it is committed."""
+    packed = zstandard.ZstdCompressor(level=19).compress(content) if name.endswith(".zst") else content
+    (FOLDER / name).write_bytes(packed)
 
 
 def main() -> int:
@@ -316,13 +360,13 @@ def main() -> int:
         tempfile.TemporaryDirectory() as scratch,
         zipfile.ZipFile(chosen.jar or fetched(Path(scratch))) as jar,
     ):
-        found = tables(jar)
+        made = files(jar)
+    differing = [name for name, content in made.items() if not same(name, content)]
     if chosen.check:
-        equal = same(found)
-        print("the committed tables are those of the package" if equal else "the committed tables differ")
-        return 0 if equal else 1
-    (FOLDER / "r4.json.zst").write_bytes(zstandard.ZstdCompressor(level=19).compress(encoded(found)))
-    (FOLDER / "types.txt").write_text(listed(found))
+        print(f"these differ: {', '.join(differing)}" if differing else "the tables are those of the package")
+        return 1 if differing else 0
+    for name in differing:
+        write(name, made[name])
     return 0
 
 

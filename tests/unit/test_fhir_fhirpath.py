@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from careledger.fhir.definitions.tables import choices
 from careledger.fhir.fhirpath.compiled import Compiler, Scope
 from careledger.fhir.fhirpath.syntax import NotUnderstood, tree
 from careledger.fhir.fhirpath.values import plain, truth
 from careledger.fhir.json_text import read
-from careledger.fhir.validation.invariants import choices, not_evaluated
+from careledger.fhir.validation.invariants import not_evaluated
 
 RESOURCE = {
     "resourceType": "Observation",
@@ -100,7 +101,12 @@ def asked(expression: str, this: Any = None) -> list[Any]:
         ("%ucum", ["http://unitsofmeasure.org"]),
         ("2 > 1 and 1 <= 1 and 1.0 = 1.00", [True]),
         ("status > 1", []),
-        ("note[0]", None),
+        ("note[0].text", ["t"]),
+        ("note[1].time", ["2021-05-02"]),
+        ("note[2]", []),
+        ("note.skip(1).time", ["2021-05-02"]),
+        ("note[-1]", None),
+        ("note['x']", None),
         ("'a\\'b\\u0041'", ["a'bA"]),
         ("note.first().time < note.tail().time", []),
         ("note.first().time <= '2022'", [True]),

@@ -98,6 +98,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     ),
     # Health data
     errors.FhirRefused: Ending(REFUSED, "mend the file at that place"),
+    errors.SearchRefused: Ending(REFUSED, "mend that parameter of the search"),
     errors.ImportStopped: Ending(REFUSED, "mend the file at that place"),
     errors.NotExchanged: Ending(REFUSED, "leave resources of this type out"),
     errors.ExportStopped: Ending(REFUSED, "careledger verify says which custodian or block is missing"),

@@ -187,6 +187,10 @@ class FhirRefused(CareLedgerError):
     """This is not a FHIR R4 resource or bundle that can be imported."""
 
 
+class SearchRefused(FhirRefused):
+    """This is not a search as FHIR R4 has it."""
+
+
 class ImportStopped(CareLedgerError):
     """An entry of this file cannot be imported, so nothing of it was."""
 

@@ -46,11 +46,33 @@ class Definitions:
     sets: dict[str, dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class SearchDefinition:
+    """A search parameter as HL7 publishes it, of all types in ``bases``.
+
+    ``usage`` is "normal", or why no element of the resource is compared as it stands ("phonetic", "nearby");
+    ``parts`` has name, type and expression of each part of a composite one, relative to what ``expression`` finds.
+    """
+
+    name: str
+    type: str
+    url: str
+    bases: tuple[str, ...]
+    expression: str
+    targets: tuple[str, ...]
+    usage: str
+    parts: tuple[tuple[str, str, str], ...]
+
+
+def _table(name: str) -> Any:
+    packed = resources.files("careledger.fhir.definitions").joinpath(name).read_bytes()
+    return json.loads(zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST_BYTES))
+
+
 @cache
 def definitions() -> Definitions:
     """The definitions of FHIR R4."""
-    packed = resources.files("careledger.fhir.definitions").joinpath("r4.json.zst").read_bytes()
-    table = json.loads(zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST_BYTES))
+    table = _table("r4.json.zst")
     source = table["source"]
     return Definitions(
         fhir=source["fhir"],
@@ -63,6 +85,34 @@ def definitions() -> Definitions:
         ),
         shapes=table["shapes"],
         sets=table["sets"],
+    )
+
+
+@cache
+def choices() -> dict[str, frozenset[str]]:
+    """For each element of chosen type its names in JSON."""
+    found: dict[str, set[str]] = {}
+    for shape in definitions().shapes.values():
+        for name, (_, names) in shape.get("choices", {}).items():
+            found.setdefault(name, set()).update(names)
+    return {name: frozenset(names) for name, names in found.items()}
+
+
+@cache
+def search_definitions() -> tuple[SearchDefinition, ...]:
+    """The search parameters of FHIR R4."""
+    return tuple(
+        SearchDefinition(
+            each["name"],
+            each["type"],
+            each["url"],
+            tuple(each["bases"]),
+            each.get("expression", ""),
+            tuple(each.get("targets", ())),
+            each.get("usage", "normal"),
+            tuple((name, kind, expression) for name, kind, expression in each.get("parts", ())),
+        )
+        for each in _table("search.json.zst")["parameters"]
     )
 
 

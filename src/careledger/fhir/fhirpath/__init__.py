@@ -1,1 +1,1 @@
-"""FHIRPath, as far as the invariants of FHIR R4 use it, compiled to plain functions."""
+"""FHIRPath, as far as FHIR R4's invariants and search parameters use it, compiled to plain functions."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from careledger.fhir.fhirpath.functions import FUNCTIONS, with_condition
+from careledger.fhir.fhirpath.naming import Resolve, type_of
 from careledger.fhir.fhirpath.syntax import Binary, Call, Child, Literal, NotUnderstood, This, Tree, Variable
 from careledger.fhir.fhirpath.values import children, compared, distinct, equal, plain, truth
 
@@ -23,11 +24,12 @@ _CONSTANTS = {
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What an expression can ask of besides ``$this``: the element that it is asked of, the resource in which that
-    stands, and the outermost resource."""
+    stands, the outermost resource, and what a reference names."""
 
     context: Any
     resource: Any
     outermost: Any
+    resolve: Resolve = lambda reference: None
 
 
 class Compiler:
@@ -97,6 +99,8 @@ class Compiler:
         name = left.name if isinstance(left, Child) else ""
         if not kind:
             raise NotUnderstood("a type that is no name")
+        if sign == "is" and isinstance(left, Call) and (left.name, left.arguments) == ("resolve", ()):
+            return self._names(left.base, kind)
         inner = self.expression(left)
         found: Expression
         chosen = f"{name}{kind[0].upper()}{kind[1:]}"
@@ -109,6 +113,13 @@ class Compiler:
         if sign == "as":
             return found
         return lambda this, scope: [bool(found(this, scope))] if inner(this, scope) else []
+
+    def _names(self, references: Tree, kind: str) -> Expression:
+        """``resolve() is T``: the type can be told from most references without what they name."""
+        inner = self.expression(references)
+        return lambda this, scope: [
+            type_of(each, scope.resource, scope.resolve) == kind for each in inner(this, scope)
+        ]
 
 
 def _is_resource(item: Any, kind: str) -> bool:

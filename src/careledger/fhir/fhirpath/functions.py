@@ -1,4 +1,4 @@
-"""FHIRPath's functions over collections, as far as the invariants of R4 use them."""
+"""FHIRPath's functions over collections, as far as R4's invariants and search parameters use them."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ FUNCTIONS: dict[str, Callable[..., Items]] = {
     "hasValue": lambda items: [len(items) == 1 and has_value(items[0])],
     "count": lambda items: [Decimal(len(items))],
     "first": lambda items: items[:1],
+    "skip": lambda items, count: items[int(plain(count[0])) :] if count else [],
     "tail": lambda items: items[1:],
     "distinct": distinct,
     "isDistinct": lambda items: [len(distinct(items)) == len(items)],

@@ -128,10 +128,16 @@ class _Reader:
 
     def _steps(self) -> Tree:
         made = self._term()
-        while self._follows("."):
+        while self._follows(".", "["):
             self._at += 1
-            made = self._step(made)
+            made = self._step(made) if self._tokens[self._at - 1][1] == "." else self._index(made)
         return made
+
+    def _index(self, base: Tree) -> Tree:
+        """``base[n]`` is ``base.skip(n).first()``."""
+        number = Literal(Decimal(self.take("number")))
+        self.take("sign", "]")
+        return Call(Call(base, "skip", (number,)), "first", ())
 
     def _term(self) -> Tree:
         kind, text = self._next()

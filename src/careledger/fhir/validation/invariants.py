@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from careledger.fhir.definitions.tables import Constraint, definitions
+from careledger.fhir.definitions.tables import Constraint, choices, definitions
 from careledger.fhir.fhirpath.compiled import Compiler, Expression, Scope
 from careledger.fhir.fhirpath.syntax import Binary, Call, Child, Literal, NotUnderstood, This, Tree, tree
 from careledger.fhir.fhirpath.values import truth
@@ -43,16 +43,6 @@ class Invariant:
     def said(self) -> str:
         """What HL7 says of it."""
         return f"{self.constraint.key}: {self.constraint.human}"
-
-
-@cache
-def choices() -> dict[str, frozenset[str]]:
-    """For each element of chosen type its names in JSON."""
-    found: dict[str, set[str]] = {}
-    for shape in definitions().shapes.values():
-        for name, (_, names) in shape.get("choices", {}).items():
-            found.setdefault(name, set()).update(names)
-    return {name: frozenset(names) for name, names in found.items()}
 
 
 @cache

@@ -1,0 +1,148 @@
+"""The parameters that say what is wanted back, not what is looked for: order, number, includes, views."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.searching.criteria import Criterion
+from careledger.fhir.searching.elements import Element, elements
+from careledger.fhir.searching.parameters import EVERY_TYPE, Parameter, parameters_of
+from careledger.fhir.searching.query import Include, Query
+from careledger.fhir.searching.sorting import Key, sortable
+from careledger.fhir.searching.values import malformed
+
+MOST_COUNT = 2**31 - 1
+_ELEMENT = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
+_CHOICES = {
+    "_summary": ("true", "text", "data", "count", "false"),
+    "_total": ("none", "estimate", "accurate"),
+    "_pretty": ("true", "false"),
+    "_contained": ("false",),
+}
+_INCLUDES = {"_include": "includes", "_revinclude": "revincludes"}
+
+
+class Wanted:
+    """The result parameters of one search in the making."""
+
+    def __init__(self, resource_type: str) -> None:
+        self._type = resource_type
+        self._found: dict[str, Any] = {}
+        self._ignored: list[str] = []
+
+    def take(self, name: str, value: str) -> bool:
+        """Take this one if it is a result parameter; raises SearchRefused."""
+        plain, _, modifier = name.partition(":")
+        if plain in _INCLUDES:
+            self._include(plain, modifier, value)
+            return True
+        reader = _READERS.get(name)
+        if reader is None:
+            return False
+        if name in self._found:
+            raise malformed(name, "given twice")
+        self._found[name] = reader(self, name, value)
+        return True
+
+    def query(self, criteria: tuple[Criterion, ...], ignored: tuple[str, ...]) -> Query:
+        """The query with these demands."""
+        found = self._found
+        return Query(
+            resource_type=self._type,
+            criteria=criteria,
+            ignored=(*ignored, *self._ignored),
+            sort=found.get("_sort", ()),
+            count=found.get("_count"),
+            includes=tuple(found.get("includes", ())),
+            revincludes=tuple(found.get("revincludes", ())),
+            summary=found.get("_summary", ""),
+            elements=found.get("_elements", ()),
+            total=found.get("_total", ""),
+            format=found.get("_format", ""),
+            pretty=found.get("_pretty") == "true",
+            types=found.get("_type", ()),
+        )
+
+    def _choice(self, name: str, value: str) -> str:
+        if name == "_contained" and value in ("true", "both"):
+            self._ignored.append(name)
+        elif value not in _CHOICES[name]:
+            raise malformed(name, f"none of {', '.join(_CHOICES[name])}")
+        return value
+
+    def _count(self, name: str, value: str) -> int:
+        if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= MOST_COUNT):
+            raise malformed(name, "not a number of resources")
+        return int(value)
+
+    def _elements(self, name: str, value: str) -> tuple[str, ...]:
+        made = tuple(value.split(","))
+        if not all(_ELEMENT.fullmatch(each) for each in made):
+            raise malformed(name, "not the names of elements")
+        return made
+
+    def _format(self, name: str, value: str) -> str:
+        if not value or len(value) > 100 or not value.isprintable():
+            raise malformed(name, "not a media type")
+        return value
+
+    def _types(self, name: str, value: str) -> tuple[str, ...]:
+        made = tuple(value.split(","))
+        if self._type != EVERY_TYPE:
+            self._ignored.append(name)
+        elif not set(made) <= resource_types():
+            raise malformed(name, "not a resource type of R4")
+        return made
+
+    def _sort(self, name: str, value: str) -> tuple[Key, ...]:
+        keys = [self._key(each) for each in value.split(",")]
+        if None in keys:
+            self._ignored.append(name)
+            return ()
+        return tuple(each for each in keys if each)
+
+    def _key(self, text: str) -> Key | None:
+        code = text.removeprefix("-")
+        parameter = parameters_of(self._type).get(code)
+        if not code:
+            raise malformed("_sort", "an empty name")
+        if parameter is None or not sortable(parameter.type):
+            return None
+        found = elements(self._type, parameter.expression)
+        return Key(code, parameter.type, text != code, found)
+
+    def _include(self, name: str, modifier: str, value: str) -> None:
+        made = self._included(name, value, modifier == "iterate") if modifier in ("", "iterate") else []
+        if not made:
+            self._ignored.append(f"{name}:{modifier}" if modifier else name)
+        self._found.setdefault(_INCLUDES[name], []).extend(made)
+
+    def _included(self, name: str, value: str, iterate: bool) -> list[Include]:
+        """One include; nothing if the parameter that it names is unknown."""
+        source, _, rest = value.partition(":")
+        if value == "*":
+            source, rest = self._type, "*"
+        code, _, target = rest.partition(":")
+        if source not in resource_types() or not code or (target and target not in resource_types()):
+            raise malformed(name, "not Type:parameter or Type:parameter:Type")
+        links = _links(source, code)
+        return [Include(source, code, target, iterate, links)] if links else []
+
+
+def _links(source: str, code: str) -> tuple[Element, ...]:
+    found: dict[str, Parameter] = dict(parameters_of(source))
+    chosen = found.values() if code == "*" else [found[code]] if code in found else []
+    named = [each for each in chosen if each.type == "reference"]
+    return tuple(element for each in named for element in elements(source, each.expression))
+
+
+_READERS: dict[str, Any] = {
+    **dict.fromkeys(_CHOICES, Wanted._choice),
+    "_count": Wanted._count,
+    "_elements": Wanted._elements,
+    "_format": Wanted._format,
+    "_type": Wanted._types,
+    "_sort": Wanted._sort,
+}

@@ -1,0 +1,109 @@
+"""Writes docs/fhir-search.md: which of FHIR R4's search there is, and how what R4 leaves open is decided.
+
+Run ``python tools/search_page.py`` after a change of the search or of the definitions; ``--check`` only says whether
+the page is fresh (exit status 1 if not).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, not_built, parameters_of
+from careledger.fhir.searching.parse import MOST_PARAMETERS, MOST_STEPS, MOST_TYPES, MOST_VALUES
+
+PAGE = Path(__file__).parent.parent / "docs" / "fhir-search.md"
+
+CHOSEN = """\
+- **Date.** A value is the range of the precision that it states, in a resource as in a query. A date without a zone
+  is in UTC. `gt` and `lt` mean beyond that range, `ge` and `le` from its beginning or up to its end, `sa` and `eb`
+  wholly beyond it. A Period with an end missing is open there; a Timing is its outer limits. `ap` widens the range
+  by a tenth of the time between it and now.
+- **Number, quantity.** Without a prefix the last digit counts: `100` is 99.5 to 100.5, `100.00` is 99.995 to
+  100.005, and `1e2` is 95 to 105 as R4's example has it. With a prefix the number is exact; `ap` is within a tenth.
+  A stored `<5` is all below five, a Range reaches from low to high, SampledData from its least to its greatest
+  value.
+- **Units** are compared as written and never converted: `5.4|http://unitsofmeasure.org|mg` system and code to the
+  letter, `5.4||mg` code or unit.
+- **String.** Begins with the value, without regard to case, accents and repeated spaces; of a name or an address
+  any of its strings. `:contains` anywhere, `:exact` the whole to the letter.
+- **Token.** Codes and identifiers without regard to case (R4 advises so where in doubt), systems and ids to the
+  letter. A `code` has the systems that its required value set gives it; a ContactPoint's system is `phone` or
+  `email`. `:not` finds also what has no value; with several values it finds what has none of them. `:of-type` is of
+  identifiers.
+- **Reference.** `123`, `Patient/123`, an absolute URL (this server's own are relative ones), a URN, a canonical
+  with or without its version. Without a version any version matches. A reference that does not say its type and id,
+  such as `urn:uuid:…`, counts as what it leads to among what the reader may see. `patient` finds references to a
+  Patient even if that Patient is not to be seen: the reader sees the reference.
+- **URI.** To the letter; `:below` and `:above` are of URLs, segment by segment.
+- **Composite.** Values with `$` between them, both in one element.
+"""
+
+RESULTS = """\
+`_sort` (several names, `-` for descending; of several values of one resource the one that comes first counts; what
+has none comes last), `_count`, `_include` and `_revinclude` with `:iterate`, `_summary`, `_elements`, `_total`,
+`_format`, `_pretty`, and `_type` where all types are searched. `_contained` is only `false`.
+"""
+
+CHAINS = f"""\
+`subject:Patient.name=…`, `patient.organization.name=…`, `_has:Observation:patient:code=…`, one inside the other, at
+most {MOST_STEPS} steps. A chain without a type goes to every type that the parameter may refer to and that has the
+next parameter, at most {MOST_TYPES} in all. Only what the reader may see is gone through.
+"""
+
+REFUSED = f"""\
+A value that cannot be (31 February, a quantity without a number, nothing at all), a modifier that the parameter
+does not have, more than {MOST_PARAMETERS} parameters or {MOST_VALUES:,} values of one are refused by the
+parameter's name, never with the value. A parameter that is unknown or not built is ignored and named; the caller
+refuses it where strict handling is asked for. Not built, of R4's:
+"""
+
+
+def lines() -> Iterator[str]:
+    """The page, line by line."""
+    yield "# FHIR R4 search"
+    yield ""
+    yield "Made by `tools/search_page.py`; do not edit. The parameters are those that HL7 publishes with R4"
+    yield "(`tools/fhir_definitions.py` makes their table); the code is `src/careledger/fhir/searching`."
+    yield ""
+    yield from types()
+    yield from ("", "## How values match", "", *CHOSEN.splitlines(), "")
+    yield from ("## Chains and `_has`", "", *CHAINS.splitlines(), "")
+    yield from ("## What is wanted back", "", *RESULTS.splitlines(), "")
+    yield from ("## What is refused and what is ignored", "", *REFUSED.splitlines())
+    yield ""
+    yield from (f"- `{each.name}` of {', '.join(each.bases)}" for each in not_built())
+
+
+def types() -> Iterator[str]:
+    """Parameters, modifiers and prefixes by the type of the parameter."""
+    count = Counter(
+        each.type for name in resource_types() for each in parameters_of(name).values() if name != "Resource"
+    )
+    prefixes = ", ".join(f"`{each}`" for each in PREFIXES)
+    yield "## Types of parameters"
+    yield ""
+    yield f"{sum(count.values()):,} parameters of {len(resource_types()) - 2} resource types; those of every type are"
+    yield "counted with each."
+    yield ""
+    yield "| type | parameters | modifiers | prefixes |"
+    yield "|---|---|---|---|"
+    for kind, modifiers in MODIFIERS.items():
+        shown = ", ".join(f"`:{each}`" for each in modifiers)
+        more = ", `:` and a type that it may refer to" if kind == "reference" else ""
+        yield f"| {kind} | {count[kind]:,} | {shown}{more} | {prefixes if kind in WITH_PREFIX else ''} |"
+
+
+def main() -> int:
+    page = "".join(f"{line}\n" for line in lines())
+    if "--check" in sys.argv[1:]:
+        return int(not PAGE.exists() or page != PAGE.read_text())
+    PAGE.write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
