@@ -1,66 +1,118 @@
-"""Speed of Cobblestone-256 bodies against plain AES-256-GCM in pieces of 64 KiB; the ratio is what counts.
+"""A large image sealed into a body and opened again, streamed from a file, beside the bare cipher.
 
-python bench/bodies.py [MiB] [rounds]
+    python bench/bodies.py [--mebibytes 1024] [--rounds 3] [--directory DIR] [--json]
+
+The rival is AES-256-GCM in pieces of 64 KiB on the same files in the same run, each way in its turn; the fastest round
+of each counts, by processor time, reading included, and what comes out is thrown away: how long a disk makes one wait
+is neither's. The body commits to its key and binds each chunk to its place and the end; the bare cipher does not. Peak
+memory is of a process that does nothing else, its interpreter and libraries included. No deposit carries so much: a
+record has at most 256 MiB and is sealed in memory.
 """
 
 from __future__ import annotations
 
-import io
+import argparse
+import multiprocessing
 import os
-import sys
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
 
+from _measured import Figure, run
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from careledger.sealing import bodies
 from careledger.sealing.keys import Secret
 
-PIECE = 64 * 1024
+COMMAND = "python bench/bodies.py"
+PIECE, TAG = 64 * 1024, 16
+RIVAL = "AES-256-GCM, 64 KiB pieces"
+KEY = Secret(bytes(range(32)))
+
+Way = Callable[[BinaryIO, BinaryIO], object]
 
 
-def plain_seal(key: bytes, plaintext: bytes) -> bytes:
-    """The bare cipher: no commitment, no ranges, a counter as the nonce."""
-    aead, source, target = AESGCM(key), io.BytesIO(plaintext), io.BytesIO()
-    for at in range(0, len(plaintext), PIECE):
-        target.write(aead.encrypt(at.to_bytes(12, "big"), source.read(PIECE), None))
-    return target.getvalue()
+def seal(source: BinaryIO, target: BinaryIO) -> None:
+    """Into a body."""
+    bodies.encrypt_stream(KEY, source, target)
 
 
-def best(work: Callable[[], object], rounds: int) -> float:
-    """Seconds of the fastest round."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def open_body(source: BinaryIO, target: BinaryIO) -> None:
+    """Back."""
+    bodies.decrypt_stream(KEY, source, target)
 
 
-def stream_seal(key: Secret, plaintext: bytes) -> None:
-    bodies.encrypt_stream(key, io.BytesIO(plaintext), io.BytesIO())
+def bare_seal(source: BinaryIO, target: BinaryIO) -> None:
+    """The bare cipher: a counter as the nonce."""
+    aead, number = AESGCM(KEY.reveal()), 0
+    while piece := source.read(PIECE):
+        target.write(aead.encrypt(number.to_bytes(12, "big"), piece, None))
+        number += 1
 
 
-def main(mebibytes: int = 64, rounds: int = 7) -> None:
-    """Prints one line per way: MB/s, and the ratio to the bare cipher."""
-    key, plaintext = Secret.random(), os.urandom(mebibytes << 20)
-    body = bodies.encrypt(key, plaintext)
-    ways: dict[str, Callable[[], object]] = {
-        "AES-256-GCM, 64 KiB pieces": lambda: plain_seal(key.reveal(), plaintext),
-        "encrypt": lambda: bodies.encrypt(key, plaintext),
-        "decrypt": lambda: bodies.decrypt(key, body),
-        "encrypt_stream": lambda: stream_seal(key, plaintext),
-        "decrypt_stream": lambda: bodies.decrypt_stream(key, io.BytesIO(body), io.BytesIO()),
-    }
-    bare = 0.0
-    for name, work in ways.items():
-        speed = len(plaintext) / best(work, rounds) / 1e6
-        bare = bare or speed
-        print(f"{name:28} {speed:8.0f} MB/s   ratio {speed / bare:.2f}")
-    small = Secret.random(), os.urandom(1000)
-    seconds = best(lambda: [bodies.encrypt(*small) for _ in range(1000)], rounds) / 1000
-    print(f"{'encrypt 1,000 bytes':28} {seconds * 1e6:8.1f} µs")
+def bare_open(source: BinaryIO, target: BinaryIO) -> None:
+    """Back."""
+    aead, number = AESGCM(KEY.reveal()), 0
+    while piece := source.read(PIECE + TAG):
+        target.write(aead.decrypt(number.to_bytes(12, "big"), piece, None))
+        number += 1
+
+
+def through(way: Way, source: Path, target: Path = Path(os.devnull)) -> float:
+    """Seconds of processor time."""
+    with source.open("rb") as read, target.open("wb") as write:
+        begun = time.process_time()
+        way(read, write)
+        return time.process_time() - begun
+
+
+def peak(way: Way, source: Path) -> float:
+    """MB of memory that a process of its own needed at most for it."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(_peak, way, source).result()
+
+
+def _peak(way: Way, source: Path) -> float:
+    through(way, source)
+    [line] = [each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def measure(chosen: argparse.Namespace) -> list[Figure]:
+    """Sealing and opening, their speed and memory."""
+    with tempfile.TemporaryDirectory(dir=chosen.directory) as folder:
+        image, body, bare = (Path(folder, name) for name in ("image", "body", "bare"))
+        with image.open("wb") as file:
+            for _ in range(chosen.mebibytes):
+                file.write(os.urandom(1 << 20))
+        through(seal, image, body)
+        through(bare_seal, image, bare)
+        sealing = beside("sealed", image, (seal, image), (bare_seal, image), chosen.rounds)
+        return sealing + beside("opened", image, (open_body, body), (bare_open, bare), chosen.rounds)
+
+
+def beside(
+    what: str, image: Path, ours: tuple[Way, Path], theirs: tuple[Way, Path], rounds: int
+) -> list[Figure]:
+    """Speed and memory of one way, and the rival's."""
+    times = [(through(*ours), through(*theirs)) for _ in range(rounds)]
+    size = image.stat().st_size / 1e6
+    mine, rival = (size / min(each) for each in zip(*times, strict=True))
+    named = f"{size:,.0f} MB image {what}"
+    return [
+        Figure.of(f"{named}, streamed", mine, "MB/s", COMMAND, RIVAL, rival),
+        Figure.of(f"{named}, peak memory", peak(*ours), "MB", COMMAND, RIVAL, peak(*theirs)),
+    ]
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:3]))
+    run(
+        __doc__ or "",
+        measure,
+        ("--mebibytes", {"type": int, "default": 1024}),
+        ("--rounds", {"type": int, "default": 3}),
+        ("--directory", {"type": Path}),
+    )

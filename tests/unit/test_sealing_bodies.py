@@ -11,6 +11,7 @@ import pytest
 from careledger.domain.errors import CannotOpen, MalformedBytes
 from careledger.sealing.bodies import (
     CHUNK,
+    RUN,
     START,
     TAG,
     BodyReader,
@@ -26,7 +27,9 @@ from careledger.sealing.keys import Secret
 
 KEY = Secret(bytes(range(32)))
 CONTEXT = b"context"
+TOGETHER = RUN * CHUNK
 LENGTHS = [0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5]
+LENGTHS += [TOGETHER - 1, TOGETHER, TOGETHER + 1, 2 * TOGETHER]
 WHOLE = CHUNK + TAG
 
 
@@ -88,6 +91,23 @@ def test_a_cut_body_is_refused(cut: int) -> None:
         BodyReader(KEY, io.BytesIO(body[:cut]), CONTEXT)
 
 
+def test_runs_of_chunks_that_are_cut_exchanged_or_repeated_are_refused_and_name_the_chunk() -> None:
+    body, run = encrypt(KEY, content(2 * TOGETHER), CONTEXT), RUN * WHOLE
+    first, second = body[START : START + run], body[START + run : START + 2 * run]
+    rest = body[START + 2 * run :]
+    for wrong, chunk in (
+        (first, RUN),
+        (first + second, 2 * RUN),
+        (first + first + rest, RUN),
+        (second + first + rest, 0),
+        (first + second + rest[:-1], 2 * RUN),
+        (first + second[:-1] + b"\xff" + rest, 2 * RUN - 1),
+    ):
+        with pytest.raises(CannotOpen) as refused:
+            decrypt(KEY, body[:START] + wrong, CONTEXT)
+        assert refused.value.details == {"chunk": chunk}
+
+
 def test_a_body_cut_inside_its_last_chunk_has_no_length() -> None:
     body = encrypt(KEY, content(3 * CHUNK + 9), CONTEXT)
     assert BodyReader(KEY, io.BytesIO(body), CONTEXT).length == 3 * CHUNK + 9
@@ -128,7 +148,7 @@ def test_chunks_of_another_body_under_the_same_key_are_refused() -> None:
     refuses(one[:START] + two[START:])
 
 
-@pytest.mark.parametrize("length", [0, 5, CHUNK, 3 * CHUNK + 5])
+@pytest.mark.parametrize("length", [0, 5, CHUNK, 3 * CHUNK + 5, TOGETHER, TOGETHER + 5])
 def test_ranges_give_what_slices_give(length: int) -> None:
     plaintext, body = content(length), encrypt(KEY, content(length), CONTEXT)
     edges = sorted({0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, length} & set(range(length + 1)))

@@ -26,7 +26,10 @@ TAG = 16
 SALT = 24
 COMMITMENT = 32
 START = SALT + COMMITMENT
+SEALED = CHUNK + TAG
 MOST_CHUNKS = 1 << 38
+RUN = 16
+"""Chunks that are read, sealed or opened, and written together."""
 _LABEL = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
 
 
@@ -61,9 +64,9 @@ def encrypt_stream(
     chunks, start = _begin(key, context, salt)
     target.write(start)
     length = 0
-    for number, piece in enumerate(_pieces(source, CHUNK)):
-        target.write(chunks.seal(number, piece))
-        length += len(piece)
+    for number, run in enumerate(_pieces(source, RUN * CHUNK)):
+        target.write(chunks.seal_run(number * RUN, run))
+        length += len(run)
     return length
 
 
@@ -75,10 +78,8 @@ def decrypt_stream(key: Secret, source: BinaryIO, target: BinaryIO, context: byt
     """
     chunks = _resume(key, _read_full(source, START), context)
     length = 0
-    for number, piece in enumerate(_pieces(source, CHUNK + TAG)):
-        opened = chunks.open(number, piece)
-        target.write(opened)
-        length += len(opened)
+    for number, run in enumerate(_pieces(source, RUN * (CHUNK + TAG))):
+        length += chunks.open_run(number * RUN, run, target)
     return length
 
 
@@ -129,6 +130,41 @@ class _Chunks:
 
     def seal(self, number: int, piece: bytes) -> bytes:
         return self._aead.encrypt(self.nonce(number), piece, None)
+
+    def seal_run(self, first: int, plaintext: bytes) -> bytearray:
+        """Chunks from ``first`` on; a run of fewer than RUN ends with the last chunk, which is shorter or empty."""
+        count = min(len(plaintext) // CHUNK + 1, RUN)
+        self.nonce(first + count - 1)
+        sealed = bytearray(len(plaintext) + count * TAG)
+        source, target = memoryview(plaintext), memoryview(sealed)
+        encrypt, base = self._aead.encrypt_into, self._base
+        for at in range(count):
+            piece = source[at * CHUNK : at * CHUNK + CHUNK]
+            place = target[at * SEALED : at * SEALED + SEALED]
+            encrypt((base ^ (first + at)).to_bytes(12, "big"), piece, None, place)
+        return sealed
+
+    def open_run(self, first: int, sealed: bytes, target: BinaryIO) -> int:
+        """Writes the plaintext of chunks from ``first`` on, up to one that does not open; returns its length.
+
+        A run of fewer than RUN has to end with the last chunk.
+        """
+        count = min(len(sealed) // SEALED + 1, RUN)
+        self.nonce(first + count - 1)
+        source, place = memoryview(sealed), memoryview(bytearray(count * CHUNK))
+        decrypt, base, length = self._aead.decrypt_into, self._base, 0
+        for at in range(count):
+            piece = source[at * SEALED : at * SEALED + SEALED]
+            try:
+                if len(piece) < TAG:
+                    raise InvalidTag
+                into = place[length : length + len(piece) - TAG]
+                length += decrypt((base ^ (first + at)).to_bytes(12, "big"), piece, None, into)
+            except InvalidTag:
+                target.write(place[:length])
+                raise CannotOpen(chunk=first + at) from None
+        target.write(place[:length])
+        return length
 
     def open(self, number: int, piece: bytes) -> bytes:
         try:
