@@ -124,12 +124,14 @@ def test_a_patient_confirms_disputes_restricts_and_erases(treated: Path) -> None
     assert third not in {each["record"] for each in told("show", PATIENT, "--all", *at)["records"]}
 
 
-def test_a_record_on_the_wrong_person_is_moved(treated: Path) -> None:
+def test_a_record_on_the_wrong_person_is_moved_with_its_versions(treated: Path, tmp_path: Path) -> None:
     at = ("--data", treated)
     registered(treated, "Right Person")
     noted = told("record", "note", PATIENT, "Fracture", "--as", "Dr Rahman", *at)
+    (tmp_path / "amended.json").write_text(json.dumps(condition("Fracture, healed", id="f1")))
+    told("record", "amend", PATIENT, noted["records"][0], tmp_path / "amended.json", "--as", "Dr Rahman", *at)
     moved = told("record", "move", PATIENT, noted["records"][0], "Right Person", "--as", "Dr Rahman", *at)
-    assert moved["record"] == noted["records"][0]
+    assert (moved["record"], moved["versions"]) == (noted["records"][0], 2)
 
 
 def test_files_are_imported_once_and_a_bad_one_names_itself(treated: Path, tmp_path: Path) -> None:

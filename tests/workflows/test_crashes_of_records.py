@@ -92,10 +92,10 @@ def test_a_move_that_crashed_ends_with_the_record_on_the_right_person_only(world
         writer = world.writer()
         crashing = replace(writer, organisation=trial.organisation(writer.organisation))
         here, there = world.statement(wrong.alias), world.statement(right.alias)
-        die(trial, lambda: move(trial.network, crashing, here, crashing, there, record, "", world.doctor))
+        die(trial, lambda: move(trial.network, crashing, here, crashing, there, [record], "", world.doctor))
 
         def finish() -> None:
-            move(world.network, writer, here, writer, there, record, "", world.doctor)
+            move(world.network, writer, here, writer, there, [record], "", world.doctor)
             assert world.opens(wrong) == 0
             assert texts(world.read_as_registrar(right)) == ["asthma"]
 

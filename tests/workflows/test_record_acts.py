@@ -159,15 +159,54 @@ def test_a_record_of_the_wrong_person_is_filed_on_the_right_one_and_gone_here(wo
     before, after = own_statement(wrong)[0], own_statement(right)[0]
     writer = world.writer()
     with pytest.raises(WritingRefused, match="another author"):
-        move(world.network, writer, before, writer, after, record, "the right person")
-    moved = move(world.network, writer, before, writer, after, record, "the right person", world.doctor)
+        move(world.network, writer, before, writer, after, [record], "the right person")
+    moved = move(world.network, writer, before, writer, after, [record], "the right person", world.doctor)
     assert texts(world.read_as_registrar(wrong)) == []
     [there] = world.read_as_registrar(right).records
     assert (there.handle, there.distrust) == (moved.successor, "")
     assert (there.manifest.subject, there.manifest.alias) == ("the right person", right.alias)
-    again = move(world.network, writer, before, writer, after, record, "the right person", world.doctor)
-    assert (again.successor, again.deposited.handles) == (moved.successor, {})
+    again = move(world.network, writer, before, writer, after, [record], "the right person", world.doctor)
+    assert (again.successor, again.deposited[0].handles) == (moved.successor, {})
     assert len(world.read_as_registrar(right).records) == 1
+
+
+def test_all_versions_of_a_record_move_in_their_order_and_each_is_retracted(world: World) -> None:
+    wrong, right = world.patient(compartments=ONE), world.patient(compartments=ONE)
+    imported = version({"resourceType": "Condition", "code": {"text": "old"}}, source="imported")
+    here, there, writer = own_statement(wrong)[0], own_statement(right)[0], world.writer()
+    world.put(writer, wrong.alias, imported, condition(world.doctor, "gout"))
+    first, other = world.read_as_registrar(wrong).records
+    cosign(world.network, writer, here, first, world.doctor.number, world.doctor.key)
+    adopted = next(each for each in world.read_as_registrar(wrong).records if each.manifest.version == 2)
+    amend(world.network, writer, here, adopted, condition(world.doctor, "newer"))
+    versions = [each for each in world.read_as_registrar(wrong).records if each.handle != other.handle]
+    assert [each.manifest.version for each in versions] == [1, 2, 3]
+    for wrongly, signs, why in (
+        ([*versions, other], world.doctor, "not the versions of one record"),
+        (versions, None, "another author"),
+        (versions, world.nurse, "another author"),
+    ):
+        with pytest.raises(WritingRefused, match=why):
+            move(world.network, writer, here, writer, there, wrongly, "the right person", signs)
+    stranger = world.writer(world.outsider)
+    with pytest.raises(WritingRefused, match="another organisation"):
+        move(world.network, stranger, here, stranger, there, versions, "the right person", world.doctor)
+    assert world.read_as_registrar(right).records == ()
+    for _ in range(2):
+        moved = move(
+            world.network, writer, here, writer, there, versions[::-1], "the right person", world.doctor
+        )
+    filed = world.read_as_registrar(right).records
+    assert [(each.manifest.version, each.manifest.author) for each in filed] == [
+        (1, 0),
+        (2, world.doctor.number),
+        (3, world.doctor.number),
+    ]
+    assert [each.manifest.predecessor for each in filed] == [None, filed[0].handle, filed[1].handle]
+    assert {each.distrust for each in filed} == {""}
+    assert [each.handle for each in newest(filed)] == [moved.successor]
+    assert [each.body.canonical for each in filed] == [each.body.canonical for each in versions]
+    assert [each.handle for each in world.read_as_registrar(wrong).records] == [other.handle]
 
 
 def test_an_imported_record_is_moved_unsigned(world: World) -> None:
@@ -177,8 +216,8 @@ def test_an_imported_record_is_moved_unsigned(world: World) -> None:
     [record] = world.read_as_registrar(wrong).records
     writer, statement = world.writer(), own_statement(right)[0]
     with pytest.raises(WritingRefused):
-        move(world.network, writer, own_statement(wrong)[0], writer, statement, record, "", world.doctor)
-    move(world.network, writer, own_statement(wrong)[0], writer, statement, record, "")
+        move(world.network, writer, own_statement(wrong)[0], writer, statement, [record], "", world.doctor)
+    move(world.network, writer, own_statement(wrong)[0], writer, statement, [record], "")
     assert (texts(world.read_as_registrar(wrong)), texts(world.read_as_registrar(right))) == ([], ["old"])
 
 

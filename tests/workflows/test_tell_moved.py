@@ -53,7 +53,7 @@ class Mixup:
     def move(self, record: Record | None = None) -> None:
         writer = self.world.writer()
         here, there = own_statement(self.wrong)[0], own_statement(self.right)[0]
-        asked = (writer, here, writer, there, record or self.record, "the right person", self.world.doctor)
+        asked = (writer, here, writer, there, [record or self.record], "the right person", self.world.doctor)
         move(self.world.network, *asked)
 
     def told(self) -> list[tuple[int, bytes]]:
@@ -151,7 +151,7 @@ def test_another_registrar_is_told_by_the_depositor_and_tells_the_readers(world:
     here, there = own_statement(mixup.wrong)[0], own_statement(mixup.right)[0]
     taking = world.grant(mixup.right, world.outsider, permissions=(APPEND,))
     right_writer = world.writer(world.outsider, Ground.APPEND, taking)
-    move(world.network, referred, here, right_writer, there, record, "", world.outsider)
+    move(world.network, referred, here, right_writer, there, [record], "", world.outsider)
     assert (reader.number, record.handle) not in mixup.told()
     assert tend_gateway(world.network, world.hospital).moves == 0
     tend_gateway(world.network, world.hospital)
@@ -189,8 +189,8 @@ def test_a_stranger_moves_nothing_and_so_nobody_is_told(world: World) -> None:
     mixup = Mixup(world)
     writer, strange = world.writer(), world.writer(world.outsider, Ground.UNASKED)
     here, there = own_statement(mixup.wrong)[0], own_statement(mixup.right)[0]
-    with pytest.raises(WritingRefused, match="depositor-mismatch"):
-        move(world.network, strange, here, writer, there, mixup.record, "", world.doctor)
+    with pytest.raises(WritingRefused, match="another organisation"):
+        move(world.network, strange, here, writer, there, [mixup.record], "", world.doctor)
     assert mixup.told() == []
 
 
@@ -224,7 +224,7 @@ def test_a_move_that_crashed_ends_with_everybody_told(world: World) -> None:
         writer = world.writer()
         crashing = replace(writer, organisation=trial.organisation(writer.organisation))
         here, there = own_statement(mixup.wrong)[0], own_statement(mixup.right)[0]
-        asked = (crashing, here, crashing, there, mixup.record, "", world.doctor)
+        asked = (crashing, here, crashing, there, [mixup.record], "", world.doctor)
         die(trial, lambda: move(trial.network, *asked))
 
         def finish() -> None:

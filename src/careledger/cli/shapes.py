@@ -61,7 +61,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "record adopt": _DEPOSITED,
     "record accept": ("record", "accepted_by", "custodians"),
     "record retract": ("record", "versions", "custodians"),
-    "record move": ("record", "successor"),
+    "record move": ("record", "versions", "successor"),
     **{f"record {act}": _ORDERED for act in ("confirm", "dispute", "restrict", "unrestrict")},
     "record erase": (*_ORDERED, "charts_that_keep_a_copy", "erased_from"),
     "erase": (*_ORDERED, "charts_that_keep_a_copy", "erased_from"),

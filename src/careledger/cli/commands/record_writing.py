@@ -9,7 +9,7 @@ import typer
 
 from careledger.app.world import World
 from careledger.cli import scoping
-from careledger.cli.actors import actor, organisation, session
+from careledger.cli.actors import organisation, session
 from careledger.cli.moments import day_text
 from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, Anyone, As, Data, Json, Patient, command
@@ -37,7 +37,7 @@ from careledger.workflows.note import clinical_note
 from careledger.workflows.order import ACCEPT, order
 from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.retract import retract
-from careledger.workflows.retrieve import Record
+from careledger.workflows.retrieve import Record, newest
 from careledger.workflows.signing import signed_by
 
 RecordId = Annotated[str, typer.Argument(metavar="RECORD", help="The first digits of a record's id.")]
@@ -194,15 +194,20 @@ def move_(
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """A record was filed on the wrong person: deposited on the right one, retracted here, both linked."""
+    """A record was filed on the wrong person: all its versions deposited on the right one, retracted here, linked."""
     with opened(data) as world:
         asking, wrong, other = session(world, acting), anyone(world, named), anyone(world, right)
-        found = _readable(world, asking, wrong, record)
-        signs = asking.staff if found.manifest.author == actor(world, acting).number else None
+        found = _versions(world, asking, wrong, record)
+        signs = asking.staff if any(each.manifest.author == asking.staff.number for each in found) else None
         here, there = (writer(world.network, asking, each.statement) for each in (wrong, other))
         made = move(world.network, here, wrong.statement, there, other.statement, found, "the patient", signs)
-        facts = {"record": found.manifest.record_id.hex(), "successor": made.successor.hex()}
-        tell(as_json, facts, "Moved: it stands on the right person, and is retracted here.")
+        record_id = found[0].manifest.record_id.hex()
+        facts = {"record": record_id, "versions": len(found), "successor": made.successor.hex()}
+        tell(
+            as_json,
+            facts,
+            f"Moved with {counted(len(found), 'version')}: it stands on the right person, and is retracted here.",
+        )
 
 
 def _today(world: World) -> str:
@@ -218,11 +223,19 @@ def _single(file: Path) -> NewVersion:
 
 
 def _readable(world: World, asking: Session, known: Known, named: str) -> Record:
-    """The record as this post reads it; raises RecordNotFound for one that it does not see."""
-    found = {each.manifest.record_id.hex(): each for each in read(world, asking, known, EVERYTHING).records}
-    if not any(name.startswith(named.casefold()) for name in found):
+    """The newest version of the record as this post reads it; raises RecordNotFound for one that it does not see."""
+    return newest(_versions(world, asking, known, named))[0]
+
+
+def _versions(world: World, asking: Session, known: Known, named: str) -> list[Record]:
+    """All versions of a record that this post reads, in their order; raises RecordNotFound."""
+    found = read(world, asking, known, EVERYTHING).retrieved.records
+    known_ids: dict[str, object] = {each.manifest.record_id.hex(): each for each in found}
+    if not any(name.startswith(named.casefold()) for name in known_ids):
         raise RecordNotFound(why="not among those that this post reads")
-    return found[by_digits(named, dict(found), "RECORD")]
+    chosen = by_digits(named, known_ids, "RECORD")
+    fitting = [each for each in found if each.manifest.record_id.hex() == chosen]
+    return sorted(fitting, key=lambda each: each.manifest.version)
 
 
 def _own(asking: Session, known: Known, named: str) -> list[AuthorsCopy]:
