@@ -74,13 +74,23 @@ def _word(kind: str, value: object) -> bytes:
         return keccak(value)
     if kind == "string":
         assert isinstance(value, str)
-        return keccak(value.encode())
+        return _hashed(value)
     if kind.endswith("[]"):
         assert isinstance(value, list | tuple)
         return keccak(b"".join([_word(kind[:-2], item) for item in value]))
-    if kind == "bytes32" and isinstance(value, bytes) and len(value) == 32:
-        return value
+    if isinstance(value, bytes) and kind == f"bytes{len(value)}":
+        return value.ljust(32, b"\0")
+    if kind == "uint64" and isinstance(value, int) and 0 <= value < 1 << 64:
+        return value.to_bytes(32, "big")
+    if kind == "address" and isinstance(value, bytes) and len(value) == 20:
+        return value.rjust(32, b"\0")
     return bytes(_encoder(kind)(value))
+
+
+@lru_cache(maxsize=256)
+def _hashed(text: str) -> bytes:
+    """keccak of a text; the words of rules and purposes come again and again."""
+    return keccak(text.encode())
 
 
 @lru_cache(maxsize=64)

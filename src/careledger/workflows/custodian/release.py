@@ -106,13 +106,12 @@ def permitted(custody: Custody, asking: Asking) -> Released:
         after_death.decision(custody, asking) if asking.rule is Rule.OFFICERS else None,
     )
     everything = custody.rows.versions(asking.request.alias)
-    deposits = {deposit.digest: deposit for deposit in custody.rows.deposits(asking.request.alias)}
+    asked = _asked(asking, everything)
+    deposits = _deposits(custody, asked)
     records = standing.records(everything)
     authors = standing.Authors(asking.view)
     found, refusals = [], []
-    for kept in everything:
-        if not _asked(asking, kept):
-            continue
+    for kept in asked:
         deposit = deposits[kept.deposit]
         version = standing.record_version(kept, deposit, authors.employer(kept.author), records[kept.handle])
         decision = decide(_question(asking, basis, version, kept))
@@ -149,13 +148,24 @@ def _glass(custody: Custody, asking: Asking) -> BreakGlass | None:
     return broken_glass(asking) if asking.stood is None else emergencies.signed_glass(custody, asking)
 
 
-def _asked(asking: Asking, kept: KeptVersion) -> bool:
-    request, at = asking.request, kept.anchoring
-    if request.as_of and (at is None or at.block > request.as_of):
-        return False
+def _asked(asking: Asking, versions: Iterable[KeptVersion]) -> list[KeptVersion]:
+    """Those that the request names, by their handles or their compartments, as of its block."""
+    request = asking.request
     if request.handles is not None:
-        return kept.handle in request.handles
-    return kept.compartment in request.compartments
+        handles = frozenset(request.handles)
+        named = [kept for kept in versions if kept.handle in handles]
+    else:
+        named = [kept for kept in versions if kept.compartment in request.compartments]
+    if not request.as_of:
+        return named
+    return [kept for kept in named if kept.anchoring is not None and kept.anchoring.block <= request.as_of]
+
+
+def _deposits(custody: Custody, versions: Iterable[KeptVersion]) -> dict[bytes, KeptDeposit]:
+    """The deposits that these versions came in, by their digests."""
+    named = {kept.deposit: None for kept in versions}
+    found = (custody.rows.deposit(digest) for digest in named)
+    return {deposit.digest: deposit for deposit in found if deposit is not None}
 
 
 def _question(

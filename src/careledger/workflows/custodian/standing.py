@@ -139,15 +139,22 @@ class Authors:
         return 0 if known is None else known.employer.number
 
 
-def records(versions: Iterable[KeptVersion]) -> dict[bytes, frozenset[bytes]]:
-    """Handle → the handles of all versions of the same record, joined by who names whom as predecessor."""
+class Records(dict[bytes, frozenset[bytes]]):
+    """Handle → the handles of all versions of the same record; one that no other follows or precedes is its own."""
+
+    def __missing__(self, handle: bytes) -> frozenset[bytes]:
+        return frozenset({handle})
+
+
+def records(versions: Iterable[KeptVersion]) -> Records:
+    """Which versions are of one record, joined by who names whom as predecessor."""
     groups: dict[bytes, set[bytes]] = {}
     for version in versions:
-        mine = groups.setdefault(version.handle, {version.handle})
         if version.predecessor is None:
             continue
+        mine = groups.setdefault(version.handle, {version.handle})
         others = groups.setdefault(version.predecessor, {version.predecessor})
         if others is not mine:
             mine |= others
             groups.update((handle, mine) for handle in others)
-    return {handle: frozenset(group) for handle, group in groups.items()}
+    return Records((handle, frozenset(group)) for handle, group in groups.items())

@@ -23,8 +23,8 @@ def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]
     if asking.rule is Rule.OWN:
         return
     until = asking.at + LONGEST_LEASE + MOST_REQUEST
-    for id in [id for id, each in custody.released.items() if each.until <= asking.at]:
-        del custody.released[id]
+    while custody.released and next(iter(custody.released.values())).until <= asking.at:
+        custody.released.pop(next(iter(custody.released)))  # the oldest, which end first
     certificate = asking.signed.certificate
     custody.released[asking.request.id] = ReleasedState(
         asking.request.alias,
