@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from careledger.app.clocks import StoryClock
-from careledger.app.reading_ahead import Unread, read_ahead
+from careledger.app.reading_ahead import Desk, Unread, read_ahead
 from careledger.app.world import found
 from careledger.cli.demo import founding
 from careledger.cli.demo.run import BEHIND, OFFICERS
@@ -65,7 +65,7 @@ def timed_import(stage: Stage, files: list[Path]) -> tuple[int, float, float]:
     city = stage.organisations[founding.CITY]
     session = stage.session(DESK)
     begun, used, total = time.perf_counter(), _processor(), 0
-    for patient, (path, staged) in zip(patients, read_ahead(files, namespace_of(city)), strict=True):
+    for patient, (path, staged) in zip(patients, read_ahead(files, Desk(namespace_of(city))), strict=True):
         if isinstance(staged, Unread):
             raise SystemExit(f"{path.name}: {staged.why}")
         statement, _ = own_statement(patient.holder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_cases import dicom
 from stories.cli_world import PATIENT, careledger, explored, lived, registered, told
 
 __all__ = ["explored", "lived"]
@@ -207,6 +208,57 @@ def test_a_bulk_export_goes_to_the_patients_that_its_parts_name(treated: Path, t
     assert {each["alias"] for each in conditions["patients"]} == {
         each["alias"] for each in patients["patients"]
     }
+
+
+def test_documents_are_told_by_how_they_begin_and_come_back_as_the_same_bytes(
+    treated: Path, tmp_path: Path
+) -> None:
+    label = "Document Owner"
+    registered(treated, label, label)
+    told(
+        "consent",
+        "grant",
+        label,
+        "--to",
+        "City Hospital",
+        "--category",
+        "all",
+        "--may",
+        "append",
+        "--data",
+        treated,
+    )
+    folder, out = tmp_path / "scans", tmp_path / "out"
+    folder.mkdir()
+    scan, letter = dicom(name="Somebody^Else", date="20260131"), b"%PDF-1.7 " + bytes(range(256))
+    (folder / "picture.jpeg").write_bytes(scan)
+    (folder / "..\n\x1b[31m%2e%2e; rm -rf.json").write_bytes(letter)
+    (folder / "notes.txt").write_text("not read")
+    act = ("import", folder, "--as", "records desk", "--data", treated)
+    nobody = careledger(*act)
+    assert (nobody.code, "a document names no patient" in nobody.out) == (1, True)
+    assert "\x1b" not in nobody.out
+    assert "..?" in nobody.out
+    unplaced = careledger(*act, "--patient", label, "--preview", "--json")
+    assert [each["categories"] for each in json.loads(unplaced.out)["files"]] == [
+        {"diagnosis": 2},
+        {"image": 2},
+    ]
+    filed = (*act, "--patient", label, "--category", "report")
+    done = told(*filed)["files"]
+    assert sorted(each["deposited"] for each in done) == [2, 2]
+    assert [each["notes"] for each in done if each["file"] == "picture.jpeg"] == [
+        ["(0010,0010) PatientName says another patient than the one named"]
+    ]
+    assert [each["known"] for each in told(*filed)["files"]] == [2, 2]
+    rows = told("show", label, "--data", treated)["records"]
+    assert sorted({each["type"] for each in rows}) == ["Binary", "DocumentReference"]
+    assert told("export", label, "--documents", out, "--data", treated)["count"] == 2
+    assert sorted(path.suffix for path in out.iterdir()) == [".dcm", ".pdf"]
+    assert sorted(path.read_bytes() for path in out.iterdir()) == sorted([scan, letter])
+    assert careledger("export", label, "--documents", out, "--data", treated).code == 2
+    ledger = b"".join(path.read_bytes() for path in (treated / "ledger").rglob("*") if path.is_file())
+    assert b"rm -rf" not in ledger
 
 
 def test_rejects_are_written_to_a_file_without_what_they_say(treated: Path, tmp_path: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
+from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
+from careledger.workflows.from_documents import is_document, staged_document
 from careledger.workflows.from_fhir import staged_file
 from careledger.workflows.staging import Staged
 
@@ -29,51 +32,72 @@ class Unread:
     why: str
 
 
-def files_in(paths: Sequence[Path]) -> list[Path]:
+def files_in(paths: Sequence[Path], with_documents: bool = False) -> list[Path]:
     """These files, and of folders every file in them, however deep, that ends in .json or .ndjson; in order.
 
-    In a folder files named after patients come first (``Patient.ndjson`` of a bulk export), because the others of
+    ``with_documents``: also those that are PDF or DICOM by what they begin with, whatever they are called. In a folder
+    files named after patients come first (``Patient.ndjson`` of a bulk export), because the others of
     such an export only refer to them.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = [each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file()]
+            inside = [each for each in path.rglob("*") if each.is_file() and _is_taken(each, with_documents)]
             found += sorted(inside, key=lambda each: (not _PATIENTS.search(each.name), each))
         else:
             found.append(path)
     return list(dict.fromkeys(found))
 
 
-def read(path: Path, namespace: bytes) -> Staged | Unread:
+def _is_taken(path: Path, with_documents: bool) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        return with_documents and is_document(path)
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What reading needs to know: the namespace of record ids, the patient's alias and the documents' compartment, if
+    the desk named any."""
+
+    namespace: bytes
+    alias: bytes = b""
+    documents: Compartment | None = None
+
+
+def read(path: Path, desk: Desk) -> Staged | Unread:
     """What one file holds."""
     try:
-        return staged_file(path, namespace)
+        if is_document(path):
+            return staged_document(path, desk.namespace, desk.alias, desk.documents)
+        return staged_file(path, desk.namespace)
     except CareLedgerError as error:
         return Unread(type(error).__name__, str(error))
     except OSError as error:
         return Unread("OSError", f"The file cannot be read: {error.strerror}.")
 
 
-def read_ahead(paths: Sequence[Path], namespace: bytes) -> Iterator[tuple[Path, Staged | Unread]]:
+def read_ahead(paths: Sequence[Path], desk: Desk) -> Iterator[tuple[Path, Staged | Unread]]:
     """The files in order, each read; a few at most wait in memory."""
+    reading = partial(read, desk=desk)
     if len(paths) < WORTH_IT:
-        yield from ((path, read(path, namespace)) for path in paths)
+        yield from ((path, reading(path)) for path in paths)
         return
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        yield from _ahead(pool, paths, namespace)
+        yield from _ahead(pool, paths, reading)
 
 
 def _ahead(
-    pool: ProcessPoolExecutor, paths: Sequence[Path], namespace: bytes
+    pool: ProcessPoolExecutor, paths: Sequence[Path], reading: Callable[[Path], Staged | Unread]
 ) -> Iterator[tuple[Path, Staged | Unread]]:
     waiting: deque[tuple[Path, Future[Staged | Unread]]] = deque()
     left = iter(paths)
     try:
         while True:
-            waiting.extend(
-                (path, pool.submit(read, path, namespace)) for path in islice(left, AHEAD - len(waiting))
-            )
+            waiting.extend((path, pool.submit(reading, path)) for path in islice(left, AHEAD - len(waiting)))
             if not waiting:
                 return
             path, future = waiting.popleft()

@@ -1,15 +1,18 @@
-"""``careledger export PATIENT``: a patient takes the record away, as FHIR or as an archive only the phrase opens."""
+"""``careledger export PATIENT``: a patient takes the record away, as FHIR, as documents, or as an
+archive that only the phrase opens."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import typer
 
 from careledger.app.world import World
 from careledger.cli.opening import Mine
 from careledger.cli.output import print_text, write_private
 from careledger.cli.records import own_records
 from careledger.domain.errors import ExportStopped
-from careledger.workflows.export import as_archive, as_fhir
+from careledger.workflows.export import as_archive, as_fhir, documents
 from careledger.workflows.retrieve import Record
 
 STDOUT = "-"
@@ -34,6 +37,22 @@ def export_archive(world: World, mine: Mine, path: Path) -> int:
     records = _everything(world, mine)
     write_private(path, as_archive(world.network, mine.holder, records), "--archive")
     return len(records)
+
+
+def export_documents(world: World, mine: Mine, folder: Path) -> int:
+    """Writes each document of the newest version of each record, named by the record and its kind; returns how many.
+
+    What a file says of its own name is not used. Raises ExportStopped, BadParameter for a folder that is not empty.
+    """
+    records = _everything(world, mine)
+    if folder.exists() and any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder}: not empty", param_hint="--documents")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    count = 0
+    for name, data in documents(records):
+        write_private(folder / name, data, "--documents")
+        count += 1
+    return count
 
 
 def _everything(world: World, mine: Mine) -> list[Record]:

@@ -13,6 +13,8 @@ from careledger.cli.people import Known
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted
 from careledger.domain.errors import CareLedgerError
+from careledger.fhir.parse import shown
+from careledger.workflows import alike
 from careledger.workflows.actors import Session
 from careledger.workflows.deposit import Deposited
 from careledger.workflows.intake import (
@@ -47,7 +49,8 @@ def imported(
             }
         made = import_for(world.network, asking, known.statement, staged, all_or_nothing=all_or_nothing)
         part = _part(TakenIn(known.alias, False, made))
-        return {**_nothing(path), **_read(staged, staged.refusals), **_summed([part])}
+        read = {**_read(staged, staged.refusals), "notes": _notes(asking, known, staged)}
+        return {**_nothing(path), **read, **_summed([part])}
     except CareLedgerError as error:
         return {**_nothing(path), **_read(staged, staged.refusals), **_error(error)}
 
@@ -70,7 +73,14 @@ def judged(asking: Session, known: Known | None, path: Path, staged: Staged | Un
     parts = [_part(TakenIn(alias or None, not alias, _NONE)) for alias in aliases]
     categories = Counter(version.compartment.category.code for version in versions)
     facts = {**_nothing(path), **_read(staged, found[1]), **_summed(parts)}
+    facts["notes"] = _notes(asking, known, staged) if known else []
     return {**facts, "read": len(versions), "categories": dict(sorted(categories.items()))}
+
+
+def _notes(asking: Session, known: Known, staged: Staged) -> list[str]:
+    """What people should know of the whole file."""
+    differing = alike.differing(asking.staff.organisation, known.alias, staged.stated)
+    return [f"{where} says another patient than the one named" for where in differing]
 
 
 _NONE = Deposited(bytes(32), {}, {}, (), False)
@@ -78,7 +88,7 @@ _NONE = Deposited(bytes(32), {}, {}, (), False)
 
 def _nothing(path: Path) -> Facts:
     return {
-        "file": path.name,
+        "file": shown(path.name),
         "alias": None,
         "new": 0,
         "read": 0,
@@ -87,6 +97,7 @@ def _nothing(path: Path) -> Facts:
         "rejected": [],
         "warnings": 0,
         "unmapped": 0,
+        "notes": [],
         "root": None,
         "thin": False,
         "patients": [],
@@ -162,8 +173,8 @@ def show(screen: Screen, found: list[Facts], preview: bool) -> None:
                 f"{each['file']}: {counted(each['deposited'], 'record')} deposited, {each['known']} known before, "
                 f"{len(each['rejected'])} rejected.{_registered(each)}"
             )
-        for reject in each["rejected"]:
-            screen.warns(reject)
+        for said in (*each["rejected"], *each["notes"]):
+            screen.warns(said)
     if len(found) > 1:
         total = Counter({name: sum(each[name] for each in found) for name in ("deposited", "known", "new")})
         failed = sum(bool(each["error"]) for each in found)

@@ -31,7 +31,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "audit": "Show who asked for a patient's records, and check that nothing is missing.",
     },
     "Records": {
-        "import": "Import FHIR files for a patient.",
+        "import": "Import FHIR, PDF and DICOM files for patients.",
         "search": "Search a patient's records as somebody who may read them; trends.",
         "record": "One record: confirm, dispute, restrict, erase; write, amend, retract, adopt, move.",
         "erase": "Destroy all shares of a record.",

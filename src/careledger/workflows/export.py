@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
-from careledger.domain.errors import CannotOpen, MalformedBytes
+from careledger.domain.errors import CannotOpen, FhirRefused, MalformedBytes
 from careledger.domain.records import Source
-from careledger.fhir.export import export_bundle
+from careledger.fhir.documents import attachments, ending
+from careledger.fhir.export import export_bundle, resource_of
+from careledger.fhir.json_text import Resource
+from careledger.fhir.paths import texts_at
 from careledger.formats.bodies import RecordBody
 from careledger.formats.deposits import Manifest
 from careledger.formats.patients import AliasStatement
@@ -30,6 +34,7 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.network import Network
+from careledger.workflows.patient_reported import file_of
 from careledger.workflows.retrieve import Record, newest
 from careledger.workflows.second_look import FHIR_JSON
 
@@ -58,6 +63,31 @@ def as_fhir(records: Sequence[Record], received: bool = False) -> bytes:
 def originals(records: Iterable[Record]) -> list[bytes]:
     """The bytes that each version came as, in order."""
     return [record.body.original for record in records]
+
+
+def documents(records: Sequence[Record]) -> Iterator[tuple[str, bytes]]:
+    """Every document in the current version of each record, under a file name made of record id and kind.
+
+    A document is what a resource holds in an attachment or a Binary, or the file that a patient reported.
+    """
+    for record in newest(records):
+        if record.manifest.mime_type != FHIR_JSON:
+            continue
+        resource, name = resource_of(record.body), str(UUID(bytes=record.manifest.record_id))
+        found = list(attachments(resource)) or _reported(resource, record)
+        for number, (kind, data) in enumerate(found):
+            yield f"{name}{f'-{number}' if number else ''}.{ending(kind)}", data
+
+
+def _reported(resource: Resource, record: Record) -> list[tuple[str, bytes]]:
+    """The file that a patient reported, beside the document that commits to it."""
+    if record.manifest.resource_type != "DocumentReference" or not record.body.original:
+        return []
+    try:
+        data = file_of(record.body)
+    except FhirRefused:
+        return []
+    return [(kind, data) for kind in texts_at(resource, "content.attachment.contentType")[:1]]
 
 
 def as_archive(network: Network, holder: Holder, records: Iterable[Record]) -> bytes:

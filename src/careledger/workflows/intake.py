@@ -67,13 +67,13 @@ def judge(organisation: Organisation, staged: Staged) -> Judged:
     """
     if staged.patients and not any(each.key for each in staged.patients):
         raise ImportStopped(file=staged.name, why="it names no patient; name one by --patient")
-    known = [each for each in staged.patients if each.key and _is_known(organisation, each)]
-    homeless = [
-        Refusal(version.index, "", UNKNOWN_PATIENT if each.key else NO_PATIENT)
-        for each in staged.patients
-        if each not in known
-        for version in each.versions
-    ]
+    known, homeless = [], []
+    for each in staged.patients:
+        if each.key and _is_known(organisation, each):
+            known.append(each)
+        else:
+            why = UNKNOWN_PATIENT if each.key else NO_PATIENT
+            homeless += [Refusal(version.index, "", why) for version in each.versions]
     refusals = sorted([*staged.refusals, *homeless], key=lambda each: each.index)
     return Judged(tuple(known), tuple(refusals))
 

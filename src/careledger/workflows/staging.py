@@ -59,14 +59,25 @@ class Refusal:
 
 
 @dataclass(frozen=True, repr=False)
+class Stated:
+    """What a file that names no patient of its own says of one all the same: where, what (``name``, ``birth``, ``id``),
+    and the value. It is compared with whom the desk named and never printed."""
+
+    where: str
+    what: str
+    value: str
+
+
+@dataclass(frozen=True, repr=False)
 class Staged:
-    """What a file holds: patients in the file's order, and what of it cannot be imported."""
+    """What a file holds: patients in the file's order, what of it cannot be imported, what is said beside."""
 
     name: str
     patients: tuple[StagedPatient, ...]
     refusals: tuple[Refusal, ...]
     warnings: tuple[str, ...]
     unmapped: int
+    stated: tuple[Stated, ...] = ()
 
     @property
     def versions(self) -> int:

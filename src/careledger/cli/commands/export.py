@@ -22,6 +22,7 @@ app = single()
     "export",
     "careledger export velvet --fhir record.json",
     "careledger export velvet --archive record.archive",
+    "careledger export velvet --documents documents",
 )
 def export(
     named: Patient,
@@ -34,11 +35,17 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="Write an archive that only the patient's phrase opens."),
     ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write each document (PDF, DICOM, picture) there in the clear."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take a patient's record away, as FHIR or as an encrypted archive; files that exist are never overwritten."""
-    if (fhir is None) == (archive is None):
-        raise typer.BadParameter("one of --fhir and --archive", param_hint="--fhir / --archive")
+    """Take a patient's record away, as FHIR, as documents, or as an encrypted archive; files that exist are never
+    overwritten."""
+    if sum(each is not None for each in (fhir, archive, documents)) != 1:
+        ways = "--fhir / --archive / --documents"
+        raise typer.BadParameter("one of --fhir, --archive and --documents", param_hint=ways)
     if as_json and str(fhir) == STDOUT:
         raise typer.BadParameter("stdout holds the bundle or this object, not both", param_hint="--json")
     with opened(data) as world:
@@ -47,13 +54,16 @@ def export(
             _told(as_json, fhir, "fhir", exports.export_fhir(world, mine, fhir))
         elif archive is not None:
             _told(as_json, archive, "archive", exports.export_archive(world, mine, archive))
+        elif documents is not None:
+            _told(as_json, documents, "documents", exports.export_documents(world, mine, documents))
 
 
 def _told(as_json: bool, path: Path, form: str, count: int) -> None:
     if as_json:
         print_json({"file": str(path), "form": form, "count": count})
-    elif form == "fhir":
-        typer.echo(f"{counted(count, 'record')} exported in the clear.", err=True)
+    elif form != "archive":
+        what = "record" if form == "fhir" else "document"
+        typer.echo(f"{counted(count, what)} exported in the clear.", err=True)
     else:
         typer.echo(
             f"{counted(count, 'version')} exported; the file opens with the patient's phrase.", err=True

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from careledger.app.reading_ahead import files_in, read_ahead
+from careledger.app.reading_ahead import Desk, files_in, read_ahead
 from careledger.app.world import World
-from careledger.cli import importing
+from careledger.cli import importing, scoping
 from careledger.cli.actors import session
 from careledger.cli.endings import not_verified
 from careledger.cli.opening import opened
@@ -17,10 +17,40 @@ from careledger.cli.options import DATA, As, Data, Json, command, single
 from careledger.cli.output import print_json, progress, screen
 from careledger.cli.people import Known, anyone
 from careledger.cli.words import Facts
+from careledger.domain.categories import Compartment
 from careledger.workflows.actors import Session
 from careledger.workflows.import_file import namespace_of
 
 app = single()
+
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PATH…",
+        exists=True,
+        readable=True,
+        help="FHIR R4 JSON or NDJSON files, PDF or DICOM files, or folders of them.",
+    ),
+]
+Filed = Annotated[
+    str,
+    typer.Option(
+        "--category", metavar="NAME", help="Where documents are filed, for example report; else restricted."
+    ),
+]
+Whose = Annotated[
+    str,
+    typer.Option(
+        "--patient",
+        metavar="PATIENT",
+        help="Whose records these are; else whose the files say that they are.",
+    ),
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="FILE", help="Write each reject there, a line of JSON each."),
+]
 
 
 @command(
@@ -29,47 +59,37 @@ app = single()
     'careledger import bundle.json --patient velvet --as "records desk, City"',
     'careledger import bundle.json --patient velvet --as "records desk, City" --preview',
     'careledger import bundle.json --patient velvet --as "records desk, City" --rejects rejects.ndjson',
+    'careledger import letter.pdf --patient velvet --category report --as "records desk, City"',
 )
 def import_(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH…",
-            exists=True,
-            readable=True,
-            help="FHIR R4 JSON or NDJSON files, or folders of them.",
-        ),
-    ],
+    paths: Paths,
     acting: As,
-    named: Annotated[
-        str,
-        typer.Option(
-            "--patient", metavar="PATIENT", help="Whose records these are; else each file's own patient's."
-        ),
-    ] = "",
+    named: Whose = "",
+    category: Filed = "",
     all_or_nothing: Annotated[
         bool, typer.Option("--all-or-nothing", help="Import nothing of a file in which one entry is wrong.")
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Only read and judge; write nothing.")] = False,
-    rejects: Annotated[
-        Path | None,
-        typer.Option("--rejects", metavar="FILE", help="Write each reject there, a line of JSON each."),
-    ] = None,
+    rejects: Rejects = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
-    """Import FHIR files: read, validated, sealed, put under custody, anchored. What was imported before stays so.
+    """Import files: read, validated, sealed, put under custody, anchored. What was imported before stays so.
 
     Without --patient each record goes to the patient whom it is about, who is registered here the first time a file
     names them; a file may name several, and a file of a bulk export may refer to the patients of another. What
     belongs to nobody is rejected by name. Broken off, or with other files beside, the same command goes on where it
-    was. The registrar imports until the patient claims, afterwards who has a consent to append. A file that cannot
-    be imported names itself, and the next one is imported all the same; then the exit code is 1.
+    was. PDF and DICOM files, known by what they begin with, are documents of the patient who is named. The
+    registrar imports until the patient claims, afterwards who has a consent to append. A file that cannot be
+    imported names itself, and the next one is imported all the same; then the exit code is 1.
     """
     with opened(data) as world:
         asking = session(world, acting)
         known = anyone(world, named) if named else None
-        found = _all(world, asking, known, files_in(paths), preview, all_or_nothing)
+        files = files_in(paths, with_documents=known is not None)
+        alias = known.alias if known else b""
+        desk = Desk(namespace_of(asking.staff.organisation), alias, _filed(category))
+        found = _all(world, asking, known, desk, files, preview, all_or_nothing)
     if rejects is not None:
         importing.write_rejects(rejects, found)
     print_json({"files": found}) if as_json else importing.show(screen(), found, preview)
@@ -77,13 +97,27 @@ def import_(
         not_verified()
 
 
+def _filed(category: str) -> Compartment | None:
+    """Where documents go; raises BadParameter."""
+    named = scoping.compartments([category], None) if category else frozenset()
+    if len(named) > 1:
+        raise typer.BadParameter("name one", param_hint="--category")
+    return next(iter(named), None)
+
+
 def _all(
-    world: World, asking: Session, known: Known | None, files: list[Path], preview: bool, all_or_nothing: bool
+    world: World,
+    asking: Session,
+    known: Known | None,
+    desk: Desk,
+    files: list[Path],
+    preview: bool,
+    all_or_nothing: bool,
 ) -> list[Facts]:
     found = []
     with progress() as bar:
         task = bar.add_task("files", total=len(files))
-        for path, staged in read_ahead(files, namespace_of(asking.staff.organisation)):
+        for path, staged in read_ahead(files, desk):
             if preview:
                 found.append(importing.judged(asking, known, path, staged))
             else:

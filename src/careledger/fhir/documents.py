@@ -1,0 +1,112 @@
+"""Documents that are no FHIR, PDF and DICOM, as a DocumentReference and a Binary; and documents out of FHIR again."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from careledger.fhir.dicom import Header, header_of, is_dicom
+from careledger.fhir.json_text import Number, Resource
+
+PDF, DICOM = "application/pdf", "application/dicom"
+START = 2**20
+MOST_BYTES = 112 * 2**20
+_PDF_WITHIN = 1_024
+_ENDINGS = {
+    PDF: "pdf", DICOM: "dcm", "image/jpeg": "jpg", "image/png": "png", "image/tiff": "tiff", "text/plain": "txt",
+    "application/fhir+json": "json", "application/xml": "xml", "text/xml": "xml",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False)
+class Document:
+    """A file as a document: its MIME type, title, length, SHA-256, and what a DICOM header says. Never printed."""
+
+    kind: str
+    title: str
+    size: int
+    sha256: bytes
+    header: Header
+
+    @property
+    def key(self) -> str:
+        """What it is called at its source: its content."""
+        return f"Document/{self.sha256.hex()}"
+
+
+def kind_of(start: bytes) -> str:
+    """The MIME type of a file that begins so, by its own marks and never by its name; empty for others."""
+    if is_dicom(start):
+        return DICOM
+    return PDF if b"%PDF-" in start[:_PDF_WITHIN] else ""
+
+
+def document(start: bytes, title: str, size: int, sha256: bytes) -> Document:
+    """A file that begins so as a document."""
+    kind = kind_of(start)
+    return Document(kind, title, size, sha256, header_of(start) if kind == DICOM else Header())
+
+
+def reference(made: Document, record: UUID, binary: UUID) -> Resource:
+    """The DocumentReference: what the document is, its SHA-256 (RFC 6920), and which Binary holds it."""
+    name = base64.urlsafe_b64encode(made.sha256).decode().rstrip("=")
+    attachment = {
+        "contentType": made.kind,
+        "url": f"urn:uuid:{binary}",
+        "size": Number(str(made.size)),
+        **({"title": made.title} if made.title else {}),
+    }
+    day = made.header.study_date
+    uid = made.header.instance
+    return {
+        "resourceType": "DocumentReference",
+        "id": str(record),
+        "status": "current",
+        "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": f"ni:///sha-256;{name}"},
+        **({"identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}]} if uid else {}),
+        "content": [{"attachment": attachment}],
+        **({"context": {"period": {"start": day, "end": day}}} if day else {}),
+    }
+
+
+def binary(made: Document, record: UUID, data: bytes) -> Resource:
+    """The Binary that holds the document."""
+    text = base64.b64encode(data).decode("ascii")
+    return {"resourceType": "Binary", "id": str(record), "contentType": made.kind, "data": text}
+
+
+def attachments(value: Any) -> Iterator[tuple[str, bytes]]:
+    """Every attachment inside a resource, with its MIME type; what is no base64 is passed over."""
+    if isinstance(value, list):
+        for each in value:
+            yield from attachments(each)
+    if not isinstance(value, dict):
+        return
+    data, kind = value.get("data"), value.get("contentType")
+    if isinstance(data, str) and isinstance(kind, str):
+        try:
+            yield kind, base64.b64decode("".join(data.split()), validate=True)
+        except binascii.Error:
+            return
+    for each in value.values():
+        if isinstance(each, dict | list):
+            yield from attachments(each)
+
+
+def ending(kind: str) -> str:
+    """How the name of a file of this MIME type ends; never made of anything that a file says."""
+    return _ENDINGS.get(kind.partition(";")[0].strip().lower(), "bin")
+
+
+def sha256_of(pieces: Iterator[bytes]) -> tuple[int, bytes]:
+    """The length and SHA-256 of what comes in pieces."""
+    whole, size = hashlib.sha256(), 0
+    for piece in pieces:
+        whole.update(piece)
+        size += len(piece)
+    return size, whole.digest()
