@@ -6,7 +6,7 @@ A signature is 65 bytes, r ‖ s ‖ v with v 27 or 28 and s in the lower half o
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import coincurve
@@ -28,6 +28,7 @@ class SigningKey:
     """A secp256k1 private key; never printed."""
 
     secret: bytes
+    _made: coincurve.PrivateKey | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) != 32 or not 0 < int.from_bytes(self.secret, "big") < ORDER:
@@ -41,12 +42,19 @@ class SigningKey:
     @property
     def address(self) -> Address:
         """The 20-byte address that the ledger knows this key by."""
-        return address_of(coincurve.PrivateKey(self.secret).public_key.format(compressed=False))
+        return address_of(self._key().public_key.format(compressed=False))
 
     def sign(self, digest: bytes) -> bytes:
         """The signature over a 32-byte digest (RFC 6979 nonce, low s)."""
-        made = coincurve.PrivateKey(self.secret).sign_recoverable(digest, hasher=None)
+        made = self._key().sign_recoverable(digest, hasher=None)
         return made[:64] + bytes([27 + made[64]])
+
+    def _key(self) -> coincurve.PrivateKey:
+        """The library's form of it, whose public key takes as long as a signature: made once."""
+        if self._made is None:
+            object.__setattr__(self, "_made", coincurve.PrivateKey(self.secret))
+        assert self._made is not None
+        return self._made
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from careledger.domain.errors import PatientNotFound, SessionExpired
 from careledger.domain.parties import Role
@@ -104,12 +105,12 @@ class Holder:
         """The alias, 32 bytes."""
         return self.state.alias
 
-    @property
+    @cached_property
     def controller(self) -> SigningKey:
         """What signs for the alias."""
         return self.keys.controller_key(self.state.alias_number, self.state.generation)
 
-    @property
+    @cached_property
     def sealing(self) -> SealingKey:
         """What epoch seeds and log entries are sealed to."""
         return self.keys.sealing_key(self.state.alias_number, self.state.generation)

@@ -170,7 +170,10 @@ def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] =
         if each.behind:
             spread_epochs(network, statement, compartment, epoch_chain(network, statement, compartment))
     if asked:
-        made = [_next_epoch(network, holder, compartment, newest.get(compartment)) for compartment in asked]
+        made = [
+            _next_epoch(network, holder, statement, compartment, newest.get(compartment))
+            for compartment in asked
+        ]
         _publish(network, statement, made)
 
 
@@ -185,18 +188,25 @@ def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int])
     chains: dict[int, Chain] = {each: begun[each].chain if each in begun else () for each in asked}
     missing = [each for each, chain in chains.items() if not chain]
     if missing:
-        made = [_new_epoch(network, holder, each, None, None, holder.sealing.public) for each in missing]
+        made = [
+            _new_epoch(network, holder, statement, each, None, None, holder.sealing.public)
+            for each in missing
+        ]
         _publish(network, statement, [record for record, _ in made])
         chains |= {opened.statement.compartment: ((opened.statement, record),) for record, opened in made}
     return chains
 
 
-def _next_epoch(network: Network, holder: Holder, compartment: int, newest: Newest | None) -> EpochRecord:
+def _next_epoch(
+    network: Network, holder: Holder, statement: AliasStatement, compartment: int, newest: Newest | None
+) -> EpochRecord:
     """The next one, or the first, published to nobody yet; raises CannotOpen."""
     if newest is None:
-        return _new_epoch(network, holder, compartment, None, None, holder.sealing.public)[0]
+        return _new_epoch(network, holder, statement, compartment, None, None, holder.sealing.public)[0]
     before = open_record(holder.sealing, newest.statement, newest.record)
-    return _new_epoch(network, holder, compartment, newest.statement, before, holder.sealing.public)[0]
+    return _new_epoch(
+        network, holder, statement, compartment, newest.statement, before, holder.sealing.public
+    )[0]
 
 
 def chain_in_force(network: Network, statement: AliasStatement, compartment: int) -> Chain:
@@ -251,7 +261,9 @@ def publish_epoch(
 
     ``keeper`` is another sealing key that the seed is sealed to instead of the holder's.
     """
-    record, opened = _new_epoch(network, holder, compartment, newest, before, keeper or holder.sealing.public)
+    record, opened = _new_epoch(
+        network, holder, statement, compartment, newest, before, keeper or holder.sealing.public
+    )
     _publish(network, statement, [record])
     return opened
 
@@ -259,13 +271,13 @@ def publish_epoch(
 def _new_epoch(
     network: Network,
     holder: Holder,
+    statement: AliasStatement,
     compartment: int,
     newest: EpochStatement | None,
     before: Secret | None,
     keeper: bytes,
 ) -> tuple[EpochRecord, OpenEpoch]:
     """The epoch after ``newest``, signed and its seed sealed, published to nobody yet."""
-    statement, _ = own_statement(holder)
     seed = new_epoch_seed()
     made = EpochStatement(
         holder.alias,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from careledger.domain.custody import Anchoring
 from careledger.domain.errors import ProofRefused, RecordNotFound
 from careledger.formats.deposits import AnchorNotice, AnchorNotices
+from careledger.formats.digests import digest
 from careledger.ports import LedgerView
 from careledger.proofs.items import leaves_of
 from careledger.proofs.runs import Run, leaf_hashes
@@ -22,7 +23,7 @@ def anchored(custody: Custody, body: bytes) -> bytes:
     view = custody.fresh_head()
     with custody.rows.transaction():
         count = place(custody, view, told.notices)
-    return custody.receipt(view, AnchorNotices.TYPE, told.digest(), count)
+    return custody.receipt(view, AnchorNotices.TYPE, digest(AnchorNotices.TYPE, body), count)
 
 
 def place(custody: Custody, view: LedgerView, notices: Sequence[AnchorNotice]) -> int:
@@ -50,13 +51,18 @@ class _Anchors:
 
 
 def _place(custody: Custody, anchors: _Anchors, notice: AnchorNotice) -> int:
-    deposit = custody.rows.deposit_named(notice.deposit)
+    named, hashes = custody.just_kept.get(notice.deposit) or _kept(custody, notice.deposit)
+    block, matrix = anchors.of(notice.root, notice.size)
+    Run(notice.size, notice.first, hashes, notice.outside).check(notice.root)
+    at = Anchoring(notice.root, notice.size, notice.first, notice.outside, block, matrix)
+    custody.rows.set_anchoring(named, at)
+    custody.just_kept.pop(notice.deposit, None)
+    return len(hashes)
+
+
+def _kept(custody: Custody, id: bytes) -> tuple[bytes, list[bytes]]:
+    deposit = custody.rows.deposit_named(id)
     items = None if deposit is None else custody.rows.items(deposit.digest)
     if deposit is None or items is None:
         raise RecordNotFound(what="deposit")
-    block, matrix = anchors.of(notice.root, notice.size)
-    leaves = leaves_of(items)
-    Run(notice.size, notice.first, leaf_hashes(leaves), notice.outside).check(notice.root)
-    at = Anchoring(notice.root, notice.size, notice.first, notice.outside, block, matrix)
-    custody.rows.set_anchoring(deposit.digest, at)
-    return len(leaves)
+    return deposit.digest, leaf_hashes(leaves_of(items))

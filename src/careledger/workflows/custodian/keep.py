@@ -39,6 +39,7 @@ from careledger.workflows.custodian.writing import Judging
 
 KIND = "kept"
 GONE = ("erased", "moved")
+MOST_REMEMBERED = 128
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def keep(custody: Custody, body: bytes) -> bytes:
                 _complete(custody, part, before)
         late = [part.sent.anchor for part in parts if part.sent.anchor is not None]
         anchored.place(custody, view, late)
+    _remember(custody, new)
     subject = deposited(part.named for part in parts)
     _log(custody, view, statement, request, parts, subject)
     return custody.receipt(view, KeepRequest.TYPE, subject, sum(len(part.items) for part in parts))
@@ -159,6 +161,14 @@ def _put(custody: Custody, request: KeepRequest, part: Part, place: int) -> None
     shares = _shares(part)
     if shares:
         custody.rows.put_shares(part.named, shares)
+
+
+def _remember(custody: Custody, parts: Sequence[Part]) -> None:
+    """The leaf hashes of what is in the rows now: its anchor is mostly told next."""
+    for part in parts[-MOST_REMEMBERED:]:
+        custody.just_kept[part.deposit.id] = part.named, leaf_hashes(part.leaves)
+    while len(custody.just_kept) > MOST_REMEMBERED:
+        custody.just_kept.pop(next(iter(custody.just_kept)))
 
 
 def _shares(part: Part) -> dict[bytes, bytes]:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from careledger.domain.categories import Compartment
 from careledger.domain.custody import KeptStatement
 from careledger.domain.errors import EpochRefused
+from careledger.formats.digests import digest as digest_of
 from careledger.formats.patients import EpochRecord, EpochRecords, EpochStatement
-from careledger.formats.signed import open_signed
+from careledger.formats.signed import check_signed
 from careledger.ports import LedgerView
 from careledger.workflows.custodian.parts import Custody, alias_facts
 
@@ -30,7 +31,9 @@ def keep_epochs(custody: Custody, body: bytes) -> bytes:
     for record in told.records:
         taking.add(record)
     taking.keep()
-    return custody.receipt(taking.view, EpochRecords.TYPE, told.digest(), len(told.records))
+    return custody.receipt(
+        taking.view, EpochRecords.TYPE, digest_of(EpochRecords.TYPE, body), len(told.records)
+    )
 
 
 class Taking:
@@ -41,20 +44,26 @@ class Taking:
         self._custody = custody
         self._new: dict[tuple[bytes, int, int], KeptStatement] = {}
         self._newest: dict[tuple[bytes, int], KeptStatement] = {}
+        self._listed: set[bytes] = set()
 
     def add(self, record: EpochRecord) -> None:
         """Takes a record, if it is not known yet; raises as ``keep_epochs``."""
         custody, claimed = self._custody, EpochStatement.decode(record.statement.body)
-        custody.place(custody.statement(claimed.alias))
+        if claimed.alias not in self._listed:
+            custody.place(custody.statement(claimed.alias))
+            self._listed.add(claimed.alias)
         Compartment.numbered(claimed.compartment)
-        place, digest = (claimed.alias, claimed.compartment), claimed.digest()
+        place, digest = (
+            (claimed.alias, claimed.compartment),
+            digest_of(EpochStatement.TYPE, record.statement.body),
+        )
         same = self._known(place, claimed.number)
         if same is not None and same.digest == digest:
             return
         kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
         if not _precedes(digest, self._known(place, claimed.number + 1)):
             facts = alias_facts(self.view, claimed.alias)
-            open_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
+            check_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
             _check_newer(claimed, self._newest.get(place) or custody.journal.newest_epoch(*place))
             self._newest[place] = kept
         self._new[(*place, claimed.number)] = kept

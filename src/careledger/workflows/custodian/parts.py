@@ -78,6 +78,8 @@ class Custody:
     standstill: Standstill | None = None
     released: dict[bytes, ReleasedState] = field(default_factory=dict)
     paths: dict[bytes, object] = field(default_factory=dict)
+    just_kept: dict[bytes, tuple[bytes, list[bytes]]] = field(default_factory=dict)
+    """By id: the statement digest and leaf hashes of deposits whose anchor is not told yet; the last few."""
 
     @property
     def deployment(self) -> bytes:
