@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import stat
 import threading
@@ -115,6 +116,15 @@ def test_settings_of_another_ledger_do_not_open_this_one(tmp_path: Path) -> None
             open_world(folder)
         changed(folder, **said)
     open_world(folder).close()
+
+
+def test_the_collector_leaves_alone_what_was_loaded_until_the_directory_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with_custodian(folder)
+    with open_closed(folder) as world:
+        assert gc.get_freeze_count() > 10_000
+        assert not any(each is world for each in gc.get_objects())
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_failed_opening_leaves_the_directory_free(tmp_path: Path) -> None:

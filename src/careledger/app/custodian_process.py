@@ -5,6 +5,7 @@ python -m careledger.app.custodian_process DIRECTORY PARTY SOCKET LEDGER-SOCKET
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, stop)
+    gc.freeze()  # as app/world.py says
     server.serve()
 
 

@@ -9,6 +9,7 @@ organisations/N/  an organisation's keys and books      patients/N/  a patient's
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -122,6 +123,7 @@ class World:
         self.board.close()
         self.blocks.close()
         self.ledger.close()
+        gc.unfreeze()
 
 
 def found(
@@ -188,6 +190,7 @@ def open_world(folder: Path, clock: WaitingClock | None = None, passphrase: Ask 
     except CareLedgerError:
         world.close()
         raise
+    gc.freeze()  # what is loaded by now stays: looking through all of it for garbage holds a reader up for 50 ms
     return world
 
 
