@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from careledger.app import serving
 from careledger.rpc import criteria, dispatch, filters, http, logs, network, server, state
 from careledger.rpc.method import REQUIRED, Method
 from careledger.rpc.methods import KEYLESS, METHODS
@@ -35,7 +36,7 @@ says so in the error. This page is written by `tools/rpc_page.py` from the dispa
 - Gas is free and there are no coins: gas price and value have to be 0, every balance is 0.
 - Any block can be asked about. The newest is asked on the chain's engine, an earlier one on the executable
   specification, with at most {state.PAST_GAS:,} gas. `eth_getProof` does not exist here ([why](chain.md)).
-- Ctrl-C or SIGTERM ends it: what is under way is answered within {server.ENDS_WITHIN} seconds.
+- Ctrl-C or SIGTERM ends it: what is under way is answered within {serving.ENDS_WITHIN} seconds.
 
 ## Who may ask
 
@@ -91,7 +92,7 @@ LIMITS = f"""
 |---|---|---|
 | bytes of one request | {http.MOST_BYTES:,} | HTTP 413 |
 | time to send one | {http.READ_WITHIN:.0f} s | HTTP 408 |
-| connections | {server.MOST_CONNECTIONS} | HTTP 503 |
+| connections | {serving.MOST_CONNECTIONS} | HTTP 503 |
 | requests in one array | {dispatch.MOST_REQUESTS:,} | one error object, -32005 |
 | nesting | {dispatch.MOST_DEPTH} | -32700 |
 | blocks of one search for logs | {logs.MOST_BLOCKS:,} after the first | -32005 |

@@ -11,10 +11,11 @@ import pytest
 
 from adapters.chain_support import CHAIN_ID
 from careledger.adapters.evm.chain import EmbeddedChain
-from careledger.domain.errors import RpcUnavailable
+from careledger.app import serving as servers
+from careledger.app.serving import is_loopback
+from careledger.domain.errors import ServerUnavailable
 from careledger.rpc import http as edge
-from careledger.rpc import server as servers
-from careledger.rpc.http import MOST_BYTES, is_loopback
+from careledger.rpc.http import MOST_BYTES
 from careledger.rpc.server import Server
 from rpc.rpc_world import JSON, Client, Served, client, request, served
 
@@ -35,13 +36,13 @@ def allowing(tmp_path: Path) -> Iterator[Client]:
     "host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "", "127.0.0.1.example.org", "10.0.0.1"]
 )
 def test_nothing_but_loopback_is_served(host: str, served: Served, tmp_path: Path) -> None:
-    with pytest.raises(RpcUnavailable):
+    with pytest.raises(ServerUnavailable):
         Server(served.chain, tmp_path / "chain", host, 0)
     assert not is_loopback(host)
 
 
 def test_a_port_that_is_taken_is_named(served: Served, tmp_path: Path) -> None:
-    with pytest.raises(RpcUnavailable, match=str(served.server.port)):
+    with pytest.raises(ServerUnavailable, match=str(served.server.port)):
         Server(served.chain, tmp_path / "chain", port=served.server.port)
 
 

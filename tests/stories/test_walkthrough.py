@@ -28,8 +28,13 @@ PLACEHOLDERS: dict[str, Callable[[], str]] = {
 
 
 def steps() -> list[tuple[str, str]]:
-    """Each command with what has to stand in its output."""
-    text = "\n".join(re.findall(r"^```console\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+    """Each command of the page with what has to stand in its output."""
+    return steps_of(PAGE)
+
+
+def steps_of(page: Path) -> list[tuple[str, str]]:
+    """The same of another page."""
+    text = "\n".join(re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL))
     found: list[tuple[str, str]] = []
     for line in text.splitlines():
         if line.startswith("$ "):

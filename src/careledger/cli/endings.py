@@ -79,7 +79,9 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
         "name a block that exists (careledger chain head says which), or see that the ledger's nodes make blocks",
     ),
     errors.RpcRefused: Ending(REFUSED, _BUG),
-    errors.RpcUnavailable: Ending(USAGE, "name another port with --port, and a host of loopback with --host"),
+    errors.ServerUnavailable: Ending(
+        USAGE, "name another port with --port, and a host of loopback with --host"
+    ),
     errors.LedgerRewritten: Ending(REFUSED, "ask the network's operators; trust no node until they know why"),
     errors.WrongNetwork: Ending(
         DATA, "name nodes of the network that --chain-id, or careledger.json of this data directory, names"
@@ -102,6 +104,13 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.ImportStopped: Ending(REFUSED, "mend the file at that place"),
     errors.NotExchanged: Ending(REFUSED, "leave resources of this type out"),
     errors.ExportStopped: Ending(REFUSED, "careledger verify says which custodian or block is missing"),
+    # The gateway
+    errors.TokenRefused: Ending(REFUSED, "issue a token for the post with careledger token issue"),
+    errors.VersionConflict: Ending(REFUSED, "read the record again, and change what is current"),
+    errors.RecordGone: Ending(REFUSED, "ask its author for the record that took its place"),
+    errors.NoUpdateHere: Ending(REFUSED, "post it as a new record"),
+    errors.PageGone: Ending(REFUSED, _AGAIN),
+    errors.TooCostly: Ending(REFUSED, "name the patients"),
     # Decisions
     errors.AccessRefused: Ending(REFUSED, "careledger consent list says which consents stand"),
     errors.WritingRefused: Ending(REFUSED, "careledger consent list says which consents stand"),

@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Who is who": {
         "party": "Organisations, posts and teams: register, verify, suspend, remove, rotate, list.",
         "patient": "Patients: register, claim, link, find, guardians, end, death.",
+        "token": "Bearer tokens of posts: issue, list, withdraw.",
     },
     "A patient's word": {
         "consent": "Ask for access, grant, refuse, revoke, list; ready-made consents.",
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "export": "Take a patient's record away.",
     },
     "The network": {
+        "up": "Serve FHIR R4 over HTTP to the organisations' programs.",
         "custodian": "Custodians: list, status, checkpoints, add, leave, remake shares, replace.",
         "retention": "For how long records of a category are kept from erasure; voting it.",
         "doctor": "Examine a data directory part by part, and mend it.",

@@ -1,4 +1,4 @@
-"""``careledger chain serve``: opens the chain, serves it, and ends in order at the first SIGINT or SIGTERM."""
+"""``careledger chain serve`` and ``careledger up``: open, serve, and end in order at the first SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from typing import Any
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.app import settings as settings_file
 from careledger.app.ledgers import embedded_folder
+from careledger.cli.opening import opened
 from careledger.cli.output import print_json, screen
+from careledger.gateway.server import Gateway
 from careledger.rpc.page import network
 from careledger.rpc.server import Server
 
 
 def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_json: bool) -> None:
-    """Serves until it is told to stop, then answers what is under way; raises DirectoryInUse, RpcUnavailable."""
+    """Serves until it is told to stop, then answers what is under way; raises DirectoryInUse, ServerUnavailable."""
     chain_id, ledger = settings_file.load(folder).chain_id, embedded_folder(folder)
     with (
         _told_to_stop() as stop,
@@ -28,6 +30,28 @@ def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_j
     ):
         facts = network(chain_id, server.url)
         print_json(facts) if as_json else _print(facts, server.url)
+        stop.wait()
+    if not as_json:
+        screen().says("Stopped. Everything that was acknowledged is on the disk.")
+
+
+def serve_gateway(folder: Path, host: str, port: int, as_json: bool) -> None:
+    """Serves the directory's world likewise; raises DirectoryInUse, ServerUnavailable."""
+    with _told_to_stop() as stop, opened(folder) as world, Gateway(world, host, port) as gateway:
+        facts = {"fhir": gateway.base, "metadata": f"{gateway.base}/metadata"}
+        if as_json:
+            print_json(facts)
+        else:
+            screen().facts(
+                f"FHIR R4 at {gateway.base}",
+                [
+                    ("what it can do", facts["metadata"]),
+                    ("a token for a program", "careledger token issue POST, before this is started"),
+                ],
+            )
+            screen().says(
+                "Only this machine reaches it. Ctrl-C ends it; until then nothing else can open the directory."
+            )
         stop.wait()
     if not as_json:
         screen().says("Stopped. Everything that was acknowledged is on the disk.")

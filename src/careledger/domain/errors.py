@@ -137,8 +137,8 @@ class RpcRefused(CareLedgerError):
     """The chain's JSON-RPC server does not answer this request."""
 
 
-class RpcUnavailable(CareLedgerError):
-    """The chain's JSON-RPC server cannot listen there."""
+class ServerUnavailable(CareLedgerError):
+    """A server of this machine cannot listen there."""
 
 
 class LedgerRewritten(CareLedgerError):
@@ -230,6 +230,10 @@ class PartyNotVerified(CareLedgerError):
     """This party is not in good standing on the ledger."""
 
 
+class TokenRefused(CareLedgerError):
+    """This bearer token is none that is in force."""
+
+
 class ActRefused(CareLedgerError):
     """This party may not do this."""
 
@@ -248,3 +252,23 @@ class PatientNotFound(CareLedgerError):
 
 class RecordNotFound(CareLedgerError):
     """No such record is known here."""
+
+
+class VersionConflict(CareLedgerError):
+    """This is not the version that is current now."""
+
+
+class RecordGone(CareLedgerError):
+    """This record was taken back by who wrote it."""
+
+
+class NoUpdateHere(CareLedgerError):
+    """Only what is shown here can be updated; a new record is posted, and its id is chosen here."""
+
+
+class PageGone(CareLedgerError):
+    """This page of a search is not kept any more; search again."""
+
+
+class TooCostly(CareLedgerError):
+    """This search would have to look into records that nobody named a patient for."""

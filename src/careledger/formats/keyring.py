@@ -39,6 +39,21 @@ class StaffKey(Message):
 
 
 @dataclass(frozen=True)
+class BearerToken(Message):
+    """What a post's programs may do with a token that its employer issued, under the token's SHA-256 in its books.
+
+    ``purpose`` is a purpose of use code; ``issued`` and ``until`` are unix seconds; ``label`` says what it is for.
+    """
+
+    TYPE: ClassVar[str] = "bearer-token"
+    post: int = uint()
+    purpose: str = text(32)
+    issued: int = uint()
+    until: int = uint()
+    label: str = text(100)
+
+
+@dataclass(frozen=True)
 class PatientKeysFile(Message):
     """What a patient's agent keeps on its own device: the phrase's entropy, the alias, the key of its books."""
 

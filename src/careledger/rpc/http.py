@@ -8,7 +8,6 @@ time.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from careledger.app.serving import is_loopback
 from careledger.rpc.dispatch import Answer
 from careledger.rpc.page import Page
 
@@ -37,14 +37,6 @@ class _Turned(Exception):
     def __init__(self, status: HTTPStatus, why: str) -> None:
         self.status, self.why = status, why
         super().__init__(why)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's loopback."""
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 class Edge:

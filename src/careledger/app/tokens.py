@@ -1,0 +1,77 @@
+"""Bearer tokens of posts: issued by the employer for a time, kept as digests, looked up by whoever brings one.
+
+A token is ``clt_`` and 32 random bytes in base64url: whoever has it acts as the post, so it is shown once and lies
+nowhere. Order of effects: the digest durable in the employer's books, then the token is given away.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from careledger.app.keyring import Keyring
+from careledger.domain.consents import Purpose
+from careledger.domain.errors import TokenRefused
+from careledger.formats.keyring import BearerToken
+from careledger.workflows.actors import Organisation, Staff
+
+KEPT = "bearer-token"
+PREFIX = "clt_"
+BYTES = 32
+LONGEST = 90 * 24 * 3600
+"""Seconds that a token is good for at most."""
+
+
+@dataclass(frozen=True, repr=False)
+class Bearer:
+    """Who brings a token: the post, for what purpose, until when; ``digest`` names the token and is no secret."""
+
+    digest: bytes
+    staff: Staff
+    purpose: Purpose
+    until: int
+
+
+def issue(staff: Staff, purpose: Purpose, now: int, seconds: int, label: str = "") -> tuple[str, BearerToken]:
+    """A new token for a post and what is kept of it; raises TokenRefused for a time that is none or too long."""
+    if not 0 < seconds <= LONGEST:
+        raise TokenRefused(why="a token is good for at most 90 days")
+    token = PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(BYTES)).rstrip(b"=").decode("ascii")
+    kept = BearerToken(staff.number, purpose.code, now, now + seconds, label)
+    staff.organisation.books.put(KEPT, [(digest_of(token), kept.encode())])
+    return token, kept
+
+
+def issued(employer: Organisation) -> list[tuple[bytes, BearerToken]]:
+    """The tokens of an organisation's posts with their digests, those that are over included."""
+    return [(digest, BearerToken.decode(row)) for digest, row in employer.books.rows(KEPT)]
+
+
+def withdraw(employer: Organisation, digest: bytes) -> None:
+    """The token with that digest is none any more; withdrawing again changes nothing."""
+    employer.books.drop(KEPT, [digest])
+
+
+def bearer(keyring: Keyring, token: str, now: int) -> Bearer:
+    """Who brings that token; raises TokenRefused, which does not say why."""
+    for employer in _employers(keyring):
+        row = employer.books.get(KEPT, digest_of(token))
+        if row is None:
+            continue
+        kept = BearerToken.decode(row)
+        for staff in keyring.all_staff(employer).values():
+            if staff.number == kept.post and now < kept.until:
+                return Bearer(digest_of(token), staff, Purpose[kept.purpose], kept.until)
+    raise TokenRefused()
+
+
+def _employers(keyring: Keyring) -> Iterable[Organisation]:
+    return (*keyring.organisations().values(), keyring.ministry())
+
+
+def digest_of(token: str) -> bytes:
+    """What names a token: its SHA-256, 32 bytes; for 32 random bytes a plain digest is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

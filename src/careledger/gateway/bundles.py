@@ -1,0 +1,78 @@
+"""Bundles and the OperationOutcomes in them: what was found, and what is never said by leaving it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from careledger.domain.categories import Compartment
+from careledger.fhir.json_text import Number, Resource
+from careledger.gateway.outcomes import outcome
+from careledger.gateway.views import Shown, View
+
+Entry = dict[str, object]
+
+
+def searchset(
+    base: str,
+    entries: Sequence[tuple[Shown, Resource, str]],
+    total: int,
+    links: Mapping[str, str],
+    said: Iterable[Resource] = (),
+) -> Resource:
+    """A page of a search: entries, how much of each is shown, their modes, then what has to be said about it."""
+    made: list[Entry] = [
+        {"fullUrl": f"{base}/{shown.path}", "resource": resource, "search": {"mode": mode}}
+        for shown, resource, mode in entries
+    ]
+    made += [{"resource": each, "search": {"mode": "outcome"}} for each in said]
+    return _bundle("searchset", made, total, links)
+
+
+def history(base: str, versions: Sequence[Shown]) -> Resource:
+    """The versions of one record, the newest first."""
+    made: list[Entry] = []
+    for at, shown in enumerate(versions):
+        first = at == len(versions) - 1
+        request = {"method": "POST", "url": shown.type} if first else {"method": "PUT", "url": shown.path}
+        response = {"status": "201" if first else "200", "etag": shown.etag}
+        made.append(
+            {
+                "fullUrl": f"{base}/{shown.path}",
+                "resource": shown.resource,
+                "request": request,
+                "response": response,
+            }
+        )
+    return _bundle("history", made, len(versions), {})
+
+
+def withheld(views: Iterable[View]) -> list[Resource]:
+    """What every answer about shared records says: it may be incomplete; and which categories are not shared, whether
+    or not they hold anything."""
+    said = [outcome("information", "incomplete", "There may be more about this patient elsewhere.")]
+    closed = sorted({compartment for view in views for compartment in view.seen.closed})
+    if closed:
+        named = ", ".join(_named(each) for each in closed)
+        said.append(
+            outcome(
+                "information",
+                "suppressed",
+                f"Not shared with you, whether or not it holds anything: {named}.",
+            )
+        )
+    if not all(view.seen.complete for view in views):
+        said.append(
+            outcome("warning", "incomplete", "Too few custodians answered; what is shown may not be all.")
+        )
+    return said
+
+
+def _named(compartment: Compartment) -> str:
+    return str(compartment)
+
+
+def _bundle(kind: str, entries: list[Entry], total: int, links: Mapping[str, str]) -> Resource:
+    bundle: Resource = {"resourceType": "Bundle", "type": kind, "total": Number(str(total))}
+    if links:
+        bundle["link"] = [{"relation": relation, "url": url} for relation, url in links.items()]
+    return {**bundle, "entry": entries} if entries else bundle

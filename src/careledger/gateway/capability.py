@@ -1,0 +1,56 @@
+"""What this gateway can do, as a CapabilityStatement made from the tables that it works by."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.json_text import Resource
+from careledger.fhir.searching.parameters import parameters_of
+
+INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "delete")
+"""What every type has; the routes of ``application`` are these."""
+
+
+def capability(base: str, started: str) -> Resource:
+    """The CapabilityStatement; ``started`` is a FHIR dateTime."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": started,
+        "kind": "instance",
+        "software": {"name": "CareLedger", "version": version("careledger")},
+        "implementation": {
+            "description": "Records that their patients share, decided by consent",
+            "url": base,
+        },
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {
+                    "description": "A bearer token of a post, issued by its employer; what it may see each patient "
+                    "decides, and every request stands in the patient's log."
+                },
+                "resource": [_type(name) for name in sorted(resource_types())],
+            }
+        ],
+    }
+
+
+def _type(name: str) -> Resource:
+    made: Resource = {
+        "type": name,
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": False,
+        "searchParam": [
+            {"name": parameter, "type": each.type} for parameter, each in sorted(parameters_of(name).items())
+        ],
+    }
+    if name == "Patient":
+        everything = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
+        made["operation"] = [{"name": "everything", "definition": everything}]
+    return made

@@ -1,0 +1,82 @@
+"""What a search finds among what is shown, what it brings along, and how much of each resource it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from careledger.fhir.json_text import Resource
+from careledger.fhir.searching.query import Include, Query
+from careledger.gateway.views import Shown
+
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+KEPT = ("resourceType", "id", "meta")
+
+
+@dataclass(frozen=True, repr=False)
+class Found:
+    """A search over a pool of resources that the reader may see: nothing else is looked into. Never printed."""
+
+    query: Query
+    pool: Sequence[Shown]
+
+    @cached_property
+    def matches(self) -> list[Shown]:
+        """What answers the query, in its order."""
+        answers = self.query.within(self._resolve, self._of_type)
+        found = [shown for shown in self.pool if answers(shown.resource)]
+        by_resource = {id(each.resource): each for each in found}
+        ordered = self.query.sorted([each.resource for each in found], self._resolve)
+        return [by_resource[id(resource)] for resource in ordered]
+
+    def included(self, page: Sequence[Shown]) -> list[Shown]:
+        """What ``_include`` and ``_revinclude`` bring along with these matches, each once and no match again."""
+        taken = {each.path: each for each in page}
+        before: Sequence[Shown] = page
+        following = [*self.query.includes, *self.query.revincludes]
+        while before:
+            new = [each for each in self._reached(before, following) if each.path not in taken]
+            taken.update({each.path: each for each in new})
+            before = list({each.path: each for each in new}.values())
+            following = [each for each in following if each.iterate]
+        return list(taken.values())[len(page) :]
+
+    def narrowed(self, shown: Shown) -> Resource:
+        """The resource, or the elements of it that are wanted, marked as not all of it."""
+        if not self.query.elements:
+            return shown.resource
+        wanted = {*KEPT, *self.query.elements}
+        meta = shown.resource.get("meta", {})
+        kept = {name: value for name, value in shown.resource.items() if name.lstrip("_") in wanted}
+        return {**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}}
+
+    def _reached(self, matches: Sequence[Shown], following: Iterable[Include]) -> list[Shown]:
+        reached = []
+        for each in following:
+            if each in self.query.revincludes:
+                reached += [
+                    shown
+                    for shown in self.pool
+                    if any(each.leads(shown.resource, match.resource, self._resolve) for match in matches)
+                ]
+                continue
+            for match in matches:
+                found = [id(resource) for resource in each.reached(match.resource, self._resolve)]
+                reached += [self._by_resource[one] for one in found if one in self._by_resource]
+        return reached
+
+    @cached_property
+    def _by_path(self) -> dict[str, Shown]:
+        return {each.path: each for each in self.pool}
+
+    @cached_property
+    def _by_resource(self) -> dict[int, Shown]:
+        return {id(each.resource): each for each in self.pool}
+
+    def _resolve(self, reference: str) -> Resource | None:
+        found = self._by_path.get(reference)
+        return found.resource if found is not None else None
+
+    def _of_type(self, kind: str) -> list[Resource]:
+        return [each.resource for each in self.pool if each.type == kind]

@@ -1,0 +1,26 @@
+"""The patients whom an organisation registered, as its own identity table says: for its own posts alone."""
+
+from __future__ import annotations
+
+from careledger.fhir.json_text import Resource
+from careledger.gateway.views import ALIAS, Shown
+from careledger.workflows.actors import Organisation
+from careledger.workflows.register import Identity, identities
+
+NATIONAL = "urn:careledger:national-id"
+
+
+def registered(organisation: Organisation) -> list[Shown]:
+    """One Patient for each row, by alias."""
+    return [Shown("Patient", row.alias.hex(), "0", 0, _patient(row)) for row in identities(organisation)]
+
+
+def _patient(row: Identity) -> Resource:
+    identifiers = [{"system": ALIAS, "value": row.alias.hex()}]
+    if row.national_id:
+        identifiers.append({"system": NATIONAL, "value": row.national_id})
+    made: Resource = {"resourceType": "Patient", "id": row.alias.hex(), "identifier": identifiers}
+    names = [{"text": name} for name in dict.fromkeys((row.name, row.romanised)) if name]
+    if names:
+        made["name"] = names
+    return {**made, "birthDate": row.birth} if row.birth else made

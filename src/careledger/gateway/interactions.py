@@ -1,0 +1,251 @@
+"""FHIR's interactions as a post may have them, without HTTP: each decides by what the patient lets this post see.
+
+What may not be seen answers like what is not there. A search asks for a patient's compartment when it names the
+patient; one that names none looks into open leases and the organisation's own identity table, and into nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import msgspec
+
+from careledger.app.tokens import Bearer
+from careledger.app.world import World
+from careledger.domain.errors import (
+    AccessRefused,
+    FhirRefused,
+    NoUpdateHere,
+    RecordGone,
+    RecordNotFound,
+    TooCostly,
+    VersionConflict,
+)
+from careledger.fhir.json_text import Resource
+from careledger.fhir.searching.parse import parse
+from careledger.fhir.searching.query import Query
+from careledger.gateway import bundles, writing
+from careledger.gateway.about import About, about_whom
+from careledger.gateway.finding import Found
+from careledger.gateway.identities import registered
+from careledger.gateway.leases import Leases
+from careledger.gateway.outcomes import outcome
+from careledger.gateway.pages import Pages, Rest, until
+from careledger.gateway.taking import take
+from careledger.gateway.views import Shown, View, everything
+from careledger.workflows.custody import find_statement
+
+COUNT, MOST_COUNT = 50, 1_000
+MOST_PATIENTS = 10
+"""How many patients one search may ask for."""
+Given = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, repr=False)
+class Answered:
+    """A resource to send back; ``shown`` where it is one record's version, ``new`` where it was just created."""
+
+    resource: Resource | None
+    shown: Shown | None = None
+    new: bool = False
+
+
+@dataclass
+class Interactions:
+    """For one gateway; not to be used by two threads at once. ``base`` is the FHIR address that links begin with."""
+
+    world: World
+    base: str
+    leases: Leases = field(init=False)
+    pages: Pages = field(default_factory=Pages)
+
+    def __post_init__(self) -> None:
+        self.leases = Leases(self.world)
+
+    def read(self, bearer: Bearer, kind: str, id: str) -> Answered:
+        """The current version; raises RecordNotFound for what this post does not see, for whatever reason."""
+        shown = self._found(bearer, kind, id)[0].current[f"{kind}/{id}"]
+        return Answered(shown.resource, shown)
+
+    def vread(self, bearer: Bearer, kind: str, id: str, version: str) -> Answered:
+        """That version; raises RecordNotFound."""
+        for shown in self._found(bearer, kind, id)[0].versions(f"{kind}/{id}"):
+            if shown.version == version:
+                return Answered(shown.resource, shown)
+        raise RecordNotFound()
+
+    def history(self, bearer: Bearer, kind: str, id: str) -> Answered:
+        """All versions that this post sees, the newest first; raises RecordNotFound."""
+        return Answered(bundles.history(self.base, self._found(bearer, kind, id)[0].versions(f"{kind}/{id}")))
+
+    def search(self, bearer: Bearer, kind: str, given: Given, strict: bool) -> Answered:
+        """What matches among everything that this post sees of the patients who are named.
+
+        Raises FhirRefused, TooCostly for a search that names nobody, and what ``Leases.look`` raises.
+        """
+        about = about_whom(kind, given)
+        query = parse(kind, about.rest)
+        if strict and query.ignored:
+            raise FhirRefused(path=", ".join(query.ignored), problem="is not supported here")
+        views, own = self._views(bearer, kind, about)
+        found = Found(query, [*everything(views), *own])
+        said = bundles.withheld(views) + _ignored(query)
+        if query.summary == "count":
+            return Answered(bundles.searchset(self.base, [], len(found.matches), {}, said))
+        return self._page(bearer, views, found, found.matches, len(found.matches), said)
+
+    def everything(self, bearer: Bearer, id: str, count: int | None) -> Answered:
+        """All that this post sees of a patient; raises RecordNotFound, and what ``Leases.look`` raises."""
+        (view,) = self._found(bearer, "Patient", id)
+        found = Found(Query("Resource", count=count), everything([view]))
+        return self._page(bearer, [view], found, found.pool, len(found.pool), bundles.withheld([view]))
+
+    def create(self, bearer: Bearer, kind: str, body: bytes, key: str = "") -> Answered:
+        """A new record of the patient whom it names, anchored; see ``writing.create``."""
+        network, session, alias = self.world.network, self.leases.session(bearer), writing.whose(body, kind)
+        statement = find_statement(network, alias, self.world.custodians)
+        made = writing.create(network, session, statement, kind, body, key)
+        return self._written(bearer, alias, made)
+
+    def update(self, bearer: Bearer, kind: str, id: str, body: bytes, tags: str) -> Answered:
+        """The next version of what this post sees; ``tags`` is the If-Match header. Raises NoUpdateHere,
+        VersionConflict, also if another version was anchored meanwhile, and what ``writing.update`` raises."""
+        try:
+            (view,) = self._found(bearer, kind, id)
+        except (RecordNotFound, RecordGone):
+            raise NoUpdateHere() from None
+        current = view.current[f"{kind}/{id}"]
+        before = view.record(current)
+        if before is None or kind == "Patient":
+            raise NoUpdateHere()
+        writing.check_current(tags, current.version)
+        if stated_id(body) != id:
+            raise FhirRefused(path=f"{kind}.id", problem="not the id that the address names")
+        network, session, alias = self.world.network, self.leases.session(bearer), view.seen.alias
+        statement = find_statement(network, alias, self.world.custodians)
+        made = writing.update(network, session, statement, kind, before, body)
+        answered = self._written(bearer, alias, made)
+        if answered.shown is not None and answered.shown.version != made.version:
+            raise VersionConflict()
+        return answered
+
+    def delete(self, bearer: Bearer, kind: str, id: str) -> None:
+        """What this organisation wrote is taken back; raises WritingRefused for another's, RecordNotFound."""
+        record_id = uuid_of(id)
+        try:
+            alias: bytes | None = self._found(bearer, kind, id)[0].seen.alias
+            seen = True
+        except (RecordNotFound, RecordGone):
+            alias, seen = writing.own_alias(bearer.staff.organisation, record_id), False
+        if alias is None:
+            raise RecordNotFound()
+        statement = find_statement(self.world.network, alias, self.world.custodians)
+        writing.delete(self.world.network, self.leases.session(bearer), statement, record_id, seen)
+
+    def _written(self, bearer: Bearer, alias: bytes, made: writing.Written) -> Answered:
+        """The version that was written, as this post sees it if it does."""
+        self.leases.forget(bearer, alias)
+        path = f"{made.kind}/{made.id}"
+        with suppress(AccessRefused):
+            shown = View(self.leases.look(bearer, alias)).current.get(path)
+            if shown is not None:
+                return Answered(shown.resource, shown, made.new)
+        said = outcome(
+            "information", "informational", "Written, and anchored; this post does not see it yet."
+        )
+        return Answered(said, Shown(made.kind, made.id, made.version, 0, said), made.new)
+
+    def take(self, bearer: Bearer, data: bytes) -> Answered:
+        """A Bundle that is imported; see ``taking.take``."""
+        return Answered(take(self.world.network, self.leases.session(bearer), data))
+
+    def page(self, bearer: Bearer, name: str) -> Answered:
+        """The next page of a search: of what was found then, what may still be seen now. Raises PageGone."""
+        rest = self.pages.rest(name, bearer.digest, self.world.clock.now())
+        views = [View(self.leases.look(bearer, alias)) for alias in rest.aliases]
+        found = Found(rest.query, everything(views))
+        current = {shown.path: shown for shown in found.pool}
+        shown = [current[path] for path in rest.paths if path in current]
+        return self._page(bearer, views, found, shown, rest.total, bundles.withheld(views))
+
+    def _found(self, bearer: Bearer, kind: str, id: str) -> list[View]:
+        """The view in which that record is shown: a patient's own, or one that is open; raises RecordNotFound, and
+        RecordGone for what this organisation took back."""
+        if kind == "Patient" and re.fullmatch(r"[0-9a-f]{64}", id):
+            return [View(self.leases.look(bearer, bytes.fromhex(id)))]
+        for seen in self.leases.live(bearer):
+            view = View(seen)
+            if f"{kind}/{id}" in view.current:
+                return [view]
+        if writing.is_deleted(bearer.staff.organisation, uuid_of(id)):
+            raise RecordGone()
+        raise RecordNotFound()
+
+    def _views(self, bearer: Bearer, kind: str, about: About) -> tuple[list[View], list[Shown]]:
+        """The patients whom a search names; else those that are open, and for patients who is registered here."""
+        if about.aliases is not None:
+            if len(about.aliases) > MOST_PATIENTS:
+                raise TooCostly(most=MOST_PATIENTS)
+            return [View(self.leases.look(bearer, alias)) for alias in about.aliases], []
+        views = [View(seen) for seen in self.leases.live(bearer)]
+        if kind == "Patient":
+            open_now = {view.patient.id for view in views}
+            known = registered(bearer.staff.organisation)
+            return views, [each for each in known if each.id not in open_now]
+        if not views:
+            raise TooCostly()
+        return views, []
+
+    def _page(
+        self,
+        bearer: Bearer,
+        views: Sequence[View],
+        found: Found,
+        matches: Sequence[Shown],
+        total: int,
+        said: Sequence[Resource],
+    ) -> Answered:
+        """The first of these matches and what comes along with them; the others behind a link."""
+        count = found.query.count
+        size = COUNT if count is None else min(count, MOST_COUNT)
+        now, later = matches[:size], matches[size:]
+        links = {}
+        if later and size:
+            aliases, paths = tuple(view.seen.alias for view in views), tuple(each.path for each in later)
+            ends = until(self.world.clock.now())
+            name = self.pages.keep(Rest(bearer.digest, aliases, paths, found.query, total, ends))
+            links["next"] = f"{self.base}?_page={name}"
+        entries = [(shown, found.narrowed(shown), "match") for shown in now]
+        entries += [(shown, shown.resource, "include") for shown in found.included(now)]
+        return Answered(bundles.searchset(self.base, entries, total, links, said))
+
+
+def uuid_of(id: str) -> bytes:
+    """The record id of a FHIR id; raises RecordNotFound for what is none."""
+    try:
+        return UUID(id).bytes
+    except ValueError:
+        raise RecordNotFound() from None
+
+
+def stated_id(body: bytes) -> str:
+    """The id that a resource states; raises FhirRefused."""
+    try:
+        return msgspec.json.decode(body, type=_Stated).id
+    except (msgspec.DecodeError, RecursionError):
+        raise FhirRefused(problem="not a resource in JSON") from None
+
+
+class _Stated(msgspec.Struct):
+    id: str = ""
+
+
+def _ignored(query: Query) -> list[Resource]:
+    ignored = (*query.ignored, *(["_summary"] if query.summary in ("true", "text", "data") else []))
+    if not ignored:
+        return []
+    return [outcome("warning", "not-supported", f"Not looked at: {', '.join(ignored)}.")]

@@ -1,0 +1,127 @@
+"""What posts have open: one lease for each token and patient, asked for when first needed and checked at each look.
+
+Everything here is in memory and ends with the process. A look that finds a lease over, or records changed, asks once
+more: that is a new request, decided afresh and logged. What the patient ended is refused then, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from careledger.app.tokens import Bearer
+from careledger.app.world import World
+from careledger.domain.categories import Category, Compartment
+from careledger.domain.errors import AccessRefused
+from careledger.domain.matrix import VERSIONS, ReadCell
+from careledger.workflows.actors import Session, open_session
+from careledger.workflows.custody import find_statement
+from careledger.workflows.grounds import Reading, reading
+from careledger.workflows.judging import post_at
+from careledger.workflows.lease import Lease, open_lease
+from careledger.workflows.network import Network
+from careledger.workflows.retrieve import Record, Retrieved, retrieve
+
+WANTED = tuple(Compartment(category) for category in Category)
+"""What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
+
+
+@dataclass(frozen=True, repr=False)
+class Seen:
+    """What one look at a patient showed; ``closed`` are the compartments that the post's ground does not open,
+    whether or not they hold anything. Never printed."""
+
+    alias: bytes
+    records: tuple[Record, ...]
+    closed: tuple[Compartment, ...]
+    complete: bool
+
+
+@dataclass(repr=False)
+class _Held:
+    lease: Lease
+    closed: tuple[Compartment, ...]
+
+
+@dataclass(repr=False)
+class Leases:
+    """The leases of everybody who asks at one gateway; not to be used by two threads at once."""
+
+    world: World
+    _held: dict[tuple[bytes, bytes], _Held] = field(default_factory=dict)
+    _sessions: dict[bytes, Session] = field(default_factory=dict)
+
+    def session(self, bearer: Bearer) -> Session:
+        """The session in which that token's requests are made; a new one when the last has ended."""
+        now = self.world.clock.now()
+        found = self._sessions.get(bearer.digest)
+        if found is None or now >= found.until or found.staff != bearer.staff:
+            deployment = self.world.ledger.deployment
+            found = open_session(bearer.staff, deployment, now, "vouched", bearer.until - now)
+            self._sessions[bearer.digest] = found
+        return found
+
+    def look(self, bearer: Bearer, alias: bytes) -> Seen:
+        """What this post may see of this patient now; raises AccessRefused, PatientNotFound, and what
+        ``retrieve`` raises."""
+        network = self.world.network
+        held = self._held.get((bearer.digest, alias))
+        if held is not None:
+            with suppress(AccessRefused):
+                return _seen(alias, held.lease.retrieved, held.lease.records(network), held.closed)
+            del self._held[bearer.digest, alias]
+        return self._ask(network, bearer, alias)
+
+    def live(self, bearer: Bearer) -> list[Seen]:
+        """What this post's leases that still hold show, without asking for anything anew."""
+        network, seen = self.world.network, []
+        for digest, alias in list(self._held):
+            if digest == bearer.digest:
+                held = self._held[digest, alias]
+                try:
+                    seen.append(_seen(alias, held.lease.retrieved, held.lease.records(network), held.closed))
+                except AccessRefused:
+                    del self._held[digest, alias]
+        return seen
+
+    def forget(self, bearer: Bearer, alias: bytes) -> None:
+        """The next look at that patient asks anew."""
+        held = self._held.pop((bearer.digest, alias), None)
+        if held is not None:
+            held.lease.close()
+
+    def close(self) -> None:
+        """Drops everything that is open."""
+        for held in self._held.values():
+            held.lease.close()
+        self._held.clear()
+        self._sessions.clear()
+
+    def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> Seen:
+        session = self.session(bearer)
+        statement = find_statement(network, alias, self.world.custodians)
+        ground: Reading = reading(network, session, statement, WANTED, bearer.purpose)
+        closed = tuple(sorted({*ground.closed, *_unreadable(network, bearer)}))
+        if ground.handles is not None:  # single records are no compartments: every look is a request
+            found = retrieve(network, ground.access, statement, handles=ground.handles)
+            return _seen(alias, found, found.records, closed)
+        lease = open_lease(network, session, ground.access, statement, ground.compartments)
+        self._held[bearer.digest, alias] = _Held(lease, closed)
+        return _seen(alias, lease.retrieved, lease.records(network), closed)
+
+
+def _unreadable(network: Network, bearer: Bearer) -> list[Compartment]:
+    """What the matrix in force lets nobody read who acts as this post does, whatever is shared."""
+    view = network.ledger.fresh_head()
+    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, bearer.staff.number).acting
+    return [
+        each for each in WANTED if all(matrix.reading(role, each.category) is ReadCell.NO for role in acting)
+    ]
+
+
+def _seen(
+    alias: bytes, retrieved: Retrieved, records: Sequence[Record], closed: tuple[Compartment, ...]
+) -> Seen:
+    trusted = tuple(record for record in records if not record.distrust and not record.apart)
+    return Seen(alias, trusted, closed, retrieved.complete)

@@ -1,0 +1,60 @@
+"""What a refusal is over HTTP: a status, and an OperationOutcome that says why in words that name nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from careledger.domain import errors
+from careledger.domain.errors import CareLedgerError
+from careledger.domain.reasons import Reason
+from careledger.fhir.json_text import Resource
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An HTTP status and a code of FHIR's issue-type value set."""
+
+    status: int
+    code: str
+
+
+KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
+    (errors.TokenRefused, Kind(401, "login")),
+    (errors.SessionExpired, Kind(401, "expired")),
+    (errors.TooCostly, Kind(403, "too-costly")),
+    (errors.AccessRefused, Kind(403, "forbidden")),
+    (errors.WritingRefused, Kind(403, "forbidden")),
+    (errors.ActRefused, Kind(403, "forbidden")),
+    (errors.PartyNotVerified, Kind(403, "forbidden")),
+    (errors.PageGone, Kind(410, "expired")),
+    (errors.RecordGone, Kind(410, "deleted")),
+    (errors.VersionConflict, Kind(412, "conflict")),
+    (errors.NoUpdateHere, Kind(405, "not-supported")),
+    (errors.PatientNotFound, Kind(404, "not-found")),
+    (errors.RecordNotFound, Kind(404, "not-found")),
+    (errors.PartyNotFound, Kind(404, "not-found")),
+    (errors.FhirRefused, Kind(400, "invalid")),
+    (errors.ImportStopped, Kind(400, "invalid")),
+    (errors.NotEnoughCustodians, Kind(503, "transient")),
+    (errors.StoreUnavailable, Kind(503, "transient")),
+    (errors.LedgerStale, Kind(503, "transient")),
+)
+OTHER = Kind(422, "processing")
+_REASONS = {reason.code: reason.sentence for reason in Reason}
+
+
+def kind_of(error: CareLedgerError) -> Kind:
+    """The first kind that fits."""
+    return next((kind for refusal, kind in KINDS if isinstance(error, refusal)), OTHER)
+
+
+def outcome(severity: str, code: str, said: str) -> Resource:
+    """An OperationOutcome of one issue."""
+    issue = {"severity": severity, "code": code, "diagnostics": said}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def refusal(error: CareLedgerError) -> Resource:
+    """Why something was refused: the decision's own explanation where there is one."""
+    reason = _REASONS.get(str(error.details.get("reason", "")), str(error))
+    return outcome("error", kind_of(error).code, str(error.details.get("because", reason)))

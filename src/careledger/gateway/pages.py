@@ -1,0 +1,56 @@
+"""Search results page by page: what was found is kept as names, and each page shows what may still be seen then.
+
+A page that records arrive behind does not shift, because names were fixed at the search. Pages are kept in memory for
+the length of a lease; a link names nothing but 16 random bytes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from careledger.domain.errors import PageGone
+from careledger.domain.questions import LONGEST_LEASE
+from careledger.fhir.searching.query import Query
+
+MOST_KEPT = 1_000
+
+
+@dataclass(frozen=True, repr=False)
+class Rest:
+    """What a search still has to show: for whom, of which patients, Type/id of each match, how, of how many."""
+
+    bearer: bytes
+    aliases: tuple[bytes, ...]
+    paths: tuple[str, ...]
+    query: Query
+    total: int
+    until: int
+
+
+class Pages:
+    """The rests of all searches, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._rests: OrderedDict[str, Rest] = OrderedDict()
+
+    def keep(self, rest: Rest) -> str:
+        """The name of that rest in a link."""
+        name = secrets.token_hex(16)
+        self._rests[name] = rest
+        while len(self._rests) > MOST_KEPT:
+            self._rests.popitem(last=False)
+        return name
+
+    def rest(self, name: str, bearer: bytes, now: int) -> Rest:
+        """What is behind a link, for whom it was made alone; raises PageGone."""
+        rest = self._rests.get(name)
+        if rest is None or not secrets.compare_digest(rest.bearer, bearer) or now >= rest.until:
+            raise PageGone()
+        return rest
+
+
+def until(now: int) -> int:
+    """Until when a rest is kept."""
+    return now + LONGEST_LEASE

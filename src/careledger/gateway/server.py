@@ -1,0 +1,66 @@
+"""A gateway that answers: an open world, one worker, a socket on loopback, and an orderly end.
+
+with Gateway(world) as gateway:
+    ... gateway.base ...
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+from careledger.app.serving import HttpServer
+from careledger.app.world import World
+from careledger.domain.errors import ServerUnavailable
+from careledger.gateway.application import Edge
+from careledger.gateway.interactions import Interactions
+
+HOST, PORT = "127.0.0.1", 8080
+
+
+class Gateway:
+    """Serves a world until it is closed; the world stays open.
+
+    Order of effects at the end: no new connections, what is under way is answered, every lease is dropped.
+    """
+
+    def __init__(self, world: World, host: str = HOST, port: int = PORT) -> None:
+        """Port 0 takes a free one; raises ServerUnavailable for a host that is not loopback or a taken port."""
+        self._http = HttpServer(host, port)
+        self.url = self._http.url
+        self.base = f"{self.url}/fhir"
+        self._interactions = Interactions(world, self.base)
+        self._worker = ThreadPoolExecutor(1, "gateway")
+        self._edge = Edge(self._interactions, self._worker)
+
+    def start(self) -> None:
+        """Begins to answer; raises ServerUnavailable if it does not come up."""
+        try:
+            self._http.start(self._edge.application())
+        except ServerUnavailable:
+            self.close()
+            raise
+
+    def routes(self) -> list[tuple[str, str]]:
+        """Every method and path that is answered, HEAD, which is answered like GET, left out."""
+        return [
+            (method, route.path)
+            for route in self._edge.routes()
+            for method in sorted(route.methods or ())
+            if method != "HEAD"
+        ]
+
+    def close(self) -> None:
+        """Ends as the class says."""
+        self._http.close()
+        self._worker.submit(self._interactions.leases.close)
+        self._worker.shutdown()
+
+    def __enter__(self) -> Gateway:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

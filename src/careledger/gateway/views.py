@@ -1,0 +1,123 @@
+"""Records as a FHIR server shows them: under their own ids, versions and times, nothing of what they say altered.
+
+A record's FHIR id is its record id as a UUID, its version the handle. A patient is ``Patient/`` and the alias: every
+Patient record of that alias is shown under it, and what refers to one of them refers to the alias. A reference to a
+record that is not shown stays what the record says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from uuid import UUID
+
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.export import resource_of
+from careledger.fhir.json_text import Resource
+from careledger.fhir.references import rewritten
+from careledger.gateway.leases import Seen
+from careledger.workflows.retrieve import Record, newest
+
+ALIAS = "urn:careledger:alias"
+"""The identifier system of aliases."""
+
+
+@dataclass(frozen=True, repr=False)
+class Shown:
+    """One version as it is shown, ``anchored`` in unix seconds; never printed. ``place`` orders versions: the block,
+    and which one in its deposit."""
+
+    type: str
+    id: str
+    version: str
+    anchored: int
+    resource: Resource
+    place: tuple[int, int] = (0, 0)
+
+    @property
+    def path(self) -> str:
+        """Type/id."""
+        return f"{self.type}/{self.id}"
+
+    @property
+    def etag(self) -> str:
+        """The version as HTTP's weak entity tag."""
+        return f'W/"{self.version}"'
+
+
+@dataclass(frozen=True, repr=False)
+class View:
+    """One patient's records as resources; never printed."""
+
+    seen: Seen
+
+    @cached_property
+    def current(self) -> dict[str, Shown]:
+        """The newest version of every record by Type/id, in the order of their anchors."""
+        shown = (self._shown(record) for record in newest(self.seen.records))
+        found = {each.path: each for each in shown if each is not None and each.type != "Patient"}
+        return {self.patient.path: self.patient, **found}
+
+    @cached_property
+    def patient(self) -> Shown:
+        """The patient: the newest Patient record that is shown, or the alias and nothing else."""
+        made = [
+            shown
+            for record in newest(self.seen.records)
+            if record.manifest.resource_type == "Patient" and (shown := self._shown(record)) is not None
+        ]
+        if made:
+            return max(made, key=lambda each: each.place)
+        alias = self.seen.alias.hex()
+        return Shown("Patient", alias, "0", 0, {"resourceType": "Patient", "id": alias, "identifier": [
+            {"system": ALIAS, "value": alias}
+        ]})  # fmt: skip
+
+    def record(self, shown: Shown) -> Record | None:
+        """The record's version that is shown so; None for a patient who is only an alias."""
+        return next((each for each in self.seen.records if each.handle.hex() == shown.version), None)
+
+    def versions(self, path: str) -> list[Shown]:
+        """All versions that are shown of one record, the newest first."""
+        made = [shown for record in self.seen.records if (shown := self._shown(record)) is not None]
+        if path == self.patient.path and not any(each.path == path for each in made):
+            made.append(self.patient)
+        found = [each for each in made if each.path == path]
+        return sorted(found, key=lambda each: each.place, reverse=True)
+
+    def _shown(self, record: Record) -> Shown | None:
+        try:
+            resource = resource_of(record.body)
+        except FhirRefused:
+            return None
+        kind, time = str(resource["resourceType"]), record.found.anchor.time
+        id = self._id(kind, record.manifest.record_id)
+        updated = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        stated = resource.get("meta")
+        meta = {
+            **(stated if isinstance(stated, dict) else {}),
+            "versionId": record.handle.hex(),
+            "lastUpdated": updated,
+        }
+        made = {**rewritten(resource, self._names.get), "id": id, "meta": meta}
+        place = record.found.anchor.block, record.found.row.index
+        return Shown(kind, id, record.handle.hex(), time, made, place)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        """What a reference to each record that is shown becomes."""
+        return {
+            f"urn:uuid:{UUID(bytes=each.manifest.record_id)}": f"{each.manifest.resource_type}/"
+            + self._id(each.manifest.resource_type, each.manifest.record_id)
+            for each in self.seen.records
+        }
+
+    def _id(self, kind: str, record_id: bytes) -> str:
+        return self.seen.alias.hex() if kind == "Patient" else str(UUID(bytes=record_id))
+
+
+def everything(views: Iterable[View]) -> list[Shown]:
+    """Every current resource of these patients."""
+    return [shown for view in views for shown in view.current.values()]

@@ -1,0 +1,149 @@
+"""One record written by a post's program: created, changed, taken back; each is the post's own signed statement.
+
+A created record is new each time, unless the program names it by an idempotency key. Nothing is overwritten: an update
+is the next version, and of two that follow one version the first anchored counts. The answer is given once the anchor
+is final.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from careledger.domain.errors import FhirRefused, RecordNotFound, VersionConflict, WritingRefused
+from careledger.domain.reasons import Reason
+from careledger.domain.records import Ground
+from careledger.fhir.split import import_bundle
+from careledger.formats.digests import framed
+from careledger.formats.patients import AliasStatement
+from careledger.sealing.keys import hmac_tag
+from careledger.workflows.actors import Organisation, Session
+from careledger.workflows.amend import amend
+from careledger.workflows.batches import NewVersion
+from careledger.workflows.chart import copies
+from careledger.workflows.deposit import deposit
+from careledger.workflows.epochs import ensure_epochs
+from careledger.workflows.from_fhir import new_version
+from careledger.workflows.grounds import writer
+from careledger.workflows.import_file import namespace_of
+from careledger.workflows.network import Network
+from careledger.workflows.register import kept_aliases, kept_holder
+from careledger.workflows.retract import retract
+from careledger.workflows.retrieve import Record
+from careledger.workflows.signing import signed_by
+
+PATIENT = "Patient/"
+DELETED = "deleted-record"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a version is now; ``new`` is False if it had been written before."""
+
+    kind: str
+    id: str
+    version: str
+    new: bool
+
+
+def whose(body: bytes, kind: str) -> bytes:
+    """The alias of the patient whom a resource names; raises FhirRefused."""
+    named = _single(body, kind, b"").patient
+    digits = named.removeprefix(PATIENT)
+    if named == digits or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+        raise FhirRefused(path=kind, problem="name its patient, as Patient/ and the alias")
+    return bytes.fromhex(digits)
+
+
+def create(
+    network: Network, session: Session, statement: AliasStatement, kind: str, body: bytes, key: str = ""
+) -> Written:
+    """A new record of that patient, signed by the session's post; ``key`` makes a repetition the same one.
+
+    Raises FhirRefused, and what ``deposit`` raises.
+    """
+    organisation = session.staff.organisation
+    unique = (
+        hmac_tag(organisation.tag, framed("idempotency", key.encode())) if key else secrets.token_bytes(32)
+    )
+    version = signed_by(_single(body, kind, namespace_of(organisation) + unique).version, session.staff)
+    by = writer(network, session, statement)
+    if statement.alias in kept_aliases(organisation):
+        ensure_epochs(network, kept_holder(organisation, statement.alias), [version.compartment.number])
+    made = deposit(network, by, statement, [version])
+    handle = made.handles.get(version.record_id) or made.known[version.record_id]
+    return Written(kind, str(UUID(bytes=version.record_id)), handle.hex(), bool(made.handles))
+
+
+def update(
+    network: Network,
+    session: Session,
+    statement: AliasStatement,
+    kind: str,
+    before: Record,
+    body: bytes,
+) -> Written:
+    """The version after ``before``, signed by the session's post; raises FhirRefused, WritingRefused where nobody
+    lets this post change the record, and what ``amend`` raises."""
+    version = signed_by(_single(body, kind, b"").version, session.staff)
+    by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
+    if by.ground is Ground.UNASKED:
+        raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)
+    made = amend(network, by, statement, before, version)
+    record_id = before.manifest.record_id
+    handle = made.handles.get(record_id) or made.known[record_id]
+    return Written(kind, str(UUID(bytes=record_id)), handle.hex(), False)
+
+
+def check_current(tags: str, current: str) -> None:
+    """Raises VersionConflict unless one of the tags of an If-Match header is that version's."""
+    if tags and not any(tag.strip() in ("*", f'W/"{current}"', f'"{current}"') for tag in tags.split(",")):
+        raise VersionConflict()
+
+
+def delete(
+    network: Network, session: Session, statement: AliasStatement, record_id: bytes, seen: bool
+) -> None:
+    """Every version that this organisation wrote of a record is taken back, and then remembered as such.
+
+    Raises WritingRefused for a record that is seen and another's, RecordNotFound for any other.
+    """
+    mine = own_handles(session.staff.organisation, statement.alias, record_id)
+    if not mine:
+        raise WritingRefused(why="another organisation answers for this record") if seen else RecordNotFound()
+    retract(network, writer(network, session, statement), statement, mine)
+    session.staff.organisation.books.put(DELETED, [(record_id, b"")])
+
+
+def is_deleted(organisation: Organisation, record_id: bytes) -> bool:
+    """Whether this organisation took that record back here."""
+    return organisation.books.get(DELETED, record_id) is not None
+
+
+def own_handles(organisation: Organisation, alias: bytes, record_id: bytes) -> list[bytes]:
+    """The versions of a record that this organisation deposited."""
+    return [each.handle for each in copies(organisation, alias) if each.record_id == record_id]
+
+
+def own_alias(organisation: Organisation, record_id: bytes) -> bytes | None:
+    """The patient of whom this organisation wrote that record."""
+    return next((each.alias for each in copies(organisation) if each.record_id == record_id), None)
+
+
+@dataclass(frozen=True, repr=False)
+class _Sent:
+    """One resource that was read and judged: the version it makes, and what it calls its patient."""
+
+    version: NewVersion
+    patient: str
+
+
+def _single(body: bytes, kind: str, namespace: bytes) -> _Sent:
+    report = import_bundle(body, "the resource", namespace=namespace)
+    for reject in report.rejects:
+        raise FhirRefused(path=reject.path, problem=reject.why)
+    if len(report.versions) != 1 or report.versions[0].resource_type != kind:
+        raise FhirRefused(path="resourceType", problem=f"not one {kind}")
+    made = report.versions[0]
+    return _Sent(new_version(made, report.mapping_version), made.patient_key)

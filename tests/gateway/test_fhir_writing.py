@@ -1,0 +1,189 @@
+"""A post's program creates, changes and takes back records; each is the post's signed statement and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+import story
+from careledger.domain.consents import Permission
+from gateway.edge_world import JSON, Client, Edge, Reply
+from story import DIAGNOSIS
+
+
+def condition(patient: str, text: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Condition",
+        "clinicalStatus": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}
+            ]
+        },
+        "code": {"text": text},
+        "subject": {"reference": f"Patient/{patient}"},
+        "recordedDate": "2026-11-02",
+    } | more
+
+
+def post(client: Client, resource: Any, **headers: str) -> Reply:
+    body = resource if isinstance(resource, bytes) else json.dumps(resource).encode()
+    kind = "Condition" if isinstance(resource, bytes) else resource["resourceType"]
+    return client.ask(kind, "POST", body, **{"Content_Type": JSON, **headers})
+
+
+def put(client: Client, resource: dict[str, Any], id: str = "", **headers: str) -> Reply:
+    path = f"{resource['resourceType']}/{id or resource['id']}"
+    return client.ask(path, "PUT", json.dumps(resource).encode(), **{"Content_Type": JSON, **headers})
+
+
+@pytest.fixture
+def patient(edge: Edge) -> str:
+    """Adam, who lets Dr City read and add diagnoses."""
+    for permission in (Permission.VIEW, Permission.APPEND):
+        edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), permission)
+    return edge.story.adam.hex()
+
+
+@pytest.fixture
+def doctor(edge: Edge, patient: str) -> Client:
+    return edge.client("Dr City")
+
+
+def test_what_is_created_is_there_signed_and_at_the_place_that_is_told(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    made = post(doctor, condition(patient, "created asthma"))
+    assert made.status == 201, made.body
+    base, _, place = made.headers["Location"].partition("/fhir/")
+    assert base == edge.gateway.url
+    read = doctor.ask(place)
+    assert (read.status, read.body) == (200, made.body)
+    assert made.headers["ETag"] == f'W/"{made.body["meta"]["versionId"]}"'
+    assert made.body["code"] == {"text": "created asthma"}
+    found = [
+        each
+        for each in edge.story.read_own(edge.story.adam).records
+        if each.handle.hex() == made.body["meta"]["versionId"]
+    ]
+    assert [each.manifest.author for each in found] == [edge.story.staff["Dr City"].number]
+    assert (found[0].manifest.source, found[0].distrust) == ("signed", "")
+
+
+def test_a_plain_post_twice_creates_twice_and_with_an_idempotency_key_once(
+    doctor: Client, patient: str
+) -> None:
+    twice = [post(doctor, condition(patient, "posted twice")) for _ in range(2)]
+    assert [each.status for each in twice] == [201, 201]
+    assert twice[0].body["id"] != twice[1].body["id"]
+    keyed = [post(doctor, condition(patient, "posted once"), Idempotency_Key="order 7") for _ in range(2)]
+    assert [each.status for each in keyed] == [201, 200]
+    assert keyed[0].headers["Location"] == keyed[1].headers["Location"]
+    assert post(doctor, condition(patient, "posted once"), If_None_Exist="code=x").status == 400
+
+
+def test_minimal_answers_are_empty(doctor: Client, patient: str) -> None:
+    made = post(doctor, condition(patient, "minimal"), Prefer="return=minimal")
+    assert (made.status, made.body) == (201, None)
+    assert doctor.ask(made.headers["Location"]).status == 200
+
+
+def test_an_update_is_the_next_version_and_the_one_before_stays(doctor: Client, patient: str) -> None:
+    first = post(doctor, condition(patient, "first words")).body
+    changed = {**first, "code": {"text": "second words"}}
+    second = put(doctor, changed, If_Match=f'W/"{first["meta"]["versionId"]}"')
+    assert second.status == 200, second.body
+    assert second.body["code"] == {"text": "second words"}
+    assert second.body["id"] == first["id"]
+    history = doctor.ask(f"Condition/{first['id']}/_history").body
+    assert [each["resource"]["code"]["text"] for each in history["entry"]] == ["second words", "first words"]
+    assert doctor.ask(f"Condition/{first['id']}/_history/{first['meta']['versionId']}").body == first
+    assert doctor.ask(f"Condition/{first['id']}").body == second.body
+    late = put(doctor, changed, If_Match=f'W/"{first["meta"]["versionId"]}"')
+    assert (late.status, late.issue[0]) == (412, "conflict")
+    assert put(doctor, {**changed, "code": {"text": "third"}}).status == 200
+
+
+def test_anothers_record_is_changed_by_consent_to_amend_alone(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    others = [
+        each
+        for each in doctor.ask(f"Condition?patient={patient}").matches
+        if each["code"]["text"] not in (story.ILLNESS, story.LATER_ILLNESS) and "encounter" in each
+    ]
+    refused = put(doctor, {**others[0], "code": {"text": "amended"}})
+    assert (refused.status, refused.issue[0]) == (403, "forbidden")
+    assert doctor.ask(f"Condition/{others[0]['id']}").body == others[0]
+
+
+def test_an_update_of_what_is_not_shown_or_of_another_id_changes_nothing(
+    doctor: Client, patient: str
+) -> None:
+    doctor.ask(f"Condition?patient={patient}")
+    made = post(doctor, condition(patient, "keeps its words")).body
+    unknown = str(uuid.uuid4())
+    assert put(doctor, {**made, "id": unknown}).status == 405
+    assert put(doctor, {**made, "id": unknown}, made["id"]).status == 400
+    assert put(doctor, {"resourceType": "Patient", "id": patient}).status == 405
+    wrong = put(doctor, {**made, "code": "no concept"})
+    assert (wrong.status, wrong.issue[0]) == (400, "invalid")
+    assert doctor.ask(f"Condition/{made['id']}").body == made
+
+
+def test_what_is_deleted_is_taken_back_and_gone_afterwards(edge: Edge, doctor: Client, patient: str) -> None:
+    made = post(doctor, condition(patient, "entered in error")).body
+    path = f"Condition/{made['id']}"
+    for stranger in ("Dr Stay", "Dr Lake"):
+        other = edge.client(stranger)
+        other.ask(f"Condition?patient={patient}")
+        refused = other.ask(path, "DELETE")
+        assert refused.status == (403 if stranger == "Dr Stay" else 404)
+    assert doctor.ask(path).status == 200
+    assert doctor.ask(path, "DELETE").status == 204
+    gone = doctor.ask(path)
+    assert (gone.status, gone.issue[0]) == (410, "deleted")
+    assert made["id"] not in {each["id"] for each in doctor.ask(f"Condition?patient={patient}").matches}
+    assert doctor.ask(path, "DELETE").status == 204
+    assert edge.client("Dr Stay").ask(path).status == 404
+    assert doctor.ask(f"Condition/{uuid.uuid4()}", "DELETE").status == 404
+    assert doctor.ask("Condition/not-an-id", "DELETE").status == 404
+
+
+@pytest.mark.parametrize(
+    ("resource", "says"),
+    [
+        ({"resourceType": "Condition", "code": {"text": "whose?"}}, "subject"),
+        (condition("0" * 63, "nobody's"), "patient"),
+        (condition("", "none"), "subject.reference"),
+        (b"{", ""),
+        (b'{"resourceType": "Observation"}', ""),
+        (b'{"resourceType": "Condition", "resourceType": "Condition"}', ""),
+        (b"[" * 100_000, ""),
+    ],
+)
+def test_what_cannot_be_created_is_told_why(doctor: Client, resource: Any, says: str) -> None:
+    refused = post(doctor, resource)
+    assert (refused.status, refused.issue[0]) == (400, "invalid")
+    assert says in refused.issue[1]
+
+
+def test_a_patient_whom_nobody_knows_is_not_written_to(doctor: Client) -> None:
+    assert post(doctor, condition("0" * 64, "nobody's")).status == 404
+
+
+def test_without_consent_it_is_kept_apart_and_the_writer_is_told(edge: Edge) -> None:
+    client = edge.client("Dr Lake")
+    made = post(client, condition(edge.story.berta.hex(), "unasked"))
+    assert made.status == 201, made.body
+    assert made.issue[0] == "informational"
+    assert made.headers["Location"]
+    found = [each for each in edge.story.read_own(edge.story.berta).records if each.apart]
+    assert [story.said(each.body.canonical) for each in found] == ["unasked"]
+
+
+def test_a_role_that_may_not_write_it_is_refused(edge: Edge, patient: str) -> None:
+    refused = post(edge.client("clerk"), condition(patient, "by a nurse"))
+    assert (refused.status, refused.issue[0]) == (403, "forbidden")

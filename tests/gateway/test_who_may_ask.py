@@ -1,0 +1,120 @@
+"""Every route refuses whoever brings no token in force; the routes are those that the application itself has."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from careledger.app import tokens
+from careledger.domain.consents import Purpose
+from careledger.domain.errors import TokenRefused
+from careledger.workflows import parties
+from careledger.workflows.register import Officer
+from gateway.edge_world import DAY, Client, Edge, Reply
+
+FORM = "application/x-www-form-urlencoded"
+OPEN = {("GET", "/fhir/metadata")}
+"""The routes that need no token; a new one has to be decided here."""
+PARTS = {"kind": "Condition", "id": "1", "version": "1"}
+
+
+def routes(edge: Edge) -> list[tuple[str, str]]:
+    """Every method and path of the application, HEAD left out, which answers as GET without a body."""
+    found = edge.gateway.routes()
+    assert {method for method, _ in found} <= {"GET", "POST", "PUT", "DELETE"}
+    return sorted(set(found) - OPEN)
+
+
+def answers(client: Client, edge: Edge, **headers: str) -> list[Reply]:
+    made = []
+    for method, path in routes(edge):
+        kind = FORM if path.endswith("_search") else "application/fhir+json"
+        url = edge.gateway.url + path.format(**PARTS)
+        body = b"{}" if method in ("POST", "PUT") else None
+        made.append(client.ask(url, method, body, **({"Content_Type": kind} | headers)))
+    assert len(made) >= 8
+    return made
+
+
+def assert_unknown(replies: list[Reply]) -> None:
+    """All say the same: no token in force; nothing of what it was."""
+    assert {each.status for each in replies} == {401}
+    assert {each.headers["WWW-Authenticate"] for each in replies} == {'Bearer realm="careledger"'}
+    assert {each.issue[0] for each in replies} == {"login"}
+    assert len({each.issue[1] for each in replies}) == 1
+
+
+def test_every_route_has_a_decision_and_the_open_ones_are_open(edge: Edge) -> None:
+    assert set(edge.gateway.routes()) > OPEN
+    for method, path in OPEN:
+        assert edge.stranger().ask(edge.gateway.url + path, method).status == 200
+
+
+def test_no_route_answers_without_a_token(edge: Edge) -> None:
+    assert_unknown(answers(edge.stranger(), edge))
+
+
+@pytest.mark.parametrize(
+    "said", ["Basic YTpi", "Bearer", "Bearer ", "clt_abc", "Bearer clt_abc def", "Token {}"]
+)
+def test_no_route_answers_to_what_is_no_bearer_token(edge: Edge, said: str) -> None:
+    whole = said.format(edge.token("Dr Stay"))
+    assert {each.status for each in answers(edge.stranger(), edge, Authorization=whole)} == {401}
+
+
+def test_no_route_answers_to_a_token_that_is_over_withdrawn_or_made_up(edge: Edge) -> None:
+    staff, now = edge.story.staff["Dr Stay"], edge.story.world.clock.now()
+    over = tokens.issue(staff, Purpose.TREAT, now - 2 * DAY, DAY)[0]
+    withdrawn = edge.token("Dr Stay")
+    assert edge.stranger(withdrawn).ask("?_page=none").status == 410
+    tokens.withdraw(staff.organisation, tokens.digest_of(withdrawn))
+    for token in (over, withdrawn, withdrawn[:-1], "clt_" + "A" * 43, "é" * 20):
+        replies = answers(edge.stranger(), edge, Authorization=f"Bearer {token}".encode().decode("latin-1"))
+        assert_unknown(replies)
+
+
+def test_a_token_of_another_organisation_opens_nothing_of_this_ones_leases(edge: Edge) -> None:
+    patient = edge.story.adam.hex()
+    one = edge.client("Dr Stay").ask(f"Condition?patient={patient}").matches[0]
+    stranger = edge.client("Dr Lake")
+    assert stranger.ask(f"Condition/{one['id']}").status == 404
+    assert stranger.ask(f"Condition?patient={patient}").status == 403
+    another = edge.client("Dr Stay")
+    assert (
+        another.ask(f"Condition/{one['id']}").status == 404
+    )  # the same post by another token has its own lease
+
+
+def test_a_token_reads_for_the_purpose_it_was_issued_for(edge: Edge) -> None:
+    research = edge.client("Dr Stay", purpose=Purpose.HRESCH)
+    refused = research.ask(f"Condition?patient={edge.story.adam.hex()}")
+    assert (refused.status, refused.issue[0]) == (403, "forbidden")
+
+
+def test_a_suspended_employers_tokens_open_nothing_and_its_leases_end_at_once(edge: Edge) -> None:
+    patient, world = edge.story.adam.hex(), edge.story.world
+    client = edge.client("Dr Stay")
+    one = client.ask(f"Condition?patient={patient}").matches[0]
+    post = world.keyring.all_staff(world.keyring.ministry())["Officer A"]
+    officer = Officer(post.number, post.key)
+    delta = edge.story.staff["Dr Stay"].organisation.number
+    parties.suspend(world.network, officer, delta)
+    try:
+        assert client.ask(f"Condition/{one['id']}").status == 404
+        assert client.ask(f"Condition?patient={patient}").status == 403
+    finally:
+        parties.reinstate(world.network, officer, delta)
+    assert client.ask(f"Condition?patient={patient}").matches
+
+
+def test_a_token_is_kept_as_a_digest_and_for_at_most_ninety_days(edge: Edge) -> None:
+    staff, now = edge.story.staff["Dr Stay"], int(time.time())
+    token, kept = tokens.issue(staff, Purpose.TREAT, now, DAY, "ward tablet")
+    rows = b"".join(key + row for key, row in staff.organisation.books.rows("bearer-token"))
+    assert token.encode() not in rows
+    assert tokens.digest_of(token) in rows
+    assert (kept.post, kept.until - kept.issued, kept.label) == (staff.number, DAY, "ward tablet")
+    for seconds in (0, -1, tokens.LONGEST + 1):
+        with pytest.raises(TokenRefused):
+            tokens.issue(staff, Purpose.TREAT, now, seconds)
