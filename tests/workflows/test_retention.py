@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from careledger.adapters.books.memory import MemoryBooks
 from careledger.domain.categories import Category
-from careledger.domain.errors import AccessRefused, ActRefused, LedgerRefused
+from careledger.domain.errors import (
+    AccessRefused,
+    ActRefused,
+    CareLedgerError,
+    LedgerRefused,
+    PatientNotFound,
+    RequestRefused,
+)
 from careledger.formats.signatures import SigningKey
+from careledger.sealing.phrase import Phrase
 from careledger.workflows.accesses import by_holder
-from careledger.workflows.actors import Holder
+from careledger.workflows.actors import Holder, load_holder
 from careledger.workflows.audit import audit
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.deposit import SHARED
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import Confirmation, conclude, erase, waiting_erasures
+from careledger.workflows.guardian import appoint_guardian, come_of_age
 from careledger.workflows.order import UNRESTRICT, order, repeat_orders
 from careledger.workflows.register import Officer
 from careledger.workflows.replace_custodian import replace_custodian
 from careledger.workflows.retention import amend_retention, newest_table
 from careledger.workflows.retrieve import Record
 from careledger.workflows.tend import tend
-from crashing import Trial, crash_everywhere, die
+from crashing import Trial, crash_everywhere, crash_here_and_there, die
 from world import DAY, DIAGNOSIS, HISTORY, World, condition, texts
 
 THIRTY = {Category.DIAGNOSIS: 30}
@@ -195,6 +206,89 @@ def test_a_successor_is_told_what_waits_for_its_date(world: World) -> None:
     world.links[6].call("tend", b"")
     assert world.directories[6].rows.shares(mine.alias) == {}
     assert world.ledger.fresh_head().erased_by(record.found.leaf) == {6}
+
+
+def guarded(world: World) -> tuple[Holder, Record]:
+    """A minor whose guardian ordered the erasure of a diagnosis before its date."""
+    holder = world.patient(compartments=(DIAGNOSIS,))
+    world.put(world.writer(), holder.alias, condition(world.doctor))
+    asked = (world.hospital, holder.alias, Phrase.random(), MemoryBooks(), world.clock.now() + 10 * DAY)
+    guardian = appoint_guardian(world.network, *asked).holder
+    [record] = world.read_own(guardian).records
+    assert list(ordered(world, guardian, record).until) == [record.handle]
+    world.clock.advance(10 * DAY)
+    return guardian, record
+
+
+def grown_up(world: World, guardian: Holder) -> Holder:
+    return come_of_age(world.network, guardian, world.hospital, Phrase.random(), MemoryBooks()).holder
+
+
+def test_who_takes_a_record_over_takes_over_the_erasures_that_wait(world: World) -> None:
+    retain(world, THIRTY)
+    guardian, record = guarded(world)
+    mine = grown_up(world, guardian)
+    assert waiting_erasures(mine) == waiting_erasures(guardian) != {}
+    lost = own_statement(mine)[0].custodians[0]
+    world.add_custodian(6)
+    del world.links[lost]
+    replace_custodian(
+        world.network, mine, by_holder(world.network, mine, own_statement(mine)[0], ()), lost, 6
+    )
+    kept = world.directories[6].rows.version(mine.alias, record.handle)
+    assert kept is not None
+    assert kept.state == "restricted"
+    world.clock.advance(20 * DAY)
+    tend_custodians(world)
+    assert tend(world.network, mine).erasures == 0
+    assert record.found.row.body not in world.blocks.pinned(SHARED)
+    assert world.ledger.fresh_head().erased_by(record.found.leaf) >= {6}
+
+
+def test_who_takes_a_record_over_may_withdraw_the_erasures_that_wait(world: World) -> None:
+    retain(world, THIRTY)
+    guardian, record = guarded(world)
+    mine = grown_up(world, guardian)
+    order(world.network, mine, UNRESTRICT, [record.handle], "changed-mind")
+    assert waiting_erasures(mine) == {}
+    with pytest.raises(CareLedgerError):
+        ordered(world, guardian, record)
+    world.clock.advance(31 * DAY)
+    tend_custodians(world)
+    assert texts(world.read_own(mine)) == ["asthma"]
+
+
+def test_a_takeover_that_crashed_anywhere_forgets_no_erasure(world: World) -> None:
+    retain(world, THIRTY)
+
+    def attempt(trial: Trial) -> Callable[[], None]:
+        guardian, record = guarded(world)
+        phrase, books = Phrase.random(), MemoryBooks()
+        asked = (trial.holder(guardian), trial.organisation(world.hospital), phrase, trial.books(books))
+        die(trial, lambda: come_of_age(trial.network, *asked))
+
+        def finish() -> None:
+            with suppress(PatientNotFound):  # nothing was left to do
+                come_of_age(world.network, guardian, world.hospital, phrase, books)
+            mine = load_holder(phrase, guardian.alias, books)
+            assert list(waiting_erasures(mine)) == [record.handle]
+
+        return finish
+
+    assert crash_here_and_there(world, attempt, 2, 6, 3) >= 8
+
+
+def test_nothing_waits_where_an_erasure_was_refused(world: World) -> None:
+    retain(world, THIRTY)
+    holder = world.patient(compartments=(DIAGNOSIS,))
+    world.put(world.writer(), holder.alias, condition(world.doctor))
+    [record] = world.read_as_registrar(holder).records
+    with pytest.raises(RequestRefused, match="unclaimed"):
+        ordered(world, holder, record)
+    assert waiting_erasures(holder) == {}
+    mine = world.claim(holder).holder
+    assert waiting_erasures(mine) == {}
+    assert texts(world.read_own(mine)) == ["asthma"]
 
 
 def test_only_ministry_officers_amend_and_one_table_at_a_time(world: World) -> None:

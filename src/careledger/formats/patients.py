@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from careledger.formats.digests import digest
+from careledger.formats.persons import WaitingErasure
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
 from careledger.formats.signed import Signed
 
@@ -214,8 +215,18 @@ class HandoverKey(Message):
 
 
 @dataclass(frozen=True)
+class HandedErasure(Message):
+    """A version whose erasure the former holder ordered and that waits for its date, as the next holder keeps it."""
+
+    TYPE: ClassVar[str] = "handed-erasure"
+    handle: bytes = octets(32)
+    waiting: WaitingErasure = message(WaitingErasure)
+
+
+@dataclass(frozen=True)
 class Handover(Message):
-    """What the former holder of an alias hands to the next, sealed: its audit seed and all epoch seeds.
+    """What the former holder of an alias hands to the next, sealed: its audit seed, all epoch seeds, and the erasures
+    that wait for their date.
 
     Keys are ordered by compartment and rising number. ``claim`` is the former holder's. ``sealing_seed`` opens the log
     entries of that claim; null for a guardian, who must not open the restricted epochs with it.
@@ -227,6 +238,7 @@ class Handover(Message):
     audit_seed: bytes = octets(32)
     sealing_seed: bytes | None = maybe(octets(32))
     keys: tuple[HandoverKey, ...] = several(message(HandoverKey))
+    erasures: tuple[HandedErasure, ...] = several(message(HandedErasure))
 
 
 @dataclass(frozen=True)

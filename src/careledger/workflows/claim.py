@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from careledger.domain.errors import NotTheController, PatientNotFound
 from careledger.domain.parties import ControllerKind
 from careledger.formats.digests import uint
-from careledger.formats.patients import AliasStatement, Handover, HandoverKey
+from careledger.formats.patients import AliasStatement, HandedErasure, Handover, HandoverKey
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Books
 from careledger.sealing.keys import Secret, unwrap, wrap
@@ -30,7 +30,9 @@ from careledger.workflows.epochs import (
     publish_statement,
     published,
 )
+from careledger.workflows.erase import waiting_erasures
 from careledger.workflows.network import Network
+from careledger.workflows.order import WAITING
 from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.register import forget_keys, kept_holder
 from careledger.workflows.two_hops import rotate_alias
@@ -103,13 +105,15 @@ def hand_over(
         holder.audit_seed.reveal(),
         holder.sealing.seed.reveal() if log else None,
         tuple(keys),
+        tuple(HandedErasure(handle, each) for handle, each in waiting_erasures(holder).items()),
     )
     return wrap(sealing_key, made.encode(), "handover", holder.alias)
 
 
 def receive(mine: Holder, sealed: bytes) -> Handover:
-    """Opens a hand-over and makes it durable; raises CannotOpen, MalformedBytes."""
+    """Opens a hand-over and makes it durable, the erasures that wait first; raises CannotOpen, MalformedBytes."""
     opened = Handover.decode(unwrap(mine.sealing, sealed, "handover", mine.alias))
+    mine.books.put(WAITING, [(each.handle, each.waiting.encode()) for each in opened.erasures])
     mine.books.put(HANDOVER, [(mine.alias + uint(opened.claim, 4), opened.encode())])
     return opened
 
@@ -139,7 +143,7 @@ def take_over(
         mine = continue_statement(network, mine, before)
     renew_epochs(network, mine, [key for each in handed for key in each.keys], compartments)
     for each in handed:  # the epochs' seeds follow from the new ones
-        keep_copy(network, mine, replace(each, keys=()))
+        keep_copy(network, mine, replace(each, keys=(), erasures=()))
     return mine.fresh()
 
 

@@ -11,9 +11,10 @@ than t shares can be left: a verifier's conclusion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
 from careledger.domain.retention import kept_until
 from careledger.formats.custody import Receipt
 from careledger.formats.persons import WaitingErasure
@@ -51,7 +52,7 @@ class Confirmation:
 
 def erase(network: Network, holder: Holder, versions: Sequence[Record], reason: str) -> Confirmation:
     """Orders the erasure of all versions of a record; the authors' own charts are not reached by it."""
-    until = _waiting(network, versions)
+    until, before = _waiting(network, versions), waiting_erasures(holder)
     rows = {version.handle: version.found.row for version in versions}
     holder.books.put(
         WAITING,
@@ -63,11 +64,28 @@ def erase(network: Network, holder: Holder, versions: Sequence[Record], reason: 
             for handle, at in until.items()
         ],
     )
-    told = order(network, holder, ERASE, list(rows), reason)
+    told = _ordered(network, holder, list(rows), reason, before)
     gone = [row for handle, row in rows.items() if handle not in until]
     network.blocks.unpin(SHARED, [cid for row in gone for cid in (row.manifest, row.body)])
     authors = {version.manifest.depositor for version in versions if version.manifest.depositor}
     return Confirmation(tuple(told), until, tuple(sorted(authors)))
+
+
+def _ordered(
+    network: Network,
+    holder: Holder,
+    handles: Sequence[bytes],
+    reason: str,
+    before: Mapping[bytes, WaitingErasure],
+) -> list[Receipt]:
+    """The order; of what no custodian carried out because it was refused nothing new waits."""
+    try:
+        return order(network, holder, ERASE, handles, reason)
+    except NotEnoughCustodians:
+        raise
+    except CareLedgerError:
+        holder.books.drop(WAITING, [handle for handle in handles if handle not in before])
+        raise
 
 
 def finish_erasures(network: Network, holder: Holder) -> int:
