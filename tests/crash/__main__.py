@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,8 @@ from crash.site import found
 
 SHORT = 8
 """Runs of each kind in the short form."""
+TOLD = 100
+"""After so many runs a word of how far it is."""
 
 
 def main() -> int:
@@ -37,6 +40,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0, help="begin no run after so many minutes")
     parser.add_argument("--seed", type=int, default=0, help="what chance decides; 0: by the clock")
     given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # ends with the table of what was done until then
     seed = given.seed or int(time.time())
     print(f"seed {seed}", flush=True)
     for what, why in (("system calls", syscalls.available()), ("disks", places.available())):
@@ -62,12 +67,14 @@ def perform(campaign: Campaign, most: int = 0, minutes: float = 0) -> int:
         try:
             ended = run.do()
             read_back(campaign.target, run.act, ended, thorough=place % 4 == 0)
-        except KeyboardInterrupt:  # what was done until then is told
+        except KeyboardInterrupt:
             break
         except Exception:  # whatever a check raises is a fault of the run
             faults += 1
             _show(run, ended)
         ends[run.kind, ended.how] += 1
+        if ends.total() % TOLD == 0:
+            print(f"{ends.total()} runs, {faults} faults", flush=True)
         names.add(f"{run.act}: {run.name}")
     for (kind, how), count in sorted(ends.items()):
         print(f"{kind:20} {how or 'fault':10} {count:6}")

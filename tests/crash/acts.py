@@ -22,7 +22,7 @@ from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.break_glass import open_emergency
 from careledger.workflows.claim import claim
 from careledger.workflows.cosigning import checkpoint_all, cosign_all
-from careledger.workflows.deposit import complete
+from careledger.workflows.deposit import complete, resume
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import erase
 from careledger.workflows.from_fhir import new_version
@@ -131,6 +131,8 @@ def is_reported(site: Site) -> None:
 
 
 def amend_note(site: Site) -> None:
+    resume(site.network, site.registrar())  # as a gateway does before anything else
+    complete(site.network, site.city)
     plain, statement = Site(site.told), own_statement(site.kept())[0]
     texts = words(plain.carols())
     if AMENDED not in texts:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from careledger.adapters.blocks.hostile import HostileBlocks
+from careledger.formats.cids import raw_cid
+from crash import places, syscalls
+from crash.__main__ import perform
 from crash.acts import ACTS
 from crash.failpoints import FAILING, How, Points
-from crash.kinds import Campaign
+from crash.kinds import HOSTILE, Campaign, Run
 from crash.runs import DONE, KILLED, Ended, forked, read_back
 from crash.site import found
 
@@ -40,6 +46,68 @@ def test_what_is_said_to_be_done_and_is_not_there_is_a_fault(
     with pytest.raises((AssertionError, ValueError)):
         read_back(tmp_path / "run", act, Ended(DONE))
     read_back(tmp_path / "run", act, Ended(KILLED))
+
+
+@pytest.mark.slow
+def test_every_kind_that_this_machine_can_do_is_in_the_campaign(campaign: Campaign) -> None:
+    there = {run.kind for run in campaign.runs()}
+    mounted = set() if places.available() else {"full disk", "read-only disk"}
+    traced = set() if syscalls.available() else {"system call"}
+    assert there == mounted | traced | {
+        "failpoint",
+        "kill -9",
+        "stepping clock",
+        "two processes",
+        "hostile custodian",
+        "hostile store",
+    }
+
+
+@pytest.mark.slow
+def test_a_store_that_loses_what_it_acknowledged_is_a_fault(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(self: HostileBlocks, blocks: Sequence[bytes]) -> list[bytes]:
+        return [raw_cid(block) for block in blocks]
+
+    monkeypatch.setattr(HostileBlocks, "put_many", lose)
+    monkeypatch.setattr(HostileBlocks, "pin", lambda *_: None)
+    ended = campaign._with_store("deposit", "delays")
+    assert ended.how == DONE
+    with pytest.raises(AssertionError):
+        read_back(campaign.target, "deposit", ended)
+
+
+@pytest.mark.slow
+def test_a_second_process_that_gets_in_is_a_fault(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = "ledger.anchor#0"
+    assert campaign._two("deposit", point).hit
+    read_back(campaign.target, "deposit", Ended(DONE))
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    with pytest.raises(AssertionError):
+        campaign._two("deposit", point)
+
+
+@pytest.mark.slow
+def test_a_process_that_goes_on_after_a_lie_of_a_custodian_is_read_back(campaign: Campaign) -> None:
+    for name in HOSTILE:
+        ended = campaign._with_hostile("deposit", name)
+        assert ended.how == DONE
+        read_back(campaign.target, "deposit", ended)
+
+
+def test_a_run_that_only_says_that_it_was_done_is_counted_as_a_fault(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lie() -> Ended:
+        campaign.fresh()
+        return Ended(DONE)
+
+    monkeypatch.setattr(Campaign, "runs", lambda _: iter([Run("lie", "says so", "deposit", lie)]))
+    assert perform(campaign) == 1
+    assert "FAULT lie: deposit, says so" in capsys.readouterr().out
 
 
 @pytest.mark.slow
