@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from adapters.chain_support import CHAIN_ID, CREATION, Sender, stored, word, write
-from careledger.adapters.evm.blocks import Receipt, decode_header
+from careledger.adapters.evm.blocks import Header, Receipt, decode_header, time_in
 from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.engine import Message
 from careledger.adapters.evm.verify import verify_chain
@@ -20,6 +22,7 @@ from careledger.domain.errors import (
     ChainMismatch,
     DirectoryInUse,
     LedgerRefused,
+    MalformedBytes,
     StoreUnavailable,
     TransactionRefused,
 )
@@ -141,6 +144,30 @@ def test_blocks_are_linked_by_hash(chain: EmbeddedChain) -> None:
     assert all(decode_header(header.encode()) == header for header in headers)
     with pytest.raises(BlockNotFound):
         chain.header(5)
+
+
+def test_the_time_is_found_in_every_header() -> None:
+    draw = Random(11)
+    sizes = (0, 1, 127, 128, 255, 256, 2**32, 2**63)
+    for time, number, extra in product(sizes, sizes, (b"", b"\x05", b"\x80", draw.randbytes(32))):
+        digests = [draw.randbytes(32) for _ in range(4)]
+        made = Header(number, digests[0], time, digests[1], digests[2], digests[3], bytes(256), 7, extra)
+        assert time_in(made.encode()) == time
+        with pytest.raises(MalformedBytes):
+            time_in(made.encode()[:400])
+    with pytest.raises(MalformedBytes):
+        time_in(b"")
+
+
+def test_heads_are_those_of_the_blocks(chain: EmbeddedChain) -> None:
+    sender = Sender()
+    contract = sender.install(chain)
+    for key in range(3):
+        chain.send(sender.raw(contract, write(key, 1)))
+    headers = [chain.header(number) for number in (1, 3)]
+    assert chain.heads([3, 1]) == [(header.number, header.hash, header.timestamp) for header in headers]
+    with pytest.raises(BlockNotFound):
+        chain.heads([2, 9])
 
 
 def test_block_time_never_runs_backwards(chain: EmbeddedChain, clock: Clock) -> None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from adapters.chain_support import CHAIN_ID, Sender
+from careledger.adapters.evm import contract
 from careledger.adapters.evm.chain import EmbeddedChain
-from careledger.adapters.evm.contract import Artifact, Contract, deployment, load_artifact, signature_of
+from careledger.adapters.evm.contract import (
+    Artifact,
+    Contract,
+    deployment,
+    load_artifact,
+    signature_of,
+    topic_of,
+)
 from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.engine import Account, BlockContext, Log, Message
 from careledger.adapters.evm.engines import new_engine
@@ -76,6 +86,52 @@ def test_events_are_read_from_the_contract_s_own_logs_only() -> None:
     other = Log(AT, (keccak(b"Other()"),), b"")
     (event,) = CONTRACT.events([elsewhere, log, other, Log(AT, (), b"")])
     assert (event.name, event.fields) == ("Kept", {"who": AT, "what": 7, "said": said})
+
+
+ARTIFACTS = sorted(path.stem for path in Path(contract.__file__).with_name("artifacts").glob("*.json"))
+
+
+def test_fields_of_one_word_are_read_as_eth_abi_reads_them() -> None:
+    draw, counts = random.Random(5), Counter[str]()
+    for name in ARTIFACTS:
+        made = Contract.at(AT, name)
+        for entry in (each for each in made.abi if each["type"] == "event"):
+            if not any("[" in part["type"] for part in entry["inputs"]):
+                counts.update(_read_alike(draw, made, entry) for _ in range(40))
+    assert min(counts["read"], counts["refused"]) > 100, counts
+
+
+def _read_alike(draw: random.Random, made: Contract, entry: Any) -> str:
+    plain = [each for each in entry["inputs"] if not each["indexed"]]
+    indexed = [each for each in entry["inputs"] if each["indexed"]]
+    words = [_random_word(draw, each["type"]) for each in (*plain, *indexed)]
+    data, topics = b"".join(words[: len(plain)]), (topic_of(entry), *words[len(plain) :])
+    try:
+        values = [
+            decode([part["type"]], word)[0] for part, word in zip((*plain, *indexed), words, strict=True)
+        ]
+    except DecodingError:
+        with pytest.raises(MalformedBytes):
+            made.event(Log(AT, topics, data))
+        return "refused"
+    seen = made.event(Log(AT, topics, data))
+    assert seen is not None
+    expected = [bytes.fromhex(each[2:]) if isinstance(each, str) else each for each in values]
+    names = [part["name"] for part in (*plain, *indexed)]
+    assert seen.fields == dict(zip(names, expected, strict=True))
+    return "read"
+
+
+def _random_word(draw: random.Random, kind: str) -> bytes:
+    """A word that mostly fits the kind, and sometimes has bits where none belong."""
+    stray = draw.random() < 0.1
+    if kind == "bool":
+        return (draw.randrange(4) if stray else draw.randrange(2)).to_bytes(32, "big")
+    if kind.startswith("bytes"):
+        size = int(kind[5:])
+        return draw.randbytes(size) + (draw.randbytes(32 - size) if stray else bytes(32 - size))
+    bits = 160 if kind == "address" else int(kind[4:])
+    return draw.getrandbits(256 if stray else bits).to_bytes(32, "big")
 
 
 def test_reasons_are_read_and_other_bytes_are_shown() -> None:

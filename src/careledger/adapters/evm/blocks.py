@@ -25,6 +25,7 @@ from careledger.domain.errors import MalformedBytes
 from careledger.formats.signatures import Address
 
 _NO_OMMERS = keccak(encode_rlp([]))
+TIME = 11  # the timestamp's place among a header's fields
 STATE_OF_NOTHING = keccak(b"careledger/v1/embedded-state")
 
 
@@ -74,6 +75,29 @@ class Header:
 @lru_cache(maxsize=1024)
 def _hash_of(header: Header) -> bytes:
     return keccak(header.encode())
+
+
+def time_in(encoded: bytes) -> int:
+    """The timestamp in an encoded header: the twelfth of its fields, none of which is a list.
+
+    Raises MalformedBytes where there is none. For headers of a chain's own file, read by the thousand.
+    """
+    at = 1 if encoded[:1] < b"\xf8" else encoded[0] - 0xF6
+    field = b""
+    for _ in range(TIME + 1):
+        first = encoded[at] if at < len(encoded) else 0xFF
+        if first > 0xBF:
+            raise MalformedBytes(why="not a header")
+        start, size = at + 1, first - 0x80
+        if first < 0x80:
+            start, size = at, 1
+        elif first > 0xB7:
+            start, size = at + first - 0xB6, int.from_bytes(encoded[at + 1 : at + first - 0xB6], "big")
+        at = start + size
+        field = encoded[start:at]
+    if at > len(encoded):
+        raise MalformedBytes(why="not a header")
+    return read_uint(field, 8)
 
 
 def decode_header(encoded: bytes) -> Header:

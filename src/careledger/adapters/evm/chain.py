@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -249,6 +249,15 @@ class EmbeddedChain:
             found = self._tables.header(number)
         if found is None:
             raise BlockNotFound(number=number)
+        return found
+
+    def heads(self, numbers: Collection[int]) -> list[tuple[int, bytes, int]]:
+        """Number, hash and time of these blocks; raises BlockNotFound."""
+        with self._writer:
+            found = self._tables.heads(numbers)
+        missing = set(numbers) - {number for number, _, _ in found}
+        if missing:
+            raise BlockNotFound(number=min(missing))
         return found
 
     def receipt(self, transaction: bytes) -> Receipt | None:

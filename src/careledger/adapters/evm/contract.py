@@ -6,9 +6,9 @@ Artifacts are the committed JSON files beside this module, made by ``contracts/b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from careledger.domain.errors import MalformedBytes
 from careledger.formats.signatures import Address
 
 Entry = Mapping[str, Any]
+WORD = 32
 
 
 class Answers(Protocol):
@@ -115,17 +116,14 @@ class Contract:
                 return topic
         raise MalformedBytes(why="no such event", name=event)
 
+    @cached_property
+    def _forms(self) -> dict[bytes, _Form]:
+        return {topic: _Form(entry) for topic, entry in self._events.items()}
+
     def event(self, log: Log) -> Event | None:
         """The log as an event of this contract; None if it is from elsewhere or not in the ABI."""
-        entry = self._events.get(log.topics[0]) if log.topics and log.address == self.address else None
-        if entry is None:
-            return None
-        indexed = [part for part in entry["inputs"] if part["indexed"]]
-        plain = [part for part in entry["inputs"] if not part["indexed"]]
-        values = dict(zip(_names(plain), _unpack(plain, log.data), strict=True))
-        for part, topic in zip(indexed, log.topics[1:], strict=True):
-            values[part["name"]] = _indexed(part, topic)
-        return Event(entry["name"], {part["name"]: values[part["name"]] for part in entry["inputs"]})
+        form = self._forms.get(log.topics[0]) if log.topics and log.address == self.address else None
+        return None if form is None else form.read(log)
 
     def events(self, logs: Iterable[Log]) -> list[Event]:
         """The events of this contract among the logs, in order."""
@@ -142,6 +140,60 @@ class Contract:
             return self._functions[name]
         except KeyError:
             raise MalformedBytes(why="no such function", name=name) from None
+
+
+class _Form:
+    """How an event's logs are read; one word after the other where every field is one word."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._name = entry["name"]
+        self._names = _names(entry["inputs"])
+        self._indexed = [part for part in entry["inputs"] if part["indexed"]]
+        self._plain = [part for part in entry["inputs"] if not part["indexed"]]
+        words = [_word(str(part["type"])) for part in self._plain]
+        self._words = [word for word in words if word is not None] if None not in words else None
+
+    def read(self, log: Log) -> Event:
+        """The event; raises MalformedBytes if the log is not of this form."""
+        values = dict(zip(_names(self._plain), self._data(log.data), strict=True))
+        for part, topic in zip(self._indexed, log.topics[1:], strict=True):
+            word = _word(str(part["type"])) if len(topic) == WORD else None
+            values[part["name"]] = _indexed(part, topic) if word is None else word(topic)
+        return Event(self._name, {name: values[name] for name in self._names})
+
+    def _data(self, data: bytes) -> Sequence[Any]:
+        if self._words is None or len(data) != WORD * len(self._words):
+            return _unpack(self._plain, data)
+        return [word(data[WORD * at : WORD * at + WORD]) for at, word in enumerate(self._words)]
+
+
+@cache
+def _word(kind: str) -> Callable[[bytes], Any] | None:
+    """What reads a field of one word, strictly as eth_abi does; None for other kinds."""
+    if kind == "address":
+        return lambda word: _used(kind, word, 12, WORD)
+    if kind == "bool":
+        return lambda word: bool(_number(kind, word, 1))
+    if kind.startswith("uint") and kind[4:].isdecimal():
+        bits = int(kind[4:])
+        return lambda word: _number(kind, word, bits)
+    if kind.startswith("bytes") and kind[5:].isdecimal():
+        size = int(kind[5:])
+        return lambda word: _used(kind, word, 0, size)
+    return None
+
+
+def _used(kind: str, word: bytes, start: int, stop: int) -> bytes:
+    if any(word[:start]) or any(word[stop:]):
+        raise MalformedBytes(why="data does not fit", types=[kind])
+    return word[start:stop]
+
+
+def _number(kind: str, word: bytes, bits: int) -> int:
+    number = int.from_bytes(word, "big")
+    if number >> bits:
+        raise MalformedBytes(why="data does not fit", types=[kind])
+    return number
 
 
 def deployment(artifact: Artifact, *arguments: Any) -> bytes:

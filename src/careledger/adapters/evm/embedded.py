@@ -49,7 +49,7 @@ class EmbeddedNode:
 
     def blocks(self, numbers: Collection[int]) -> dict[int, Head]:
         """Several; raises BlockNotFound."""
-        return {number: self.block(number) for number in numbers}
+        return {found[0]: Head(*found) for found in self._chain.heads(numbers)}
 
     def call(
         self, to: Address | None, data: bytes, sender: Address = ZERO_ADDRESS, block: int | None = None

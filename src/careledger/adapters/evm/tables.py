@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from careledger.adapters.evm.blocks import Block, Header, Receipt, decode_header
+from careledger.adapters.evm.blocks import Block, Header, Receipt, decode_header, time_in
 from careledger.adapters.evm.engine import Account, Log, WriteSet
 from careledger.adapters.evm.log_search import LogSearch
 from careledger.adapters.evm.rlp_trie import uint_bytes
@@ -165,6 +165,17 @@ class ChainTables:
         """A block's header."""
         row = self._db.execute("SELECT header FROM blocks WHERE number = ?", (number,)).fetchone()
         return decode_header(row[0]) if row else None
+
+    def heads(self, numbers: Collection[int]) -> list[tuple[int, bytes, int]]:
+        """Number, hash and time of these blocks, as far as they are there."""
+        if not numbers:
+            return []
+        rows = self._db.execute(
+            "SELECT number, hash, header FROM blocks WHERE number BETWEEN ? AND ?",
+            (min(numbers), max(numbers)),
+        )
+        wanted = frozenset(numbers)
+        return [(number, digest, time_in(header)) for number, digest, header in rows if number in wanted]
 
     def number_of(self, digest: bytes) -> int | None:
         """The number of the block with that hash."""
