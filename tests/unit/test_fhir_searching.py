@@ -396,6 +396,28 @@ def test_a_resource_of_another_type_never_matches() -> None:
     assert not parse("Resource", [("_id", "x"), ("_type", "Patient,Group")]).matches(PRESSURE)
 
 
+def test_a_parameter_of_several_types_regards_only_what_is_said_of_this_one() -> None:
+    found = resource("ClinicalImpression", status="completed", effectiveDateTime="2020")
+    assert not matches(found, "date", "2020")  # an Observation's date is when it took effect
+    assert matches(found | {"date": "2020"}, "date", "2020")
+
+
+def test_patient_finds_references_to_patients_only_by_what_they_say() -> None:
+    def subject(**said: Any) -> Resource:
+        return observed(subject=said)
+
+    logical = {"identifier": {"system": "urn:s", "value": "1"}}
+    assert matches(subject(reference="Group/7"), "subject", "7")
+    assert not matches(subject(reference="Group/7"), "patient", "7")
+    assert matches(
+        subject(reference="http://else.example/Patient/7"), "patient", "http://else.example/Patient/7"
+    )
+    assert matches(subject(type="Patient", **logical), "patient:identifier", "urn:s|1")
+    assert not matches(subject(type="Group", **logical), "patient:identifier", "urn:s|1")
+    assert not matches(subject(**logical), "patient:identifier", "urn:s|1")
+    assert matches(subject(**logical), "subject:identifier", "urn:s|1")
+
+
 def test_repeated_names_all_hold_and_of_commas_any() -> None:
     assert parse("Patient", [("given", "eli"), ("given", "sev")]).matches(PATIENT)
     assert not parse("Patient", [("given", "eli"), ("given", "peter")]).matches(PATIENT)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careledger.domain.errors import FhirRefused, SearchRefused
-from careledger.fhir.definitions.tables import resource_types, search_definitions
-from careledger.fhir.json_text import Resource, read
+from careledger.fhir.definitions.tables import definitions, resource_types, search_definitions
+from careledger.fhir.json_text import Number, Resource, read
 from careledger.fhir.searching.elements import elements
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, not_built, parameters_of
 from careledger.fhir.searching.parse import MOST_PARAMETERS, parse
@@ -364,3 +364,74 @@ def test_whatever_is_given_parses_or_is_refused(kind: str, pairs: list[tuple[str
     except SearchRefused:
         return
     query.matches({"resourceType": kind, "id": "1"})
+
+
+KEYS = [
+    "coding",
+    "system",
+    "code",
+    "value",
+    "start",
+    "end",
+    "event",
+    "repeat",
+    "boundsPeriod",
+    "reference",
+    "identifier",
+    "type",
+    "text",
+    "low",
+    "high",
+    "origin",
+    "data",
+    "factor",
+    "comparator",
+    "currency",
+    "unit",
+    "display",
+    "family",
+    "line",
+    "city",
+]
+LEAVES = st.sampled_from(
+    ["x", "2020", "5 E", True, False, Number("5"), Number("1e3"), None, "#a", "Patient/1"]
+)
+JUNK = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=8,
+)
+ASKED = {
+    "date": "2020",
+    "number": "5",
+    "quantity": "5||x",
+    "reference": "Patient/1",
+    "token": "urn:s|x",
+    "composite": "x$5",
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(TYPES), st.data())
+def test_a_resource_that_is_no_resource_is_no_answer_and_no_crash(kind: str, data: st.DataObject) -> None:
+    parameter = data.draw(st.sampled_from(list(parameters_of(kind).values())))
+    modifier = data.draw(st.sampled_from(["", *(MODIFIERS[parameter.type])]))
+    junk = {
+        name: data.draw(JUNK) for name in definitions().shapes[kind]["elements"] if data.draw(st.booleans())
+    }
+    value = (
+        "true"
+        if modifier == "missing"
+        else "urn:s|x|y"
+        if modifier == "of-type"
+        else ASKED.get(parameter.type, "x")
+    )
+    given_name = f"{parameter.name}:{modifier}" if modifier else parameter.name
+    try:
+        query = parse(kind, [(given_name, value), ("_sort", parameter.name)])
+    except SearchRefused:
+        assert parameter.type == "composite"
+        return
+    found = {**junk, "resourceType": kind}
+    query.matches(found, resolve, of_type)
+    query.sorted([found, {"resourceType": kind}], resolve)

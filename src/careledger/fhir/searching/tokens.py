@@ -12,7 +12,7 @@ from careledger.fhir.searching.elements import Element
 from careledger.fhir.searching.texts import normal
 from careledger.fhir.searching.values import Made, Test, malformed, plain, split
 
-Pair = tuple[str | None, str]
+Pair = tuple[str, str]
 _BOOLEANS = "http://terminology.hl7.org/CodeSystem/special-values"
 _TYPES = ("code", "id", "boolean", "string", "uri", "Coding", "CodeableConcept", "Identifier", "ContactPoint")
 
@@ -20,7 +20,7 @@ _TYPES = ("code", "id", "boolean", "string", "uri", "Coding", "CodeableConcept",
 def tokens(name: str, text: str, modifier: str) -> Made:
     """Makes the test of a token parameter's value; ``not`` is the matter of whoever asks."""
     if modifier == "text":
-        return _text(name, text)
+        return _readable(name, text)
     if modifier == "of-type":
         return _of_type(name, text)
     system, code = _asked(name, text)
@@ -40,17 +40,13 @@ def _test(element: Element, system: str | None, code: str) -> Test | None:
         return None
     if element.type == "id":
         return lambda item, scope: not system and item == code
-    wanted, read, implied = code.casefold(), pairs, element.value_set
+    wanted = code.casefold()
 
     def asked(item: Any, scope: Scope) -> bool:
-        for its_system, its_code in read(item):
+        for its_system, its_code in pairs(item):
             if wanted and its_code.casefold() != wanted:
                 continue
-            if (
-                system is None
-                or system == (its_system or "")
-                or (system and _implies(implied, system, its_code))
-            ):
+            if system is None or system == its_system or (system and _implies(element, system, its_code)):
                 return True
         return False
 
@@ -58,11 +54,11 @@ def _test(element: Element, system: str | None, code: str) -> Test | None:
 
 
 def pairs(item: Any) -> Iterator[Pair]:
-    """The pairs of system and code in one value; the system is None where the type has none."""
+    """The pairs of system and code in one value; a part that is not there is empty."""
     if isinstance(item, str):
-        yield None, item
+        yield "", item
     elif isinstance(item, bool):
-        yield _BOOLEANS, "true" if item else "false"
+        yield "", "true" if item else "false"
     elif isinstance(item, dict):
         yield from _of_object(item)
 
@@ -70,16 +66,22 @@ def pairs(item: Any) -> Iterator[Pair]:
 def _of_object(item: dict[str, Any]) -> Iterator[Pair]:
     coding = item.get("coding")
     for each in coding if isinstance(coding, list) else (item,):
-        system, found = (
-            (each.get("system"), each.get("code") or each.get("value")) if isinstance(each, dict) else (0, 0)
-        )
-        if isinstance(system, str) or isinstance(found, str):
-            yield (system if isinstance(system, str) else None), (found if isinstance(found, str) else "")
+        if not isinstance(each, dict):
+            continue
+        system, code = each.get("system"), each.get("code") or each.get("value")
+        if isinstance(system, str) or isinstance(code, str):
+            yield _text(system), _text(code)
 
 
-def _implies(value_set: str, system: str, code: str) -> bool:
-    """Whether a code of this value set is one of the system; only required bindings say so."""
-    return bool(value_set) and code in _codes(value_set).get(system, ())
+def _text(found: object) -> str:
+    return found if isinstance(found, str) else ""
+
+
+def _implies(element: Element, system: str, code: str) -> bool:
+    """Whether a code without a system is one of this: its value set says so if the binding is required."""
+    if element.type == "boolean":
+        return system == _BOOLEANS
+    return bool(element.value_set) and code in _codes(element.value_set).get(system, ())
 
 
 @cache
@@ -88,7 +90,7 @@ def _codes(value_set: str) -> dict[str, frozenset[str]]:
     return {system: frozenset(codes) for system, codes in found.items()}
 
 
-def _text(name: str, text: str) -> Made:
+def _readable(name: str, text: str) -> Made:
     """``:text``: what people read of a concept, a coding or the type of an identifier begins so."""
     asked = normal(plain(text))
     if not asked:
