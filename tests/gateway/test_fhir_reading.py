@@ -65,6 +65,10 @@ def test_one_record_is_read_at_its_version_with_its_tag(edge: Edge) -> None:
     assert "GMT" in read.headers["Last-Modified"]
     again = client.ask(f"Condition/{one['id']}", If_None_Match=read.headers["ETag"])
     assert (again.status, again.body) == (304, None)
+    since = client.ask(f"Condition/{one['id']}", If_Modified_Since=read.headers["Last-Modified"])
+    assert (since.status, since.body) == (304, None)
+    for header in ("Thu, 01 Jan 1970 00:00:00 GMT", "yesterday", ""):
+        assert client.ask(f"Condition/{one['id']}", If_Modified_Since=header).status == 200
     at = client.ask(f"Condition/{one['id']}/_history/{one['meta']['versionId']}")
     assert (at.status, at.body) == (200, one)
     history = client.ask(f"Condition/{one['id']}/_history").body

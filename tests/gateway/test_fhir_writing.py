@@ -81,7 +81,65 @@ def test_a_plain_post_twice_creates_twice_and_with_an_idempotency_key_once(
     keyed = [post(doctor, condition(patient, "posted once"), Idempotency_Key="order 7") for _ in range(2)]
     assert [each.status for each in keyed] == [201, 200]
     assert keyed[0].headers["Location"] == keyed[1].headers["Location"]
-    assert post(doctor, condition(patient, "posted once"), If_None_Exist="code=x").status == 400
+
+
+def test_what_is_there_already_is_not_created_again_if_the_program_says_so(
+    doctor: Client, patient: str
+) -> None:
+    coded = {"coding": [{"system": "http://snomed.info/sct", "code": "195967001"}], "text": "if none exist"}
+    said = condition(patient, "", code=coded)
+    made = [post(doctor, said, If_None_Exist="code=http://snomed.info/sct|195967001") for _ in range(2)]
+    assert [each.status for each in made] == [201, 200]
+    assert made[0].body == made[1].body
+    assert post(doctor, said).status == 201
+    several = post(doctor, said, If_None_Exist="code=195967001")
+    assert (several.status, several.issue[0]) == (412, "conflict")
+    for unclear in ("", "shoe-size=44", "recorded-date=2026-02-31", "_count=1"):
+        assert post(doctor, said, If_None_Exist=unclear).status == 400
+
+
+def test_a_patch_makes_the_next_version_and_one_that_does_not_fit_none(doctor: Client, patient: str) -> None:
+    made = post(doctor, condition(patient, "to be patched")).body
+    path = f"Condition/{made['id']}"
+
+    def patch(*operations: Any, kind: str = "application/json-patch+json", **headers: str) -> Reply:
+        return doctor.ask(path, "PATCH", json.dumps(operations).encode(), Content_Type=kind, **headers)
+
+    words = {"op": "replace", "path": "/code/text", "value": "patched"}
+    stale = patch(words, If_Match='W/"0"')
+    assert (stale.status, stale.issue[0]) == (412, "conflict")
+    for wrong in (
+        {"op": "replace", "path": "/nothing/there", "value": 1},
+        {"op": "test", "path": "/code/text", "value": "other"},
+        {"op": "fly", "path": "/code"},
+        {"op": "remove", "path": "/subject"},
+        {"op": "replace", "path": "/id", "value": "another"},
+        {"op": "replace", "path": "/code", "value": "no concept"},
+        "no operation",
+    ):
+        assert patch(wrong).status == 400, wrong
+    assert patch(words, kind="application/fhir+json").status == 400
+    assert doctor.ask(path).body == made
+    changed = patch(words, If_Match=f'W/"{made["meta"]["versionId"]}"')
+    assert (changed.status, changed.body["code"]) == (200, {"text": "patched"})
+    assert doctor.ask(f"{path}/_history").body["total"] == 2
+
+
+def test_a_resource_is_validated_and_kept_nowhere(edge: Edge, doctor: Client, patient: str) -> None:
+    before = edge.story.world.ledger.fresh_head().head
+
+    def validate(resource: Any, kind: str = "Condition") -> list[tuple[str, str]]:
+        body = json.dumps(resource).encode()
+        reply = doctor.ask(f"{kind}/$validate", "POST", body, Content_Type=JSON)
+        assert (reply.status, reply.body["resourceType"]) == (200, "OperationOutcome")
+        return [(each["severity"], each.get("expression", [""])[0]) for each in reply.body["issue"]]
+
+    assert validate(condition(patient, "fine")) == [("information", "")]
+    assert ("error", "code") in validate(condition(patient, "", code="no concept"))
+    assert validate(condition(patient, "", recordedDate="2026-02-31"))[0][0] == "error"
+    assert validate(condition(patient, "fine"), "Observation")[0] == ("error", "resourceType")
+    assert validate([])[0][0] == "error"
+    assert edge.story.world.ledger.fresh_head().head == before
 
 
 def test_minimal_answers_are_empty(doctor: Client, patient: str) -> None:

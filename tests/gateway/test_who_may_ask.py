@@ -14,6 +14,7 @@ from careledger.workflows.register import Officer
 from gateway.edge_world import DAY, Client, Edge, Reply
 
 FORM = "application/x-www-form-urlencoded"
+KINDS = {"PATCH": "application/json-patch+json"}
 OPEN = {("GET", "/fhir/metadata")}
 """The routes that need no token; a new one has to be decided here."""
 PARTS = {"kind": "Condition", "id": "1", "version": "1"}
@@ -22,16 +23,16 @@ PARTS = {"kind": "Condition", "id": "1", "version": "1"}
 def routes(edge: Edge) -> list[tuple[str, str]]:
     """Every method and path of the application, HEAD left out, which answers as GET without a body."""
     found = edge.gateway.routes()
-    assert {method for method, _ in found} <= {"GET", "POST", "PUT", "DELETE"}
+    assert {method for method, _ in found} <= {"GET", "POST", "PUT", "PATCH", "DELETE"}
     return sorted(set(found) - OPEN)
 
 
 def answers(client: Client, edge: Edge, **headers: str) -> list[Reply]:
     made = []
     for method, path in routes(edge):
-        kind = FORM if path.endswith("_search") else "application/fhir+json"
+        kind = FORM if path.endswith("_search") else KINDS.get(method, "application/fhir+json")
         url = edge.gateway.url + path.format(**PARTS)
-        body = b"{}" if method in ("POST", "PUT") else None
+        body = b"{}" if method in ("POST", "PUT", "PATCH") else None
         made.append(client.ask(url, method, body, **({"Content_Type": kind} | headers)))
     assert len(made) >= 8
     return made

@@ -29,6 +29,9 @@ from careledger.formats.digests import digest
 
 MOST_KEY = 512
 
+OUTSIDE = "refers to something that is not in this file"
+NOBODYS = "is about no patient of this file"
+
 
 @contextmanager
 def uncollected() -> Iterator[None]:
@@ -223,7 +226,7 @@ class _Splitter:
         for path, what in self._loose(entry):
             yield Notice(entry.index, entry.type, what, path)
         if self._patients[entry.index] is None and self._links.patient_of(entry) is None:
-            yield Notice(entry.index, entry.type, "is about no patient of this file")
+            yield Notice(entry.index, entry.type, NOBODYS)
 
     def _loose(self, entry: Entry) -> Iterator[tuple[str, str]]:
         """The references that this file does not settle, as (path, what)."""
@@ -231,7 +234,7 @@ class _Splitter:
         for reference, _ in entry.examined.references:
             text = reference.get("reference", "#")
             if not text.startswith("#") and not self._links.find(text):
-                spots.append((reference, "reference", "refers to something that is not in this file"))
+                spots.append((reference, "reference", OUTSIDE))
             elif "/_history/" in text:
                 spots.append((reference, "reference", "pins a version that this file does not prove"))
         for found in located(entry.resource, spots) if spots else ():

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from functools import partial
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -33,10 +33,12 @@ from careledger.gateway import outcomes
 from careledger.gateway.capability import capability
 from careledger.gateway.interactions import Answered, Interactions
 from careledger.gateway.outcomes import outcome
+from careledger.gateway.views import Shown
 
 JSON = "application/fhir+json"
 FORM = "application/x-www-form-urlencoded"
-BODIES = (JSON, "application/json")
+PATCH = "application/json-patch+json"
+BODIES = {"POST": (JSON, "application/json"), "PUT": (JSON, "application/json"), "PATCH": (PATCH,)}
 MOST_FORM = 64 * 1024
 _TAKEN = ("application/fhir+json", "application/json", "json", "*/*", "application/*", "text/json")
 _LOG = logging.getLogger("careledger.gateway")
@@ -89,8 +91,10 @@ class Edge:
             Handler("GET", "/{kind}/{id}/_history", self._history),
             Handler("GET", "/{kind}/{id}", self._read),
             Handler("PUT", "/{kind}/{id}", self._update),
+            Handler("PATCH", "/{kind}/{id}", self._patch),
             Handler("DELETE", "/{kind}/{id}", self._delete),
             Handler("POST", "/{kind}/_search", self._search),
+            Handler("POST", "/{kind}/$validate", self._validate),
             Handler("GET", "/{kind}", self._search),
             Handler("POST", "/{kind}", self._create),
         ]
@@ -132,14 +136,22 @@ class Edge:
         return self._does.page(who, names[0])
 
     def _create(self, who: Bearer, asked: Asked) -> Answered:
-        if "if-none-exist" in asked.headers:
-            raise FhirRefused(path="If-None-Exist", problem="is not supported here; bring an Idempotency-Key")
-        return self._does.create(who, asked.kind, asked.body, asked.headers.get("idempotency-key", ""))
+        stated = asked.headers.get("if-none-exist")
+        unless = None if stated is None else _pairs(stated.removeprefix("?"))
+        key = asked.headers.get("idempotency-key", "")
+        return self._does.create(who, asked.kind, asked.body, key, unless)
 
     def _update(self, who: Bearer, asked: Asked) -> Answered:
         return self._does.update(
             who, asked.kind, asked.path["id"], asked.body, asked.headers.get("if-match", "")
         )
+
+    def _patch(self, who: Bearer, asked: Asked) -> Answered:
+        tags = asked.headers.get("if-match", "")
+        return self._does.patch(who, asked.kind, asked.path["id"], asked.body, tags)
+
+    def _validate(self, who: Bearer, asked: Asked) -> Answered:
+        return self._does.validate(asked.kind, asked.body)
 
     def _delete(self, who: Bearer, asked: Asked) -> Answered:
         self._does.delete(who, asked.kind, asked.path["id"])
@@ -193,11 +205,12 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 async def _read(request: Request) -> Asked:
     """The whole request, bounded; raises FhirRefused."""
     given, body, kind = _pairs(request.url.query), b"", ""
-    if request.method in ("POST", "PUT"):
+    if request.method in BODIES:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         searching = request.url.path.endswith("/_search")
-        if kind != FORM if searching else kind not in BODIES:
-            raise FhirRefused(problem=f"the content type is not {FORM if searching else JSON}")
+        taken = (FORM,) if searching else BODIES[request.method]
+        if kind not in taken:
+            raise FhirRefused(problem=f"the content type is not {taken[0]}")
         body = await _body(request, MOST_FORM if searching else MOST_BYTES)
         if searching:
             given += _pairs(body.decode("ascii", "replace"))
@@ -243,15 +256,26 @@ def _answered(request: Request, base: str, answered: Answered) -> Response:
         if shown.anchored:
             when = datetime.fromtimestamp(shown.anchored, UTC)
             headers["Last-Modified"] = format_datetime(when, usegmt=True)
-        if request.method in ("POST", "PUT"):
+        if request.method in BODIES:
             headers["Location"] = f"{base}/{shown.path}/_history/{shown.version}"
-        asked = {each.strip() for each in request.headers.get("if-none-match", "").split(",")}
-        if request.method == "GET" and shown.etag in asked:
+        if request.method == "GET" and _is_known(request, shown):
             return Response(status_code=304, headers=_safe(headers))
     status = 201 if answered.new else 200
     if "return=minimal" in request.headers.get("prefer", "") and "Location" in headers:
         return Response(status_code=status, headers=_safe(headers))
     return _response(answered.resource, status, headers)
+
+
+def _is_known(request: Request, shown: Shown) -> bool:
+    """Whether the client says that it has this version; a tag counts before a time (RFC 9110, 13.2.2)."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return shown.etag in {each.strip() for each in tags.split(",")}
+    try:
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
+    except ValueError:
+        return False
+    return bool(shown.anchored) and shown.anchored <= since.timestamp()
 
 
 def _refused(error: CareLedgerError) -> Response:

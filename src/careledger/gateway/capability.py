@@ -8,7 +8,7 @@ from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import parameters_of
 
-INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "delete")
+INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
 """What every type has; the routes of ``application`` are these."""
 
 
@@ -46,6 +46,8 @@ def _type(name: str) -> Resource:
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": False,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
         "searchParam": [
             {"name": parameter, "type": each.type} for parameter, each in sorted(parameters_of(name).items())
         ],

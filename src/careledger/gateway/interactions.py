@@ -36,6 +36,7 @@ from careledger.gateway.leases import Leases
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.pages import Pages, Rest, until
 from careledger.gateway.taking import take
+from careledger.gateway.validating import validated
 from careledger.gateway.views import Shown, View, everything
 from careledger.workflows.custody import find_statement
 
@@ -104,9 +105,14 @@ class Interactions:
         found = Found(Query("Resource", count=count), everything([view]))
         return self._page(bearer, [view], found, found.pool, len(found.pool), bundles.withheld([view]))
 
-    def create(self, bearer: Bearer, kind: str, body: bytes, key: str = "") -> Answered:
-        """A new record of the patient whom it names, anchored; see ``writing.create``."""
+    def create(
+        self, bearer: Bearer, kind: str, body: bytes, key: str = "", unless: Given | None = None
+    ) -> Answered:
+        """A new record of the patient whom it names, anchored; see ``writing.create``. With ``unless`` the one
+        that matches among what this post sees of that patient, if one does; raises VersionConflict for several."""
         network, session, alias = self.world.network, self.leases.session(bearer), writing.whose(body, kind)
+        if unless is not None and (there := self._there(bearer, alias, kind, unless)) is not None:
+            return Answered(there.resource, there)
         statement = find_statement(network, alias, self.world.custodians)
         made = writing.create(network, session, statement, kind, body, key)
         return self._written(bearer, alias, made)
@@ -132,6 +138,28 @@ class Interactions:
         if answered.shown is not None and answered.shown.version != made.version:
             raise VersionConflict()
         return answered
+
+    def patch(self, bearer: Bearer, kind: str, id: str, body: bytes, tags: str) -> Answered:
+        """The next version, by a JSON Patch (RFC 6902) of the current one; raises as ``update``, and FhirRefused."""
+        try:
+            current = self.read(bearer, kind, id).resource
+        except (RecordNotFound, RecordGone):
+            raise NoUpdateHere() from None
+        return self.update(bearer, kind, id, writing.patched(current, body), tags)
+
+    def validate(self, kind: str, body: bytes) -> Answered:
+        """What R4 has to say of a resource, which goes nowhere."""
+        return Answered(validated(kind, body))
+
+    def _there(self, bearer: Bearer, alias: bytes, kind: str, given: Given) -> Shown | None:
+        view = View(self.leases.look(bearer, alias))
+        query = parse(kind, about_whom(kind, given).rest)
+        if query.ignored or not query.criteria:
+            raise FhirRefused(path="If-None-Exist", problem="is not a search that can be made here")
+        found = Found(query, everything([view])).matches
+        if len(found) > 1:
+            raise VersionConflict()
+        return found[0] if found else None
 
     def delete(self, bearer: Bearer, kind: str, id: str) -> None:
         """What this organisation wrote is taken back; raises WritingRefused for another's, RecordNotFound."""

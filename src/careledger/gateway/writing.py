@@ -11,9 +11,14 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
+from jsonpatch import JsonPatch, JsonPatchException
+from jsonpointer import JsonPointerException
+
 from careledger.domain.errors import FhirRefused, RecordNotFound, VersionConflict, WritingRefused
 from careledger.domain.reasons import Reason
 from careledger.domain.records import Ground
+from careledger.fhir.canonical import canonical
+from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.fhir.split import import_bundle
 from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
@@ -94,6 +99,17 @@ def update(
     record_id = before.manifest.record_id
     handle = made.handles.get(record_id) or made.known[record_id]
     return Written(kind, str(UUID(bytes=record_id)), handle.hex(), False)
+
+
+def patched(current: Resource | None, patch: bytes) -> bytes:
+    """The resource after a JSON Patch, as JSON; raises FhirRefused for one that is none or does not fit."""
+    try:
+        changed = JsonPatch(read(patch)).apply(current)
+    except Flaw as flaw:
+        raise FhirRefused(path=flaw.path, problem=flaw.why) from None
+    except (JsonPatchException, JsonPointerException, TypeError, AttributeError, ValueError):
+        raise FhirRefused(problem="this JSON Patch does not fit the record") from None
+    return canonical(changed)
 
 
 def check_current(tags: str, current: str) -> None:
