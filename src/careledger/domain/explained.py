@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from careledger.domain.categories import Compartment
 from careledger.domain.consents import Purpose
 from careledger.domain.parties import Role
-from careledger.domain.questions import Reading
+from careledger.domain.questions import Action, Reading
 from careledger.domain.reasons import Rule
 from careledger.domain.records import Mark, RecordState
 
@@ -15,10 +17,20 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999, the last that can be written
 
 def asked(question: Reading) -> str:
     """What was asked, by whom and under which rule."""
-    rows = ", ".join(role.code for role in sorted(_rows(question))) or "nobody"
+    return _asked(
+        question.action, question.version.compartment, question.purpose, _rows(question), question.rule
+    )
+
+
+@lru_cache(maxsize=256)
+def _asked(
+    action: Action, compartment: Compartment, purpose: Purpose, roles: frozenset[Role], rule: Rule
+) -> str:
+    """The sentence, which is the same for most records of a request."""
+    rows = ", ".join(role.code for role in sorted(roles)) or "nobody"
     return (
-        f"Asked was to {question.action.name.lower()} {question.version.compartment} for "
-        f"{question.purpose.words}, by {rows}, under the rule {question.rule.code}."
+        f"Asked was to {action.name.lower()} {compartment} for {purpose.words}, by {rows}, "
+        f"under the rule {rule.code}."
     )
 
 

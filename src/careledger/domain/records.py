@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from functools import lru_cache
+from typing import Self, cast
 
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.errors import MalformedBytes
@@ -43,10 +44,16 @@ class Coded(IntEnum):
     @classmethod
     def of(cls, code: str) -> Self:
         """The member of that code; raises MalformedBytes for any other word."""
-        try:
-            return cls[code.upper().replace("-", "_")]
-        except KeyError:
-            raise MalformedBytes(code=code[:32]) from None
+        member = _codes(cls).get(code)
+        if member is None:
+            raise MalformedBytes(code=code[:32])
+        return cast(Self, member)
+
+
+@lru_cache(maxsize=16)
+def _codes(kind: type[Coded]) -> dict[str, Coded]:
+    """Every member by its code."""
+    return {member.code: member for member in kind}
 
 
 class Source(Coded):

@@ -204,8 +204,17 @@ def root(entries: Iterable[bytes]) -> bytes:
 
 
 def inclusion_path(entries: Sequence[bytes], index: int) -> list[bytes]:
-    """The path of one entry; for many paths of one tree use Tree."""
-    return Tree(entries).path(index)
+    """The path of one entry; for many paths of one tree use Tree. Raises ProofRefused outside the entries."""
+    if not 0 <= index < len(entries):
+        raise ProofRefused(why="no such leaf", index=index, size=len(entries))
+    path, level = [], [leaf_hash(entry) for entry in entries]
+    while len(level) > 1:
+        if index ^ 1 < len(level):
+            path.append(level[index ^ 1])
+        odd = level[len(level) & ~1 :]
+        level = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)] + odd
+        index >>= 1
+    return path
 
 
 # Checking proofs --------------------------------------------------------------------------------

@@ -72,16 +72,15 @@ class Run:
         """The inclusion path of one entry of the run, leaf upwards; raises ProofRefused for another's."""
         if not self._first <= index < self._end:
             raise ProofRefused(why="no such leaf", index=index, size=self._size)
-        path = []
+        path, known = [], self._known
         low, high = 0, self._size
         while high - low > 1:
-            middle = low + split_size(high - low)
+            middle = low + (1 << (high - low - 1).bit_length() - 1)
             if index < middle:
-                path.append(self._root(middle, high))
-                high = middle
+                beside, high = (middle, high), middle
             else:
-                path.append(self._root(low, middle))
-                low = middle
+                beside, low = (low, middle), middle
+            path.append(known.get(beside) or self._root(*beside))
         return tuple(path[::-1])
 
     def _given(self, low: int, high: int, proof: Iterator[bytes]) -> bytes:

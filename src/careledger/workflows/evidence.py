@@ -61,9 +61,14 @@ class Found:
 
 @dataclass
 class Gathered:
-    """Everything that verified, by leaf, and what did not."""
+    """Everything that verified, by leaf, and what did not.
+
+    ``stated`` are items with their paths that were seen to stand in a deposit statement, with their leaves: most
+    custodians say the same, which is not checked again.
+    """
 
     found: dict[bytes, Found] = field(default_factory=dict)
+    stated: dict[tuple[bytes, int, DepositItem, tuple[bytes, ...]], bytes] = field(default_factory=dict)
     evidence: list[ShareEvidence] = field(default_factory=list)
     unverified: list[tuple[int, CareLedgerError]] = field(default_factory=list)
     waiting: int = 0
@@ -132,7 +137,6 @@ def _verified(gathered: Gathered, view: LedgerView, proofs: Proofs, row: Release
     Raises MalformedBytes, ProofRefused.
     """
     item = _item(row)
-    leaf = leaf_of(item)
     if row.deposit not in proofs:
         raise MalformedBytes(why="a row without its deposit statement")
     if row.state not in STATES:
@@ -140,7 +144,12 @@ def _verified(gathered: Gathered, view: LedgerView, proofs: Proofs, row: Release
     proof, statement = proofs[row.deposit]
     if (row.compartment, row.epoch) != (statement.compartment, statement.epoch):
         raise ProofRefused(why="a row that its deposit statement does not name")
-    check_item(statement.items, statement.count, row.position, item, leaf, row.item_path)
+    place = (row.deposit, row.position, item, row.item_path)
+    leaf = gathered.stated.get(place)
+    if leaf is None:
+        leaf = leaf_of(item)
+        check_item(statement.items, statement.count, row.position, item, leaf, row.item_path)
+        gathered.stated[place] = leaf
     found = gathered.found.get(leaf)
     if found is None:
         found = Found(row, leaf, _anchor(view, row, leaf), [], statement, item)
