@@ -15,7 +15,7 @@ from careledger.fhir.definitions.tables import definitions, resource_types, sear
 from careledger.fhir.json_text import Number, Resource, read
 from careledger.fhir.searching.elements import elements
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, not_built, parameters_of
-from careledger.fhir.searching.parse import MOST_PARAMETERS, parse
+from careledger.fhir.searching.parse import MOST_PARAMETERS, MOST_VALUES, parse
 
 TYPES = sorted(resource_types() - {"DomainResource"})
 
@@ -131,8 +131,8 @@ def test_the_table_is_that_of_the_definitions() -> None:
         ("Patient", "_include", "Nothing:subject", "_include"),
         ("Patient", "_revinclude", "Observation:subject:Nothing", "_revinclude"),
         ("Patient", "_has:Observation:device:code", "x", "_has"),
-        ("Patient", "name", "x" * 9_000, "name"),
-        ("Patient", "name", "x," * 1_100, "name"),
+        ("Patient", "name", "x" * 200_001, "search"),
+        ("Patient", "name", "x," * 2_100, "name"),
         ("Observation", "focus.subject.subject", "x", "focus"),
         ("Encounter", "part-of.part-of.part-of.part-of.part-of.status", "x", "part-of"),
     ],
@@ -171,6 +171,13 @@ def test_more_than_is_taken_is_refused() -> None:
         parse("Patient", [("active", "true")] * (MOST_PARAMETERS + 1))
     with pytest.raises(SearchRefused):
         parse("Patient", [("_count", "1"), ("_count", "2")])
+    many = ",".join(map(str, range(MOST_VALUES)))
+    assert parse("Patient", [("_id", many)]).criteria
+    with pytest.raises(SearchRefused):
+        parse("Patient", [("_id", many), ("name", "x")])
+    assert parse("Encounter", [("patient.name", many)]).criteria
+    with pytest.raises(SearchRefused):  # a subject is a Patient or a Group
+        parse("Encounter", [("subject._id", many)])
 
 
 def test_what_is_unknown_or_not_built_is_ignored_by_name_and_the_rest_holds() -> None:
@@ -262,7 +269,7 @@ BY_URN = {CLINIC: WORLD["Organization/7"]}
 
 
 def resolve(reference: str) -> Resource | None:
-    return BY_URN.get(reference) or WORLD.get(reference.partition("/_history/")[0])
+    return BY_URN.get(reference) or WORLD.get(reference)
 
 
 def of_type(kind: str) -> Iterable[Resource]:
@@ -317,6 +324,21 @@ def test_includes_say_where_a_resource_leads() -> None:
     (reverse,) = parse("Patient", [("_revinclude", "Group:member")]).revincludes
     assert reverse.leads(WORLD["Group/g"], WORLD["Patient/2"], resolve)
     assert not reverse.leads(WORLD["Group/g"], WORLD["Patient/1"], resolve)
+
+
+def test_references_to_this_server_and_to_versions_lead_where_they_name() -> None:
+    ours = "https://ours.example/fhir"
+    found = seen("e", "1", f"{ours}/Patient/1/_history/3")
+    asked = [("subject:Patient.name", "peter")]
+    assert parse("Observation", asked, base=ours).matches(found, WORLD.get, of_type)
+    assert not parse("Observation", asked).matches(found, WORLD.get, of_type)
+    (include,) = parse("Observation", [("_include", "Observation:subject")], base=ours).includes
+    assert include.reached(found, WORLD.get) == [WORLD["Patient/1"]]
+    query = parse("Patient", [("_has:Observation:patient:code", "1")], base=ours)
+    assert query.matches(WORLD["Patient/1"], WORLD.get, lambda kind: [found])
+    assert not parse("Patient", [("_has:Observation:patient:code", "1")]).matches(
+        WORLD["Patient/1"], WORLD.get, lambda kind: [found]
+    )
 
 
 def test_sorting_takes_the_value_that_comes_first_and_leaves_what_has_none_last() -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from careledger.fhir.fhirpath.compiled import Scope
-from careledger.fhir.fhirpath.naming import resource_of, text_of
+from careledger.fhir.fhirpath.naming import Resolve, resource_of, text_of
 from careledger.fhir.references import Form, taken_apart
 from careledger.fhir.searching.elements import Element
 from careledger.fhir.searching.texts import is_canonical
@@ -40,6 +40,11 @@ def references(name: str, text: str, modifier: str, base: str) -> Made:
 def local(text: str, base: str) -> str:
     """A reference to something under ``base`` as the relative one."""
     return text[len(base) :].lstrip("/") if base and text.startswith(base) else text
+
+
+def asking(resolve: Resolve, base: str) -> Resolve:
+    """``resolve`` asked without the address of this server and without the version that a reference pins."""
+    return lambda text: resolve(local(text, base).partition("/_history/")[0])
 
 
 def _is_reference(asked: str) -> bool:

@@ -23,8 +23,8 @@ from careledger.fhir.searching.query import Query
 from careledger.fhir.searching.values import Made, malformed, plain, split
 
 MOST_PARAMETERS = 200
-MOST_VALUES = 1_000
-MOST_CHARACTERS = 8_000
+MOST_VALUES = 2_000  # of all parameters; a chain's count for each type that it may lead to
+MOST_CHARACTERS = 200_000  # of all values
 MOST_STEPS = 4  # of one chain
 MOST_TYPES = 40  # that one chain may lead to without saying which
 _NAME = re.compile(r"[A-Za-z0-9_:.\-*]{1,200}", re.ASCII)
@@ -45,8 +45,11 @@ def parse(
     """
     if len(given) > MOST_PARAMETERS:
         raise malformed("search", f"more than {MOST_PARAMETERS} parameters")
-    reader = _Reader(resource_type, base if not base or base.endswith("/") else f"{base}/", now)
-    wanted = results.Wanted(resource_type)
+    if sum(len(value) for _, value in given) > MOST_CHARACTERS:
+        raise malformed("search", f"more than {MOST_CHARACTERS} characters")
+    base = base if not base or base.endswith("/") else f"{base}/"
+    reader = _Reader(resource_type, base, now)
+    wanted = results.Wanted(resource_type, base)
     for name, value in given:
         if not wanted.take(name, value):
             reader.take(name, value)
@@ -73,6 +76,7 @@ class _Reader:
     resource_type: str
     base: str
     now: datetime | None
+    values: int = 0
     criteria: list[Criterion] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
@@ -80,8 +84,6 @@ class _Reader:
         if not _NAME.fullmatch(name):
             self.ignored.append(_UNNAMED)
             return
-        if len(value) > MOST_CHARACTERS:
-            raise malformed(name, f"more than {MOST_CHARACTERS} characters")
         made = self._criterion(self.resource_type, name, value, MOST_STEPS, _Budget(_first(name)))
         if made is None:
             self.ignored.append(name)
@@ -108,8 +110,9 @@ class _Reader:
         if modifier == "missing":
             return _missing(kind, parameter, value)
         values = tuple(split(value, ","))
-        if len(values) > MOST_VALUES:
-            raise malformed(name, f"more than {MOST_VALUES} values")
+        self.values += len(values)
+        if self.values > MOST_VALUES:
+            raise malformed(name, f"with it more than {MOST_VALUES} values")
         if not all(values):
             raise malformed(name, "an empty value")
         if parameter.type == "composite":

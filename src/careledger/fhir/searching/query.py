@@ -10,7 +10,7 @@ from careledger.fhir.fhirpath.naming import Resolve
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.criteria import Criterion, OfType, Sight
 from careledger.fhir.searching.elements import Element
-from careledger.fhir.searching.links import followed, key_of
+from careledger.fhir.searching.links import asking, followed, key_of
 from careledger.fhir.searching.sorting import Key, in_order
 
 
@@ -36,12 +36,13 @@ class Include:
     target: str
     iterate: bool
     links: tuple[Element, ...]
+    base: str = ""
 
     def reached(self, resource: Resource, resolve: Resolve) -> list[Resource]:
         """What the resource leads to among what the reader may see; nothing if it is not of the source's type."""
         if resource.get("resourceType") != self.source:
             return []
-        scope = Scope(resource, resource, resource, resolve)
+        scope = Scope(resource, resource, resource, asking(resolve, self.base))
         found = [
             followed(element, item, scope) for element in self.links for item in element.find(resource, scope)
         ]
@@ -57,8 +58,8 @@ class Query:
     """A search for resources of one type; ``resource_type`` "Resource" is a search over all types, or ``types``.
 
     ``ignored`` names what was given and is unknown or not built: whoever asked for strict handling is refused for
-    it. ``count`` is None where none was given, ``summary``, ``total`` and ``format`` are empty; ``pretty`` is
-    ``_pretty``.
+    it. ``base`` is the address of this server, ``count`` None where none was given; ``summary``, ``total`` and
+    ``format`` are empty then; ``pretty`` is ``_pretty``.
     """
 
     resource_type: str
@@ -74,13 +75,16 @@ class Query:
     format: str = ""
     pretty: bool = False
     types: tuple[str, ...] = ()
+    base: str = ""
 
     def within(self, resolve: Resolve, of_type: OfType = none_of_type) -> Callable[[Resource], bool]:
         """Whether a resource answers the query, among what the reader may see.
 
         ``resolve`` finds what a reference names, ``of_type`` all resources of a type; neither may give what the
-        reader may not read. What ``_has`` asks is looked up once, when it is first needed.
+        reader may not read. ``resolve`` is given references to this server as relative ones, and all without a
+        version. What ``_has`` asks is looked up once, when it is first needed.
         """
+        resolve = asking(resolve, self.base)
         sight = Sight(resolve, of_type)
         demands = [each.within(sight) for each in self.criteria]
         kinds = self._kinds()
@@ -99,7 +103,7 @@ class Query:
 
     def sorted(self, resources: Iterable[Resource], resolve: Resolve = nothing) -> Sequence[Resource]:
         """The resources as ``_sort`` wants them; what it does not tell apart keeps its order."""
-        return in_order(resources, self.sort, resolve)
+        return in_order(resources, self.sort, asking(resolve, self.base))
 
     def _kinds(self) -> tuple[str, ...]:
         return self.types if self.resource_type == "Resource" else (self.resource_type,)

@@ -27,8 +27,9 @@ _INCLUDES = {"_include": "includes", "_revinclude": "revincludes"}
 class Wanted:
     """The result parameters of one search in the making."""
 
-    def __init__(self, resource_type: str) -> None:
+    def __init__(self, resource_type: str, base: str) -> None:
         self._type = resource_type
+        self._base = base
         self._found: dict[str, Any] = {}
         self._ignored: list[str] = []
 
@@ -63,6 +64,7 @@ class Wanted:
             format=found.get("_format", ""),
             pretty=found.get("_pretty") == "true",
             types=found.get("_type", ()),
+            base=self._base,
         )
 
     def _choice(self, name: str, value: str) -> str:
@@ -128,7 +130,7 @@ class Wanted:
         if source not in resource_types() or not code or (target and target not in resource_types()):
             raise malformed(name, "not Type:parameter or Type:parameter:Type")
         links = _links(source, code)
-        return [Include(source, code, target, iterate, links)] if links else []
+        return [Include(source, code, target, iterate, links, self._base)] if links else []
 
 
 def _links(source: str, code: str) -> tuple[Element, ...]:
