@@ -69,7 +69,7 @@ def timed_import(stage: Stage, files: list[Path]) -> tuple[int, float, float]:
         if isinstance(staged, Unread):
             raise SystemExit(f"{path.name}: {staged.why}")
         statement, _ = own_statement(patient.holder)
-        total += len(intake.import_for(stage.world.network, session, statement, staged).handles)
+        total += len(intake.import_for(stage.world.network, session, statement, staged).deposited.handles)
     return total, time.perf_counter() - begun, _processor() - used
 
 

@@ -34,7 +34,8 @@ from careledger.workflows.order import (
 from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.received import live_grant
 from careledger.workflows.register import identities, kept_holder
-from careledger.workflows.retrieve import newest
+from careledger.workflows.retrieve import Record, newest
+from careledger.workflows.undo_import import undo_import
 from crash_patients import with_record
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
 from world import AMEND, DIAGNOSIS, VIEW, World, condition, texts
@@ -210,13 +211,53 @@ def taking_in_for(world: World) -> Attempt:
 
         def finish() -> None:
             import_for(world.network, session, statement, report)
-            assert len(import_for(world.network, session, statement, report).known) == 3
+            assert len(import_for(world.network, session, statement, report).deposited.known) == 3
             assert sorted(texts(world.read_as_registrar(holder))) == ["asthma", "gout"]
             whole(world, world.hospital)
 
         return finish
 
     return attempt
+
+
+def undoing(world: World) -> Attempt:
+    """An import with a record that somebody went on with."""
+    report = staged(import_bundle(FILE, "file.json", namespace=namespace_of(world.hospital)))
+    session = world.session(world.nurse)
+
+    def attempt(trial: Trial) -> Finish:
+        holder, run = world.patient(compartments=()), secrets.token_bytes(16)
+        statement = own_statement(holder)[0]
+        import_for(world.network, session, statement, report, run=run)
+        [before] = [each for each in world.read_as_registrar(holder).records if texts_of(each) == "gout"]
+        amend(world.network, world.writer(), statement, before, condition(world.doctor, "severe gout"))
+        die(trial, lambda: undo_import(trial.network, trial.session(session), run))
+
+        def finish() -> None:
+            undo_import(world.network, session, run)
+            [undone] = undo_import(world.network, session, run)
+            assert (undone.retracted, undone.before, undone.error) == (0, 3, None)
+            assert [texts_of(each) for each in newest(shown(world, holder))] == ["severe gout"]
+            again = import_for(world.network, session, statement, report, run=secrets.token_bytes(16))
+            assert len(again.deposited.handles) == 3
+            assert sorted(texts_of(each) for each in newest(shown(world, holder))) == [
+                "asthma",
+                "severe gout",
+            ]
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
+def shown(world: World, holder: Any) -> list[Record]:
+    """What a registrar is shown that has not been retracted."""
+    return [each for each in world.read_as_registrar(holder).records if "retracted" not in each.found.states]
+
+
+def texts_of(record: Record) -> str:
+    return str(json.loads(record.body.canonical)["code"]["text"])
 
 
 def carrying(world: World) -> Attempt:
@@ -388,6 +429,7 @@ SCENARIOS = {
     "a file is taken in for a patient who is named": Scenario(
         ("intake.import_for",), taking_in_for, 20, first_some_last(2, 4, 3)
     ),
+    "an import is undone": Scenario(("undo_import.undo_import",), undoing, 6),
     "an archive is imported elsewhere": Scenario(
         ("export.as_archive", "export.import_archive"), carrying, 30, first_some_last(2, 2, 2)
     ),

@@ -117,5 +117,6 @@ PLACEHOLDERS: dict[str, Callable[[], str]] = {
     ],
     "REQUEST": lambda: told("consent", "requests", PATIENT)["requests"][0]["request"],
     "CONSENT": lambda: told("consent", "list", PATIENT)["consents"][-1]["commitment"],
+    "IMPORT": lambda: told("undo-import", "--as", "records desk, City")["imports"][0]["run"],
     "ENTRY": lambda: told("break-glass", "list")["emergencies"][0]["entry"],
 }

@@ -261,6 +261,38 @@ def test_documents_are_told_by_how_they_begin_and_come_back_as_the_same_bytes(
     assert b"rm -rf" not in ledger
 
 
+def test_a_whole_import_is_listed_and_taken_back_by_its_organisation_alone(
+    treated: Path, tmp_path: Path
+) -> None:
+    at = ("--data", treated)
+    named: dict[str, object] = {
+        "resourceType": "Patient",
+        "id": "taken-back",
+        "name": [{"text": "Taken Back"}],
+        "birthDate": "1990-01-01",
+    }
+    told_of = condition("Rhinitis", id="tb1", subject={"reference": "Patient/taken-back"})
+    (tmp_path / "wrong.json").write_text(json.dumps(bundle(named, told_of)))
+    (tmp_path / "alike.json").write_text(json.dumps(bundle({**named, "id": "alike"})))
+    act = ("import", tmp_path / "wrong.json", "--as", "records desk", *at)
+    first = told(*act)
+    assert careledger(*act).out.count("takes it back") == 0
+    alike = careledger("import", tmp_path / "alike.json", "--as", "records desk", "--preview", *at)
+    assert "may be the one registered as " + first["files"][0]["alias"][:8] in " ".join(alike.out.split())
+    stranger = careledger("undo-import", first["run"], "--as", "Dr Sen, Lakeside", *at)
+    assert (stranger.code, "made no import" in stranger.err) == (1, True)
+    listed = told("undo-import", "--as", "records desk", *at)
+    assert [(each["versions"], each["undone"]) for each in listed["imports"] if each["run"] == first["run"]] == [
+        (2, False)]  # fmt: skip
+    assert first["run"][:8] in careledger("undo-import", "--as", "records desk", *at).out
+    undone = told("undo-import", first["run"][:10], "--as", "records desk", *at)["undone"]
+    assert [(each["retracted"], each["read"], each["error"]) for each in undone] == [(2, 0, None)]
+    again = careledger("undo-import", first["run"], "--as", "records desk", *at)
+    assert (again.code, "0 versions retracted, 2 retracted before" in again.out) == (0, True)
+    assert "stay registered" in again.out
+    assert told(*act)["files"][0]["deposited"] == 2
+
+
 def test_rejects_are_written_to_a_file_without_what_they_say(treated: Path, tmp_path: Path) -> None:
     named: dict[str, object] = {"resourceType": "Patient", "id": "rejecting"}
     bad: dict[str, object] = {"resourceType": "Condition", "id": "x", "code": {"text": "Secret illness"}}

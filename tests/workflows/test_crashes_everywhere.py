@@ -46,6 +46,7 @@ ELSEWHERE = {
 WITHOUT_EFFECTS = {
     "accepted.is_accepted", "after_death.decide_after_death",
     "agree.agree", "audit.unentered", "custody.newest_statement", "grant.unused_counter",
+    "intake.statement_of",
     "grounds.reading", "grounds.writer", "network.LastHead", "network.at_last_head", "own_copies.own_copies",
     "accesses.by_holder", "accesses.by_registrar", "accesses.holder_seeds", "audit.log_key", "audit_file.attest",
     "batches.Sealer", "blocks.sealed_block", "board.organisation_key", "chart.read_back", "claim.hand_over",

@@ -11,16 +11,19 @@ from careledger.domain.errors import ImportStopped
 from careledger.fhir.split import import_bundle
 from careledger.workflows import staging
 from careledger.workflows.actors import Staff
+from careledger.workflows.alike import Like, SameContent
 from careledger.workflows.deposit import copies_of
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of
-from careledger.workflows.intake import NO_PATIENT, UNKNOWN_PATIENT, TakenIn, import_for, known_alias, take_in
+from careledger.workflows.intake import NO_PATIENT, UNKNOWN_PATIENT, TakenIn, import_for, judge, take_in
 from careledger.workflows.link import possible_duplicates
 from careledger.workflows.register import identities, kept_aliases, kept_holder
+from careledger.workflows.source_patients import known_alias
 from careledger.workflows.staging import Staged
 from world import World, texts
 
+RUN = bytes(16)
 NAMED = {"resourceType": "Patient", "id": "p1", "name": [{"given": ["Nur"], "family": "Jahan"}],
          "birthDate": "1988-04-02"}  # fmt: skip
 
@@ -55,7 +58,7 @@ def taken(
     world: World, data: bytes, staff: Staff | None = None, name: str = "file.json", **more: Any
 ) -> TakenIn:
     asking = world.session(staff or world.nurse)
-    [made] = take_in(world.network, asking, read(world, data, staff, name), **more)[1]
+    [made] = take_in(world.network, asking, read(world, data, staff, name), run=RUN, **more)[1]
     if made.error is not None:
         raise made.error
     return made
@@ -86,6 +89,46 @@ def test_the_same_person_from_another_source_is_shown_and_not_merged(world: Worl
     assert one.alias != other.alias
     alike = [{pair.first, pair.second} for pair in possible_duplicates(world.hospital)]
     assert {one.alias, other.alias} in alike
+
+
+def test_whom_a_new_patient_may_be_is_said_before_and_after_and_nobody_is_merged(world: World) -> None:
+    one = taken(world, bundle(NAMED, condition("asthma", 1)))
+    other = read(world, bundle({**NAMED, "id": "p2"}, condition("gout", 2, "p2")))
+    [foreseen] = judge(world.hospital, other).patients
+    [made] = take_in(world.network, world.session(world.nurse), other)[1]
+    assert foreseen.like == made.like == (Like(one.alias or b"", "name-and-birth"),)
+    assert made.alias != one.alias
+    [elsewhere] = judge(world.clinic, other).patients
+    assert elsewhere.like == ()
+
+
+def test_patients_of_one_file_who_look_alike_are_said_too(world: World) -> None:
+    both = read(world, bundle(NAMED, {**NAMED, "id": "p2"}, condition("gout", 2, "p2")))
+    first, second = take_in(world.network, world.session(world.nurse), both)[1]
+    assert (first.like, [each.alias for each in second.like]) == ((), [first.alias])
+
+
+def test_the_same_content_under_another_name_is_said_and_imported_all_the_same(world: World) -> None:
+    dated = {
+        **condition("asthma", 1),
+        "recordedDate": "2026-01-01",
+        "encounter": {"reference": "Encounter/1"},
+    }
+    first = taken(world, bundle(NAMED, dated))
+    [known] = [
+        each.record_id for each in read(world, bundle(NAMED, dated)).patients[0].versions if each.index == 1
+    ]
+    other_name = {
+        **dated,
+        "id": "other",
+        "encounter": {"reference": "Encounter/2"},
+        "identifier": [{"value": "7"}],
+    }
+    again = read(world, bundle(NAMED, other_name, {**dated, "recordedDate": "2026-01-02", "id": "c3"}))
+    assert judge(world.hospital, again).patients[0].same == (SameContent(1, known),)
+    [made] = take_in(world.network, world.session(world.nurse), again, run=RUN)[1]
+    assert (made.alias, made.same, len(made.deposited.handles)) == (first.alias, (SameContent(1, known),), 2)
+    assert taken(world, bundle(NAMED, dated)).same == ()
 
 
 def test_another_organisation_registers_its_own(world: World) -> None:

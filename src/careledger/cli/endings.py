@@ -102,6 +102,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.FhirRefused: Ending(REFUSED, "mend the file at that place"),
     errors.SearchRefused: Ending(REFUSED, "mend that parameter of the search"),
     errors.ImportStopped: Ending(REFUSED, "mend the file at that place"),
+    errors.ImportNotFound: Ending(REFUSED, "careledger undo-import without an identifier lists them"),
     errors.NotExchanged: Ending(REFUSED, "leave resources of this type out"),
     errors.ExportStopped: Ending(REFUSED, "careledger verify says which custodian or block is missing"),
     # The gateway

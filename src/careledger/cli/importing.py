@@ -4,86 +4,110 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from careledger.app.reading_ahead import Unread
 from careledger.app.world import World
+from careledger.cli.opening import SHORT
 from careledger.cli.people import Known
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted
 from careledger.domain.errors import CareLedgerError
 from careledger.fhir.parse import shown
 from careledger.workflows import alike
-from careledger.workflows.actors import Session
-from careledger.workflows.deposit import Deposited
-from careledger.workflows.intake import (
-    TakenIn,
-    check_one_patient,
-    import_for,
-    judge,
-    known_alias,
-    take_in,
-)
-from careledger.workflows.staging import Refusal, Staged
+from careledger.workflows.actors import Organisation, Session
+from careledger.workflows.alike import KnownPeople
+from careledger.workflows.intake import TakenIn, check_one_patient, import_for, judge, take_in
+from careledger.workflows.staging import NOTHING, Refusal, Staged, StagedVersion
 
 
-def imported(
-    world: World,
-    asking: Session,
-    known: Known | None,
-    path: Path,
-    staged: Staged | Unread,
-    all_or_nothing: bool,
-) -> Facts:
+@dataclass(frozen=True)
+class Importing:
+    """One run of the command: who imports for whom, and under which identifier it can be undone."""
+
+    world: World
+    asking: Session
+    known: Known | None
+    all_or_nothing: bool
+    run: bytes
+    people: KnownPeople
+
+    @property
+    def organisation(self) -> Organisation:
+        """For whom the post imports."""
+        return self.asking.staff.organisation
+
+
+def imported(how: Importing, path: Path, staged: Staged | Unread) -> Facts:
     """Imports one file for the patient named, or for those whom it names; what stopped it stands among the facts."""
     if isinstance(staged, Unread):
         return {**_nothing(path), "error": staged.error, "why": staged.why}
+    network, all_or_nothing, run = how.world.network, how.all_or_nothing, how.run
     try:
-        if known is None:
-            judged, taken = take_in(world.network, asking, staged, all_or_nothing=all_or_nothing)
-            return {
-                **_nothing(path),
-                **_read(staged, judged.refusals),
-                **_summed([_part(each) for each in taken]),
-            }
-        made = import_for(world.network, asking, known.statement, staged, all_or_nothing=all_or_nothing)
-        part = _part(TakenIn(known.alias, False, made))
-        read = {**_read(staged, staged.refusals), "notes": _notes(asking, known, staged)}
-        return {**_nothing(path), **read, **_summed([part])}
+        if how.known is not None:
+            taken = [
+                import_for(
+                    network, how.asking, how.known.statement, staged, all_or_nothing=all_or_nothing, run=run
+                )
+            ]
+            return _facts(how, path, staged, staged.refusals, taken)
+        judged, taken = take_in(
+            network, how.asking, staged, all_or_nothing=all_or_nothing, run=run, people=how.people
+        )
+        return _facts(how, path, staged, judged.refusals, taken)
     except CareLedgerError as error:
         return {**_nothing(path), **_read(staged, staged.refusals), **_error(error)}
 
 
-def judged(asking: Session, known: Known | None, path: Path, staged: Staged | Unread) -> Facts:
+def judged(how: Importing, path: Path, staged: Staged | Unread) -> Facts:
     """What a file would do, as far as reading it tells."""
     if isinstance(staged, Unread):
         return {**_nothing(path), "error": staged.error, "why": staged.why}
     try:
-        if known is not None:
-            check_one_patient(staged)
-            aliases, found = [known.alias], (staged.patients, staged.refusals)
-        else:
-            desk = judge(asking.staff.organisation, staged)
-            found = desk.patients, desk.refusals
-            aliases = [known_alias(asking.staff.organisation, each.key) or b"" for each in desk.patients]
+        taken, versions, refusals = _foreseen(how, staged)
     except CareLedgerError as error:
         return {**_nothing(path), **_read(staged, staged.refusals), **_error(error)}
-    versions = [version for patient in found[0] for version in patient.versions]
-    parts = [_part(TakenIn(alias or None, not alias, _NONE)) for alias in aliases]
     categories = Counter(version.compartment.category.code for version in versions)
-    facts = {**_nothing(path), **_read(staged, found[1]), **_summed(parts)}
-    facts["notes"] = _notes(asking, known, staged) if known else []
+    facts = _facts(how, path, staged, refusals, taken)
     return {**facts, "read": len(versions), "categories": dict(sorted(categories.items()))}
 
 
-def _notes(asking: Session, known: Known, staged: Staged) -> list[str]:
-    """What people should know of the whole file."""
-    differing = alike.differing(asking.staff.organisation, known.alias, staged.stated)
-    return [f"{where} says another patient than the one named" for where in differing]
+def _foreseen(
+    how: Importing, staged: Staged
+) -> tuple[list[TakenIn], list[StagedVersion], tuple[Refusal, ...]]:
+    """Whose part of a file would be imported, what of it, and what not."""
+    if how.known is not None:
+        check_one_patient(staged)
+        versions = alike.all_versions(staged)
+        same = alike.same_contents(how.organisation, how.known.alias, versions)
+        return [TakenIn(how.known.alias, False, NOTHING, None, (), same)], versions, staged.refusals
+    desk = judge(how.organisation, staged, how.people)
+    taken = [
+        TakenIn(each.alias, each.alias is None, NOTHING, None, each.like, each.same) for each in desk.patients
+    ]
+    versions = [version for each in desk.patients for version in each.staged.versions]
+    return taken, versions, desk.refusals
 
 
-_NONE = Deposited(bytes(32), {}, {}, (), False)
+def _facts(
+    how: Importing, path: Path, staged: Staged, refusals: Iterable[Refusal], taken: list[TakenIn]
+) -> Facts:
+    notes = [note for each in taken for note in _noted(each)]
+    if how.known is not None:
+        differing = alike.differing(how.organisation, how.known.alias, staged.stated)
+        notes += [f"{where} says another patient than the one named" for where in differing]
+    parts = [_part(each) for each in taken]
+    return {**_nothing(path), **_read(staged, refusals), **_summed(parts), "notes": notes}
+
+
+def _noted(taken: TakenIn) -> Iterator[str]:
+    """What people should look at; nothing was merged or left out for it."""
+    for like in taken.like:
+        yield f"a new patient may be the one registered as {like.alias.hex()[:SHORT]} ({like.why})"
+    for same in taken.same:
+        yield f"entry {same.index} says what record {same.record_id.hex()[:SHORT]} says, under another name"
 
 
 def _nothing(path: Path) -> Facts:
@@ -132,6 +156,8 @@ def _part(taken: TakenIn) -> Facts:
         "known": len(made.known),
         "root": made.root.hex() if made.handles else None,
         "thin": made.thin,
+        "possible_duplicates": [{"alias": each.alias.hex(), "why": each.why} for each in taken.like],
+        "same_content": [{"entry": each.index, "record": each.record_id.hex()} for each in taken.same],
         **_error(taken.error),
     }
 
@@ -161,8 +187,8 @@ def write_rejects(target: Path, found: list[Facts]) -> None:
     target.write_text("".join(f"{line}\n" for line in lines))
 
 
-def show(screen: Screen, found: list[Facts], preview: bool) -> None:
-    """A line for each file, its rejects, and a sum."""
+def show(screen: Screen, found: list[Facts], preview: bool, run: str | None) -> None:
+    """A line for each file, its rejects, a sum, and how to take it all back."""
     for each in found:
         if each["error"]:
             screen.fails(f"{each['file']}: {each['why']}")
@@ -182,6 +208,8 @@ def show(screen: Screen, found: list[Facts], preview: bool) -> None:
             f"{counted(len(found), 'file')}: {counted(total['deposited'], 'record')} deposited, {total['known']} known "
             f"before, {counted(total['new'], 'patient')} new, {failed} not imported."
         )
+    if run is not None:
+        screen.says(f"This was import {run}; careledger undo-import {run[:SHORT]} takes it back.")
 
 
 def _whose(each: Facts) -> str:

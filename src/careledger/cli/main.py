@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Records": {
         "import": "Import FHIR, PDF and DICOM files for patients.",
+        "undo-import": "Take a whole import back, or list the imports.",
         "search": "Search a patient's records as somebody who may read them; trends.",
         "record": "One record: confirm, dispute, restrict, erase; write, amend, retract, adopt, move.",
         "erase": "Destroy all shares of a record.",

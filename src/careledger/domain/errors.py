@@ -195,6 +195,10 @@ class ImportStopped(CareLedgerError):
     """An entry of this file cannot be imported, so nothing of it was."""
 
 
+class ImportNotFound(CareLedgerError):
+    """This organisation made no import with this identifier."""
+
+
 class NotExchanged(CareLedgerError):
     """Resources of this type are never exchanged."""
 

@@ -28,6 +28,7 @@ from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
 from careledger.formats.digests import digest
 
 MOST_KEY = 512
+NAMING = frozenset({"id", "meta", "identifier", "text"})
 
 OUTSIDE = "refers to something that is not in this file"
 NOBODYS = "is about no patient of this file"
@@ -217,6 +218,7 @@ class _Splitter:
             source_id=entry.resource.get("id"),
             references=tuple(references.items()),
             place=entry.place,
+            content=_content(entry),
         )
 
     def warnings(self, entry: Entry) -> Iterator[Notice]:
@@ -270,6 +272,15 @@ class _Splitter:
         stated = clinical_date(entry.resource)
         encounter = self._links.encounter_of(entry)
         return stated or (clinical_date(encounter.resource) if encounter else None)
+
+
+def _content(entry: Entry) -> bytes:
+    """What a resource says whatever it and others are called: 16 bytes of a digest."""
+    names = dict.fromkeys(entry.names, "")
+    with renamed([each for each, _ in entry.examined.references], "reference", names):
+        said = {name: inner for name, inner in entry.resource.items() if name not in NAMING}
+        said = shortened(said) if len(entry.original) > LARGE else said
+        return content_digest(canonical(said))[:16]
 
 
 def _canonical(entry: Entry, record: UUID, references: dict[str, UUID]) -> bytes:

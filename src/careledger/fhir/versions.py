@@ -56,7 +56,8 @@ class ImportedVersion:
     calls the patient under whom it is filed (for example ``Patient/7``), empty where neither file nor resource says.
     ``forwarded_by`` names another organisation at whose encounter the record was made. ``source_key`` identifies the
     record at its source: the same key and digest is the same version, the same key and another digest an amendment.
-    A version that was left in its file has its ``place`` there and neither canonical nor original bytes.
+    ``content`` is 16 bytes that two versions have in common if they say the same under other names. A version that was
+    left in its file has its ``place`` there and neither canonical nor original bytes.
     """
 
     index: int
@@ -78,6 +79,7 @@ class ImportedVersion:
     source_id: str | None
     references: tuple[tuple[str, UUID], ...]
     place: Place | None = None
+    content: bytes = b""
 
     @property
     def size(self) -> int:

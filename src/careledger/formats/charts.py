@@ -92,6 +92,28 @@ class AuthorsCopies(Message):
 
 
 @dataclass(frozen=True)
+class ImportPart(Message):
+    """What one run of an import deposits at once for one patient: in the depositor's books before it is deposited.
+
+    ``deposit`` is the id of its author's copies. In columns of 16 bytes: ``record_ids``, and ``contents``, which say
+    what each version says whatever it is called.
+    """
+
+    TYPE: ClassVar[str] = "import-part"
+    run: bytes = octets(16)
+    alias: bytes = octets(32)
+    deposit: bytes = octets(16)
+    made: int = uint()
+    record_ids: bytes = octets()
+    contents: bytes = octets()
+
+    @property
+    def row_key(self) -> bytes:
+        """Its key in the books: an alias's parts stand together."""
+        return self.alias + self.deposit
+
+
+@dataclass(frozen=True)
 class MissingKeep(Message):
     """What a thin deposit still owes a custodian: an encoded KeepRequest with its anchors; in the depositor's books."""
 

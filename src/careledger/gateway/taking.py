@@ -51,7 +51,7 @@ def take(network: Network, session: Session, data: bytes) -> Resource:
     judged, taken = take_in(network, session, staged(report), all_or_nothing=whole)
     answers = [outcome_of(refusal) for refusal in judged.refusals]
     for patient, made in zip(judged.patients, taken, strict=True):
-        answers += _answers(patient, made)
+        answers += _answers(patient.staged, made)
     entries = [entry for _, entry in sorted(answers, key=lambda each: each[0])]
     response: Resource = {"resourceType": "Bundle", "type": TAKEN[asked.type]}
     return {**response, "entry": entries} if entries else response

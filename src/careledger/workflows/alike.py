@@ -1,18 +1,84 @@
-"""What of an import may not be what it seems: shown for people to judge, never a reason to merge or to refuse.
+"""What of an import may be known here already, or not be what it seems: shown for people to judge.
 
-The organisation's own identity table is asked and nothing else.
+Nothing is merged, refused or left out for it. The organisation's own identity table and imports are asked, nothing
+else: what others know of a person is for a link (workflows.link).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from careledger.formats.deposits import sliced
 from careledger.workflows.actors import Organisation
-from careledger.workflows.intake import known_alias
-from careledger.workflows.link import SIMILAR, births_agree, plain
-from careledger.workflows.register import IDENTITY, Identity
-from careledger.workflows.staging import Stated
+from careledger.workflows.deposit import UNDONE
+from careledger.workflows.link import SIMILAR, bare, births_agree, likeness, plain
+from careledger.workflows.register import IDENTITY, Identity, identities
+from careledger.workflows.source_patients import known_alias
+from careledger.workflows.staging import Staged, StagedVersion, Stated, parts_of
+
+
+@dataclass(frozen=True)
+class Like:
+    """A patient registered here before who looks like one that an import brings; ``why`` as workflows.link says it."""
+
+    alias: bytes
+    why: str
+
+
+@dataclass(frozen=True)
+class SameContent:
+    """An entry that says what a record says which was imported for the same patient under another name."""
+
+    index: int
+    record_id: bytes
+
+
+class KnownPeople:
+    """An organisation's identity table, read once for many questions."""
+
+    def __init__(self, organisation: Organisation) -> None:
+        self._groups: dict[str, list[Identity]] = defaultdict(list)
+        for row in identities(organisation):
+            self.add(row)
+
+    def add(self, row: Identity) -> None:
+        """Somebody more is registered."""
+        for group in _groups(row):
+            self._groups[group].append(row)
+
+    def like(self, identity: Identity) -> tuple[Like, ...]:
+        """Whom this person may be."""
+        found: dict[bytes, Like] = {}
+        for group in _groups(identity):
+            for row in self._groups[group]:
+                why = likeness(identity, row)
+                if why:
+                    found.setdefault(row.alias, Like(row.alias, why))
+        return tuple(found.values())
+
+
+def _groups(row: Identity) -> set[str]:
+    return {f"id {bare(row.national_id)}", f"year {row.birth[:4]}"} - {"id ", "year "}
+
+
+def same_contents(
+    organisation: Organisation, alias: bytes, versions: Sequence[StagedVersion]
+) -> tuple[SameContent, ...]:
+    """Which of these versions say what was imported for this patient before under another name."""
+    undone = {deposit for deposit, _ in organisation.books.rows(UNDONE)}
+    known: dict[bytes, set[bytes]] = defaultdict(set)
+    for part in parts_of(organisation.books, alias):
+        if part.deposit not in undone:
+            for content, record in zip(sliced(part.contents, 16), sliced(part.record_ids, 16), strict=True):
+                known[content].add(record)
+    return tuple(
+        SameContent(each.index, min(known[each.content]))
+        for each in versions
+        if each.content in known and each.record_id not in known[each.content]
+    )
 
 
 def differing(organisation: Organisation, alias: bytes, stated: Iterable[Stated]) -> list[str]:
@@ -32,3 +98,8 @@ def _differs(organisation: Organisation, known: Identity, stated: Stated) -> boo
         )
     other = known_alias(organisation, f"Patient/{stated.value}")
     return other is not None and other != known.alias
+
+
+def all_versions(staged: Staged) -> list[StagedVersion]:
+    """Every version of a file, whoever they are about."""
+    return [version for patient in staged.patients for version in patient.versions]

@@ -30,8 +30,10 @@ PLAN = "deposit-plan"
 COPIES = "authors-copies"
 MISSING = "missing-keep"
 SHARED = "shared"
+UNDONE = "undone-deposit"
 MOST_IN_BATCH = 512
 Progress = Callable[[int], None]
+Begin = Callable[[bytes, Sequence[NewVersion]], None]
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,21 @@ def deposit(
     versions: Sequence[NewVersion],
     progress: Progress = lambda count: None,
     chains: Mapping[int, Chain] | None = None,
+    begin: Begin | None = None,
 ) -> Deposited:
     """Deposits versions of one alias under one anchored root; ``chains`` are epochs that were just seen in force.
 
-    What the depositor has deposited before (same content tag, same alias) is not deposited again. Raises
-    WritingRefused by a custodian's decision, NotEnoughCustodians under t, LedgerRefused.
+    What the depositor has deposited before (same content tag, same alias) is not deposited again, unless that deposit
+    was undone. ``begin`` is told the deposit's id and versions before anything leaves. Raises WritingRefused by a
+    custodian's decision, NotEnoughCustodians under t, LedgerRefused.
     """
     resume(network, writer)
     fresh, known = _unknown(writer, statement.alias, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
     sealer, known_chains = Sealer(network, writer, statement), dict(chains or {})
+    if begin is not None:
+        begin(sealer.id, fresh)
     batches = []
     for group in _grouped(fresh):
         compartment = group[0].compartment.number
@@ -150,9 +156,11 @@ def _unknown(
     writer: Writer, alias: bytes, versions: Iterable[NewVersion]
 ) -> tuple[list[NewVersion], dict[bytes, bytes]]:
     """The versions that this depositor has not deposited for this alias, each once, and the others' handles."""
+    undone = {deposit for deposit, _ in writer.books.rows(UNDONE)}
     deposited = {
         tag: handle
         for copies in copies_of(writer.books, alias)
+        if copies.id not in undone
         for tag, handle in zip(sliced(copies.content_tags, 32), sliced(copies.handles, 32), strict=True)
     }
     fresh: dict[bytes, NewVersion] = {}

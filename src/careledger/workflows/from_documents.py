@@ -61,17 +61,17 @@ def staged_document(
     resource = documents.reference(made, *ids)
     where = compartment or place(resource).compartment
     versions = (
-        StagedVersion(0, where, 1_024, partial(_reference, made, resource, where, ids[0])),
-        StagedVersion(0, where, 2 * size, partial(_binary, path, made, where, ids[1])),
+        StagedVersion(
+            0, ids[0].bytes, sha256[:16], where, 1_024, partial(_version, made, resource, where, ids[0])
+        ),
+        StagedVersion(
+            0, ids[1].bytes, sha256[16:], where, 2 * size, partial(_binary, path, made, where, ids[1])
+        ),
     )
     header = made.header
     said = zip(OF_DICOM, (header.name, header.id, header.birth), strict=True)
     stated = tuple(Stated(tag, what, value) for (tag, what), value in said if value)
     return Staged(shown(path.name), (StagedPatient("", None, versions),), (), (), 0, stated)
-
-
-def _reference(made: Document, resource: Resource, where: Compartment, record: UUID) -> NewVersion:
-    return _version(made, resource, where, record)
 
 
 def _binary(path: Path, made: Document, where: Compartment, record: UUID) -> NewVersion:

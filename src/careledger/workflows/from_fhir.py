@@ -53,6 +53,8 @@ def staged_versions(
     return tuple(
         StagedVersion(
             each.index,
+            each.record_id.bytes,
+            each.content,
             each.compartment,
             each.size,
             partial(_loaded_version, path, each, mapping_version),

@@ -4,27 +4,26 @@ Order of effects, for each patient of a file: under which alias the source's pat
 registered under that alias; the records imported. Each is found done when the file comes again, so an intake that was
 broken off is finished by repeating it. Whom a file only refers to is known from an earlier file of the same source, or
 what is said of them is refused by name. Who might be registered already under another name is shown
-(workflows.link) and never merged.
+(workflows.alike) and never merged.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.errors import CareLedgerError, ImportStopped, PatientNotFound
-from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
-from careledger.sealing.keys import hmac_tag
 from careledger.workflows import register
 from careledger.workflows.actors import Holder, Organisation, Session
+from careledger.workflows.alike import KnownPeople, Like, SameContent, all_versions, same_contents
 from careledger.workflows.custody import Chain, find_statement
 from careledger.workflows.deposit import Deposited, Progress
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grounds import writer
 from careledger.workflows.network import Network
 from careledger.workflows.register import IDENTITY, kept_holder
+from careledger.workflows.source_patients import chosen_alias, known_alias
 from careledger.workflows.staging import (
     NOTHING,
     Refusal,
@@ -34,7 +33,6 @@ from careledger.workflows.staging import (
     deposit_staged,
 )
 
-SOURCE = "source-patient"
 NO_PATIENT = "belongs to no patient of this file"
 UNKNOWN_PATIENT = "is about a patient whom neither this file nor an earlier one names"
 
@@ -43,34 +41,53 @@ UNKNOWN_PATIENT = "is about a patient whom neither this file nor an earlier one 
 class TakenIn:
     """What became of one patient's part of a file; ``new`` if the patient was registered for it.
 
-    ``error`` is what stopped this part; the other parts are imported all the same.
+    ``error`` is what stopped this part; the other parts are imported all the same. ``like`` are whom a new patient may
+    be, ``same`` what may have been imported before.
     """
 
     alias: bytes | None
     new: bool
     deposited: Deposited
     error: CareLedgerError | None = None
+    like: tuple[Like, ...] = ()
+    same: tuple[SameContent, ...] = ()
+
+
+@dataclass(frozen=True)
+class JudgedPatient:
+    """One patient of a file as the desk sees them before anything is imported; ``alias`` is None for a new one."""
+
+    staged: StagedPatient
+    alias: bytes | None
+    like: tuple[Like, ...]
+    same: tuple[SameContent, ...]
 
 
 @dataclass(frozen=True)
 class Judged:
     """Whose records a file holds, and every entry that is not imported, those included that belong to nobody."""
 
-    patients: tuple[StagedPatient, ...]
+    patients: tuple[JudgedPatient, ...]
     refusals: tuple[Refusal, ...]
 
 
-def judge(organisation: Organisation, staged: Staged) -> Judged:
-    """What the desk can make of a file; changes nothing.
+def judge(organisation: Organisation, staged: Staged, people: KnownPeople | None = None) -> Judged:
+    """What the desk can make of a file; changes nothing. ``people`` is its identity table, if it was read already.
 
     Raises ImportStopped for a file that names no patient at all.
     """
     if staged.patients and not any(each.key for each in staged.patients):
         raise ImportStopped(file=staged.name, why="it names no patient; name one by --patient")
-    known, homeless = [], []
+    people = people or KnownPeople(organisation)
+    known: list[JudgedPatient] = []
+    homeless: list[Refusal] = []
     for each in staged.patients:
-        if each.key and _is_known(organisation, each):
-            known.append(each)
+        alias = known_alias(organisation, each.key) if each.key else None
+        if alias is not None:
+            same = same_contents(organisation, alias, each.versions)
+            known.append(JudgedPatient(each, alias, (), same))
+        elif each.key and each.identity is not None:
+            known.append(JudgedPatient(each, None, people.like(each.identity), ()))
         else:
             why = UNKNOWN_PATIENT if each.key else NO_PATIENT
             homeless += [Refusal(version.index, "", why) for version in each.versions]
@@ -85,15 +102,19 @@ def take_in(
     *,
     all_or_nothing: bool = False,
     progress: Progress = lambda count: None,
+    run: bytes = b"",
+    people: KnownPeople | None = None,
 ) -> tuple[Judged, list[TakenIn]]:
     """Imports a file for the patients that it names; for who has claimed, without consent kept apart.
 
-    Raises what ``judge`` raises, and ImportStopped with ``all_or_nothing`` for a file with a refusal.
+    ``run`` is the import that the file is part of (staging); ``people`` as of ``judge``, kept up to date. Raises what
+    ``judge`` raises, and ImportStopped with ``all_or_nothing`` for a file with a refusal.
     """
-    judged = judge(session.staff.organisation, staged)
+    people = people or KnownPeople(session.staff.organisation)
+    judged = judge(session.staff.organisation, staged, people)
     if all_or_nothing:
         stop_at_refusals(staged.name, judged.refusals)
-    return judged, [_taken(network, session, each, progress) for each in judged.patients]
+    return judged, [_taken(network, session, each, people, progress, run) for each in judged.patients]
 
 
 def import_for(
@@ -104,7 +125,8 @@ def import_for(
     *,
     all_or_nothing: bool = False,
     progress: Progress = lambda count: None,
-) -> Deposited:
+    run: bytes = b"",
+) -> TakenIn:
     """Imports a file for this patient, whatever the source calls them.
 
     Raises ImportStopped for a file about several patients, and with ``all_or_nothing`` for one with a refusal; what
@@ -113,8 +135,10 @@ def import_for(
     check_one_patient(staged)
     if all_or_nothing:
         stop_at_refusals(staged.name, staged.refusals)
-    versions = [version for each in staged.patients for version in each.versions]
-    return _imported(network, session, statement, versions, progress)
+    versions = all_versions(staged)
+    same = same_contents(session.staff.organisation, statement.alias, versions)
+    made = _imported(network, session, statement, versions, progress, run)
+    return TakenIn(statement.alias, False, made, None, (), same)
 
 
 def check_one_patient(staged: Staged) -> None:
@@ -130,29 +154,26 @@ def stop_at_refusals(name: str, refusals: Sequence[Refusal]) -> None:
         raise ImportStopped(file=name, rejected=len(refusals), first_entry=refusals[0].index)
 
 
-def known_alias(organisation: Organisation, key: str) -> bytes | None:
-    """Under which alias the patient whom a source calls so was registered, if they were."""
-    alias = organisation.books.get(SOURCE, _source(organisation, key))
-    return alias if alias is not None and organisation.books.get(IDENTITY, alias) is not None else None
-
-
-def _source(organisation: Organisation, key: str) -> bytes:
-    return hmac_tag(organisation.tag, framed("source-patient", key.encode()))
-
-
-def _is_known(organisation: Organisation, patient: StagedPatient) -> bool:
-    return patient.identity is not None or known_alias(organisation, patient.key) is not None
-
-
-def _taken(network: Network, session: Session, patient: StagedPatient, progress: Progress) -> TakenIn:
-    alias, new = None, False
+def _taken(
+    network: Network,
+    session: Session,
+    judged: JudgedPatient,
+    people: KnownPeople,
+    progress: Progress,
+    run: bytes,
+) -> TakenIn:
+    alias, new, patient = judged.alias, False, judged.staged
+    made, failed = NOTHING, None
+    like = people.like(patient.identity) if alias is None and patient.identity else ()
     try:
         alias, new = _registered(network, session.staff.organisation, patient)
-        statement = _statement(network, session.staff.organisation, alias)
-        made = _imported(network, session, statement, patient.versions, progress)
-        return TakenIn(alias, new, made)
+        if new and patient.identity is not None:
+            people.add(replace(patient.identity, alias=alias))
+        statement = statement_of(network, session.staff.organisation, alias)
+        made = _imported(network, session, statement, patient.versions, progress, run)
     except CareLedgerError as error:
-        return TakenIn(alias, new, NOTHING, error)
+        failed = error
+    return TakenIn(alias, new, made, failed, like, judged.same)
 
 
 def _imported(
@@ -161,21 +182,18 @@ def _imported(
     statement: AliasStatement,
     versions: Sequence[StagedVersion],
     progress: Progress,
+    run: bytes,
 ) -> Deposited:
     holder = _holder(session.staff.organisation, statement.alias)
     by = writer(network, session, statement)
     chains: dict[int, Chain] = {}
     if holder is not None:
         chains = ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
-    return deposit_staged(network, by, statement, versions, progress, chains)
+    return deposit_staged(network, by, statement, versions, progress, chains, run)
 
 
 def _registered(network: Network, organisation: Organisation, patient: StagedPatient) -> tuple[bytes, bool]:
-    key = _source(organisation, patient.key)
-    alias = organisation.books.get(SOURCE, key)
-    if alias is None:
-        alias = secrets.token_bytes(32)
-        organisation.books.put(SOURCE, [(key, alias)])
+    alias = chosen_alias(organisation, patient.key)
     register.finish_patients(network, organisation)
     if organisation.books.get(IDENTITY, alias) is not None:
         return alias, False
@@ -183,7 +201,8 @@ def _registered(network: Network, organisation: Organisation, patient: StagedPat
     return alias, True
 
 
-def _statement(network: Network, organisation: Organisation, alias: bytes) -> AliasStatement:
+def statement_of(network: Network, organisation: Organisation, alias: bytes) -> AliasStatement:
+    """The newest statement of a patient whom this organisation imported for; raises PatientNotFound."""
     holder = _holder(organisation, alias)
     if holder is not None:
         return own_statement(holder)[0]

@@ -202,8 +202,8 @@ def newest(records: Iterable[Record]) -> list[Record]:
 
 
 def _trusted_first(records: Iterable[Record]) -> list[Record]:
-    """The trusted ones, then the others, each in the order of their anchors."""
-    return sorted(records, key=lambda record: bool(record.distrust))
+    """The trusted ones, those of them that were retracted last, then the others, in the order of their anchors."""
+    return sorted(records, key=lambda record: (bool(record.distrust), "retracted" in record.found.states))
 
 
 def _follows(record: Record, head: Record, known: set[bytes]) -> bool:

@@ -2,7 +2,8 @@
 
 A reader of a format makes a ``Staged`` of a file (from_fhir does of FHIR); what becomes of it is the same for all.
 A patient's versions are loaded and deposited in portions, so that memory is bounded by a portion or the largest one.
-Order of effects of a portion: those of ``deposit``. Portions before a crash stay, and repeating deposits the others.
+Order of effects of a portion: under which run it is deposited, durable; those of ``deposit``. Portions before a crash
+stay, and repeating deposits the others.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from careledger.domain.categories import Compartment
+from careledger.formats.charts import ImportPart
 from careledger.formats.patients import AliasStatement
+from careledger.ports import Books
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.custody import Chain
 from careledger.workflows.deposit import Deposited, Progress, deposit
@@ -20,14 +23,20 @@ from careledger.workflows.register import Identity
 
 MOST_VERSIONS = 2_048
 MOST_BYTES = 16 * 2**20
+PARTS = "import-part"
 NOTHING = Deposited(bytes(32), {}, {}, (), False)
 
 
 @dataclass(frozen=True, repr=False)
 class StagedVersion:
-    """One version of a source; ``size`` is how many bytes ``load`` makes of it, ``index`` its place in the file."""
+    """One version of a source; ``size`` is how many bytes ``load`` makes of it, ``index`` its place in the file.
+
+    ``content`` (16 bytes) says what it says whatever it is called, so that the same under another name is noticed.
+    """
 
     index: int
+    record_id: bytes
+    content: bytes
     compartment: Compartment
     size: int
     load: Callable[[], NewVersion]
@@ -92,21 +101,37 @@ def deposit_staged(
     versions: Iterable[StagedVersion],
     progress: Progress = lambda count: None,
     chains: Mapping[int, Chain] | None = None,
+    run: bytes = b"",
 ) -> Deposited:
     """Deposits versions of one alias, each portion under a root of its own; the root told is the last one's.
 
-    ``chains`` are epochs that were just seen in force, for the first portion; later ones ask again. Repeating deposits
-    nothing twice. Raises what ``deposit`` raises; portions before it stay.
+    ``run`` (16 bytes) is the import that this is part of, so that it can be undone: each portion is noted under it in
+    the depositor's books before it leaves. ``chains`` are epochs that were just seen in force, for the first portion;
+    later ones ask again. Repeating deposits nothing twice. Raises what ``deposit`` raises; portions before it stay.
     """
 
     def one(portion: Sequence[StagedVersion], seen: Mapping[int, Chain] | None) -> Deposited:
-        return deposit(network, writer, statement, [each.load() for each in portion], progress, seen)
+        loaded = [each.load() for each in portion]
+        return deposit(network, writer, statement, loaded, progress, seen, begin if run else None)
+
+    contents: dict[bytes, bytes] = {}
+
+    def begin(id: bytes, fresh: Sequence[NewVersion]) -> None:
+        columns = zip(*((each.record_id, contents[each.record_id]) for each in fresh), strict=True)
+        part = ImportPart(run, statement.alias, id, network.clock.now(), *map(b"".join, columns))
+        writer.books.put(PARTS, [(part.row_key, part.encode())])
 
     made = NOTHING
     for portion in _portions(versions):
+        contents = {each.record_id: each.content for each in portion}
         made = _joined(made, one(portion, chains))
         chains = None
     return made
+
+
+def parts_of(books: Books, alias: bytes = b"") -> list[ImportPart]:
+    """What imports deposited, of one alias or of all; undone ones too."""
+    return [ImportPart.decode(row) for _, row in books.rows(PARTS, alias)]
 
 
 def _portions(versions: Iterable[StagedVersion]) -> Iterator[Sequence[StagedVersion]]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from careledger.app.reading_ahead import Desk, files_in, read_ahead
-from careledger.app.world import World
 from careledger.cli import importing, scoping
 from careledger.cli.actors import session
 from careledger.cli.endings import not_verified
+from careledger.cli.importing import Importing
 from careledger.cli.opening import opened
 from careledger.cli.options import DATA, As, Data, Json, command, single
 from careledger.cli.output import print_json, progress, screen
-from careledger.cli.people import Known, anyone
+from careledger.cli.people import anyone
 from careledger.cli.words import Facts
 from careledger.domain.categories import Compartment
-from careledger.workflows.actors import Session
+from careledger.workflows.alike import KnownPeople
 from careledger.workflows.import_file import namespace_of
 
 app = single()
@@ -86,13 +87,14 @@ def import_(
     with opened(data) as world:
         asking = session(world, acting)
         known = anyone(world, named) if named else None
-        files = files_in(paths, with_documents=known is not None)
-        alias = known.alias if known else b""
-        desk = Desk(namespace_of(asking.staff.organisation), alias, _filed(category))
-        found = _all(world, asking, known, desk, files, preview, all_or_nothing)
+        run, people = secrets.token_bytes(16), KnownPeople(asking.staff.organisation)
+        how = Importing(world, asking, known, all_or_nothing, run, people)
+        found = _all(how, files_in(paths, with_documents=known is not None), _filed(category), preview)
+    said = run.hex() if any(each["deposited"] for each in found) else None
     if rejects is not None:
         importing.write_rejects(rejects, found)
-    print_json({"files": found}) if as_json else importing.show(screen(), found, preview)
+    facts = {"run": said, "files": found}
+    print_json(facts) if as_json else importing.show(screen(), found, preview, said)
     if any(each["error"] or each["rejected"] for each in found):
         not_verified()
 
@@ -105,22 +107,13 @@ def _filed(category: str) -> Compartment | None:
     return next(iter(named), None)
 
 
-def _all(
-    world: World,
-    asking: Session,
-    known: Known | None,
-    desk: Desk,
-    files: list[Path],
-    preview: bool,
-    all_or_nothing: bool,
-) -> list[Facts]:
+def _all(how: Importing, files: list[Path], filed: Compartment | None, preview: bool) -> list[Facts]:
+    desk = Desk(namespace_of(how.organisation), how.known.alias if how.known else b"", filed)
+    act = importing.judged if preview else importing.imported
     found = []
     with progress() as bar:
         task = bar.add_task("files", total=len(files))
         for path, staged in read_ahead(files, desk):
-            if preview:
-                found.append(importing.judged(asking, known, path, staged))
-            else:
-                found.append(importing.imported(world, asking, known, path, staged, all_or_nothing))
+            found.append(act(how, path, staged))
             bar.advance(task)
     return found
