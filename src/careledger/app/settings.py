@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from careledger.adapters.remote.http import name_of
+from careledger.adapters.remote.addresses import name_of
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import MalformedBytes, SettingsRefused
 from careledger.domain.relaying import REGISTRATION_SPREAD

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.words import listed
 from careledger.domain.consents import Grantee, GranteeKind
 from careledger.domain.errors import MalformedBytes
@@ -16,6 +15,9 @@ from careledger.domain.parties import PartyId
 from careledger.workflows.actors import Organisation, Session, Staff, open_session
 from careledger.workflows.register import Officer
 from careledger.workflows.teams import teams
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 AS, OFFICER, TO = "--as", "--officer", "--to"
 MOST_NAMED = 12

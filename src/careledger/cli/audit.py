@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.opening import Mine, Names
 from careledger.cli.output import write_private
 from careledger.cli.screen import Screen
@@ -20,6 +20,9 @@ from careledger.domain.facts import BreakGlassFacts
 from careledger.domain.reasons import Reason
 from careledger.workflows.audit import Access, Audit, Log, audit
 from careledger.workflows.audit_file import completeness_file
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 _SENTENCES = {reason.code: reason.sentence for reason in Reason}
 WIDE = 120

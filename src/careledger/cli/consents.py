@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from careledger.app.world import World
+from typing import TYPE_CHECKING
+
 from careledger.cli.opening import Mine, Names
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, listed, minute, moment
@@ -10,6 +11,9 @@ from careledger.domain.categories import Compartment
 from careledger.domain.consents import ConsentState, Purpose, Window, state
 from careledger.formats.patients import GivenConsent, ScopeForm
 from careledger.workflows.grant import certificate_of, given_consents
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def facts(world: World, mine: Mine) -> Facts:

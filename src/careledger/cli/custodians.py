@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from careledger.app.world import World
+from typing import TYPE_CHECKING
+
 from careledger.cli.opening import Names
 from careledger.cli.overview import parties_of, party_facts
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, moment
 from careledger.domain.errors import PartyNotFound
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def listed(world: World) -> list[Facts]:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from careledger.app.ledgers import greet
 from careledger.app.settings import RemoteLedger
 from careledger.domain.errors import SettingsRefused
 
@@ -73,6 +72,8 @@ def remote(
 
     Raises BadParameter naming the option that cannot be, WrongNetwork, NodeUnavailable.
     """
+    from careledger.app.ledgers import greet
+
     if not nodes:
         if header or authorities:
             raise typer.BadParameter("goes with --node", param_hint="--node-header / --node-authorities")

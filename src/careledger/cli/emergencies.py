@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from careledger.app.world import World
 from careledger.cli.opening import SHORT
 from careledger.workflows.emergencies import opened_here
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def entry_of(world: World, named: str) -> bytes:

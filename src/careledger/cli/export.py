@@ -4,16 +4,19 @@ archive that only the phrase opens."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.opening import Mine
 from careledger.cli.output import print_text, write_private
 from careledger.cli.records import own_records
 from careledger.domain.errors import ExportStopped
 from careledger.workflows.export import as_archive, as_fhir, documents
 from careledger.workflows.retrieve import Record
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 STDOUT = "-"
 

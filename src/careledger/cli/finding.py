@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from careledger.adapters.memory.locator import InProcessLocator
-from careledger.app.world import World
 from careledger.cli.actors import session
 from careledger.cli.emergencies import entry_of
 from careledger.cli.opening import Mine, Names
@@ -14,6 +15,9 @@ from careledger.workflows.actors import Organisation
 from careledger.workflows.find import BREAK_GLASS, NO_ENTRY, PRESENT, Sought
 from careledger.workflows.located import located
 from careledger.workflows.request_access import read_requests
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 __all__ = ["Sought", "find_person", "show", "show_who_looked", "who_looked"]
 

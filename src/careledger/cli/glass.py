@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from careledger.app.world import World
+from typing import TYPE_CHECKING
+
 from careledger.cli.opening import Names
 from careledger.cli.overview import newest_rows
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, minute, moment
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def facts(world: World) -> list[Facts]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from careledger.app.world import World
 from careledger.cli.opening import Names
 from careledger.cli.output import write_private
 from careledger.cli.records import Shown, marks, print_trust, record_facts, said
@@ -21,6 +20,9 @@ from careledger.proofs.bundle import ANCHOR_QUESTION, anchoring_file
 from careledger.workflows.audit_file import attest
 from careledger.workflows.erase import conclude
 from careledger.workflows.retrieve import Record
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 RESOLVED = {
     "signed": "signed by the author's own key",

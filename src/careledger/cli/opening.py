@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from careledger.app.settings import FILE
-from careledger.app.unlocking import load, unlock
 from careledger.app.vault import Ask
-from careledger.app.world import World, open_world
 from careledger.cli.passphrases import ask
 from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.patients import AliasStatement
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Holder
-from careledger.workflows.cosigning import checkpoint_all
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.teams import teams
-from careledger.workflows.tend_gateway import tend_gateway
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 SHORT = 8
 
@@ -42,6 +42,8 @@ def opened(folder: Path, passphrase: Ask = ask) -> Iterator[World]:
     Before it is closed, organisations do what has come due and custodians anchor what they wrote to their release
     logs; what cannot be done now is done the next time.
     """
+    from careledger.app.world import open_world
+
     try:
         world = open_world(existing(folder), passphrase=passphrase)
         try:
@@ -54,6 +56,9 @@ def opened(folder: Path, passphrase: Ask = ask) -> Iterator[World]:
 
 
 def _tend(world: World) -> None:
+    from careledger.workflows.cosigning import checkpoint_all
+    from careledger.workflows.tend_gateway import tend_gateway
+
     for organisation in world.keyring.organisations().values():
         tend_gateway(world.network, organisation)
     checkpoint_all(world.network)
@@ -73,6 +78,8 @@ def patient(world: World, named: str) -> Mine:
 
     First its agent tends what was left open; what still waits is said on stderr.
     """
+    from careledger.app.unlocking import unlock
+
     label = _label(world, named)
     unlocked = unlock(world, label)
     for waiting in unlocked.tended.waiting:
@@ -82,6 +89,8 @@ def patient(world: World, named: str) -> Mine:
 
 def each_patient(world: World) -> list[Mine]:
     """Every patient of this device, to be listed: nothing is tended."""
+    from careledger.app.unlocking import load
+
     found = [(label, load(world, label)) for label in world.keyring.patients()]
     return [Mine(label, holder, own_statement(holder)[0]) for label, holder in found]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from careledger.app.world import World
 from careledger.cli.opening import Mine, Names, each_patient, party_id
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted, listed, moment
@@ -17,6 +17,9 @@ from careledger.projection.rows import AliasRow, AnchorRow
 from careledger.projection.view import FactsView
 from careledger.workflows.chart import copies
 from careledger.workflows.grant import STANDS, given_consents
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 WIDE = 120
 CONTROLLED = {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from careledger.app.world import World
+from typing import TYPE_CHECKING
+
 from careledger.cli.opening import Names
 from careledger.cli.overview import parties_of, party_facts
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, listed
 from careledger.domain.errors import PartyNotFound
 from careledger.workflows.teams import teams
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def facts(world: World) -> list[Facts]:

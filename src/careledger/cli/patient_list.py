@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from careledger.app.world import World
+from typing import TYPE_CHECKING
+
 from careledger.cli.opening import each_patient
 from careledger.cli.overview import CONTROLLED, patient_facts
 from careledger.cli.screen import Screen
@@ -10,6 +11,9 @@ from careledger.cli.words import NONE, Facts
 from careledger.domain.parties import ControllerKind
 from careledger.workflows.actors import Organisation
 from careledger.workflows.register import identities
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def devices(world: World) -> list[Facts]:

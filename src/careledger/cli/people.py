@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.opening import SHORT
 from careledger.domain.errors import PatientNotFound
 from careledger.formats.patients import AliasStatement
@@ -18,6 +18,9 @@ from careledger.workflows.actors import Organisation
 from careledger.workflows.custody import find_statement
 from careledger.workflows.received import grants
 from careledger.workflows.register import identities
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 @dataclass(frozen=True, repr=False)

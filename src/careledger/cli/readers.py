@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from careledger.app.world import World
 from careledger.cli.opening import Mine, Names
 from careledger.cli.people import Known
 from careledger.cli.records import print_trust_of, record_facts, record_table
@@ -20,6 +20,9 @@ from careledger.workflows.actors import Session
 from careledger.workflows.grounds import Reading, reading
 from careledger.workflows.lease import open_lease
 from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 _WHY = {
     Rule.CONSENT: "the consent does not name it",

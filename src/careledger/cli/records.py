@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.opening import SHORT, Mine, Names
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted, listed, plain
@@ -18,6 +18,9 @@ from careledger.fhir.export import resource_of
 from careledger.fhir.summary import Summary, summary
 from careledger.workflows import accesses
 from careledger.workflows.retrieve import Record, Retrieved, forks, newest, retrieve
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 UNMARKED = "unconfirmed"
 WIDE = 100

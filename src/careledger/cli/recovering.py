@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from careledger.adapters.books.memory import MemoryBooks
-from careledger.app.world import World
 from careledger.cli.words import Facts
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.grant import given_consents
 from careledger.workflows.recover import Recovered, end_undescribed, recover
 from careledger.workflows.tend import tend
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def recovered(world: World, phrase: Phrase, label: str) -> list[Facts]:

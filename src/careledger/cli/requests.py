@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from careledger.app.world import World
+from typing import TYPE_CHECKING
+
 from careledger.cli.opening import Mine, Names
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, listed, minute, moment
@@ -12,6 +13,9 @@ from careledger.formats.patients import AccessRequest
 from careledger.workflows.actors import Organisation
 from careledger.workflows.received import fetch_grants
 from careledger.workflows.request_access import answer_to, read_requests, sent_requests
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 
 def incoming(world: World, mine: Mine) -> list[AccessRequest]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.actors import grantee
 from careledger.cli.moments import end, month, start
 from careledger.cli.opening import Mine
@@ -17,6 +16,9 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Permission, Purpose, Scope, Window
 from careledger.domain.parties import PartyId
 from careledger.domain.ready_made import CLINICAL
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 ALL = "all"
 Categories = Annotated[

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from eth_abi.abi import encode as abi_encode
-from eth_abi.registry import registry
 from eth_hash.auto import keccak
+
+from careledger.formats.abi import encode, encoder
 
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 
@@ -37,7 +37,7 @@ def _separator(domain: Domain) -> bytes:
     values = (
         _DOMAIN, keccak(domain.name.encode()), keccak(domain.version.encode()), domain.chain_id, domain.contract,
     )  # fmt: skip
-    return keccak(abi_encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], values))
+    return keccak(encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +96,4 @@ def _hashed(text: str) -> bytes:
 @lru_cache(maxsize=64)
 def _encoder(kind: str) -> Callable[[Any], Any]:
     """The ABI's encoder of one elementary type, looked up once."""
-    return registry.get_encoder(kind)
+    return encoder(kind)

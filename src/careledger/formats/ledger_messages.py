@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from careledger.domain.errors import MalformedBytes
+from careledger.formats.abi import encode
 from careledger.formats.consent_messages import LedgerMessage
 from careledger.formats.eip712 import Struct
 from careledger.formats.signatures import Address

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from eth_abi.abi import decode, encode
-
 from careledger.domain.errors import MalformedBytes
+from careledger.formats.abi import decode, encode
 from careledger.formats.consent_messages import GiveConsent, LedgerMessage, RevokeConsent
 from careledger.formats.ledger_messages import LinkAliases, RotateAlias, StopAlarm, UnlinkAliases
 from careledger.formats.schema import Message, maybe, message, octets, several, text, uint

@@ -12,13 +12,13 @@ from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, Protocol
 
-from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from careledger.adapters.evm.engine import ZERO_ADDRESS, Log
 from careledger.adapters.evm.node import Node
 from careledger.adapters.evm.tables import FoundLog
 from careledger.domain.errors import MalformedBytes
+from careledger.formats.abi import decode, encode
 from careledger.formats.signatures import Address
 
 Entry = Mapping[str, Any]
@@ -235,7 +235,7 @@ def _names(parts: Sequence[Entry]) -> list[str]:
 
 def _pack(inputs: Sequence[Entry], arguments: Sequence[Any]) -> bytes:
     try:
-        return bytes(encode(_types(inputs), arguments))
+        return encode(_types(inputs), arguments)
     except Exception as error:  # eth_abi raises ValueError, TypeError and classes of its own
         raise MalformedBytes(why="arguments do not fit", types=_types(inputs)) from error
 

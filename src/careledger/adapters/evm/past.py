@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from careledger.adapters.evm.eels import EelsEngine
 from careledger.adapters.evm.engine import Engine
 from careledger.adapters.evm.tables import ChainTables
 
@@ -24,6 +23,8 @@ class PastEngines:
         if block not in self._engines:
             if len(self._engines) >= MAX_PAST_ENGINES:
                 del self._engines[next(iter(self._engines))]
+            from careledger.adapters.evm.eels import EelsEngine
+
             tables = self._tables
             self._engines[block] = EelsEngine.over(
                 self._chain_id,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
+from careledger.formats.abi import decode
 
 _ERROR = bytes.fromhex("08c379a0")  # Error(string)
 _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
@@ -16,6 +15,6 @@ def revert_reason(output: bytes) -> str:
             return str(decode(["string"], output[4:])[0])
         if output[:4] == _PANIC:
             return f"panic {decode(['uint256'], output[4:])[0]}"
-    except (DecodingError, UnicodeDecodeError):
-        pass
+    except Exception:  # eth_abi raises classes of its own, and a contract answers what it likes
+        return f"0x{output.hex()}"
     return f"0x{output.hex()}" if output else "no reason given"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import rlp
 from eth_hash.auto import keccak
 
 from careledger.domain.errors import MalformedBytes
@@ -33,6 +32,8 @@ def encode_rlp(item: Item) -> bytes:
 
 def decode_rlp(encoded: bytes) -> Item:
     """The item; raises MalformedBytes for anything but its one canonical encoding."""
+    import rlp
+
     try:
         item: Item = rlp.decode(encoded, strict=True)
     except (rlp.DecodingError, RecursionError, TypeError):

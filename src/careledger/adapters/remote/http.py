@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import urllib3
 
-from careledger.domain.errors import NodeUnavailable, SettingsRefused
+from careledger.adapters.remote.addresses import name_of
+from careledger.domain.errors import NodeUnavailable
 
 CONNECTING, ANSWERING = 3.0, 20.0
 """Seconds to wait for a connection, and for each piece of an answer."""
@@ -72,19 +72,3 @@ def _read(answer: urllib3.BaseHTTPResponse) -> bytes | None:
             answer.close()
             return None
     return bytes(read)
-
-
-def name_of(url: str) -> str:
-    """Host and port of an address; raises SettingsRefused."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise SettingsRefused(key="ledger", why="not an address of a node") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise SettingsRefused(key="ledger", why="not an http or https address of a node")
-    if parts.username or parts.password:
-        raise SettingsRefused(
-            key="ledger", why="a password in the address; name a file with the header instead"
-        )
-    return f"{host}:{port or (443 if parts.scheme == 'https' else 80)}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli import glass, readers, scoping
 from careledger.cli.actors import actor, officer, session, staff
 from careledger.cli.emergencies import entry_of
@@ -21,6 +20,9 @@ from careledger.domain.reasons import Rule
 from careledger.workflows.actors import Session
 from careledger.workflows.break_glass import Emergency, open_emergency, review
 from careledger.workflows.emergencies import remember_emergency
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 app = group(
     "An emergency: a doctor with a second party reads at once, the patient is alarmed, somebody reviews it."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli import consents, requests, scoping
 from careledger.cli.actors import grantee, organisation, session
 from careledger.cli.opening import Mine, opened, patient
@@ -25,6 +24,9 @@ from careledger.workflows import request_access
 from careledger.workflows.give_ready_made import give_ready_made
 from careledger.workflows.grant import Granted, grant, wait_for_grants
 from careledger.workflows.revoke import revoke
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 app = group("Ask for access, grant, refuse, revoke, list; ready-made consents in plain words.")
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.founding import become_custodian
-from careledger.app.world import World
 from careledger.cli import custodians
 from careledger.cli.actors import officer, organisation, session
 from careledger.cli.endings import not_verified
@@ -26,6 +24,9 @@ from careledger.workflows.epochs import ALL, own_statement
 from careledger.workflows.parties import leave_custodians, retire_custodian
 from careledger.workflows.register import kept_holder
 from careledger.workflows.replace_custodian import remake_shares, replace_custodian
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 app = group(
     "Custodians: list, status, checkpoints, add, leave, retire; remake shares, replace one on a patient's list."
@@ -85,6 +86,8 @@ def checkpoint(data: Data = DATA, as_json: Json = False) -> None:
 @command(app, "add", 'careledger custodian add Riverside --as "Officer Begum"')
 def add(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """A verified organisation of this machine becomes a custodian, by its own key and an officer's."""
+    from careledger.app.founding import become_custodian
+
     with opened(data) as world:
         found = organisation(world, named, "NAME")
         become_custodian(world, officer(world, acting), found)

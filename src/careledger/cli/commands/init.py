@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from careledger.adapters.remote.http import name_of
+from careledger.adapters.remote.addresses import name_of
 from careledger.app.clocks import SystemClock
 from careledger.app.founding import Member, Plan, found_network
 from careledger.app.world import CHAIN_ID

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.founding import Member, become_custodian, licence, propose
 from careledger.app.rotation import rotate_controller, rotate_staff
-from careledger.app.world import World
 from careledger.cli import party_list
 from careledger.cli.actors import Actor, actor, officer, organisation, staff
 from careledger.cli.opening import Names, opened
@@ -22,6 +20,9 @@ from careledger.workflows.actors import Organisation
 from careledger.workflows.network import Network
 from careledger.workflows.register import Officer
 from careledger.workflows.teams import form_team, teams
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 app = group("Organisations, posts and teams: register, verify, suspend, remove, rotate, list.")
 team = group("Teams and departments of an organisation.")
@@ -53,6 +54,8 @@ def register_(
     label: NewName, role: Roles, licence_number: Licence = "", data: Data = DATA, as_json: Json = False
 ) -> None:
     """Make an organisation's keys and propose it on the ledger; it is pending until an officer verifies it."""
+    from careledger.app.founding import Member, propose
+
     roles = organisation_roles(role)
     with opened(data) as world:
         if label not in world.keyring.organisations():
@@ -82,6 +85,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """A ministry officer verifies an organisation whose licence was checked; a custodian joins at the same time."""
+    from careledger.app.founding import become_custodian, licence
+
     with opened(data) as world:
         by, found = officer(world, acting), organisation(world, named, "NAME")
         register.verify(world.network, by, found.number, licence(licence_number), found.sealing.digest)
@@ -105,6 +110,8 @@ def post(
     as_json: Json = False,
 ) -> None:
     """An organisation vouches for a post: one professional, or one machine, at one employer."""
+    from careledger.app.founding import licence
+
     roles = post_roles(role)
     with opened(data) as world:
         employer = organisation(world, acting)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from careledger.app.keyring import Keyring
-from careledger.app.world import World
 from careledger.cli import phrases, scoping
 from careledger.cli.actors import grantee, officers, organisation
 from careledger.cli.deaths import write_decision
@@ -29,6 +28,9 @@ from careledger.workflows.death import record_death, withdraw_death
 from careledger.workflows.end_registration import end_registration, leave
 from careledger.workflows.guardian import appoint_guardian, come_of_age
 from careledger.workflows.register import identities
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 Registrar = Annotated[
     str, typer.Option("--at", metavar="NAME", help="The organisation that registered the patient.")

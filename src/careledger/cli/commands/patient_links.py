@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli.actors import officers, organisation
 from careledger.cli.opening import Mine, opened, patient
 from careledger.cli.options import DATA, As, Data, Json, Officers, Patient, command
@@ -24,6 +23,9 @@ from careledger.workflows.link import (
     unlink_unclaimed,
 )
 from careledger.workflows.register import kept_holder
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 Second = Annotated[str, typer.Argument(metavar="OTHER", help="The other alias's patient.")]
 At = Annotated[

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli import scoping
 from careledger.cli.actors import organisation, session
 from careledger.cli.moments import day_text
@@ -39,6 +38,9 @@ from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record, newest
 from careledger.workflows.signing import signed_by
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 RecordId = Annotated[str, typer.Argument(metavar="RECORD", help="The first digits of a record's id.")]
 FhirFile = Annotated[

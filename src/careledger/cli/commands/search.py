@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.world import World
 from careledger.cli import readers, scoping, trends
 from careledger.cli.actors import session
 from careledger.cli.deaths import decided
@@ -27,6 +26,9 @@ from careledger.workflows.actors import Session
 from careledger.workflows.agree import agree
 from careledger.workflows.grounds import by_officers
 from careledger.workflows.retrieve import Record
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 app = single()
 RULES = {rule.code: rule for rule in (Rule.CONSENT, Rule.REGISTRAR, Rule.GENERAL, Rule.BREAK_GLASS)}
