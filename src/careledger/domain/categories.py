@@ -68,10 +68,15 @@ class Compartment:
     @classmethod
     def numbered(cls, number: int) -> Compartment:
         """The compartment of that number; raises MalformedBytes for an unknown one."""
-        try:
-            return cls(Category(number // 2), Sensitivity(number % 2))
-        except ValueError:
-            raise MalformedBytes(compartment=number) from None
+        known = _NUMBERED.get(number)
+        if known is None:
+            raise MalformedBytes(compartment=number)
+        return known
 
     def __str__(self) -> str:
         return self.category.code + (" (restricted)" if self.sensitivity else "")
+
+
+_NUMBERED = {
+    made.number: made for made in (Compartment(each, level) for each in Category for level in Sensitivity)
+}

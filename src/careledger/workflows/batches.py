@@ -14,7 +14,7 @@ from careledger.domain.categories import Compartment
 from careledger.domain.errors import WritingRefused
 from careledger.domain.records import Ground, Source
 from careledger.formats import large
-from careledger.formats.bodies import RecordBody
+from careledger.formats.bodies import Body
 from careledger.formats.charts import AuthorsCopy
 from careledger.formats.cids import Cid, raw_cid
 from careledger.formats.deposits import (
@@ -58,7 +58,7 @@ class NewVersion:
     resource_type: str
     subject: str
     compartment: Compartment
-    body: RecordBody
+    body: Body
     mime_type: str
     source: str
     source_key: str

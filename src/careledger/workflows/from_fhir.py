@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from careledger.domain.categories import Compartment
 from careledger.fhir.export import resource_of
 from careledger.fhir.json_text import Resource
 from careledger.fhir.split import import_bundle, import_open, loaded
 from careledger.fhir.versions import ImportedVersion, ImportReport
+from careledger.formats.bodies import EncodedBody
 from careledger.workflows.batches import NewVersion
 from careledger.workflows.register import Identity
 from careledger.workflows.staging import Refusal, Staged, StagedPatient, StagedVersion
@@ -49,18 +52,34 @@ def staged(report: ImportReport, path: Path | None = None) -> Staged:
 def staged_versions(
     versions: Iterable[ImportedVersion], mapping_version: int, path: Path | None = None
 ) -> tuple[StagedVersion, ...]:
-    """These versions, each made when it is asked for."""
+    """These versions; those that were left in their file are made when they are asked for."""
     return tuple(
         StagedVersion(
             each.index,
             each.record_id.bytes,
             each.content,
-            each.compartment,
+            Compartment.numbered(each.compartment.number),
             each.size,
-            partial(_loaded_version, path, each, mapping_version),
+            _load(path, each, mapping_version),
         )
         for each in versions
     )
+
+
+def _load(path: Path | None, version: ImportedVersion, mapping_version: int) -> Callable[[], NewVersion]:
+    if version.place is None:
+        return _Made(new_version(version, mapping_version))
+    return partial(_loaded_version, path, version, mapping_version)
+
+
+@dataclass(frozen=True, repr=False)
+class _Made:
+    """A version that was read with its bytes, as it is deposited: so it is light to hand to another process."""
+
+    version: NewVersion
+
+    def __call__(self) -> NewVersion:
+        return self.version
 
 
 def _patient(
@@ -101,8 +120,8 @@ def new_version(imported: ImportedVersion, mapping_version: int) -> NewVersion:
         predecessor=None,
         resource_type=imported.resource_type,
         subject=str(imported.subject) if imported.subject else imported.subject_stated[:256],
-        compartment=imported.compartment,
-        body=imported.body,
+        compartment=Compartment.numbered(imported.compartment.number),
+        body=EncodedBody.of(imported.body),
         mime_type=FHIR_JSON,
         source=imported.author.source,
         source_key=imported.source_key,

@@ -89,10 +89,11 @@ def restore_head(custody: Custody, on_ledger: CheckpointFacts | None) -> None:
     """
     if on_ledger is None:
         return
-    entries = custody.journal.entries()
-    if len(entries) < on_ledger.size:
-        raise CustodianBehind(reason="older-than-its-checkpoint", lines=on_ledger.size - len(entries))
-    log = ReleaseLog(log_origin(custody.deployment, custody.party), entries[: on_ledger.size])
+    log, size = custody.log, on_ledger.size
+    if log.size < size:
+        raise CustodianBehind(reason="older-than-its-checkpoint", lines=size - log.size)
+    if log.size > size:
+        log = ReleaseLog(log_origin(custody.deployment, custody.party), log.entries(0, size))
     head: LogHead = log.head()
     if not _same(on_ledger, head.checkpoint):
         raise CustodianBehind(reason="another-log-than-its-checkpoint")
