@@ -23,7 +23,6 @@ from pathlib import Path
 from crash import places, syscalls
 from crash.kinds import Campaign, Run
 from crash.runs import Ended, read_back
-from crash.site import found
 
 SHORT = 8
 """Runs of each kind in the short form."""
@@ -50,7 +49,6 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         every = given.long or given.sample
         campaign = Campaign(Path(folder), 0 if every else given.most, random.Random(seed))
-        found(campaign.base)
         return perform(campaign, given.sample, given.minutes)
 
 

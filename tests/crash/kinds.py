@@ -22,11 +22,13 @@ from crash import places, syscalls
 from crash.acts import ACTS
 from crash.failpoints import FAILING, How, Points
 from crash.runs import Ended, attempt, forked
-from crash.site import Site
+from crash.site import Site, found
 
 BYTES_LEFT = (0, 300_000, 700_000, 900_000, 1_100_000, 1_400_000, 2_000_000)
 LONGEST = 0.6
 """Seconds in which most acts come to their end on an idle machine."""
+OLDEST_BASE = 1_800
+"""Seconds for which a directory serves as the beginning of runs; its consents last for an hour."""
 SPOILT = bytes([0x80])
 HOSTILE: dict[str, Callable[[CustodianLink], CustodianLink]] = {
     "repeats every message": RepeatingLink,
@@ -68,10 +70,16 @@ class Campaign:
     folder: Path
     most: int
     chance: random.Random
+    _founded: float = 0
 
-    @property
     def base(self) -> Path:
-        return self.folder / "base"
+        """The directory that every run starts from, founded again before its consents expire."""
+        folder = self.folder / "base"
+        if time.time() - self._founded > OLDEST_BASE:
+            shutil.rmtree(folder, ignore_errors=True)
+            found(folder)
+            self._founded = time.time()
+        return folder
 
     @property
     def target(self) -> Path:
@@ -93,9 +101,9 @@ class Campaign:
         return found[: self.most or len(found)]
 
     def fresh(self) -> Path:
-        """A new copy of the directory that every run starts from."""
+        """A new copy of it."""
         shutil.rmtree(self.target, ignore_errors=True)
-        shutil.copytree(self.base, self.target)
+        shutil.copytree(self.base(), self.target)
         return self.target
 
     def failpoints(self) -> Iterator[Run]:
@@ -146,7 +154,7 @@ class Campaign:
     def _on_disk(self, act: str, leave: int | None) -> Ended:
         with places.mounted(self.folder / "disk", 60_000) as disk:
             folder = disk / "run"
-            shutil.copytree(self.base, folder)
+            shutil.copytree(self.base(), folder)
             if leave is None:
                 places.remount(disk, "ro")
                 ended = forked(folder, act, Points())

@@ -18,13 +18,11 @@ from crash.acts import ACTS
 from crash.failpoints import FAILING, How, Points
 from crash.kinds import HOSTILE, Campaign, Run
 from crash.runs import DONE, KILLED, Ended, forked, read_back
-from crash.site import found
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     folder = tmp_path_factory.mktemp("campaign")
-    found(folder / "base")
     return Campaign(folder, 1, random.Random(0))
 
 
@@ -42,7 +40,7 @@ def test_there_are_hundreds_of_named_failpoints_each_in_five_ways(campaign: Camp
 def test_what_is_said_to_be_done_and_is_not_there_is_a_fault(
     campaign: Campaign, tmp_path: Path, act: str
 ) -> None:
-    shutil.copytree(campaign.base, tmp_path / "run")
+    shutil.copytree(campaign.base(), tmp_path / "run")
     with pytest.raises((AssertionError, ValueError)):
         read_back(tmp_path / "run", act, Ended(DONE))
     read_back(tmp_path / "run", act, Ended(KILLED))
