@@ -33,6 +33,7 @@ from careledger.workflows.replace_custodian import replace_custodian
 from careledger.workflows.retention import amend_retention, newest_table
 from careledger.workflows.retrieve import Record
 from careledger.workflows.tend import tend
+from careledger.workflows.tend_gateway import tend_gateway
 from crashing import Trial, crash_everywhere, crash_here_and_there, die
 from world import DAY, DIAGNOSIS, HISTORY, World, condition, texts
 
@@ -108,6 +109,16 @@ def test_the_confirmation_names_whose_own_copies_stay(world: World) -> None:
     world.blocks.collect()
     assert read_back(world.network, world.hospital, record.handle).body == record.body
     assert len(copies(world.hospital, mine.alias)) == 1
+
+
+def test_what_nobody_asked_to_be_erased_stays_after_its_date(world: World) -> None:
+    retain(world, THIRTY)
+    mine, record = with_record(world)
+    world.clock.advance(31 * DAY)
+    tend_custodians(world)
+    assert (tend(world.network, mine).erasures, tend_gateway(world.network, world.hospital).failed) == (0, ())
+    assert read(world, mine) == texts(world.read_own(mine)) == ["asthma"]
+    assert world.ledger.fresh_head().erased_by(record.found.leaf) == frozenset()
 
 
 def test_without_a_table_or_for_another_category_a_record_is_erased_at_once(world: World) -> None:
