@@ -2,8 +2,8 @@
 
     python bench/results.py [PART …] [--out FILE]
 
-Without parts: imports, reading, consents, opening, bodies, chain. FILE is bench/results.json. Nothing else should
-run meanwhile.
+Without parts: imports, reading, consents, opening, bodies, chain, over_http. FILE is bench/results.json. Nothing
+else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTS = ("imports", "reading", "consents", "opening", "bodies", "chain")
+PARTS = ("imports", "reading", "consents", "opening", "bodies", "chain", "over_http")
 
 
 def machine() -> dict[str, object]:

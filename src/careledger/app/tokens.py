@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from careledger.app.keyring import Keyring
@@ -55,21 +54,37 @@ def withdraw(employer: Organisation, digest: bytes) -> None:
     employer.books.drop(KEPT, [digest])
 
 
-def bearer(keyring: Keyring, token: str, now: int) -> Bearer:
-    """Who brings that token; raises TokenRefused, which does not say why."""
-    for employer in _employers(keyring):
-        row = employer.books.get(KEPT, digest_of(token))
-        if row is None:
-            continue
-        kept = BearerToken.decode(row)
-        for staff in keyring.all_staff(employer).values():
-            if staff.number == kept.post and now < kept.until:
-                return Bearer(digest_of(token), staff, Purpose[kept.purpose], kept.until)
-    raise TokenRefused()
+class Bearers:
+    """Who brings which token, for a gateway that is asked often: employers' keys are read once, their tokens each time.
 
+    An employer that joins, or changes its keys, while this is there is found when a token of nobody known is brought.
+    """
 
-def _employers(keyring: Keyring) -> Iterable[Organisation]:
-    return (*keyring.organisations().values(), keyring.ministry())
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._employers: tuple[Organisation, ...] = ()
+
+    def bearer(self, token: str, now: int) -> Bearer:
+        """Raises TokenRefused, which does not say why."""
+        digest = digest_of(token)
+        found = self._found(digest, now)
+        if found is None:
+            self._employers = (*self._keyring.organisations().values(), self._keyring.ministry())
+            found = self._found(digest, now)
+        if found is None:
+            raise TokenRefused()
+        return found
+
+    def _found(self, digest: bytes, now: int) -> Bearer | None:
+        for employer in self._employers:
+            row = employer.books.get(KEPT, digest)
+            if row is None:
+                continue
+            kept = BearerToken.decode(row)
+            for staff in self._keyring.all_staff(employer).values():
+                if staff.number == kept.post and now < kept.until:
+                    return Bearer(digest, staff, Purpose[kept.purpose], kept.until)
+        return None
 
 
 def digest_of(token: str) -> bytes:

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.app.serving import is_loopback
-from careledger.app.tokens import Bearer, bearer
+from careledger.app.tokens import Bearer, Bearers
 from careledger.domain.errors import CareLedgerError, FhirRefused, TokenRefused
 from careledger.fhir.canonical import canonical
 from careledger.fhir.definitions.tables import resource_types
@@ -79,6 +79,7 @@ class Edge:
 
     def __init__(self, interactions: Interactions, worker: Executor) -> None:
         self._does, self._worker = interactions, worker
+        self._bearers = Bearers(interactions.world.keyring)
         self._started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def handlers(self) -> list[Handler]:
@@ -101,7 +102,9 @@ class Edge:
 
     def application(self) -> Starlette:
         """As an ASGI application."""
-        return Starlette(routes=self.routes(), exception_handlers={404: _no_route, 405: _no_route})
+        made = Starlette(routes=self.routes(), exception_handlers={404: _no_route, 405: _no_route})
+        made.router.redirect_slashes = False
+        return made
 
     def routes(self) -> list[Route]:
         """Every route; all but the first need a token."""
@@ -191,8 +194,7 @@ class Edge:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not token.strip():
             raise TokenRefused(why="a bearer token is needed")
-        world = self._does.world
-        return bearer(world.keyring, token.strip(), world.clock.now())
+        return self._bearers.bearer(token.strip(), self._does.world.clock.now())
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

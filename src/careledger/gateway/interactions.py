@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -89,7 +90,7 @@ class Interactions:
         Raises FhirRefused, TooCostly for a search that names nobody, and what ``Leases.look`` raises.
         """
         about = about_whom(kind, given)
-        query = parse(kind, about.rest)
+        query = self._parsed(kind, about.rest)
         if strict and query.ignored:
             raise FhirRefused(path=", ".join(query.ignored), problem="is not supported here")
         views, own = self._views(bearer, kind, about)
@@ -151,9 +152,13 @@ class Interactions:
         """What R4 has to say of a resource, which goes nowhere."""
         return Answered(validated(kind, body))
 
+    def _parsed(self, kind: str, given: Given) -> Query:
+        now = datetime.fromtimestamp(self.world.clock.now(), UTC)
+        return parse(kind, given, base=self.base, now=now)
+
     def _there(self, bearer: Bearer, alias: bytes, kind: str, given: Given) -> Shown | None:
-        view = View(self.leases.look(bearer, alias))
-        query = parse(kind, about_whom(kind, given).rest)
+        view = self.leases.look(bearer, alias)
+        query = self._parsed(kind, about_whom(kind, given).rest)
         if query.ignored or not query.criteria:
             raise FhirRefused(path="If-None-Exist", problem="is not a search that can be made here")
         found = Found(query, everything([view])).matches
@@ -179,7 +184,7 @@ class Interactions:
         self.leases.forget(bearer, alias)
         path = f"{made.kind}/{made.id}"
         with suppress(AccessRefused):
-            shown = View(self.leases.look(bearer, alias)).current.get(path)
+            shown = self.leases.look(bearer, alias).current.get(path)
             if shown is not None:
                 return Answered(shown.resource, shown, made.new)
         said = outcome(
@@ -194,7 +199,7 @@ class Interactions:
     def page(self, bearer: Bearer, name: str) -> Answered:
         """The next page of a search: of what was found then, what may still be seen now. Raises PageGone."""
         rest = self.pages.rest(name, bearer.digest, self.world.clock.now())
-        views = [View(self.leases.look(bearer, alias)) for alias in rest.aliases]
+        views = [self.leases.look(bearer, alias) for alias in rest.aliases]
         found = Found(rest.query, everything(views))
         current = {shown.path: shown for shown in found.pool}
         shown = [current[path] for path in rest.paths if path in current]
@@ -204,9 +209,8 @@ class Interactions:
         """The view in which that record is shown: a patient's own, or one that is open; raises RecordNotFound, and
         RecordGone for what this organisation took back."""
         if kind == "Patient" and re.fullmatch(r"[0-9a-f]{64}", id):
-            return [View(self.leases.look(bearer, bytes.fromhex(id)))]
-        for seen in self.leases.live(bearer):
-            view = View(seen)
+            return [self.leases.look(bearer, bytes.fromhex(id))]
+        for view in self.leases.live(bearer):
             if f"{kind}/{id}" in view.current:
                 return [view]
         if writing.is_deleted(bearer.staff.organisation, uuid_of(id)):
@@ -218,8 +222,8 @@ class Interactions:
         if about.aliases is not None:
             if len(about.aliases) > MOST_PATIENTS:
                 raise TooCostly(most=MOST_PATIENTS)
-            return [View(self.leases.look(bearer, alias)) for alias in about.aliases], []
-        views = [View(seen) for seen in self.leases.live(bearer)]
+            return [self.leases.look(bearer, alias) for alias in about.aliases], []
+        views = self.leases.live(bearer)
         if kind == "Patient":
             open_now = {view.patient.id for view in views}
             known = registered(bearer.staff.organisation)

@@ -15,6 +15,7 @@ from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.errors import AccessRefused
 from careledger.domain.matrix import VERSIONS, ReadCell
+from careledger.gateway.views import Seen, View
 from careledger.workflows.actors import Session, open_session
 from careledger.workflows.custody import find_statement
 from careledger.workflows.grounds import Reading, reading
@@ -27,21 +28,17 @@ WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
 
 
-@dataclass(frozen=True, repr=False)
-class Seen:
-    """What one look at a patient showed; ``closed`` are the compartments that the post's ground does not open,
-    whether or not they hold anything. Never printed."""
-
-    alias: bytes
-    records: tuple[Record, ...]
-    closed: tuple[Compartment, ...]
-    complete: bool
-
-
 @dataclass(repr=False)
 class _Held:
+    """An open lease, and the view of what it opened: made once, looked at as long as the lease holds."""
+
     lease: Lease
-    closed: tuple[Compartment, ...]
+    view: View
+
+    def look(self, network: Network) -> View:
+        """The view, once the lease was checked at the head now; raises what ``Lease.records`` raises."""
+        self.lease.records(network)
+        return self.view
 
 
 @dataclass(repr=False)
@@ -62,25 +59,25 @@ class Leases:
             self._sessions[bearer.digest] = found
         return found
 
-    def look(self, bearer: Bearer, alias: bytes) -> Seen:
+    def look(self, bearer: Bearer, alias: bytes) -> View:
         """What this post may see of this patient now; raises AccessRefused, PatientNotFound, and what
         ``retrieve`` raises."""
         network = self.world.network
         held = self._held.get((bearer.digest, alias))
         if held is not None:
             with suppress(AccessRefused):
-                return _seen(alias, held.lease.retrieved, held.lease.records(network), held.closed)
+                return held.look(network)
             del self._held[bearer.digest, alias]
         return self._ask(network, bearer, alias)
 
-    def live(self, bearer: Bearer) -> list[Seen]:
+    def live(self, bearer: Bearer) -> list[View]:
         """What this post's leases that still hold show, without asking for anything anew."""
         network, seen = self.world.network, []
         for digest, alias in list(self._held):
             if digest == bearer.digest:
                 held = self._held[digest, alias]
                 try:
-                    seen.append(_seen(alias, held.lease.retrieved, held.lease.records(network), held.closed))
+                    seen.append(held.look(network))
                 except AccessRefused:
                     del self._held[digest, alias]
         return seen
@@ -98,17 +95,18 @@ class Leases:
         self._held.clear()
         self._sessions.clear()
 
-    def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> Seen:
+    def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> View:
         session = self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
         ground: Reading = reading(network, session, statement, WANTED, bearer.purpose)
         closed = tuple(sorted({*ground.closed, *_unreadable(network, bearer)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
-            return _seen(alias, found, found.records, closed)
+            return _view(alias, found, found.records, closed)
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
-        self._held[bearer.digest, alias] = _Held(lease, closed)
-        return _seen(alias, lease.retrieved, lease.records(network), closed)
+        held = _Held(lease, _view(alias, lease.retrieved, lease.records(network), closed))
+        self._held[bearer.digest, alias] = held
+        return held.view
 
 
 def _unreadable(network: Network, bearer: Bearer) -> list[Compartment]:
@@ -120,8 +118,8 @@ def _unreadable(network: Network, bearer: Bearer) -> list[Compartment]:
     ]
 
 
-def _seen(
+def _view(
     alias: bytes, retrieved: Retrieved, records: Sequence[Record], closed: tuple[Compartment, ...]
-) -> Seen:
+) -> View:
     trusted = tuple(record for record in records if not record.distrust and not record.apart)
-    return Seen(alias, trusted, closed, retrieved.complete)
+    return View(Seen(alias, trusted, closed, retrieved.complete))

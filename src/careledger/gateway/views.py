@@ -13,15 +13,26 @@ from datetime import UTC, datetime
 from functools import cached_property
 from uuid import UUID
 
+from careledger.domain.categories import Compartment
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.export import resource_of
 from careledger.fhir.json_text import Resource
 from careledger.fhir.references import rewritten
-from careledger.gateway.leases import Seen
 from careledger.workflows.retrieve import Record, newest
 
 ALIAS = "urn:careledger:alias"
 """The identifier system of aliases."""
+
+
+@dataclass(frozen=True, repr=False)
+class Seen:
+    """What one look at a patient showed; ``closed`` are the compartments that the post's ground does not open,
+    whether or not they hold anything. Never printed."""
+
+    alias: bytes
+    records: tuple[Record, ...]
+    closed: tuple[Compartment, ...]
+    complete: bool
 
 
 @dataclass(frozen=True, repr=False)

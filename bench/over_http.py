@@ -1,0 +1,211 @@
+"""The gateway over HTTP, the whole path on: token, consent or registrar's rule, shares released and logged, decryption.
+
+    python bench/over_http.py [--json] [--seconds S] [--directory DIR]
+
+The server is a process of its own with five custodians; the load comes from another one over keep-alive connections.
+The rival of each reading is the same answer from a bare Starlette application on the same uvicorn, which does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from _measured import Figure, run, spread
+from _network import DESK, import_for, new_patient, new_stage
+
+from careledger.app import tokens
+from careledger.app.world import open_world
+from careledger.cli.demo.founding import CITY
+from careledger.cli.demo.stage import Stage
+from careledger.domain.consents import Purpose
+from careledger.fhir.sample import sample_file, sample_names
+from careledger.workflows.epochs import own_statement
+
+COMMAND = "python bench/over_http.py"
+DOCTOR = "Dr Rahman, City"
+SAMPLE = "Alda400_Paucek755"
+CONNECTIONS = 16
+FRESH = 20
+JSON = "application/fhir+json"
+CARELEDGER = "from careledger.cli.main import main; main()"
+BARE = """
+import sys, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+body = open(sys.argv[1], "rb").read()
+async def answer(request): return Response(body, media_type="application/fhir+json")
+app = Starlette(routes=[Route("/{rest:path}", answer)])
+uvicorn.run(app, port=int(sys.argv[2]), http="h11", loop="asyncio", access_log=False, log_level="critical")
+"""
+
+
+class Line:
+    """One keep-alive connection with a token."""
+
+    def __init__(self, base: str, token: str = "") -> None:
+        at = urlsplit(base)
+        self._line = http.client.HTTPConnection(at.hostname or "", at.port, timeout=300)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": JSON}
+
+    def ask(self, path: str, body: bytes | None = None) -> bytes:
+        self._line.request("GET" if body is None else "POST", path, body, self._headers)
+        reply = self._line.getresponse()
+        data = reply.read()
+        if reply.status not in (200, 201):
+            raise RuntimeError(f"{reply.status}: {data[:300]!r}")
+        return data
+
+
+def prepared(folder: Path) -> tuple[str, list[str], str]:
+    """A directory with one patient of City Hospital: the alias, tokens of a doctor, a token of the desk."""
+    stage: Stage = new_stage(folder)
+    patient = new_patient(stage)
+    name = next(each for each in sample_names() if each.startswith(SAMPLE))
+    import_for(stage, patient, sample_file(name), name)
+    alias = own_statement(patient.holder)[0].alias.hex()
+    stage.world.close()
+    with_clock = open_world(folder)
+    city, now = with_clock.keyring.organisation(CITY), int(time.time())
+    staff = with_clock.keyring.all_staff(city)
+    made = [tokens.issue(staff[DOCTOR], Purpose.TREAT, now, 3_600)[0] for _ in range(FRESH + 1)]
+    desk = tokens.issue(staff[DESK], Purpose.TREAT, now, 3_600)[0]
+    with_clock.close()
+    return alias, made, desk
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """``careledger up`` in a process of its own."""
+    words = [sys.executable, "-c", CARELEDGER, "up", "--data", str(folder), "--port", "0", "--json"]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    said = ""
+    while not said.endswith("}\n") and (line := running.stdout.readline()):
+        said += line
+    try:
+        yield json.loads(said)["fhir"]
+    finally:
+        running.terminate()
+        running.wait()
+
+
+@contextmanager
+def bare(folder: Path, body: bytes, port: int) -> Iterator[str]:
+    """The same answer from an application that does nothing."""
+    file = folder / "answer.json"
+    file.write_bytes(body)
+    running = subprocess.Popen([sys.executable, "-c", BARE, str(file), str(port)])
+    base = f"http://127.0.0.1:{port}/fhir"
+    try:
+        for _ in range(200):
+            try:
+                Line(base).ask("/")
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield base
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def rate(ask: Callable[[], Line], path: str, seconds: float) -> tuple[float, float]:
+    """Requests a second over sixteen connections, and the 99th percentile in milliseconds."""
+    taken: list[list[float]] = [[] for _ in range(CONNECTIONS)]
+    ends = time.perf_counter() + seconds
+
+    def work(mine: list[float]) -> None:
+        line = ask()
+        while (begun := time.perf_counter()) < ends:
+            line.ask(path)
+            mine.append(1000 * (time.perf_counter() - begun))
+
+    threads = [threading.Thread(target=work, args=(each,)) for each in taken]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    every = sorted(one for each in taken for one in each)
+    return len(every) / seconds, every[int(0.99 * (len(every) - 1))]
+
+
+def reading(base: str, alias: str, given: list[str], seconds: float, folder: Path) -> list[Figure]:
+    """One resource, a search, everything: one client, then sixteen connections."""
+    line = Line(base, given[-1])
+    whole = f"/fhir/Patient/{alias}/$everything?_count=200"
+    bundle = json.loads(line.ask(whole))
+    one = next(
+        each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Observation"
+    )
+    paths = {
+        "GET one resource within a lease": f"/fhir/Observation/{one['id']}",
+        "search in a compartment": f"/fhir/Observation?patient={alias}&_count=200",
+        "$everything, 200 resources": whole,
+    }
+    figures = []
+    for at, (name, path) in enumerate(paths.items()):
+        body = line.ask(path)
+        median, late = spread(partial(line.ask, path), 60)
+        with bare(folder, body, 18_080 + at) as other:
+            nothing, _ = spread(partial(Line(other).ask, "/fhir/x"), 60)
+        told = f"bare Starlette, {len(body):,} bytes"
+        figures.append(Figure.of(f"{name}, median", median, "ms", COMMAND, told, nothing))
+        figures.append(Figure.of(f"{name}, p99", late, "ms", COMMAND))
+        many, slow = rate(lambda: Line(base, given[-1]), path, seconds)
+        figures.append(Figure.of(f"{name}, 16 connections", many, "requests/s", COMMAND))
+        figures.append(Figure.of(f"{name}, 16 connections, p99", slow, "ms", COMMAND))
+    fresh = []
+    for token in given[:FRESH]:
+        other_line = Line(base, token)
+        begun = time.perf_counter()
+        other_line.ask(f"/fhir/Patient/{alias}")
+        fresh.append(1000 * (time.perf_counter() - begun))
+    records = bundle["total"]
+    figures.append(
+        Figure.of(f"first look at a patient of {records} resources", statistics.median(fresh), "ms", COMMAND)
+    )
+    return figures
+
+
+def taking(base: str, desk: str) -> Figure:
+    """Transactions of whole patients, one after the other."""
+    line, count, begun = Line(base, desk), 0, time.perf_counter()
+    for name in list(sample_names())[1:6]:
+        said = json.loads(sample_file(name))
+        response = json.loads(line.ask("/fhir", json.dumps({**said, "type": "transaction"}).encode()))
+        count += len(response["entry"])
+    return Figure.of(
+        "transactions of whole patients", count / (time.perf_counter() - begun), "resources/s", COMMAND
+    )
+
+
+def measure(chosen: argparse.Namespace) -> list[Figure]:
+    """Everything, on one server."""
+    with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
+        folder = Path(scratch) / "data"
+        alias, given, desk = prepared(folder)
+        with serving(folder) as base:
+            return [*reading(base, alias, given, chosen.seconds, Path(scratch)), taking(base, desk)]
+
+
+if __name__ == "__main__":
+    run(
+        __doc__ or "",
+        measure,
+        ("--seconds", {"type": float, "default": 5.0, "help": "of each rate"}),
+        ("--directory", {"type": Path, "default": None, "help": "where the data lie meanwhile"}),
+    )
