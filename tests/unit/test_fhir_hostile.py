@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import random
 from collections import Counter
@@ -20,7 +21,7 @@ from careledger.fhir.fhirpath.syntax import NotUnderstood, tree
 from careledger.fhir.json_text import Cursor, Flaw, Number, check, decoded, is_plain, read
 from careledger.fhir.parse import parse_file
 from careledger.fhir.sample import sample_file
-from careledger.fhir.split import import_bundle
+from careledger.fhir.split import import_bundle, import_open
 from careledger.fhir.validation.check import examine
 from careledger.fhir.versions import ImportReport
 from careledger.formats.json_nesting import nesting
@@ -40,6 +41,15 @@ def outcome(data: bytes, name: str = "f.json") -> tuple[str, list[str]]:
     if report.rejects:
         return "rejected", said_of(report)
     return "taken", said_of(report)
+
+
+def outcome_in_pieces(data: bytes, name: str) -> tuple[str, list[str]]:
+    """The same of a file that is read as large ones are."""
+    try:
+        report = import_open(io.BytesIO(data), name)
+    except FhirRefused as refusal:
+        return "refused", [str(refusal)]
+    return "rejected" if report.rejects else "taken", said_of(report)
 
 
 def said_of(report: ImportReport) -> list[str]:
@@ -63,6 +73,12 @@ def test_each_file_of_the_corpus_gets_its_precise_outcome(name: str) -> None:
         report = import_bundle((CORPUS / "fhir" / name).read_bytes(), name)
         assert [reject.index for reject in report.rejects] == [max(reject.index for reject in report.rejects)]
         assert report.versions, "the other entries are taken"
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_each_file_of_the_corpus_read_in_pieces_has_the_outcome_of_one_read_at_once(name: str) -> None:
+    data = (CORPUS / "fhir" / name).read_bytes()
+    assert outcome_in_pieces(data, name) == outcome(data, name)
 
 
 def small_bundle() -> bytes:

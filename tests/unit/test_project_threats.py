@@ -22,6 +22,7 @@ THREATS = (
         "a third or more of the validators collude",
     ),
     *("a ministry that widens its own rights", "a custodian restored from an old backup"),
+    "a file that files a record on the wrong person",
     *("a coerced patient", "a stolen gateway", "code served by one's own gateway"),
 )
 

@@ -37,27 +37,34 @@ class SameContent:
 
 
 class KnownPeople:
-    """An organisation's identity table, read once for many questions."""
+    """An organisation's identity table, read once, when it is first asked."""
 
     def __init__(self, organisation: Organisation) -> None:
-        self._groups: dict[str, list[Identity]] = defaultdict(list)
-        for row in identities(organisation):
-            self.add(row)
+        self._organisation = organisation
+        self._by_group: dict[str, list[Identity]] | None = None
 
     def add(self, row: Identity) -> None:
-        """Somebody more is registered."""
-        for group in _groups(row):
-            self._groups[group].append(row)
+        """Somebody more was registered."""
+        if self._by_group is not None:
+            _put(self._by_group, row)
 
     def like(self, identity: Identity) -> tuple[Like, ...]:
         """Whom this person may be."""
+        if self._by_group is None:
+            self._by_group = {}
+            for row in identities(self._organisation):
+                _put(self._by_group, row)
         found: dict[bytes, Like] = {}
-        for group in _groups(identity):
-            for row in self._groups[group]:
-                why = likeness(identity, row)
-                if why:
-                    found.setdefault(row.alias, Like(row.alias, why))
+        for row in (row for group in _groups(identity) for row in self._by_group.get(group, ())):
+            why = likeness(identity, row)
+            if why:
+                found.setdefault(row.alias, Like(row.alias, why))
         return tuple(found.values())
+
+
+def _put(by_group: dict[str, list[Identity]], row: Identity) -> None:
+    for group in _groups(row):
+        by_group.setdefault(group, []).append(row)
 
 
 def _groups(row: Identity) -> set[str]:
