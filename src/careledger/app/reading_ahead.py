@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,7 +15,7 @@ from pathlib import Path
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
 from careledger.workflows.from_documents import is_document, staged_document
-from careledger.workflows.from_fhir import staged_file
+from careledger.workflows.from_fhir import AT_ONCE, staged_file
 from careledger.workflows.staging import Staged
 
 AHEAD = 3
@@ -91,17 +91,29 @@ def read_ahead(paths: Sequence[Path], desk: Desk) -> Iterator[tuple[Path, Staged
 
 
 def _ahead(
-    pool: ProcessPoolExecutor, paths: Sequence[Path], reading: Callable[[Path], Staged | Unread]
+    pool: Executor, paths: Sequence[Path], reading: Callable[[Path], Staged | Unread]
 ) -> Iterator[tuple[Path, Staged | Unread]]:
-    waiting: deque[tuple[Path, Future[Staged | Unread]]] = deque()
+    """What is read ahead lies in memory, so a large file is read when its turn comes."""
+    waiting: deque[tuple[Path, Future[Staged | Unread] | None]] = deque()
     left = iter(paths)
     try:
         while True:
-            waiting.extend((path, pool.submit(reading, path)) for path in islice(left, AHEAD - len(waiting)))
+            waiting.extend(
+                (path, None if _is_large(path) else pool.submit(reading, path))
+                for path in islice(left, AHEAD - len(waiting))
+            )
             if not waiting:
                 return
             path, future = waiting.popleft()
-            yield path, future.result()
+            yield path, reading(path) if future is None else future.result()
     finally:
         for _, future in waiting:
-            future.cancel()
+            if future is not None:
+                future.cancel()
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > AT_ONCE
+    except OSError:
+        return False

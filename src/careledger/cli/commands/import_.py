@@ -115,5 +115,6 @@ def _all(how: Importing, files: list[Path], filed: Compartment | None, preview: 
         task = bar.add_task("files", total=len(files))
         for path, staged in read_ahead(files, desk):
             found.append(act(how, path, staged))
+            del staged  # or two large files lie in memory while the next one is read
             bar.advance(task)
     return found
