@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class Campaign:
     most: int
     chance: random.Random
     _founded: float = 0
+    _reached: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def base(self) -> Path:
         """The directory that every run starts from, founded again before its consents expire."""
@@ -106,10 +107,16 @@ class Campaign:
         shutil.copytree(self.base(), self.target)
         return self.target
 
+    def _points(self, act: str) -> tuple[str, ...]:
+        """The failpoints that an act reaches, found out once."""
+        if act not in self._reached:
+            self._reached[act] = forked(self.fresh(), act, Points()).points
+        return self._reached[act]
+
     def failpoints(self) -> Iterator[Run]:
         """Every named failpoint, in each of the five ways."""
         for act in ACTS:
-            for point in forked(self.fresh(), act, Points()).points:
+            for point in self._points(act):
                 for how in FAILING:
                     yield Run("failpoint", f"{point} {how.value}", act, partial(self._at, act, point, how))
 
@@ -182,7 +189,7 @@ class Campaign:
     def pairs(self) -> Iterator[Run]:
         """A second process on the same directory while the first is at one of its failpoints: it is refused."""
         for act in ACTS:
-            for point in forked(self.fresh(), act, Points()).points:
+            for point in self._points(act):
                 yield Run("two processes", f"{point} meanwhile", act, partial(self._two, act, point))
 
     def _two(self, act: str, point: str) -> Ended:
