@@ -108,6 +108,14 @@ def record(*options: str, **wanted: object) -> str:
     return str(fitting[0]["record"])
 
 
+def consent_file() -> str:
+    """The first consent that stands, as the patient's agent writes it."""
+    bundle = json.loads(careledger("consent", "list", PATIENT, "--fhir").out)
+    consents = (entry["resource"] for entry in bundle["entry"])
+    Path("consent.json").write_text(json.dumps(next(each for each in consents if each["status"] == "active")))
+    return "consent.json"
+
+
 PLACEHOLDERS: dict[str, Callable[[], str]] = {
     "RECORD": lambda: record(category="report"),
     "DIAGNOSIS": lambda: record(category="diagnosis", source="imported", sensitivity="normal"),
@@ -115,6 +123,7 @@ PLACEHOLDERS: dict[str, Callable[[], str]] = {
     "UNASKED": lambda: told("record", "note", PATIENT, "Burn", "--as", "Dr Chowdhury, Lakeside")["records"][
         0
     ],
+    "consent.json": consent_file,
     "REQUEST": lambda: told("consent", "requests", PATIENT)["requests"][0]["request"],
     "CONSENT": lambda: told("consent", "list", PATIENT)["consents"][-1]["commitment"],
     "IMPORT": lambda: told("undo-import", "--as", "records desk, City")["imports"][0]["run"],

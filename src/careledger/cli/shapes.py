@@ -49,6 +49,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "consent requests": ("requests",),
     "consent refuse": _REQUEST,
     "consent grant": _CONSENT,
+    "consent grant-fhir": ("patient", "alias", "consents"),
     "consent revoke": ("patient", "owner", "block", "time"),
     "consent ready-made": ("ready_made",),
     "share": _CONSENT,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.cli import consents, requests, scoping
+from careledger.cli import consents, fhir_consents, requests, scoping
 from careledger.cli.actors import grantee, organisation, session
+from careledger.cli.commands import consent_fhir
 from careledger.cli.opening import Mine, opened, patient
 from careledger.cli.options import DATA, Anyone, As, Data, Json, Patient, command, group
 from careledger.cli.output import print_json, screen, tell
@@ -262,12 +263,27 @@ def _consent(world: World, mine: Mine, named: str) -> bytes:
     return bytes.fromhex(str(known[by_digits(named, known, "CONSENT")])[2:])
 
 
-@command(app, "list", "careledger consent list velvet")
-def list_consents(named: Patient, data: Data = DATA, as_json: Json = False) -> None:
+@command(app, "list", "careledger consent list velvet", "careledger consent list velvet --fhir")
+def list_consents(
+    named: Patient,
+    fhir: Annotated[
+        bool,
+        typer.Option("--fhir", help="As a FHIR R4 Bundle of Consents, which grant-fhir takes one by one."),
+    ] = False,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
     """List every consent that a patient gave: to whom, for what, until when, and how it stands on the ledger."""
     with opened(data) as world:
-        found = consents.facts(world, patient(world, named))
+        mine = patient(world, named)
+        if fhir:
+            print_json(fhir_consents.bundle(world, mine))
+            return
+        found = consents.facts(world, mine)
         print_json(found) if as_json else consents.print_consents(screen(), found)
+
+
+consent_fhir.add(app)
 
 
 @command(app, "ready-made", "careledger consent ready-made")
