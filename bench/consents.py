@@ -3,7 +3,8 @@
     python bench/consents.py [--json] [--records N] [--epochs N] [--times N] [--directory DIR]
 
 A grant is one wrap for each compartment and one entry on the ledger, whatever there is in it: so the figures for many
-records, and for many earlier epochs, are to be those for few. The rival of each is the same act where there are few.
+records, and for many earlier epochs (each of which began with a grant's revocation), are to be those for few. The rival
+of each is the same act where there are few.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.claim import claim
 from careledger.workflows.deposit import deposit
-from careledger.workflows.epochs import begin_epochs, own_statement
+from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import grant
 from careledger.workflows.revoke import revoke
 
@@ -52,8 +53,7 @@ def patient(stage: Stage, records: int, epochs: int) -> Holder:
             network, writer, statement, [report(each) for each in range(first, min(first + 5_000, records))]
         )
     holder = claim(network, city, unclaimed.alias, Phrase.random(), MemoryBooks()).holder
-    for _ in range(epochs - 1):
-        begin_epochs(network, holder, [REPORT.number])
+    acts(stage, holder, epochs - 1)
     return holder
 
 
@@ -67,7 +67,7 @@ def report(number: int) -> NewVersion:
 
 
 def acts(stage: Stage, holder: Holder, times: int) -> tuple[float, float]:
-    """Median milliseconds of a grant and of its revocation."""
+    """Median milliseconds of a grant and of its revocation; zero for none."""
     network = stage.world.network
     number = stage.organisations[LAKESIDE].number
     grantee = Grantee(GranteeKind.ORGANISATION, number, PartyId(number))
@@ -81,6 +81,8 @@ def acts(stage: Stage, holder: Holder, times: int) -> tuple[float, float]:
         revoke(network, holder, given.owner)
         granting.append(granted - begun)
         revoking.append(time.perf_counter() - granted)
+    if not times:
+        return 0.0, 0.0
     return 1000 * statistics.median(granting), 1000 * statistics.median(revoking)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,15 +18,26 @@ from careledger.domain.errors import (
     PartyNotVerified,
 )
 from careledger.domain.parties import PartyId
+from careledger.formats.digests import uint
 from careledger.formats.patients import RecordKey
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.workflows.actors import Holder
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.disclose import disclose
 from careledger.workflows.epochs import own_statement
-from careledger.workflows.grant import Granted, finish_grants, given_consents, grant
+from careledger.workflows.grant import (
+    GIVEN,
+    LIVE,
+    REVOKED,
+    Granted,
+    certificate_of,
+    finish_grants,
+    given_consents,
+    grant,
+    live_consents,
+)
 from careledger.workflows.received import epoch_keys, fetch_grants, live_grant
-from careledger.workflows.revoke import renew_expired, revoke
+from careledger.workflows.revoke import find_given, renew_expired, revoke
 from world import APPEND, DAY, DIAGNOSIS, GENERAL, VIEW, World, condition, texts, version
 
 ONE = (DIAGNOSIS,)
@@ -240,6 +252,49 @@ def test_a_consent_ends_at_once_while_custodians_are_away_and_the_epoch_turns_la
     assert renew_expired(world.network, mine) == 1
     assert renew_expired(world.network, mine) == 0
     assert len(epoch_chain(world.network, world.statement(mine.alias), DIAGNOSIS.number)) == before + 1
+
+
+def test_revoking_looks_through_no_consent_that_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = with_record(world)
+    standing = world.grant(mine, world.doctor)
+    ended = [world.grant(mine, world.outsider).owner for _ in range(3)]
+    for owner in ended:
+        revoke(world.network, mine, owner)
+    last, looked = world.grant(mine, world.outsider), list[str]()
+    whole, one = mine.books.rows, mine.books.get
+
+    def rows(kind: str, prefix: bytes = b"") -> Iterable[tuple[bytes, bytes]]:
+        looked.append(kind)
+        return whole(kind, prefix)
+
+    def get(kind: str, key: bytes) -> bytes | None:
+        looked.extend([kind] if kind == GIVEN and key[-1] in (1, 2, 3) else [])
+        return one(kind, key)
+
+    monkeypatch.setattr(mine.books, "rows", rows)
+    monkeypatch.setattr(mine.books, "get", get)
+    revoke(world.network, mine, last.owner)
+    assert GIVEN not in looked
+    assert [certificate_of(each).owner for each in live_consents(mine)] == [standing.owner]
+    assert len(given_consents(mine)) == 5
+    assert find_given(mine, ended[0]).state == REVOKED
+    with pytest.raises(CannotExpress):
+        find_given(mine, bytes(20))
+
+
+def test_consents_are_found_in_books_that_do_not_say_which_live_or_name_too_many(world: World) -> None:
+    mine = with_record(world)
+    owners = [world.grant(mine, world.outsider).owner for _ in range(2)]
+    revoke(world.network, mine, owners[0])
+    named = mine.books.get(LIVE, mine.alias)
+    mine.books.put(LIVE, [(mine.alias, uint(0) + uint(1) + uint(7))])  # one ended, one never given
+    assert [each.counter for each in live_consents(mine)] == [1]
+    mine.books.drop(LIVE, [mine.alias])
+    assert [each.counter for each in live_consents(mine)] == [1]
+    revoke(world.network, mine, owners[1])
+    assert (named, mine.books.get(LIVE, mine.alias)) == (uint(1), b"")
 
 
 def test_after_an_expiry_the_agent_turns_the_epoch_once_and_those_who_stay_read_on(world: World) -> None:

@@ -73,7 +73,7 @@ def test_a_grant_that_crashed_anywhere_is_given_once_and_read_with(world: World)
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 6
+    assert crash_everywhere(world, attempt) == 7
 
 
 def owner_of(holder: Holder) -> bytes:
@@ -105,7 +105,7 @@ def test_a_revocation_that_crashed_anywhere_ends_in_the_one_reading_nothing_and_
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 8
+    assert crash_everywhere(world, attempt) == 9
 
 
 def test_a_claim_that_crashed_anywhere_is_finished_with_the_same_phrase(world: World) -> None:

@@ -17,6 +17,8 @@ from careledger.domain import relaying
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import Grantee, Permission, Purpose, Scope, Window
 from careledger.domain.errors import CannotExpress, DigestMismatch, PartyNotFound, PartyNotVerified
+from careledger.formats.deposits import sliced
+from careledger.formats.digests import uint
 from careledger.formats.patients import Certificate, Envelope, EpochKey, GivenConsent, GrantPackage, RecordKey
 from careledger.formats.scopes import grantee_form, scope_form
 from careledger.formats.signed import sign
@@ -31,6 +33,7 @@ from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.two_hops import post, send_consent
 
 GIVEN = "given-consent"
+LIVE = "live-consents"
 PREPARED, STANDS, REVOKED = "prepared", "given", "revoked"
 OWED = "epoch-owed"
 UNSENDABLE = (PartyNotFound, PartyNotVerified, DigestMismatch)
@@ -100,7 +103,7 @@ def finish_grants(network: Network, holder: Holder) -> int:
     What has expired meanwhile is closed; what cannot be sealed to its grantee now stays prepared.
     """
     went_on = 0
-    for given in given_consents(holder):
+    for given in live_consents(holder):
         if given.state != PREPARED:
             continue
         if given.end <= network.clock.now():
@@ -117,7 +120,7 @@ def wait_for_grants(network: Network, holder: Holder) -> int:
     still prepared: on their way for later, or for the next ``finish_grants``."""
     for _ in range(relaying.ENTERERS * (relaying.PATIENCE + relaying.BATCH)):
         now = network.clock.now()
-        prepared = [given for given in given_consents(holder) if given.state == PREPARED]
+        prepared = [given for given in live_consents(holder) if given.state == PREPARED]
         if not network.gateway.relays or all(given.start - relaying.HOUR > now for given in prepared):
             return len(prepared)
         network.clock.wait(1)
@@ -127,7 +130,22 @@ def wait_for_grants(network: Network, holder: Holder) -> int:
 
 def given_consents(holder: Holder) -> list[GivenConsent]:
     """All consents that were given for this alias, oldest first; a registrar's books hold those of many."""
-    return [GivenConsent.decode(row) for key, row in holder.books.rows(GIVEN) if key.startswith(holder.alias)]
+    return [GivenConsent.decode(row) for _, row in holder.books.rows(GIVEN, holder.alias)]
+
+
+def live_consents(holder: Holder) -> list[GivenConsent]:
+    """Those that are not revoked, oldest first, without looking through all that were."""
+    rows = (holder.books.get(GIVEN, holder.alias + uint(counter)) for counter in _live(holder))
+    found = [GivenConsent.decode(row) for row in rows if row is not None]
+    return [given for given in found if given.state != REVOKED]
+
+
+def _live(holder: Holder) -> list[int]:
+    """The numbers of the live ones, and of some that a crash left among them."""
+    row = holder.books.get(LIVE, holder.alias)
+    if row is None:
+        return [given.counter for given in given_consents(holder) if given.state != REVOKED]
+    return [int.from_bytes(number, "big") for number in sliced(row, 8)]
 
 
 def certificate_of(given: GivenConsent) -> Certificate:
@@ -196,8 +214,20 @@ def _give(network: Network, holder: Holder, given: GivenConsent, package: bytes 
 
 
 def remember(holder: Holder, given: GivenConsent) -> None:
-    """Writes a consent into the holder's books."""
-    holder.books.put(GIVEN, [(holder.alias + given.counter.to_bytes(8, "big"), given.encode())])
+    """Writes a consent into the holder's books.
+
+    That it lives stands there before it, that it does no more after it: a crash leaves no live one out.
+    """
+    live, lives = _live(holder), given.state != REVOKED
+    if lives and given.counter not in live:
+        _put_live(holder, sorted([*live, given.counter]))
+    holder.books.put(GIVEN, [(holder.alias + uint(given.counter), given.encode())])
+    if not lives and given.counter in live:
+        _put_live(holder, [each for each in live if each != given.counter])
+
+
+def _put_live(holder: Holder, counters: Iterable[int]) -> None:
+    holder.books.put(LIVE, [(holder.alias, b"".join(uint(each) for each in counters))])
 
 
 def _check_keys(scope: Scope, record_keys: Sequence[RecordKey]) -> None:

@@ -40,6 +40,7 @@ from careledger.workflows.epochs import (
 )
 from careledger.workflows.grant import (
     GIVEN,
+    LIVE,
     OWED,
     PREPARED,
     REVOKED,
@@ -226,6 +227,7 @@ def _restore_consents(
             state = OWED
         rows[holder.alias + uint(counter)] = replace(given, state=state).encode()
     _put_missing(holder.books, GIVEN, rows)
+    holder.books.drop(LIVE, [holder.alias])  # which of them live is seen from them
 
 
 def _state(network: Network, view: LedgerView, holder: Holder, given: GivenConsent) -> str:

@@ -26,6 +26,7 @@ from careledger.workflows.grant import (
     certificate_of,
     epoch_compartments,
     given_consents,
+    live_consents,
     send_newest,
     set_state,
 )
@@ -75,7 +76,7 @@ def renew_expired(network: Network, holder: Holder) -> int:
     now = network.clock.now()
     over = [
         given
-        for given in given_consents(holder)
+        for given in live_consents(holder)
         if given.state == OWED or (given.state == STANDS and given.end <= now)
     ]
     for given in over:
@@ -88,16 +89,17 @@ def renew_expired(network: Network, holder: Holder) -> int:
 
 def find_given(holder: Holder, owner: bytes) -> GivenConsent:
     """The holder's consent with that owner; raises CannotExpress."""
-    for given in given_consents(holder):
-        if certificate_of(given).owner == owner:
-            return given
+    for consents in (live_consents, given_consents):  # the ended ones only if it is none of the others
+        for given in consents(holder):
+            if certificate_of(given).owner == owner:
+                return given
     raise CannotExpress(why="this consent was not given here")
 
 
 def _send_to_remaining(network: Network, holder: Holder, ended: GivenConsent, turned: set[int]) -> None:
     """New packages for every other consent that still stands and opens one of the turned compartments."""
     now = network.clock.now()
-    for given in given_consents(holder):
+    for given in live_consents(holder):
         if given.counter == ended.counter or given.state != STANDS or given.end <= now:
             continue
         touched = turned & set(epoch_compartments(certificate_of(given)))

@@ -14,7 +14,7 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.deposit import complete
 from careledger.workflows.epochs import repeat_enrolments
 from careledger.workflows.erase import finish_erasures
-from careledger.workflows.grant import PREPARED, finish_grants, given_consents
+from careledger.workflows.grant import PREPARED, finish_grants, live_consents
 from careledger.workflows.network import Network
 from careledger.workflows.order import repeat_orders
 from careledger.workflows.retract import repeat_retractions
@@ -85,7 +85,7 @@ def tend(network: Network, holder: Holder) -> Tended:
     shares = attempts.run("completing deposits", lambda: complete(network, holder))
     moved = attempts.run("telling who read what was moved", lambda: tell_daily(network, holder))
     erasures = attempts.run("erasing what has become due", lambda: finish_erasures(network, holder))
-    prepared = sum(given.state == PREPARED for given in given_consents(holder))
+    prepared = sum(given.state == PREPARED for given in live_consents(holder))
     return Tended(
         granted,
         closed,
