@@ -242,6 +242,31 @@ def test_without_consent_it_is_kept_apart_and_the_writer_is_told(edge: Edge) -> 
     assert [story.said(each.body.canonical) for each in found] == ["unasked"]
 
 
+def test_an_organisations_own_writing_is_read_back_without_consent_and_by_nobody_else(edge: Edge) -> None:
+    writing = edge.client("Dr Lake")
+    made = post(writing, condition(edge.story.berta.hex(), "one's own")).headers["Location"]
+    path, _, version = made.partition("/_history/")
+    read = edge.client("Dr Lake").ask(path)
+    assert (read.status, read.body["code"]) == (200, {"text": "one's own"})
+    assert read.body["meta"]["versionId"] == version
+    assert edge.client("Dr Lake").ask(made).body == read.body
+    history = edge.client("Dr Lake").ask(f"{path}/_history").body
+    assert (history["total"], history["entry"][0]["resource"]) == (1, read.body)
+    for other in ("Dr City", "Dr Stay"):
+        assert edge.client(other).ask(path).status == 404
+    assert edge.client("Dr Lake").ask(path.replace("Condition", "Observation")).status == 404
+    assert writing.ask(path, "DELETE").status == 204
+    assert edge.client("Dr Lake").ask(path).status == 410
+
+
+def test_a_nurse_reads_nothing_of_the_own_chart_that_the_matrix_keeps_from_nurses(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    made = post(doctor, condition(patient, "not for nurses")).headers["Location"]
+    assert edge.client("Dr City").ask(made).status == 200
+    assert edge.client("clerk").ask(made).status == 404
+
+
 def test_a_role_that_may_not_write_it_is_refused(edge: Edge, patient: str) -> None:
     refused = post(edge.client("clerk"), condition(patient, "by a nurse"))
     assert (refused.status, refused.issue[0]) == (403, "forbidden")

@@ -102,7 +102,7 @@ def test_a_suspended_employers_tokens_open_nothing_and_its_leases_end_at_once(ed
     delta = edge.story.staff["Dr Stay"].organisation.number
     parties.suspend(world.network, officer, delta)
     try:
-        assert client.ask(f"Condition/{one['id']}").status == 404
+        assert client.ask(f"Condition/{one['id']}").status == 403
         assert client.ask(f"Condition?patient={patient}").status == 403
     finally:
         parties.reinstate(world.network, officer, delta)

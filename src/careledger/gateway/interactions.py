@@ -31,15 +31,17 @@ from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
 from careledger.gateway import bundles, writing
 from careledger.gateway.about import About, about_whom
+from careledger.gateway.chart import Chart
 from careledger.gateway.finding import Found
 from careledger.gateway.identities import registered
-from careledger.gateway.leases import Leases
+from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.pages import Pages, Rest, until
 from careledger.gateway.taking import take
 from careledger.gateway.validating import validated
 from careledger.gateway.views import Shown, View, everything
 from careledger.workflows.custody import find_statement
+from careledger.workflows.network import verified
 
 COUNT, MOST_COUNT = 50, 1_000
 MOST_PATIENTS = 10
@@ -64,25 +66,32 @@ class Interactions:
     base: str
     leases: Leases = field(init=False)
     pages: Pages = field(default_factory=Pages)
+    chart: Chart = field(default_factory=Chart)
 
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
 
     def read(self, bearer: Bearer, kind: str, id: str) -> Answered:
-        """The current version; raises RecordNotFound for what this post does not see, for whatever reason."""
-        shown = self._found(bearer, kind, id)[0].current[f"{kind}/{id}"]
+        """The current version, of what is shared or of the organisation's own writing.
+
+        Raises RecordNotFound for what this post does not see, for whatever reason, and RecordGone.
+        """
+        try:
+            shown = self._found(bearer, kind, id).current[f"{kind}/{id}"]
+        except RecordNotFound:
+            shown = self._own(bearer, kind, id)[0]
         return Answered(shown.resource, shown)
 
     def vread(self, bearer: Bearer, kind: str, id: str, version: str) -> Answered:
         """That version; raises RecordNotFound."""
-        for shown in self._found(bearer, kind, id)[0].versions(f"{kind}/{id}"):
+        for shown in self._versions(bearer, kind, id):
             if shown.version == version:
                 return Answered(shown.resource, shown)
         raise RecordNotFound()
 
     def history(self, bearer: Bearer, kind: str, id: str) -> Answered:
         """All versions that this post sees, the newest first; raises RecordNotFound."""
-        return Answered(bundles.history(self.base, self._found(bearer, kind, id)[0].versions(f"{kind}/{id}")))
+        return Answered(bundles.history(self.base, self._versions(bearer, kind, id)))
 
     def search(self, bearer: Bearer, kind: str, given: Given, strict: bool) -> Answered:
         """What matches among everything that this post sees of the patients who are named.
@@ -102,7 +111,7 @@ class Interactions:
 
     def everything(self, bearer: Bearer, id: str, count: int | None) -> Answered:
         """All that this post sees of a patient; raises RecordNotFound, and what ``Leases.look`` raises."""
-        (view,) = self._found(bearer, "Patient", id)
+        view = self._found(bearer, "Patient", id)
         found = Found(Query("Resource", count=count), everything([view]))
         return self._page(bearer, [view], found, found.pool, len(found.pool), bundles.withheld([view]))
 
@@ -122,7 +131,7 @@ class Interactions:
         """The next version of what this post sees; ``tags`` is the If-Match header. Raises NoUpdateHere,
         VersionConflict, also if another version was anchored meanwhile, and what ``writing.update`` raises."""
         try:
-            (view,) = self._found(bearer, kind, id)
+            view = self._found(bearer, kind, id)
         except (RecordNotFound, RecordGone):
             raise NoUpdateHere() from None
         current = view.current[f"{kind}/{id}"]
@@ -170,10 +179,10 @@ class Interactions:
         """What this organisation wrote is taken back; raises WritingRefused for another's, RecordNotFound."""
         record_id = uuid_of(id)
         try:
-            alias: bytes | None = self._found(bearer, kind, id)[0].seen.alias
+            alias: bytes | None = self._found(bearer, kind, id).seen.alias
             seen = True
         except (RecordNotFound, RecordGone):
-            alias, seen = writing.own_alias(bearer.staff.organisation, record_id), False
+            alias, seen = self.chart.alias(bearer.staff.organisation, record_id), False
         if alias is None:
             raise RecordNotFound()
         statement = find_statement(self.world.network, alias, self.world.custodians)
@@ -182,6 +191,7 @@ class Interactions:
     def _written(self, bearer: Bearer, alias: bytes, made: writing.Written) -> Answered:
         """The version that was written, as this post sees it if it does."""
         self.leases.forget(bearer, alias)
+        self.chart.forget(bearer.staff.organisation)
         path = f"{made.kind}/{made.id}"
         with suppress(AccessRefused):
             shown = self.leases.look(bearer, alias).current.get(path)
@@ -194,7 +204,10 @@ class Interactions:
 
     def take(self, bearer: Bearer, data: bytes) -> Answered:
         """A Bundle that is imported; see ``taking.take``."""
-        return Answered(take(self.world.network, self.leases.session(bearer), data))
+        try:
+            return Answered(take(self.world.network, self.leases.session(bearer), data))
+        finally:
+            self.chart.forget(bearer.staff.organisation)
 
     def page(self, bearer: Bearer, name: str) -> Answered:
         """The next page of a search: of what was found then, what may still be seen now. Raises PageGone."""
@@ -205,17 +218,34 @@ class Interactions:
         shown = [current[path] for path in rest.paths if path in current]
         return self._page(bearer, views, found, shown, rest.total, bundles.withheld(views))
 
-    def _found(self, bearer: Bearer, kind: str, id: str) -> list[View]:
+    def _found(self, bearer: Bearer, kind: str, id: str) -> View:
         """The view in which that record is shown: a patient's own, or one that is open; raises RecordNotFound, and
         RecordGone for what this organisation took back."""
         if kind == "Patient" and re.fullmatch(r"[0-9a-f]{64}", id):
-            return [self.leases.look(bearer, bytes.fromhex(id))]
+            return self.leases.look(bearer, bytes.fromhex(id))
         for view in self.leases.live(bearer):
             if f"{kind}/{id}" in view.current:
-                return [view]
+                return view
         if writing.is_deleted(bearer.staff.organisation, uuid_of(id)):
             raise RecordGone()
         raise RecordNotFound()
+
+    def _versions(self, bearer: Bearer, kind: str, id: str) -> list[Shown]:
+        try:
+            return self._found(bearer, kind, id).versions(f"{kind}/{id}")
+        except RecordNotFound:
+            return self._own(bearer, kind, id)
+
+    def _own(self, bearer: Bearer, kind: str, id: str) -> list[Shown]:
+        """What the post's organisation wrote under that id, the newest first; raises RecordNotFound, and
+        PartyNotVerified for a post that stands no more."""
+        network, organisation = self.world.network, bearer.staff.organisation
+        verified(network.ledger.fresh_head(), bearer.staff.number)
+        found = self.chart.versions(network, organisation, uuid_of(id), unreadable(network, bearer))
+        own = [shown for shown in found if shown.path == f"{kind}/{id}"]
+        if not own:
+            raise RecordNotFound()
+        return own
 
     def _views(self, bearer: Bearer, kind: str, about: About) -> tuple[list[View], list[Shown]]:
         """The patients whom a search names; else those that are open, and for patients who is registered here."""

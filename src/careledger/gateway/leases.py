@@ -99,7 +99,8 @@ class Leases:
         session = self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
         ground: Reading = reading(network, session, statement, WANTED, bearer.purpose)
-        closed = tuple(sorted({*ground.closed, *_unreadable(network, bearer)}))
+        never = unreadable(network, bearer)
+        closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
             return _view(alias, found, found.records, closed)
@@ -109,13 +110,13 @@ class Leases:
         return held.view
 
 
-def _unreadable(network: Network, bearer: Bearer) -> list[Compartment]:
+def unreadable(network: Network, bearer: Bearer) -> frozenset[Category]:
     """What the matrix in force lets nobody read who acts as this post does, whatever is shared."""
     view = network.ledger.fresh_head()
     matrix, acting = VERSIONS[view.matrix_version()], post_at(view, bearer.staff.number).acting
-    return [
-        each for each in WANTED if all(matrix.reading(role, each.category) is ReadCell.NO for role in acting)
-    ]
+    return frozenset(
+        each for each in Category if all(matrix.reading(role, each) is ReadCell.NO for role in acting)
+    )
 
 
 def _view(

@@ -142,11 +142,6 @@ def own_handles(organisation: Organisation, alias: bytes, record_id: bytes) -> l
     return [each.handle for each in copies(organisation, alias) if each.record_id == record_id]
 
 
-def own_alias(organisation: Organisation, record_id: bytes) -> bytes | None:
-    """The patient of whom this organisation wrote that record."""
-    return next((each.alias for each in copies(organisation) if each.record_id == record_id), None)
-
-
 @dataclass(frozen=True, repr=False)
 class _Sent:
     """One resource that was read and judged: the version it makes, and what it calls its patient."""
