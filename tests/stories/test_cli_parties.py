@@ -118,6 +118,19 @@ def test_an_organisation_is_pending_until_an_officer_verifies_its_licence(small:
     )
 
 
+def test_a_post_is_not_taken_for_its_organisation(small: Path) -> None:
+    at = ("--data", small)
+    for act in (("custodian", "leave"), ("custodian", "status"), ("party", "verify", "--as", "Officer Das")):
+        done = careledger(*act, "Dr Sen, Lakeside", *at, width=400)
+        assert (done.code, "is not an organisation of this machine" in done.err) == (2, True)
+    assert told("custodian", "status", "Lakeside", *at)["leaving"] is False
+
+
+def test_an_organisation_registered_again_is_told_as_it_stands(small: Path) -> None:
+    done = careledger("party", "register", "City Hospital", "--role", "hospital", "--data", small)
+    assert (done.code, "City Hospital is verified." in done.out) == (0, True)
+
+
 def test_a_suspended_organisation_takes_its_posts_with_it_until_it_is_reinstated(small: Path) -> None:
     at = ("--data", small)
     assert told("party", "suspend", "Delta", "--as", "Officer Begum", *at)["standing"] == "suspended"

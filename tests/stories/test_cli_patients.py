@@ -191,13 +191,24 @@ def test_a_guardian_holds_a_minors_record_until_majority(small: Path, tmp_path: 
     assert (devices["Mitu herself"], "Mother" in devices) == ("own keys", False)
 
 
+def test_nobody_is_born_in_the_future(small: Path) -> None:
+    for birth in ("2999", "2999-01-31"):
+        done = careledger("patient", "register", "--as", "City", "--birth", birth, "--data", small)
+        assert (done.code, done.out, "has not come yet" in done.err, birth in done.err) == (
+            2,
+            "",
+            True,
+            False,
+        )
+
+
 def test_a_registration_ends_and_a_death_is_recorded_and_withdrawn(small: Path) -> None:
     alias = registered(small, "Leaving Patient", "Leaver")
     assert careledger("patient", "end", "Leaver", "--at", "Lakeside", "--data", small).code == 2
     assert told("patient", "end", "Leaver", "--at", "City", "--data", small)["consents_revoked"] == 0
     assert careledger("patient", "end", "Leaver", "--at", "City", "--data", small).code == 0
-    one = careledger("patient", "death", "Leaver", "--officer", "Officer Das", "--json", "--data", small)
-    assert '"self"' in one.out
+    one = careledger("patient", "death", "Leaver", "--officer", "Officer Das", "--data", small)
+    assert "Controlled by: self. One officer's word is on the ledger; it takes two." in one.out
     assert told("patient", "death", "Leaver", *TWO, "--data", small) == {
         "alias": alias,
         "controller": "nobody",

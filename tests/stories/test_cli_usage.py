@@ -310,3 +310,22 @@ def leaves(command: Any, path: str = "") -> dict[str, Any]:
     return {
         name: each for word, inner in below.items() for name, each in leaves(inner, f"{path} {word}").items()
     }
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("second party", "name another post"),
+        ("pending", "wait until what was voted before is in force"),
+        ("whatever", "careledger show says how everybody stands"),
+    ],
+)
+def test_a_contracts_refusal_says_what_to_do_next_by_its_reason(reason: str, says: str) -> None:
+    assert says in line_of(errors.LedgerRefused(reason=reason))
+    assert says not in line_of(errors.WritingRefused(reason=reason))
+
+
+def test_a_detail_that_is_a_sentence_ends_with_one_full_stop() -> None:
+    error = errors.WritingRefused(because="A reason.")
+    assert str(error).endswith("because A reason.")
+    assert ".." not in line_of(error)

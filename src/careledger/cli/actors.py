@@ -48,6 +48,12 @@ def organisation(world: World, named: str, option: str = AS) -> Organisation:
     return actor(world, named, option).organisation
 
 
+def member(world: World, named: str, option: str) -> Organisation:
+    """The organisation of that name, and not one of its posts; raises BadParameter that lists who there is."""
+    found = {label: each.organisation for label, each in _actors(world).items() if each.staff is None}
+    return one_of(found, named, option, "an organisation", lambda found: found.number)
+
+
 def staff(world: World, named: str, option: str = AS) -> Staff:
     """The post of that name; raises BadParameter, also for an organisation, of which it lists the posts."""
     posts = {label: found.staff for label, found in _actors(world).items() if found.staff is not None}

@@ -35,6 +35,16 @@ _BUG = "this should not reach a command line; please report it with the command 
 _READABLE = "make it readable and writable for yourself alone, or free some space"
 _SETTINGS = "put the file careledger.json of this data directory right, or restore it from a backup"
 
+_REFUSED_WITH = {
+    "second party": "name another post, which signs with a key of its own, as the second party",
+    "role": "this act asks for somebody with another role; careledger party show says what a party acts as",
+    "review overdue": "have the earlier emergency reviewed; careledger break-glass list shows it",
+    "reviewed": "somebody has reviewed it before; careledger break-glass list shows it",
+    "reviewer": "a ministry officer or the employer reviews it, never who opened it or stood by",
+    "pending": "wait until what was voted before is in force",
+    "no alarm": "nothing waits that could be stopped or completed",
+}
+"""What to do next where the contract's reason tells more than the class."""
 ENDINGS: dict[type[CareLedgerError], Ending] = {
     # Bytes and formats
     errors.MalformedBytes: Ending(REFUSED, "the file was cut, changed, or is something else: get it again"),
@@ -141,8 +151,13 @@ def ending_of(error: CareLedgerError) -> Ending:
 
 def line_of(error: CareLedgerError) -> str:
     """What is printed: the sentence, and what to do next."""
-    said = f"careledger: {error} Next: {ending_of(error).hint}."
-    return plain(said).replace("\n", " ").replace(".. ", ". ")
+    hint = (
+        _REFUSED_WITH.get(str(error.details.get("reason")), "")
+        if isinstance(error, errors.LedgerRefused)
+        else ""
+    )
+    said = f"careledger: {error} Next: {hint or ending_of(error).hint}."
+    return plain(said).replace("\n", " ")
 
 
 @contextmanager

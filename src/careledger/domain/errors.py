@@ -12,7 +12,7 @@ class CareLedgerError(Exception):
 
     def __init__(self, **details: object) -> None:
         self.details = details
-        said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items())
+        said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items()).rstrip(".")
         sentence = (type(self).__doc__ or "").splitlines()[0].rstrip(".")
         super().__init__(f"{sentence}: {said}." if said else f"{sentence}.")
 

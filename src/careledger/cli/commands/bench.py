@@ -31,7 +31,10 @@ def bench(
     scripts = {path.stem: path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
     if part:
         if part not in scripts:
-            there = ", ".join(scripts) or "none here; name the source tree's bench with --bench"
+            there = (
+                ", ".join(scripts)
+                or "none here; run this in the root of a clone, or name its bench with --bench"
+            )
             raise typer.BadParameter(f"{part!r} is no part; there are: {there}", param_hint="PART")
         sys.argv = [str(scripts[part]), *(["--json"] if as_json else []), *(rest or ())]
         sys.path.insert(0, str(folder))
@@ -43,5 +46,6 @@ def bench(
         screen().table("Parts", ("part", "script"), list(scripts.items()))
     else:
         screen().says(
-            f"No scripts in {folder}: they come with the source tree. Next: name it with --bench DIR."
+            f"No scripts in {folder}: they come with the source tree. Next: run this in the root of "
+            "a clone, or name its bench with --bench DIR."
         )

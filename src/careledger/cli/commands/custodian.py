@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from careledger.cli import custodians
-from careledger.cli.actors import officer, organisation, session
+from careledger.cli.actors import member, officer, session
 from careledger.cli.endings import not_verified
 from careledger.cli.opening import Names, opened, patient
 from careledger.cli.options import DATA, As, Data, Json, command, group
@@ -57,7 +57,7 @@ def list_(data: Data = DATA, as_json: Json = False) -> None:
 def status(named: Name, data: Data = DATA, as_json: Json = False) -> None:
     """Show one custodian: its log against the ledger, what it keeps, what it owes, the evidence that it holds."""
     with opened(data) as world:
-        found = custodians.status(world, organisation(world, named, "NAME").number)
+        found = custodians.status(world, member(world, named, "NAME").number)
         print_json(found) if as_json else custodians.show_status(screen(), found)
 
 
@@ -89,7 +89,7 @@ def add(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> No
     from careledger.app.founding import become_custodian
 
     with opened(data) as world:
-        found = organisation(world, named, "NAME")
+        found = member(world, named, "NAME")
         become_custodian(world, officer(world, acting), found)
         tell(as_json, custodians.status(world, found.number), "It keeps shares of new patients from now on.")
 
@@ -100,7 +100,7 @@ def repair(named: For, custodian: Name, acting: Post = "", data: Data = DATA, as
     with opened(data) as world, progress() as bar:
         bar.add_task("remaking shares", total=None)
         holder, access, label = _holder(world, named, acting)
-        statement, number = own_statement(holder)[0], organisation(world, custodian, "NAME").number
+        statement, number = own_statement(holder)[0], member(world, custodian, "NAME").number
         if number not in statement.custodians:
             raise typer.BadParameter(
                 "not on this patient's list; custodian replace puts one there", param_hint="NAME"
@@ -126,8 +126,8 @@ def replace(
         bar.add_task("remaking shares", total=None)
         holder, access, label = _holder(world, named, acting)
         lost, successor = (
-            organisation(world, custodian, "NAME").number,
-            organisation(world, by, "--by").number,
+            member(world, custodian, "NAME").number,
+            member(world, by, "--by").number,
         )
         done = replace_custodian(world.network, holder, access, lost, successor)
     facts = {
@@ -151,7 +151,7 @@ def replace(
 def leave(named: Name, data: Data = DATA, as_json: Json = False) -> None:
     """First of two steps: it goes on serving and takes no new patients, while its shares are remade elsewhere."""
     with opened(data) as world:
-        found = organisation(world, named, "NAME")
+        found = member(world, named, "NAME")
         leave_custodians(world.network, found)
         tell(
             as_json,
@@ -165,7 +165,7 @@ def leave(named: Name, data: Data = DATA, as_json: Json = False) -> None:
 def retire(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Second step, by an officer: it serves nobody any more."""
     with opened(data) as world:
-        found = organisation(world, named, "NAME")
+        found = member(world, named, "NAME")
         retire_custodian(world.network, officer(world, acting), found.number)
         tell(as_json, custodians.status(world, found.number), "It is no custodian any more.")
 

@@ -9,7 +9,7 @@ import typer
 
 from careledger.app.rotation import rotate_controller, rotate_staff
 from careledger.cli import party_list
-from careledger.cli.actors import Actor, actor, officer, organisation, staff
+from careledger.cli.actors import Actor, actor, member, officer, organisation, staff
 from careledger.cli.opening import Names, opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
@@ -61,8 +61,13 @@ def register_(
         if label not in world.keyring.organisations():
             _check_new(world, label)
         made = propose(world, Member(label, roles, licence_number))
+        facts = party_list.one(world, made.number)
+        waits = facts["status"] == "pending"
         _told(
-            world, as_json, made.number, f"{label} is proposed; next: careledger party verify --as OFFICER."
+            world,
+            as_json,
+            made.number,
+            f"{label} is proposed; next: careledger party verify --as OFFICER." if waits else "",
         )
 
 
@@ -88,7 +93,7 @@ def verify(
     from careledger.app.founding import become_custodian, licence
 
     with opened(data) as world:
-        by, found = officer(world, acting), organisation(world, named, "NAME")
+        by, found = officer(world, acting), member(world, named, "NAME")
         register.verify(world.network, by, found.number, licence(licence_number), found.sealing.digest)
         if custodian:
             become_custodian(world, by, found)

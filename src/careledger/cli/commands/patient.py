@@ -15,7 +15,7 @@ from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, As, Data, Json, Patient, command, group
 from careledger.cli.output import print_json, progress, screen, tell
 from careledger.cli.people import in_table
-from careledger.cli.words import listed
+from careledger.cli.words import day, listed
 from careledger.domain.errors import PatientNotFound
 from careledger.workflows import register
 from careledger.workflows.claim import claim
@@ -23,6 +23,7 @@ from careledger.workflows.epochs import name_for_emergencies
 from careledger.workflows.register import Identity
 from careledger.workflows.rotate_keys import rotate
 
+DAY = 24 * 3600
 app = group("Patients: register, claim, link, find, guardians, end, death.")
 
 Name = Annotated[str, typer.Option(metavar="TEXT", help="The name, in any script.")]
@@ -67,6 +68,8 @@ def register_(
     """
     born = day_text(birth, "--birth") if birth else ""
     with opened(data) as world:
+        if born > day(world.clock.now() + DAY):  # it is tomorrow already east of here
+            raise typer.BadParameter("this day has not come yet", param_hint="--birth")
         registrar = organisation(world, acting)
         row = Identity(bytes(32), bytes(16), name, romanised, national_id, born, bytes(32))
         made = register.patient(world.network, registrar, row, escrow)

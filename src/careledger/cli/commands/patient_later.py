@@ -166,7 +166,9 @@ def death(
         act(world.network, alias, voices)
         facts = world.ledger.fresh_head().alias(alias)
         kind = facts.kind.name.lower() if facts else "unknown"
-        tell(as_json, {"alias": alias.hex(), "controller": kind}, f"Controlled by: {kind}.")
+        done = (kind == "nobody") is not withdraw
+        more = "" if done else " One officer's word is on the ledger; it takes two."
+        tell(as_json, {"alias": alias.hex(), "controller": kind}, f"Controlled by: {kind}.{more}")
 
 
 def after_death(
