@@ -161,7 +161,7 @@ class Items(Message):
 
     @cached_property
     def columns(self) -> ItemColumns:
-        """What the columns hold; raises MalformedBytes where they do not fit together."""
+        """What the columns hold; raises MalformedBytes where they do not fit together or a month is none."""
         count = len(self.months) // 2
         widths = ((self.handles, 32), (self.manifests, CID), (self.bodies, CID), (self.commitments, 32))
         if not 0 < count <= MOST_ITEMS or any(len(column) != width * count for column, width in widths):
@@ -172,10 +172,18 @@ class Items(Message):
                 raise MalformedBytes(message=self.TYPE, why="words out of order")
             before = said.position
         handles, manifests, bodies, commitments = (sliced(column, width) for column, width in widths)
-        return ItemColumns(handles, manifests, bodies, commitments, sliced(self.months, 2))
+        months = sliced(self.months, 2)
+        for each in frozenset(months):
+            unpacked_month(each)
+        return ItemColumns(handles, manifests, bodies, commitments, months)
+
+    def plain(self, position: int) -> DepositItem:
+        """One item without its words; raises as ``columns``."""
+        handle, manifest, body, root, month = (column[position] for column in self.columns)
+        return DepositItem(handle, self.header, manifest, body, root, None, 0, False, unpacked_month(month))
 
     def rows(self) -> list[DepositItem]:
-        """The items; raises MalformedBytes where the columns do not fit together or a month is none."""
+        """The items; raises as ``columns``."""
         handles, manifests, bodies, commitments, packed = self.columns
         months, header = map(unpacked_month, packed), self.header
         items = [

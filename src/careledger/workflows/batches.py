@@ -262,6 +262,13 @@ def _shares(secret: Secret, threshold: int, places: int) -> tuple[list[bytes], l
     return values, [share_commitment(place, value) for place, value in enumerate(values, start=1)]
 
 
+def _signature(alias: bytes, version: NewVersion, content: bytes) -> bytes | None:
+    """The author's post's, where it answers for the version."""
+    if version.author_key is None:
+        return None
+    return version.author_key.sign(authored(alias, version.record_id, version.version, content))
+
+
 def authored(alias: bytes, record_id: bytes, version: int, content: bytes) -> bytes:
     """What an author's post signs: ``H("authored", alias, record id, version, content digest)``."""
     return digest("authored", alias, record_id, version.to_bytes(4, "big"), content)
@@ -275,7 +282,6 @@ def _manifest(
     length: int,
     key: Secret,
 ) -> Manifest:
-    what = authored(statement.alias, version.record_id, version.version, content)
     return Manifest(
         alias=statement.alias,
         category=version.compartment.category,
@@ -296,7 +302,7 @@ def _manifest(
         mime_type=version.mime_type,
         body_length=length,
         content_digest=content,
-        author_signature=version.author_key.sign(what) if version.author_key else None,
+        author_signature=_signature(statement.alias, version, content),
         body_key_commitment=sealed.body_key_commitment(key),
         content_tag=writer.content_tag(version),
         note=version.note,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class EvmLedgerBase:
         """The network's number."""
         return self._node.chain_id
 
-    @property
+    @cached_property
     def deployment(self) -> bytes:
         """What signed statements are bound to."""
         return deployment_id(self._node.chain_id, self._directory)

@@ -11,6 +11,7 @@ import hmac
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from careledger.domain.custody import KeptDeposit
 from careledger.domain.errors import DepositConflict, MalformedBytes, ShareMismatch
@@ -49,8 +50,12 @@ class Part:
     sent: KeptPart
     deposit: DepositStatement
     named: bytes
-    items: list[DepositItem]
     leaves: list[bytes]
+
+    @cached_property
+    def items(self) -> list[DepositItem]:
+        """The items one by one."""
+        return self.sent.items.rows()
 
 
 def keep(custody: Custody, body: bytes) -> bytes:
@@ -87,19 +92,19 @@ def keep(custody: Custody, body: bytes) -> bytes:
     _remember(custody, new)
     subject = deposited(part.named for part in parts)
     _log(custody, view, statement, request, parts, subject)
-    return custody.receipt(view, KeepRequest.TYPE, subject, sum(len(part.items) for part in parts))
+    return custody.receipt(view, KeepRequest.TYPE, subject, sum(len(part.leaves) for part in parts))
 
 
 def read_part(signed: bytes, part: KeptPart) -> Part:
     """A part whose items are those that its statement names; raises MalformedBytes."""
-    deposit, items = DepositStatement.decode(signed), part.items.rows()
+    deposit, handles = DepositStatement.decode(signed), part.items.columns.handles
     check_cid(part.items.header)
     tree = ItemTree(part.items)
-    if len(items) != deposit.count or not hmac.compare_digest(tree.root, deposit.items):
+    if len(handles) != deposit.count or not hmac.compare_digest(tree.root, deposit.items):
         raise MalformedBytes(why="other items than the statement names")
-    if len(set(part.items.columns.handles)) != len(items):
+    if len(set(handles)) != len(handles):
         raise MalformedBytes(why="a handle twice")
-    return Part(part, deposit, digest(DepositStatement.TYPE, signed), items, tree.leaves)
+    return Part(part, deposit, digest(DepositStatement.TYPE, signed), tree.leaves)
 
 
 def _check_shares(part: Part, stated: int, place: int, places: int) -> None:

@@ -100,7 +100,7 @@ def _united(alias: bytes, told: Iterable[KeptBatch]) -> dict[bytes, _Batch]:
         known.escrow = known.escrow or batch.escrow_commitments
         known.anchor = known.anchor or batch.anchor
         for mark in batch.marks:
-            if mark.state not in STRICTNESS or mark.position >= len(part.items):
+            if mark.state not in STRICTNESS or mark.position >= len(part.leaves):
                 raise MalformedBytes(state=mark.state)
             known.marks[mark.position] = _stricter(known.marks.get(mark.position), mark)
             known.accepting[mark.position] += mark.accepted

@@ -6,8 +6,8 @@ the anchoring block, so that nobody has to sign again and nobody can backdate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from careledger.domain.categories import Compartment
@@ -84,8 +84,9 @@ class Judging:
         _check_signed(custody, judged, part)
         taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
         used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
-        within = {item.handle: item for item in part.items}
-        for item in _differing(part.items, judged.consent):
+        follows = any(said.predecessor is not None for said in part.sent.items.words)
+        within = {item.handle: item for item in part.items} if follows else {}
+        for item in _differing(part, judged.consent):
             require(_question(custody, judged, self._statement, deposit, item, used, within))
 
     def _judged(self, view: LedgerView, at: int, alias: bytes) -> Judged:
@@ -96,12 +97,14 @@ class Judging:
         return known
 
 
-def _differing(items: Iterable[DepositItem], consent: Consent | None) -> list[DepositItem]:
+def _differing(part: Sent, consent: Consent | None) -> list[DepositItem]:
     """Those that the decision could tell apart: first versions of one author and signature are alike, under a consent
     of one month too, unless it names single records."""
+    if consent is None and not part.sent.items.words:
+        return [part.sent.items.plain(0)]
     single = consent is not None and (consent.scope.handles is not None or bool(consent.scope.exceptions))
     first: dict[object, DepositItem] = {}
-    for item in items:
+    for item in part.items:
         own = item.handle if single or item.predecessor is not None else None
         month = None if consent is None else item.clinical_month
         first.setdefault((item.author, item.signed, month, own), item)
@@ -129,9 +132,14 @@ def _check_epoch(custody: Custody, deposit: DepositStatement, at: int) -> None:
             continue
         if kept.digest != deposit.epoch_statement:
             raise EpochRefused(number=deposit.epoch, why="another statement")
-        epoch = EpochStatement.decode(EpochRecord.decode(kept.signed).statement.body)
-        if epoch.escrow != (deposit.escrow is not None):
+        if _leaves_escrow(kept.signed) != (deposit.escrow is not None):
             raise MalformedBytes(why="escrow is not as the epoch statement says")
+
+
+@lru_cache(maxsize=256)
+def _leaves_escrow(record: bytes) -> bool:
+    """What an encoded epoch record says of escrow."""
+    return EpochStatement.decode(EpochRecord.decode(record).statement.body).escrow
 
 
 def _judged(custody: Custody, view: LedgerView, at: int, request: KeepRequest, alias: bytes) -> Judged:
