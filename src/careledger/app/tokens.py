@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 
@@ -26,12 +27,16 @@ LONGEST = 90 * 24 * 3600
 
 @dataclass(frozen=True, repr=False)
 class Bearer:
-    """Who brings a token: the post, for what purpose, until when; ``digest`` names the token and is no secret."""
+    """Who brings a token: the post, for what purpose, until when; ``digest`` names the token and is no secret.
+
+    ``came``: when the request came, in seconds of the monotonic clock.
+    """
 
     digest: bytes
     staff: Staff
     purpose: Purpose
     until: int
+    came: float
 
 
 def issue(staff: Staff, purpose: Purpose, now: int, seconds: int, label: str = "") -> tuple[str, BearerToken]:
@@ -64,18 +69,18 @@ class Bearers:
         self._keyring = keyring
         self._employers: tuple[Organisation, ...] = ()
 
-    def bearer(self, token: str, now: int) -> Bearer:
+    def bearer(self, token: str, now: int, came: float = math.inf) -> Bearer:
         """Raises TokenRefused, which does not say why."""
         digest = digest_of(token)
-        found = self._found(digest, now)
+        found = self._found(digest, now, came)
         if found is None:
             self._employers = (*self._keyring.organisations().values(), self._keyring.ministry())
-            found = self._found(digest, now)
+            found = self._found(digest, now, came)
         if found is None:
             raise TokenRefused()
         return found
 
-    def _found(self, digest: bytes, now: int) -> Bearer | None:
+    def _found(self, digest: bytes, now: int, came: float) -> Bearer | None:
         for employer in self._employers:
             row = employer.books.get(KEPT, digest)
             if row is None:
@@ -83,7 +88,7 @@ class Bearers:
             kept = BearerToken.decode(row)
             for staff in self._keyring.all_staff(employer).values():
                 if staff.number == kept.post and now < kept.until:
-                    return Bearer(digest, staff, Purpose[kept.purpose], kept.until)
+                    return Bearer(digest, staff, Purpose[kept.purpose], kept.until, came)
         return None
 
 

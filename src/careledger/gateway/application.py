@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -171,10 +172,11 @@ class Edge:
         return _response(capability(self._does.base, self._started))
 
     async def _handle(self, handler: Handler, request: Request) -> Response:
+        came = time.monotonic()
         if (turned := _turned_away(request)) is not None:
             return turned
         try:
-            who = await self._work(lambda: self._who(request))
+            who = await self._work(lambda: self._who(request, came))
             asked = await _read(request)
             answered = await self._work(lambda: handler.answer(who, asked))
         except CareLedgerError as error:
@@ -190,11 +192,11 @@ class Edge:
     async def _work(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, act)
 
-    def _who(self, request: Request) -> Bearer:
+    def _who(self, request: Request, came: float) -> Bearer:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not token.strip():
             raise TokenRefused(why="a bearer token is needed")
-        return self._bearers.bearer(token.strip(), self._does.world.clock.now())
+        return self._bearers.bearer(token.strip(), self._does.world.clock.now(), came)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

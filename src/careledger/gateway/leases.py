@@ -6,6 +6,7 @@ more: that is a new request, decided afresh and logged. What the patient ended i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,10 +35,17 @@ class _Held:
 
     lease: Lease
     view: View
+    checked: float
 
-    def look(self, network: Network) -> View:
-        """The view, once the lease was checked at the head now; raises what ``Lease.records`` raises."""
-        self.lease.records(network)
+    def look(self, network: Network, came: float) -> View:
+        """The view, once the lease was checked at the head now; raises what ``Lease.records`` raises.
+
+        A check that began after the request had come is one for it too, so requests that wait together share one.
+        """
+        if came > self.checked:
+            begun = time.monotonic()
+            self.lease.records(network)
+            self.checked = begun
         return self.view
 
 
@@ -66,7 +74,7 @@ class Leases:
         held = self._held.get((bearer.digest, alias))
         if held is not None:
             with suppress(AccessRefused):
-                return held.look(network)
+                return held.look(network, bearer.came)
             del self._held[bearer.digest, alias]
         return self._ask(network, bearer, alias)
 
@@ -77,7 +85,7 @@ class Leases:
             if digest == bearer.digest:
                 held = self._held[digest, alias]
                 try:
-                    seen.append(held.look(network))
+                    seen.append(held.look(network, bearer.came))
                 except AccessRefused:
                     del self._held[digest, alias]
         return seen
@@ -104,8 +112,9 @@ class Leases:
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
             return _view(alias, found, found.records, closed)
+        begun = time.monotonic()
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
-        held = _Held(lease, _view(alias, lease.retrieved, lease.records(network), closed))
+        held = _Held(lease, _view(alias, lease.retrieved, lease.records(network), closed), begun)
         self._held[bearer.digest, alias] = held
         return held.view
 
