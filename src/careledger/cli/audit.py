@@ -136,7 +136,7 @@ def _row(screen: Screen, names: Names, access: Access) -> list[str]:
     what = (
         [counted(access.versions, "version")]
         if access.versions
-        else [_sentence(code) for code in access.reasons]
+        else [sentence(code) for code in access.reasons]
     )
     what += [_categories(access)] if access.compartments else []
     why = f"{purpose(access.purpose)}\nby {access.rule}" if access.reader else purpose(access.purpose)
@@ -156,7 +156,8 @@ def purpose(code: str) -> str:
         return code or NONE
 
 
-def _sentence(code: str) -> str:
+def sentence(code: str) -> str:
+    """Why something was refused; the code itself where it is none of ours."""
     return _SENTENCES.get(code, code)
 
 
