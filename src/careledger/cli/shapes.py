@@ -14,6 +14,7 @@ _DEPOSITED = ("records", "handles", "ground", "root", "thin")
 _ORDERED = ("patient", "record", "act", "versions", "custodians")
 _CUSTODIAN = ("name", "leaving", "here", "patients", "log_lines", "anchored_lines", "anchored_at", "cosigners",
               "forked", "attestations_owed", "evidence")  # fmt: skip
+_TOKEN = ("token_digest", "post", "purpose", "issued", "until", "label")
 _HELD = ("patient", "alias", "controller")
 
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -78,6 +79,10 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "custodian replace": ("patient", "custodian", "successor", "versions", "retired"),
     "retention show": ("in_force", "coming"),
     "retention vote": ("carried", "version", "since", "days"),
+    "up": ("fhir", "metadata"),
+    "token issue": ("token", *_TOKEN),
+    "token list": ("tokens",),
+    "token withdraw": _TOKEN,
     "doctor": ("well", "repaired", "findings"),
     "bench": ("parts",),
     "audit": ("patient", "alias", "complete", "accesses", "logs", "problems"),

@@ -112,6 +112,7 @@ def requests_(
     'careledger consent grant velvet --to "City Hospital" --category all --may view --may append --may amend',
     'careledger consent grant velvet --to "Lakeside Hospital" --ready-made this-visit',
     'careledger consent grant velvet --to "Green Pharmacy" --ready-made pharmacy-now',
+    'careledger consent grant velvet --to "Dr Sen, Lakeside" --category diagnosis --for AFTERDEATH --until 50y',
     'careledger consent grant velvet --to "Dr Sen, Lakeside" --category report --from-month 2015-01 --until 2w '
     '--author "City Hospital" --except RECORD',
 )

@@ -70,7 +70,7 @@ def list_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     screen().table(f"{len(found)} tokens", ["digest", "post", "for", "until (UTC)", "label"], rows)
 
 
-@command(app, "withdraw", 'careledger token withdraw 1f0c9a2b --as "Lakeside Hospital"')
+@command(app, "withdraw", 'careledger token withdraw DIGEST --as "Lakeside Hospital"')
 def withdraw(
     named: Annotated[str, typer.Argument(metavar="DIGEST", help="The beginning of the token's digest.")],
     acting: As,
