@@ -65,7 +65,8 @@ def timed_import(stage: Stage, files: list[Path]) -> tuple[int, float, float]:
     city = stage.organisations[founding.CITY]
     session = stage.session(DESK)
     begun, used, total = time.perf_counter(), _processor(), 0
-    for patient, (path, staged) in zip(patients, read_ahead(files, Desk(namespace_of(city))), strict=True):
+    read = read_ahead([(each,) for each in files], Desk(namespace_of(city)))
+    for patient, ((path, *_), staged) in zip(patients, read, strict=True):
         if isinstance(staged, Unread):
             raise SystemExit(f"{path.name}: {staged.why}")
         statement, _ = own_statement(patient.holder)

@@ -193,21 +193,18 @@ def test_a_bulk_export_goes_to_the_patients_that_its_parts_name(treated: Path, t
     ]
     for name, resources in (("Condition", told_of), ("Patient", people)):
         (export / f"{name}.ndjson").write_text("\n".join(json.dumps(each) for each in resources))
-    done = careledger("import", export, "--as", "records desk", "--data", treated, "--json")
-    patients, conditions = json.loads(done.out)["files"]
-    assert (done.code, patients["file"], patients["new"], patients["deposited"]) == (
-        1,
-        "Patient.ndjson",
-        2,
-        2,
-    )
-    assert (conditions["new"], [each["deposited"] for each in conditions["patients"]]) == (0, [1, 1])
-    assert conditions["rejected"] == [
-        "entry 2: is about a patient whom neither this file nor an earlier one names"
+    act = ("import", export, "--as", "records desk", "--data", treated)
+    done = careledger(*act, "--json")
+    [said] = json.loads(done.out)["files"]
+    assert (done.code, said["file"], said["parts"]) == (1, "bulk", ["Patient.ndjson", "Condition.ndjson"])
+    assert (said["new"], [each["deposited"] for each in said["patients"]]) == (2, [2, 2])
+    assert said["rejected"] == [
+        "Condition.ndjson, entry 2: is about a patient whom neither this file nor an earlier one names"
     ]
-    assert {each["alias"] for each in conditions["patients"]} == {
-        each["alias"] for each in patients["patients"]
-    }
+    again = json.loads(careledger(*act, "--json").out)["files"]
+    assert [each["known"] for each in again[0]["patients"]] == [2, 2]
+    none = json.loads(careledger(*act, "--all-or-nothing", "--json").out)["files"]
+    assert "Condition.ndjson, entry 2" in none[0]["why"]
 
 
 def test_documents_are_told_by_how_they_begin_and_come_back_as_the_same_bytes(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from careledger.app import reading_ahead
-from careledger.app.reading_ahead import Desk, Unread, files_in, read, read_ahead
+from careledger.app.reading_ahead import Desk, Unread, files_in, read, read_ahead, units
+from careledger.fhir import entries
 from careledger.workflows.staging import Staged
 
 
@@ -34,10 +35,12 @@ def patient(path: Path, name: str, filling: int = 0) -> Path:
 
 def test_a_large_file_is_read_when_its_turn_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_ahead, "AT_ONCE", 1_000)
-    paths = [patient(tmp_path / f"{number}.json", f"p{number}", 2_000 * (number == 2)) for number in range(5)]
+    paths = [
+        (patient(tmp_path / f"{number}.json", f"p{number}", 2_000 * (number == 2)),) for number in range(5)
+    ]
     pool = Counting()
-    found = list(reading_ahead._ahead(pool, paths, lambda path: read(path, Desk(b""))))
-    assert [path for path, _ in found] == paths
+    found = list(reading_ahead._ahead(pool, paths, lambda unit: read(unit, Desk(b""))))
+    assert [unit for unit, _ in found] == paths
     assert [staged.patients[0].key for _, staged in found if isinstance(staged, Staged)] == [
         f"Patient/p{number}" for number in range(5)
     ]
@@ -48,8 +51,8 @@ def test_files_come_in_order_from_another_process_and_a_broken_one_names_itself(
     paths = [patient(tmp_path / f"{number}.json", f"p{number}") for number in range(5)]
     paths[3].write_text("{")
     paths.append(tmp_path / "missing.json")
-    found = list(read_ahead(paths, Desk(b"")))
-    assert [path for path, _ in found] == paths
+    found = list(read_ahead([(path,) for path in paths], Desk(b"")))
+    assert [unit for unit, _ in found] == [(path,) for path in paths]
     assert [type(each) for _, each in found] == [Staged, Staged, Staged, Unread, Staged, Unread]
 
 
@@ -59,3 +62,48 @@ def test_a_folder_gives_its_patients_first_and_documents_only_where_somebody_is_
     names = ["10.Patient.ndjson", "Condition.ndjson", "a.json", "inpatients.json"]
     assert [path.name for path in files_in([tmp_path])] == names
     assert [path.name for path in files_in([tmp_path], with_documents=True)] == [*names, "letter"]
+
+
+def test_the_parts_of_an_export_are_read_as_one_and_other_files_each_by_itself(tmp_path: Path) -> None:
+    export, others = tmp_path / "export", tmp_path / "others"
+    for folder, names in (
+        (export, ("Condition.ndjson", "Patient.ndjson", "x.json")),
+        (others, ("1.ndjson", "2.ndjson")),
+    ):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("")
+    found = units(files_in([tmp_path]))
+    assert found == [
+        (export / "Patient.ndjson", export / "Condition.ndjson"),
+        (export / "x.json",),
+        (others / "1.ndjson",),
+        (others / "2.ndjson",),
+    ]
+    assert units([export / "Condition.ndjson"]) == [(export / "Condition.ndjson",)]
+
+
+def test_what_one_part_of_an_export_says_guards_what_another_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    illness = {"resourceType": "Condition", "id": "c", "meta": {"security": [guarded]}, "code": {"text": "x" * 2_000},
+               "subject": {"reference": "Patient/p"}}  # fmt: skip
+    flag = {"resourceType": "Procedure", "id": "f", "status": "completed", "subject": {"reference": "Patient/p"},
+            "reasonReference": [{"reference": "Condition/c"}]}  # fmt: skip
+    patient(tmp_path / "Patient.ndjson", "p")
+    (tmp_path / "Condition.ndjson").write_text(f"\n{json.dumps(illness)}\n\n{{}}")
+    (tmp_path / "Procedure.ndjson").write_text(json.dumps(flag))
+    monkeypatch.setattr(entries, "LARGE", 1_000)
+    [unit] = units(files_in([tmp_path]))
+    staged = read(unit, Desk(b""))
+    assert isinstance(staged, Staged)
+    assert [str(each.compartment) for each in staged.patients[0].versions][1:] == [
+        "diagnosis (restricted)", "history (restricted)"]  # fmt: skip
+    assert b"x" * 2_000 in staged.patients[0].versions[1].load().body.canonical
+    assert [(staged.named(each.index), each.why) for each in staged.refusals] == [
+        ("Condition.ndjson, entry 1", "empty object")
+    ]
+    alone = read((tmp_path / "Procedure.ndjson",), Desk(b""))
+    assert isinstance(alone, Staged)
+    assert [str(each.compartment) for each in alone.patients[0].versions] == ["history"]

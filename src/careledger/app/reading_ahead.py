@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
+from careledger.fhir.parse import NDJSON
 from careledger.workflows.from_documents import is_document, staged_document
-from careledger.workflows.from_fhir import AT_ONCE, staged_file
+from careledger.workflows.from_fhir import AT_ONCE, Unit, staged_file
 from careledger.workflows.staging import Staged
 
 AHEAD = 3
@@ -49,6 +50,23 @@ def files_in(paths: Sequence[Path], with_documents: bool = False) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def units(paths: Sequence[Path]) -> list[Unit]:
+    """What is read as one: the files of lines in one folder, if one of them is named after patients; else each file."""
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        if path.name.lower().endswith(NDJSON):
+            folders[path.parent].append(path)
+    joined = {
+        folder: tuple(found)
+        for folder, found in folders.items()
+        if len(found) > 1 and any(_PATIENTS.search(each.name) for each in found)
+    }
+    made = [
+        joined.get(path.parent, (path,)) if path.name.lower().endswith(NDJSON) else (path,) for path in paths
+    ]
+    return list(dict.fromkeys(made))
+
+
 def _is_taken(path: Path, with_documents: bool) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
@@ -68,19 +86,19 @@ class Desk:
     documents: Compartment | None = None
 
 
-def read(path: Path, desk: Desk) -> Staged | Unread:
-    """What one file holds."""
+def read(unit: Unit, desk: Desk) -> Staged | Unread:
+    """What one file holds, or several that are read as one."""
     try:
-        if is_document(path):
-            return staged_document(path, desk.namespace, desk.alias, desk.documents)
-        return staged_file(path, desk.namespace)
+        if len(unit) == 1 and is_document(unit[0]):
+            return staged_document(unit[0], desk.namespace, desk.alias, desk.documents)
+        return staged_file(unit, desk.namespace)
     except CareLedgerError as error:
         return Unread(type(error).__name__, str(error))
     except OSError as error:
         return Unread("OSError", f"The file cannot be read: {error.strerror}.")
 
 
-def read_ahead(paths: Sequence[Path], desk: Desk) -> Iterator[tuple[Path, Staged | Unread]]:
+def read_ahead(paths: Sequence[Unit], desk: Desk) -> Iterator[tuple[Unit, Staged | Unread]]:
     """The files in order, each read; a few at most wait in memory."""
     reading = partial(read, desk=desk)
     if len(paths) < WORTH_IT:
@@ -91,10 +109,10 @@ def read_ahead(paths: Sequence[Path], desk: Desk) -> Iterator[tuple[Path, Staged
 
 
 def _ahead(
-    pool: Executor, paths: Sequence[Path], reading: Callable[[Path], Staged | Unread]
-) -> Iterator[tuple[Path, Staged | Unread]]:
+    pool: Executor, paths: Sequence[Unit], reading: Callable[[Unit], Staged | Unread]
+) -> Iterator[tuple[Unit, Staged | Unread]]:
     """What is read ahead lies in memory, so a large file is read when its turn comes."""
-    waiting: deque[tuple[Path, Future[Staged | Unread] | None]] = deque()
+    waiting: deque[tuple[Unit, Future[Staged | Unread] | None]] = deque()
     left = iter(paths)
     try:
         while True:
@@ -112,8 +130,8 @@ def _ahead(
                 future.cancel()
 
 
-def _is_large(path: Path) -> bool:
+def _is_large(unit: Unit) -> bool:
     try:
-        return path.stat().st_size > AT_ONCE
+        return sum(path.stat().st_size for path in unit) > AT_ONCE
     except OSError:
         return False

@@ -19,6 +19,7 @@ from careledger.fhir.parse import shown
 from careledger.workflows import alike
 from careledger.workflows.actors import Organisation, Session
 from careledger.workflows.alike import KnownPeople
+from careledger.workflows.from_fhir import Unit
 from careledger.workflows.intake import TakenIn, check_one_patient, import_for, judge, take_in
 from careledger.workflows.staging import NOTHING, Refusal, Staged, StagedVersion
 
@@ -40,10 +41,10 @@ class Importing:
         return self.asking.staff.organisation
 
 
-def imported(how: Importing, path: Path, staged: Staged | Unread) -> Facts:
+def imported(how: Importing, unit: Unit, staged: Staged | Unread) -> Facts:
     """Imports one file for the patient named, or for those whom it names; what stopped it stands among the facts."""
     if isinstance(staged, Unread):
-        return {**_nothing(path), "error": staged.error, "why": staged.why}
+        return {**_nothing(unit), "error": staged.error, "why": staged.why}
     network, all_or_nothing, run = how.world.network, how.all_or_nothing, how.run
     try:
         if how.known is not None:
@@ -52,25 +53,25 @@ def imported(how: Importing, path: Path, staged: Staged | Unread) -> Facts:
                     network, how.asking, how.known.statement, staged, all_or_nothing=all_or_nothing, run=run
                 )
             ]
-            return _facts(how, path, staged, staged.refusals, taken)
+            return _facts(how, unit, staged, staged.refusals, taken)
         judged, taken = take_in(
             network, how.asking, staged, all_or_nothing=all_or_nothing, run=run, people=how.people
         )
-        return _facts(how, path, staged, judged.refusals, taken)
+        return _facts(how, unit, staged, judged.refusals, taken)
     except CareLedgerError as error:
-        return {**_nothing(path), **_read(staged, staged.refusals), **_error(error)}
+        return {**_nothing(unit), **_read(staged, staged.refusals), **_error(error)}
 
 
-def judged(how: Importing, path: Path, staged: Staged | Unread) -> Facts:
+def judged(how: Importing, unit: Unit, staged: Staged | Unread) -> Facts:
     """What a file would do, as far as reading it tells."""
     if isinstance(staged, Unread):
-        return {**_nothing(path), "error": staged.error, "why": staged.why}
+        return {**_nothing(unit), "error": staged.error, "why": staged.why}
     try:
         taken, versions, refusals = _foreseen(how, staged)
     except CareLedgerError as error:
-        return {**_nothing(path), **_read(staged, staged.refusals), **_error(error)}
+        return {**_nothing(unit), **_read(staged, staged.refusals), **_error(error)}
     categories = Counter(version.compartment.category.code for version in versions)
-    facts = _facts(how, path, staged, refusals, taken)
+    facts = _facts(how, unit, staged, refusals, taken)
     return {**facts, "read": len(versions), "categories": dict(sorted(categories.items()))}
 
 
@@ -92,27 +93,28 @@ def _foreseen(
 
 
 def _facts(
-    how: Importing, path: Path, staged: Staged, refusals: Iterable[Refusal], taken: list[TakenIn]
+    how: Importing, unit: Unit, staged: Staged, refusals: Iterable[Refusal], taken: list[TakenIn]
 ) -> Facts:
-    notes = [note for each in taken for note in _noted(each)]
+    notes = [note for each in taken for note in _noted(staged, each)]
     if how.known is not None:
         differing = alike.differing(how.organisation, how.known.alias, staged.stated)
         notes += [f"{where} says another patient than the one named" for where in differing]
     parts = [_part(each) for each in taken]
-    return {**_nothing(path), **_read(staged, refusals), **_summed(parts), "notes": notes}
+    return {**_nothing(unit), **_read(staged, refusals), **_summed(parts), "notes": notes}
 
 
-def _noted(taken: TakenIn) -> Iterator[str]:
+def _noted(staged: Staged, taken: TakenIn) -> Iterator[str]:
     """What people should look at; nothing was merged or left out for it."""
     for like in taken.like:
         yield f"a new patient may be the one registered as {like.alias.hex()[:SHORT]} ({like.why})"
     for same in taken.same:
-        yield f"entry {same.index} says what record {same.record_id.hex()[:SHORT]} says, under another name"
+        yield f"{staged.named(same.index)} says what record {same.record_id.hex()[:SHORT]} says, under another name"
 
 
-def _nothing(path: Path) -> Facts:
+def _nothing(unit: Unit) -> Facts:
     return {
-        "file": shown(path.name),
+        "file": shown(unit[0].name if len(unit) == 1 else unit[0].parent.name),
+        "parts": [shown(path.name) for path in unit[1:] and unit],
         "alias": None,
         "new": 0,
         "read": 0,
@@ -133,10 +135,15 @@ def _nothing(path: Path) -> Facts:
 def _read(staged: Staged, refusals: Iterable[Refusal]) -> Facts:
     return {
         "read": staged.versions,
-        "rejected": [str(each) for each in refusals],
+        "rejected": [_rejected(staged, each) for each in refusals],
         "warnings": len(staged.warnings),
         "unmapped": staged.unmapped,
     }
+
+
+def _rejected(staged: Staged, refusal: Refusal) -> str:
+    place = f", {refusal.path}" if refusal.path else ""
+    return f"{staged.named(refusal.index)}{place}: {refusal.why}"
 
 
 def _error(error: CareLedgerError | None) -> Facts:

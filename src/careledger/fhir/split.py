@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import BinaryIO
 from uuid import UUID
 
 from careledger.domain.errors import FhirRefused, NotExchanged
@@ -22,7 +21,7 @@ from careledger.fhir.parse import ParsedFile, parse_file
 from careledger.fhir.paths import identifiers_of
 from careledger.fhir.placing import Placings, patient_for, settle
 from careledger.fhir.references import renamed
-from careledger.fhir.stream import read_file
+from careledger.fhir.stream import Source, read_file
 from careledger.fhir.validation.findings import Spot, located
 from careledger.fhir.versions import ImportedVersion, ImportReport, Notice
 from careledger.formats.digests import digest
@@ -72,7 +71,7 @@ def import_bundle(
 
 
 def import_open(
-    file: BinaryIO,
+    file: Source,
     file_name: str,
     *,
     namespace: bytes = b"",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.entries import Entry, Reject, left_in_file, read_resource
@@ -27,7 +27,7 @@ class BundleStream:
     ``bundle_type`` and ``meta`` are known when ``entries`` has come to its end; until then they are None and empty.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: Source, name: str) -> None:
         self._reader = FileReader(name)
         self._file = file
         self.bundle_type: str | None = None
@@ -72,7 +72,17 @@ class BundleStream:
         self.meta = top.get("meta", {})
 
 
-def read_file(file: BinaryIO, name: str) -> ParsedFile:
+class Source(Protocol):
+    """What is read of a file: pieces, lines, from a place on."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def readline(self, limit: int = -1, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+
+def read_file(file: Source, name: str) -> ParsedFile:
     """As ``parse_file`` of what a seekable file holds; a large resource is left in it, and its Entry says where.
 
     Raises FhirRefused as ``parse_file`` does, and for more than 64 MiB of resources that are not large.
@@ -97,7 +107,7 @@ def _alone(data: bytes, name: str) -> ParsedFile:
     return replace(made, entries=tuple(left_in_file(each, start) for each in made.entries))
 
 
-def _lines(file: BinaryIO) -> Iterator[Entry | Reject]:
+def _lines(file: Source) -> Iterator[Entry | Reject]:
     index = offset = 0
     while line := file.readline(MOST_BYTES + 1):
         if line.strip():
@@ -120,7 +130,7 @@ def _counted(found: Iterator[Entry | Reject], name: str) -> Iterator[Entry | Rej
 class _Window(Cursor):
     """A cursor over a file of which only a part is in memory."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Source) -> None:
         super().__init__("")
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")()

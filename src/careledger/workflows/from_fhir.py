@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 from careledger.domain.categories import Compartment
 from careledger.fhir.export import resource_of
+from careledger.fhir.joined import JoinedLines
 from careledger.fhir.json_text import Resource
+from careledger.fhir.parse import NDJSON, shown
 from careledger.fhir.split import import_bundle, import_open, loaded
 from careledger.fhir.versions import ImportedVersion, ImportReport
 from careledger.formats.bodies import EncodedBody
@@ -23,26 +27,40 @@ MOST_NAME = 200
 AT_ONCE = 8 * 2**20
 
 
-def staged_file(path: Path, namespace: bytes) -> Staged:
-    """What a file holds, sorted by patient; raises FhirRefused, OSError.
+Unit = tuple[Path, ...]
+
+
+def staged_file(unit: Unit, namespace: bytes) -> Staged:
+    """What a file holds, sorted by patient, or several files of lines read as one; raises FhirRefused, OSError.
 
     Small files are read as a whole, which is faster. Of others the large resources, with their attachments, stay in
     the file until they are deposited.
     """
+    if len(unit) > 1:
+        return _joined(unit, namespace)
+    [path] = unit
     if path.stat().st_size <= AT_ONCE:
         return staged(import_bundle(path.read_bytes(), path.name, namespace=namespace))
     with path.open("rb") as file:
-        return staged(import_open(file, path.name, namespace=namespace), path)
+        return staged(import_open(file, path.name, namespace=namespace), unit)
 
 
-def staged(report: ImportReport, path: Path | None = None) -> Staged:
-    """What was read of a FHIR file, sorted by patient; ``path`` is where the large versions were left."""
+def _joined(unit: Unit, namespace: bytes) -> Staged:
+    with closing(JoinedLines(unit)) as lines:
+        report = import_open(lines, f"{unit[0].parent.name}{NDJSON}", namespace=namespace)
+        firsts = accumulate(lines.counts, initial=0)
+        parts = tuple((shown(path.name), first) for path, first in zip(unit, firsts, strict=False))
+    return replace(staged(report, unit), parts=parts)
+
+
+def staged(report: ImportReport, unit: Unit = ()) -> Staged:
+    """What was read of a FHIR file, sorted by patient; ``unit`` is where the large versions were left."""
     groups: dict[str, list[ImportedVersion]] = defaultdict(list)
     for version in report.versions:
         groups[version.patient_key].append(version)
     return Staged(
         report.file_name,
-        tuple(_patient(key, versions, report.mapping_version, path) for key, versions in groups.items()),
+        tuple(_patient(key, versions, report.mapping_version, unit) for key, versions in groups.items()),
         tuple(Refusal(each.index, each.path, each.why) for each in report.rejects),
         tuple(f"entry {each.index}, {each.resource_type}: {each.what}" for each in report.warnings),
         len(report.unmapped),
@@ -50,7 +68,7 @@ def staged(report: ImportReport, path: Path | None = None) -> Staged:
 
 
 def staged_versions(
-    versions: Iterable[ImportedVersion], mapping_version: int, path: Path | None = None
+    versions: Iterable[ImportedVersion], mapping_version: int, unit: Unit = ()
 ) -> tuple[StagedVersion, ...]:
     """These versions; those that were left in their file are made when they are asked for."""
     return tuple(
@@ -60,16 +78,16 @@ def staged_versions(
             each.content,
             Compartment.numbered(each.compartment.number),
             each.size,
-            _load(path, each, mapping_version),
+            _load(unit, each, mapping_version),
         )
         for each in versions
     )
 
 
-def _load(path: Path | None, version: ImportedVersion, mapping_version: int) -> Callable[[], NewVersion]:
+def _load(unit: Unit, version: ImportedVersion, mapping_version: int) -> Callable[[], NewVersion]:
     if version.place is None:
         return _Made(new_version(version, mapping_version))
-    return partial(_loaded_version, path, version, mapping_version)
+    return partial(_loaded_version, unit, version, mapping_version)
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,28 +100,26 @@ class _Made:
         return self.version
 
 
-def _patient(
-    key: str, versions: list[ImportedVersion], mapping_version: int, path: Path | None
-) -> StagedPatient:
+def _patient(key: str, versions: list[ImportedVersion], mapping_version: int, unit: Unit) -> StagedPatient:
     named = [each for each in versions if each.resource_type == "Patient"]
-    identity = _identity(named[0], path) if named else None
-    return StagedPatient(key, identity, staged_versions(versions, mapping_version, path))
+    identity = _identity(named[0], unit) if named else None
+    return StagedPatient(key, identity, staged_versions(versions, mapping_version, unit))
 
 
-def _identity(patient: ImportedVersion, path: Path | None) -> Identity:
-    return identity_of(resource_of(_loaded(path, patient).body))
+def _identity(patient: ImportedVersion, unit: Unit) -> Identity:
+    return identity_of(resource_of(_loaded(unit, patient).body))
 
 
-def _loaded_version(path: Path | None, imported: ImportedVersion, mapping_version: int) -> NewVersion:
-    return new_version(_loaded(path, imported), mapping_version)
+def _loaded_version(unit: Unit, imported: ImportedVersion, mapping_version: int) -> NewVersion:
+    return new_version(_loaded(unit, imported), mapping_version)
 
 
-def _loaded(path: Path | None, version: ImportedVersion) -> ImportedVersion:
+def _loaded(unit: Unit, version: ImportedVersion) -> ImportedVersion:
     """With its bytes, read again where they were left; raises FhirRefused if they are others now."""
-    if version.place is None or path is None:
+    if version.place is None or not unit:
         return version
     try:
-        with path.open("rb") as file:
+        with closing(JoinedLines(unit)) as file:
             file.seek(version.place.offset)
             data = file.read(version.place.length)
     except OSError:

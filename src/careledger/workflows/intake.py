@@ -113,7 +113,7 @@ def take_in(
     people = people or KnownPeople(session.staff.organisation)
     judged = judge(session.staff.organisation, staged, people)
     if all_or_nothing:
-        stop_at_refusals(staged.name, judged.refusals)
+        stop_at_refusals(staged, judged.refusals)
     return judged, [_taken(network, session, each, people, progress, run) for each in judged.patients]
 
 
@@ -134,7 +134,7 @@ def import_for(
     """
     check_one_patient(staged)
     if all_or_nothing:
-        stop_at_refusals(staged.name, staged.refusals)
+        stop_at_refusals(staged, staged.refusals)
     versions = all_versions(staged)
     same = same_contents(session.staff.organisation, statement.alias, versions)
     made = _imported(network, session, statement, versions, progress, run)
@@ -148,10 +148,11 @@ def check_one_patient(staged: Staged) -> None:
         raise ImportStopped(file=staged.name, why=f"it is about {len(several)} patients, not one")
 
 
-def stop_at_refusals(name: str, refusals: Sequence[Refusal]) -> None:
+def stop_at_refusals(staged: Staged, refusals: Sequence[Refusal]) -> None:
     """Raises ImportStopped if there is one."""
     if refusals:
-        raise ImportStopped(file=name, rejected=len(refusals), first_entry=refusals[0].index)
+        first = staged.named(refusals[0].index).removeprefix("entry ")
+        raise ImportStopped(file=staged.name, rejected=len(refusals), first_entry=first)
 
 
 def _taken(

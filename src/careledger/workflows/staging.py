@@ -62,10 +62,6 @@ class Refusal:
     path: str
     why: str
 
-    def __str__(self) -> str:
-        """For people."""
-        return f"entry {self.index}{f', {self.path}' if self.path else ''}: {self.why}"
-
 
 @dataclass(frozen=True, repr=False)
 class Stated:
@@ -87,6 +83,12 @@ class Staged:
     warnings: tuple[str, ...]
     unmapped: int
     stated: tuple[Stated, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def named(self, index: int) -> str:
+        """What to call an entry; by its file too where several were read as one (``parts``: name and first entry)."""
+        found = [(name, first) for name, first in self.parts if first <= index]
+        return f"{found[-1][0]}, entry {index - found[-1][1]}" if found else f"entry {index}"
 
     @property
     def versions(self) -> int:

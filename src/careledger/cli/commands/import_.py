@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from careledger.app.reading_ahead import Desk, files_in, read_ahead
+from careledger.app.reading_ahead import Desk, files_in, read_ahead, units
 from careledger.cli import importing, scoping
 from careledger.cli.actors import session
 from careledger.cli.endings import not_verified
@@ -20,6 +20,7 @@ from careledger.cli.people import anyone
 from careledger.cli.words import Facts
 from careledger.domain.categories import Compartment
 from careledger.workflows.alike import KnownPeople
+from careledger.workflows.from_fhir import Unit
 from careledger.workflows.import_file import namespace_of
 
 app = single()
@@ -78,7 +79,7 @@ def import_(
     """Import files: read, validated, sealed, put under custody, anchored. What was imported before stays so.
 
     Without --patient each record goes to the patient whom it is about, who is registered here the first time a file
-    names them; a file may name several, and a file of a bulk export may refer to the patients of another. What
+    names them; a file may name several, and the parts of a bulk export are read as one. What
     belongs to nobody is rejected by name. Broken off, or with other files beside, the same command goes on where it
     was. PDF and DICOM files, known by what they begin with, are documents of the patient who is named. The
     registrar imports until the patient claims, afterwards who has a consent to append. A file that cannot be
@@ -89,7 +90,7 @@ def import_(
         known = anyone(world, named) if named else None
         run, people = secrets.token_bytes(16), KnownPeople(asking.staff.organisation)
         how = Importing(world, asking, known, all_or_nothing, run, people)
-        found = _all(how, files_in(paths, with_documents=known is not None), _filed(category), preview)
+        found = _all(how, units(files_in(paths, with_documents=known is not None)), _filed(category), preview)
     said = run.hex() if any(each["deposited"] for each in found) else None
     if rejects is not None:
         importing.write_rejects(rejects, found)
@@ -107,14 +108,14 @@ def _filed(category: str) -> Compartment | None:
     return next(iter(named), None)
 
 
-def _all(how: Importing, files: list[Path], filed: Compartment | None, preview: bool) -> list[Facts]:
+def _all(how: Importing, files: list[Unit], filed: Compartment | None, preview: bool) -> list[Facts]:
     desk = Desk(namespace_of(how.organisation), how.known.alias if how.known else b"", filed)
     act = importing.judged if preview else importing.imported
     found = []
     with progress() as bar:
         task = bar.add_task("files", total=len(files))
-        for path, staged in read_ahead(files, desk):
-            found.append(act(how, path, staged))
+        for unit, staged in read_ahead(files, desk):
+            found.append(act(how, unit, staged))
             del staged  # or two large files lie in memory while the next one is read
             bar.advance(task)
     return found
