@@ -1,6 +1,7 @@
 """Give all the consents that one Consent comes to: all of them, or none where one cannot be given.
 
-Order of effects: first it is asked of each whether it can be given; then those of ``grant``, one after the other.
+Order of effects: first it is asked of each whether it can be given; then what a crash left prepared is finished; then
+those of ``grant``, one after the other.
 A crash between leaves some given: the same again gives the others, and none twice.
 """
 
@@ -16,7 +17,15 @@ from careledger.formats.patients import Certificate, GivenConsent, RecordKey
 from careledger.formats.scopes import grantee_form, scope_form
 from careledger.workflows.actors import Holder
 from careledger.workflows.board import organisation_key
-from careledger.workflows.grant import PREPARED, STANDS, Granted, certificate_of, given_consents, grant
+from careledger.workflows.grant import (
+    PREPARED,
+    STANDS,
+    Granted,
+    certificate_of,
+    finish_grants,
+    grant,
+    live_consents,
+)
 from careledger.workflows.network import Network
 
 
@@ -33,7 +42,9 @@ def give_agreed(
             raise CannotExpress(path="Consent.provision.period.end", why="it is over already")
         organisation_key(network, each.grantee.organisation.number)
         _record_keys(each, keys)
-    return [_standing(network, holder, each) or _give(network, holder, each, keys) for each in agreed]
+    finish_grants(network, holder)
+    standing = [given for given in live_consents(holder) if given.state in (PREPARED, STANDS)]
+    return [_standing(network, standing, each) or _give(network, holder, each, keys) for each in agreed]
 
 
 def _give(network: Network, holder: Holder, each: Agreed, keys: Mapping[bytes, RecordKey]) -> Granted:
@@ -50,11 +61,11 @@ def _record_keys(each: Agreed, keys: Mapping[bytes, RecordKey]) -> list[RecordKe
     return [keys[handle] for handle in sorted(each.scope.handles)]
 
 
-def _standing(network: Network, holder: Holder, each: Agreed) -> Granted | None:
-    """The consent that says this already and is neither revoked nor over."""
-    for given in given_consents(holder):
+def _standing(network: Network, standing: Sequence[GivenConsent], each: Agreed) -> Granted | None:
+    """The consent among these that says this already."""
+    for given in standing:
         certificate = certificate_of(given)
-        if given.state in (PREPARED, STANDS) and _says(network, given, certificate, each):
+        if _says(network, given, certificate, each):
             return Granted(given, certificate)
     return None
 
