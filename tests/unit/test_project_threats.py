@@ -23,6 +23,7 @@ THREATS = (
     ),
     *("a ministry that widens its own rights", "a custodian restored from an old backup"),
     "a file that files a record on the wrong person",
+    "a consent in a file that means less than it says",
     *("a coerced patient", "a stolen gateway", "code served by one's own gateway"),
 )
 
