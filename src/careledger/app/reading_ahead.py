@@ -111,9 +111,10 @@ def read_ahead(paths: Sequence[Unit], desk: Desk) -> Iterator[tuple[Unit, Staged
 def _ahead(
     pool: Executor, paths: Sequence[Unit], reading: Callable[[Unit], Staged | Unread]
 ) -> Iterator[tuple[Unit, Staged | Unread]]:
-    """What is read ahead lies in memory, so a large file is read when its turn comes."""
-    waiting: deque[tuple[Unit, Future[Staged | Unread] | None]] = deque()
-    left = iter(paths)
+    """What is read ahead lies in memory, so a large file is read when its turn comes; the first one, too, by this
+    process, while the other one starts."""
+    waiting: deque[tuple[Unit, Future[Staged | Unread] | None]] = deque([(paths[0], None)])
+    left = iter(paths[1:])
     try:
         while True:
             waiting.extend(
