@@ -12,7 +12,7 @@ import pytest
 
 from adapters.remote_world import DEV_NODES, required
 from careledger.app.clocks import SystemClock
-from careledger.app.world import CHAIN_ID
+from careledger.app.settings import CHAIN_ID
 from stories.cli_world import careledger, registered, told
 
 CONDITION = {"resourceType": "Condition", "code": {"text": "asthma"}, "recordedDate": "2026-11-20",

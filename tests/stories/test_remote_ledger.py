@@ -13,8 +13,8 @@ from careledger.app import settings as settings_file
 from careledger.app.checking import check
 from careledger.app.clocks import SystemClock
 from careledger.app.ledgers import embedded_folder
-from careledger.app.settings import RemoteLedger
-from careledger.app.world import CHAIN_ID, found, open_world
+from careledger.app.settings import CHAIN_ID, RemoteLedger
+from careledger.app.world import found, open_world
 from careledger.domain.errors import (
     AccessRefused,
     LedgerStale,

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds
-from careledger.app.settings import RemoteLedger
+from careledger.app.settings import CHAIN_ID, RemoteLedger
 from careledger.app.world import (
-    CHAIN_ID,
     DAY,
     World,
     custodian_key_files,

@@ -15,6 +15,8 @@ from careledger.domain.relaying import REGISTRATION_SPREAD
 
 FILE = "careledger.json"
 EMBEDDED = "embedded"
+CHAIN_ID = 20261
+"""The chain id of a network that is told no other."""
 TEXTS = {"directory", "ledger", "authorization", "authorities"}
 SWITCHES = {"two_hops"}
 T = TypeVar("T")

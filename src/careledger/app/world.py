@@ -27,7 +27,7 @@ from careledger.app.keyring import Keyring
 from careledger.app.passphrases import from_environment
 from careledger.app.processes import Processes
 from careledger.app.relaying import Members
-from careledger.app.settings import RemoteLedger, Settings
+from careledger.app.settings import CHAIN_ID, RemoteLedger, Settings
 from careledger.app.vault import Ask, Guard, InsecurePlainGuard, SealedKeys, create_guard, open_guard
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import CareLedgerError, SettingsRefused
@@ -41,7 +41,6 @@ from careledger.workflows.custodian.custodian import Custodian
 from careledger.workflows.custodian.parts import Keys
 from careledger.workflows.network import Network
 
-CHAIN_ID = 20261
 MINISTRY = "Ministry of Health"
 DAY = 24 * 3600
 

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from careledger.adapters.evm.verify import chain_head, verify_chain
-from careledger.app.ledgers import embedded_folder
 from careledger.cli.opening import existing, opened
 from careledger.cli.options import DATA, Data, Json, command, group
 from careledger.cli.output import print_json, progress, screen
@@ -19,6 +17,9 @@ app = group("Look at the chain, replay it, or make what is folded from it again.
 @command(app, "head", "careledger chain head")
 def head(data: Data = DATA, as_json: Json = False) -> None:
     """Show the chain's last block; remember its hash, and `chain verify --remember` finds a chain cut short."""
+    from careledger.adapters.evm.verify import chain_head
+    from careledger.app.ledgers import embedded_folder
+
     header = chain_head(embedded_folder(existing(data)))
     facts = {
         "number": header.number,
@@ -54,6 +55,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Replay every block from genesis and compare every hash, receipt, log and state row."""
+    from careledger.adapters.evm.verify import chain_head, verify_chain
+    from careledger.app.ledgers import embedded_folder
+
     remembered = _remembered(remember)
     if engine not in (None, "revm", "eels"):
         raise typer.BadParameter("revm or eels", param_hint="--engine")

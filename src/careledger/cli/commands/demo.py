@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from careledger.app.removal import remove
-from careledger.cli.demo.run import demo as perform
 from careledger.cli.endings import not_verified
 from careledger.cli.options import DATA, Data, command, single
 from careledger.cli.output import screen
@@ -34,6 +33,8 @@ def demo(
     plain: Annotated[bool, typer.Option("--plain", help="No colours and no moving parts.")] = False,
 ) -> None:
     """Tell the story of one patient across three organisations on real data, in a new data directory."""
+    from careledger.cli.demo.run import demo as perform
+
     if again and data.exists():
         remove(data)
     if data.exists() and any(data.iterdir()):

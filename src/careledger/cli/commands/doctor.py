@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from careledger.adapters.evm.verify import chain_head
 from careledger.app.diagnosis import ILL, MENDED, OPEN, Diagnosis
-from careledger.app.doctor import Treatment, examine
-from careledger.app.ledgers import embedded_folder
 from careledger.cli.endings import not_verified
 from careledger.cli.opening import existing
 from careledger.cli.options import DATA, Data, Json, command, single
@@ -45,6 +42,8 @@ def doctor(
 
     The exit code is 0 if nothing is left to do, 1 if something is; patients are numbered, not named.
     """
+    from careledger.app.doctor import Treatment, examine
+
     folder, found = existing(data), []
     passphrase = ask_first(folder)
     with progress() as bar:
@@ -80,6 +79,9 @@ def _show(found: list[Diagnosis], sound: bool, repair: bool) -> None:
 
 
 def _blocks(folder: Path) -> int | None:
+    from careledger.adapters.evm.verify import chain_head
+    from careledger.app.ledgers import embedded_folder
+
     try:
         return chain_head(embedded_folder(folder)).number
     except CareLedgerError:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from careledger.adapters.remote.addresses import name_of
 from careledger.app.clocks import SystemClock
-from careledger.app.founding import Member, Plan, found_network
-from careledger.app.world import CHAIN_ID
+from careledger.app.settings import CHAIN_ID
 from careledger.cli import elsewhere
 from careledger.cli.moments import duration
 from careledger.cli.opening import opened
@@ -23,6 +22,9 @@ from careledger.cli.words import counted, listed
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import MalformedBytes
 from careledger.sealing.keys import Secret
+
+if TYPE_CHECKING:
+    from careledger.app.founding import Member, Plan
 
 app = single()
 Matrix = Annotated[
@@ -111,6 +113,8 @@ def init(
     With --node the contracts go to other members' nodes, which have to answer with --chain-id and without fees; what
     an interruption left there is never used.
     """
+    from careledger.app.founding import Plan, found_network
+
     members = tuple(_member(each) for each in member)
     plan = Plan(
         tuple(officer), members, threshold, matrix, duration(delay, "--delay"),
@@ -161,6 +165,8 @@ def _passphrase(insecure: bool) -> Secret | None:
 
 
 def _member(said: str) -> Member:
+    from careledger.app.founding import Member
+
     label, _, roles = said.partition("=")
     if not label.strip() or not roles:
         raise typer.BadParameter(f"{said!r} is not NAME=ROLE", param_hint="--member")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from careledger.app import tokens
-from careledger.app.world import World
 from careledger.cli import scoping
 from careledger.cli.actors import organisation, staff
 from careledger.cli.moments import duration
@@ -16,6 +15,9 @@ from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.words import Facts, minute, moment
 from careledger.formats.keyring import BearerToken
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
 
 app = group("Bearer tokens of posts: issue, list, withdraw.")
 SHORT = 8

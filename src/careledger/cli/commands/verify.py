@@ -9,7 +9,6 @@ import typer
 
 from careledger.cli.endings import not_verified
 from careledger.cli.options import DATA, Data, Json, command, single
-from careledger.cli.verify import verify_data, verify_proof
 
 app = single()
 
@@ -30,6 +29,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Say what an offline proof file proves; without one, check everything in the data directory again."""
+    from careledger.cli.verify import verify_data, verify_proof
+
     holds = verify_data(data, as_json) if file is None else verify_proof(file, as_json)
     if not holds:
         not_verified()
