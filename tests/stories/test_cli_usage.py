@@ -244,9 +244,9 @@ def test_help_loads_no_command_and_little_else() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "token list", "show", "party list", "patient register", "consent grant", "share", "break-glass open", "audit",
-     "search", "record amend", "erase", "export", "custodian list", "retention vote", "version", "bench", "demo", "chain verify",
-     "verify", "doctor"],
+    ["init", "token list", "show", "party list", "patient register", "consent grant", "share", "break-glass open",
+     "audit", "search", "record amend", "erase", "export", "custodian list", "retention vote", "version", "bench",
+     "demo", "chain verify", "verify", "doctor"],
 )  # fmt: skip
 def test_the_help_of_one_command_loads_neither_ledger_nor_nodes_nor_custodians(command: str) -> None:
     said, loaded = loaded_for(*command.split(), "--help")
