@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -347,3 +348,27 @@ def test_a_keep_request_of_one_without_shares_has_none(world: World) -> None:
         world.links[number] = Watching(world.links[number])
     world.put(world.writer(), holder.alias, condition(world.doctor))
     assert sorted(len(request.parts[0].shares) for request in seen) == [0, 0, 32, 32, 32]
+
+
+class Meeting:
+    """A custodian that takes a message only when all the others have been given theirs."""
+
+    def __init__(self, link: Any, barrier: Barrier) -> None:
+        self._link, self._barrier, self.party = link, barrier, link.party
+
+    def call(self, method: str, body: bytes) -> bytes:
+        if method in ("keep", "anchored"):
+            self._barrier.wait(timeout=20)
+        answer: bytes = self._link.call(method, body)
+        return answer
+
+
+def test_custodians_of_one_process_write_a_deposit_at_the_same_time(world: World) -> None:
+    holder = world.patient(compartments=(DIAGNOSIS,))
+    numbers, barrier = listed(world, holder), Barrier(5)
+    for number in numbers:
+        world.links[number] = Meeting(world.links[number], barrier)
+    world.network = replace(world.network, together=False)
+    made = world.put(world.writer(), holder.alias, condition(world.doctor))
+    assert len(made.receipts) == world.network.thresholds.holding
+    assert not barrier.broken

@@ -70,9 +70,12 @@ def tell(network: Network, tellings: Sequence[Telling]) -> list[Receipt | None]:
     return [outcome if isinstance(outcome, Receipt) else None for outcome in told]
 
 
-def outcomes(network: Network, tellings: Sequence[Telling]) -> list[Receipt | CareLedgerError | None]:
+def outcomes(
+    network: Network, tellings: Sequence[Telling], durable: bool = False
+) -> list[Receipt | CareLedgerError | None]:
     """Tells custodians, all of them; in order their receipts, refusals, None for those that cannot be reached.
 
+    ``durable``: each writes much before it answers, so they do it at the same time, in whatever process they are.
     One that does not know the patient while others do has missed the enrolment, so it counts as not reached.
     """
     view = network.ledger.fresh_head()
@@ -86,7 +89,7 @@ def outcomes(network: Network, tellings: Sequence[Telling]) -> list[Receipt | Ca
         except CareLedgerError as refusal:
             return refusal
 
-    told = network.of_each(one, tellings)
+    told = network.of_each(one, tellings, durable)
     known = any(isinstance(outcome, Receipt) for outcome in told)
     return [None if known and isinstance(outcome, PatientNotFound) else outcome for outcome in told]
 

@@ -230,6 +230,7 @@ def _told(
     return outcomes(
         network,
         [Telling(statement.custodians[each.place - 1], "keep", each.encode()) for each in requests],
+        durable=True,
     )
 
 
@@ -271,4 +272,4 @@ def _plan(
 
 def _notify(network: Network, custodians: Iterable[int], notices: AnchorNotices) -> None:
     """Tells custodians under which root the leaves stand. The deposit stands: whoever refuses it stops nobody."""
-    outcomes(network, [Telling(number, "anchored", notices.encode()) for number in custodians])
+    outcomes(network, [Telling(number, "anchored", notices.encode()) for number in custodians], durable=True)

@@ -41,10 +41,13 @@ class Network:
     registration_spread: int = REGISTRATION_SPREAD
     together: bool = True
 
-    def of_each(self, work: Callable[[T], R], asked: Iterable[T]) -> list[R]:
-        """What ``work`` gives for each of these, in order; it raises nothing. Done at the same time if ``together``."""
+    def of_each(self, work: Callable[[T], R], asked: Iterable[T], durable: bool = False) -> list[R]:
+        """What ``work`` gives for each of these, in order; it raises nothing.
+
+        Done at the same time if ``together``, or if each makes much ``durable`` and so waits for a disk.
+        """
         all_asked = list(asked)
-        if not self.together or len(all_asked) < 2:
+        if not (self.together or durable) or len(all_asked) < 2:
             return [work(each) for each in all_asked]
         with ThreadPoolExecutor(len(all_asked)) as pool:
             return list(pool.map(work, all_asked))
