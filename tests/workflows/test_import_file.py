@@ -82,6 +82,29 @@ def test_a_file_is_imported_once_and_its_epochs_begin_where_it_needs_them(
     assert {each.distrust for each in read.records} == {""}
 
 
+def test_what_changed_at_its_source_is_the_next_version_and_the_one_before_stays(
+    world: World, holder: Holder
+) -> None:
+    imported(world, holder, FILE)
+    changed = bundle(PATIENT, resource("Condition", "asthma, severe", 1), resource("Condition", "gout", 2))
+    second = imported(world, holder, changed)
+    assert (len(second.deposited.handles), len(second.deposited.known)) == (1, 2)
+    read = world.read_as_registrar(holder)
+    assert sorted(texts(read)) == ["asthma", "asthma, severe", "gout"]
+    current = {each.manifest.version: each for each in newest(read.records) if each.manifest.version > 1}
+    assert list(current) == [2]
+    (handle,) = second.deposited.handles.values()
+    assert (current[2].handle, current[2].distrust) == (handle, "")
+    before = next(each for each in read.records if each.handle == current[2].manifest.predecessor)
+    assert before.manifest.record_id == current[2].manifest.record_id
+    for again in (changed, FILE):  # an older file that comes again turns nothing back
+        assert imported(world, holder, again).deposited.handles == {}
+    third = bundle(PATIENT, resource("Condition", "asthma, mild", 1))
+    assert len(imported(world, holder, third).deposited.handles) == 1
+    (last,) = [each for each in newest(world.read_as_registrar(holder).records) if each.manifest.version == 3]
+    assert last.manifest.predecessor == handle
+
+
 def test_what_cannot_be_imported_is_a_reject_and_stops_the_file_where_that_is_asked(
     world: World, holder: Holder
 ) -> None:

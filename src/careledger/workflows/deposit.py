@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
-from careledger.formats.charts import AuthorsCopies, DepositPlan, MissingKeep
+from careledger.formats.charts import AuthorsCopies, AuthorsCopy, DepositPlan, MissingKeep
 from careledger.formats.cids import SIZE as CID
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import AnchorNotice, AnchorNotices, KeepRequest, sliced
@@ -155,23 +155,40 @@ def _grouped(versions: Iterable[NewVersion]) -> list[list[NewVersion]]:
 def _unknown(
     writer: Writer, alias: bytes, versions: Iterable[NewVersion]
 ) -> tuple[list[NewVersion], dict[bytes, bytes]]:
-    """The versions that this depositor has not deposited for this alias, each once, and the others' handles."""
+    """The versions that this depositor has not deposited for this alias, each once, and the others' handles.
+
+    A record that says something else than before at its source follows the version that was deposited last.
+    """
     undone = {deposit for deposit, _ in writer.books.rows(UNDONE)}
-    deposited = {
-        tag: handle
-        for copies in copies_of(writer.books, alias)
-        if copies.id not in undone
-        for tag, handle in zip(sliced(copies.content_tags, 32), sliced(copies.handles, 32), strict=True)
-    }
+    own = [
+        copy for copies in copies_of(writer.books, alias) if copies.id not in undone for copy in copies.rows()
+    ]
+    deposited, before = {copy.content_tag: copy.handle for copy in own}, defaultdict(list)
+    for copy in own:
+        before[copy.record_id].append(copy)
     fresh: dict[bytes, NewVersion] = {}
     known = {}
     for version in versions:
-        tag = writer.content_tag(version)
-        if tag in deposited:
-            known[version.record_id] = deposited[tag]
+        numbered = _numbered(version, before.get(version.record_id, []))
+        tags = [writer.content_tag(each) for each in numbered]
+        there = next((deposited[tag] for tag in tags if tag in deposited), None)
+        if there is not None:
+            known[version.record_id] = there
         else:
-            fresh.setdefault(tag, version)
+            fresh.setdefault(tags[-1], numbered[-1])
     return list(fresh.values()), known
+
+
+def _numbered(version: NewVersion, before: Sequence[AuthorsCopy]) -> list[NewVersion]:
+    """A version as each of those before would have been numbered, at last as the one that follows them.
+
+    One that names what it follows, or is of another compartment than the last, is what it is.
+    """
+    if version.predecessor is not None or not before or before[-1].compartment != version.compartment.number:
+        return [version]
+    again = [replace(version, version=number) for number in range(1, len(before) + 1)]
+    follows = before[-1].handle
+    return [*again, replace(version, version=len(before) + 1, predecessor=follows)]
 
 
 @dataclass(frozen=True)
