@@ -158,6 +158,7 @@ def reading(base: str, alias: str, given: list[str], seconds: float, folder: Pat
     }
     figures = []
     for at, (name, path) in enumerate(paths.items()):
+        line = Line(base, given[-1])  # the server ends connections that were idle for five seconds
         body = line.ask(path)
         median, late = spread(partial(line.ask, path), 60)
         with bare(folder, body, 18_080 + at) as other:
