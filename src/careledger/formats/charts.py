@@ -34,6 +34,7 @@ class AuthorsCopy(NamedTuple):
 class AuthorsCopies(Message):
     """What a depositor keeps of one deposit in its own chart, in columns.
 
+    ``made`` (unix seconds) is later than that of every one before of the same alias, so that they have an order.
     ``key`` is a random key sealed to the depositor's chart key (a patient's: sealing key), bound to ``id``. Widths:
     ``handles`` 32, ``compartments`` 2, ``record_ids`` 16, ``bodies`` 36 (CIDs), ``body_keys`` 48 (sealed under that
     key), ``content_digests`` 32, ``content_tags`` 32.

@@ -66,7 +66,8 @@ def deposit(
     custodian's decision, NotEnoughCustodians under t, LedgerRefused.
     """
     resume(network, writer)
-    fresh, known = _unknown(writer, statement.alias, versions)
+    before = copies_of(writer.books, statement.alias)
+    fresh, known = _unknown(writer, before, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
     sealer, known_chains = Sealer(network, writer, statement), dict(chains or {})
@@ -81,7 +82,8 @@ def deposit(
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
     anchors = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
     kept = _keep(network, statement, sealer, batches, progress)
-    plan = _plan(network, writer, statement, sealer, batches, anchors, kept)
+    made = max([network.clock.now(), *(copies.made + 1 for copies in before)])  # so that they have an order
+    plan = _plan(network, statement, sealer, batches, anchors, kept, made)
     writer.books.put(PLAN, [(plan.root, plan.encode())])
     finish(network, writer, plan)
     return Deposited(
@@ -153,24 +155,27 @@ def _grouped(versions: Iterable[NewVersion]) -> list[list[NewVersion]]:
 
 
 def _unknown(
-    writer: Writer, alias: bytes, versions: Iterable[NewVersion]
+    writer: Writer, own: Iterable[AuthorsCopies], versions: Iterable[NewVersion]
 ) -> tuple[list[NewVersion], dict[bytes, bytes]]:
-    """The versions that this depositor has not deposited for this alias, each once, and the others' handles.
+    """The versions that are not among this depositor's own of that alias, each once, and the others' handles.
 
-    A record that says something else than before at its source follows the version that was deposited last.
+    A record that says something else than before at its source follows the version that was deposited last; one that
+    was undone and comes again is what it was.
     """
     undone = {deposit for deposit, _ in writer.books.rows(UNDONE)}
-    own = [
-        copy for copies in copies_of(writer.books, alias) if copies.id not in undone for copy in copies.rows()
-    ]
-    deposited, before = {copy.content_tag: copy.handle for copy in own}, defaultdict(list)
-    for copy in own:
-        before[copy.record_id].append(copy)
+    every = [(copies.id in undone, copy) for copies in own for copy in copies.rows()]
+    deposited = {copy.content_tag: copy.handle for gone, copy in every if not gone}
+    back, before = {copy.content_tag for gone, copy in every if gone}, defaultdict(list)
+    for gone, copy in every:
+        if not gone:
+            before[copy.record_id].append(copy)
     fresh: dict[bytes, NewVersion] = {}
     known = {}
     for version in versions:
         numbered = _numbered(version, before.get(version.record_id, []))
         tags = [writer.content_tag(each) for each in numbered]
+        if tags[0] in back:
+            numbered, tags = numbered[:1], tags[:1]
         there = next((deposited[tag] for tag in tags if tag in deposited), None)
         if there is not None:
             known[version.record_id] = there
@@ -253,12 +258,12 @@ def _told(
 
 def _plan(
     network: Network,
-    writer: Writer,
     statement: AliasStatement,
     sealer: Sealer,
     batches: Sequence[SealedBatch],
     anchors: AnchorBatch,
     kept: _Kept,
+    made: int,
 ) -> DepositPlan:
     """What is left to do: the root, the notices that tell custodians where each batch stands, and what some lack."""
     notices, first = [], 0
@@ -281,7 +286,7 @@ def _plan(
         anchors.size,
         statement.custodians,
         AnchorNotices(tuple(notices)),
-        AuthorsCopies.of(sealer.id, statement.alias, network.clock.now(), sealer.sealed_copy_key, copies),
+        AuthorsCopies.of(sealer.id, statement.alias, made, sealer.sealed_copy_key, copies),
         tuple(missing),
         b"".join(cid for batch in batches for cid in batch.cids),
     )
