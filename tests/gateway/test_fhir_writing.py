@@ -186,6 +186,9 @@ def test_an_update_of_what_is_not_shown_or_of_another_id_changes_nothing(
     assert put(doctor, {**made, "id": unknown}).status == 405
     assert put(doctor, {**made, "id": unknown}, made["id"]).status == 400
     assert put(doctor, {"resourceType": "Patient", "id": patient}).status == 405
+    moved = put(doctor, {**made, "subject": {"reference": f"Patient/{'0' * 64}"}})
+    assert (moved.status, moved.issue[0]) == (400, "invalid")
+    assert "another patient" in moved.issue[1]
     wrong = put(doctor, {**made, "code": "no concept"})
     assert (wrong.status, wrong.issue[0]) == (400, "invalid")
     assert doctor.ask(f"Condition/{made['id']}").body == made

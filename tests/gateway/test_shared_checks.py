@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
+from careledger.adapters.memory.clock import ManualClock
 from careledger.app.tokens import Bearers
+from careledger.domain.questions import LONGEST_LEASE
+from careledger.gateway import server
 from careledger.gateway.leases import Leases
 from careledger.workflows.lease import Lease
 from gateway.edge_world import Edge
@@ -45,3 +49,43 @@ def test_who_waits_together_shares_a_check_and_who_comes_later_has_its_own(
     assert len(checks) == opened + 2
     leases.look(replace(bearer, came=float("inf")), alias)
     assert len(checks) == opened + 3
+
+
+def test_reading_one_record_checks_the_lease_that_shows_it_and_no_other(
+    edge: Edge, checks: list[float]
+) -> None:
+    world = edge.story.world
+    leases = Leases(world)
+    bearer = Bearers(world.keyring).bearer(edge.token("Dr Stay"), world.clock.now())
+    path = next(each for each in leases.look(bearer, edge.story.adam).current if each.startswith("Cond"))
+    before = len(checks)
+    assert leases.showing(bearer, path) is not None
+    assert len(checks) == before + 1
+    assert leases.showing(bearer, "Condition/of-nobody") is None
+    assert leases.showing(replace(bearer, digest=bytes(32)), path) is None
+    assert len(checks) == before + 1
+
+
+def test_what_a_lease_opened_is_dropped_when_it_is_over_though_nobody_asks_again(edge: Edge) -> None:
+    world = replace(edge.story.world, clock=ManualClock(edge.story.world.clock.now()))
+    leases = Leases(world)
+    bearer = Bearers(world.keyring).bearer(edge.token("Dr Stay"), world.clock.now())
+    view = leases.look(bearer, edge.story.adam)
+    path = next(iter(view.current))
+    assert leases.drop_ended() == 1
+    world.clock.wait(LONGEST_LEASE)
+    assert leases.drop_ended() == 0
+    assert leases.showing(bearer, path) is None
+
+
+def test_a_running_gateway_looks_for_what_is_over(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Event()
+
+    def noted(leases: Leases) -> int:
+        looked.set()
+        return 0
+
+    monkeypatch.setattr(Leases, "drop_ended", noted)
+    monkeypatch.setattr(server, "HOUSE", 0.01)
+    with server.Gateway(edge.story.world, port=0):
+        assert looked.wait(10)

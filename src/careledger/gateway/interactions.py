@@ -18,7 +18,7 @@ import msgspec
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.errors import (
-    AccessRefused,
+    CareLedgerError,
     FhirRefused,
     NoUpdateHere,
     RecordGone,
@@ -193,7 +193,7 @@ class Interactions:
         self.leases.forget(bearer, alias)
         self.chart.forget(bearer.staff.organisation)
         path = f"{made.kind}/{made.id}"
-        with suppress(AccessRefused):
+        with suppress(CareLedgerError):  # what is anchored is written, whatever cannot be shown now
             shown = self.leases.look(bearer, alias).current.get(path)
             if shown is not None:
                 return Answered(shown.resource, shown, made.new)
@@ -223,9 +223,9 @@ class Interactions:
         RecordGone for what this organisation took back."""
         if kind == "Patient" and re.fullmatch(r"[0-9a-f]{64}", id):
             return self.leases.look(bearer, bytes.fromhex(id))
-        for view in self.leases.live(bearer):
-            if f"{kind}/{id}" in view.current:
-                return view
+        view = self.leases.showing(bearer, f"{kind}/{id}")
+        if view is not None:
+            return view
         if writing.is_deleted(bearer.staff.organisation, uuid_of(id)):
             raise RecordGone()
         raise RecordNotFound()

@@ -90,6 +90,26 @@ class Leases:
                     del self._held[digest, alias]
         return seen
 
+    def showing(self, bearer: Bearer, path: str) -> View | None:
+        """The view among those that this post has open in which that record is; only its lease is checked."""
+        network = self.world.network
+        for (digest, alias), held in list(self._held.items()):
+            if digest == bearer.digest and path in held.view.current:
+                try:
+                    return held.look(network, bearer.came)
+                except AccessRefused:
+                    del self._held[digest, alias]
+        return None
+
+    def drop_ended(self) -> int:
+        """Drops what was opened by leases that are over, looked at again or not; returns how many are open."""
+        now = self.world.clock.now()
+        for name, held in list(self._held.items()):
+            if held.lease.closed or now >= held.lease.until:
+                held.lease.close()
+                del self._held[name]
+        return len(self._held)
+
     def forget(self, bearer: Bearer, alias: bytes) -> None:
         """The next look at that patient asks anew."""
         held = self._held.pop((bearer.digest, alias), None)

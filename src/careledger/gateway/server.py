@@ -6,6 +6,7 @@ with Gateway(world) as gateway:
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
@@ -16,6 +17,8 @@ from careledger.gateway.application import Edge
 from careledger.gateway.interactions import Interactions
 
 HOST, PORT = "127.0.0.1", 8080
+HOUSE = 10.0
+"""Seconds between looks for leases that are over."""
 
 
 class Gateway:
@@ -32,6 +35,8 @@ class Gateway:
         self._interactions = Interactions(world, self.base)
         self._worker = ThreadPoolExecutor(1, "gateway")
         self._edge = Edge(self._interactions, self._worker)
+        self._ended = threading.Event()
+        self._keeping = threading.Thread(target=self._keep_house, name="gateway-house", daemon=True)
 
     def start(self) -> None:
         """Begins to answer; raises ServerUnavailable if it does not come up."""
@@ -40,6 +45,7 @@ class Gateway:
         except ServerUnavailable:
             self.close()
             raise
+        self._keeping.start()
 
     def routes(self) -> list[tuple[str, str]]:
         """Every method and path that is answered, HEAD, which is answered like GET, left out."""
@@ -53,8 +59,16 @@ class Gateway:
     def close(self) -> None:
         """Ends as the class says."""
         self._http.close()
+        self._ended.set()
+        if self._keeping.is_alive():
+            self._keeping.join()
         self._worker.submit(self._interactions.leases.close)
         self._worker.shutdown()
+
+    def _keep_house(self) -> None:
+        """Nothing that a lease opened stays in memory after it, whether or not anybody asks again."""
+        while not self._ended.wait(HOUSE):
+            self._worker.submit(self._interactions.leases.drop_ended)
 
     def __enter__(self) -> Gateway:
         self.start()

@@ -54,11 +54,10 @@ class Written:
 
 def whose(body: bytes, kind: str) -> bytes:
     """The alias of the patient whom a resource names; raises FhirRefused."""
-    named = _single(body, kind, b"").patient
-    digits = named.removeprefix(PATIENT)
-    if named == digits or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+    alias = _named(_single(body, kind, b""))
+    if alias is None:
         raise FhirRefused(path=kind, problem="name its patient, as Patient/ and the alias")
-    return bytes.fromhex(digits)
+    return alias
 
 
 def create(
@@ -91,7 +90,10 @@ def update(
 ) -> Written:
     """The version after ``before``, signed by the session's post; raises FhirRefused, WritingRefused where nobody
     lets this post change the record, and what ``amend`` raises."""
-    version = signed_by(_single(body, kind, b"").version, session.staff)
+    sent = _single(body, kind, b"")
+    if _named(sent) not in (None, statement.alias):
+        raise FhirRefused(path=kind, problem="names another patient than the one whose record it is")
+    version = signed_by(sent.version, session.staff)
     by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
     if by.ground is Ground.UNASKED:
         raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)
@@ -148,6 +150,14 @@ class _Sent:
 
     version: NewVersion
     patient: str
+
+
+def _named(sent: _Sent) -> bytes | None:
+    """The alias that a resource names its patient by, None if it says it in another way."""
+    digits = sent.patient.removeprefix(PATIENT)
+    if digits == sent.patient or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+        return None
+    return bytes.fromhex(digits)
 
 
 def _single(body: bytes, kind: str, namespace: bytes) -> _Sent:
