@@ -349,3 +349,14 @@ def test_a_newer_grant_to_a_colleague_for_writing_or_for_less_does_not_stand_in_
     assert live(world, mine, compartments=[GENERAL.number]) == less.owner
     assert live(world, mine, compartments=[DIAGNOSIS.number, GENERAL.number]) == viewing.owner
     assert live(world, mine, compartments=[DIAGNOSIS.number]) == viewing.owner
+
+
+def test_whose_own_grant_is_over_is_told_of_that_one_and_not_of_a_colleagues(world: World) -> None:
+    mine = with_record(world)
+    own = world.grant(mine, world.outsider)
+    world.clock.advance(60)
+    world.grant(mine, world.staff(world.clinic, 62), (DIAGNOSIS, GENERAL))
+    revoke(world.network, mine, own.owner)
+    assert live(world, mine, compartments=[DIAGNOSIS.number, GENERAL.number]) == own.owner
+    with pytest.raises(AccessRefused, match="consent-revoked"):
+        world.read_by_consent(world.outsider, mine.alias)

@@ -131,7 +131,8 @@ def live_grant(
     """The grant by which this post may do that now, the newest where several do.
 
     It names the post, one of its teams or its organisation, its consent stands, it gives the permission and as many of
-    these compartments as any does. Where there is none, that which comes nearest, so that custodians say why not.
+    these compartments as any does. Where there is none, that which comes nearest, one that names this reader before
+    any that names somebody else, so that custodians say why not.
     Raises AccessRefused where nothing was granted for the purpose.
     """
     fitting = [each for each in grants(staff.organisation, alias) if each.certificate.purpose == purpose]
@@ -139,12 +140,13 @@ def live_grant(
         raise AccessRefused(reason="no-consent")
     view, asked = network.ledger.fresh_head(), frozenset(compartments)
 
-    def nearness(each: Received) -> tuple[bool, bool, int, int]:
+    def nearness(each: Received) -> tuple[bool, bool, bool, int, int]:
         certificate = each.certificate
-        stands = _names(view, certificate.grantee, staff) and _stands(network, view, certificate)
+        names = _names(view, certificate.grantee, staff)
+        stands = names and _stands(network, view, certificate)
         permits = permission.code in certificate.scope.permissions
         covered = len(asked.intersection(certificate.scope.compartments))
-        return stands, permits, covered, each.package.window_start
+        return stands, names, permits, covered, each.package.window_start
 
     return max(fitting, key=nearness)
 
