@@ -14,7 +14,7 @@ from careledger.app.serving import HttpServer
 from careledger.app.world import World
 from careledger.domain.errors import ServerUnavailable
 from careledger.gateway.application import Edge
-from careledger.gateway.interactions import Interactions
+from careledger.gateway.desk import Desk
 
 HOST, PORT = "127.0.0.1", 8080
 HOUSE = 10.0
@@ -32,9 +32,9 @@ class Gateway:
         self._http = HttpServer(host, port)
         self.url = self._http.url
         self.base = f"{self.url}/fhir"
-        self._interactions = Interactions(world, self.base)
+        self._desk = Desk(world, self.base)
         self._worker = ThreadPoolExecutor(1, "gateway")
-        self._edge = Edge(self._interactions, self._worker)
+        self._edge = Edge(self._desk, self._worker)
         self._ended = threading.Event()
         self._keeping = threading.Thread(target=self._keep_house, name="gateway-house", daemon=True)
 
@@ -62,13 +62,13 @@ class Gateway:
         self._ended.set()
         if self._keeping.is_alive():
             self._keeping.join()
-        self._worker.submit(self._interactions.leases.close)
+        self._worker.submit(self._desk.leases.close)
         self._worker.shutdown()
 
     def _keep_house(self) -> None:
         """Nothing that a lease opened stays in memory after it, whether or not anybody asks again."""
         while not self._ended.wait(HOUSE):
-            self._worker.submit(self._interactions.leases.drop_ended)
+            self._worker.submit(self._desk.leases.drop_ended)
 
     def __enter__(self) -> Gateway:
         self.start()

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from careledger.app.tokens import Bearer
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.json_text import Resource
 from careledger.fhir.split import NOBODYS, OUTSIDE, import_bundle
+from careledger.gateway.desk import Desk
+from careledger.gateway.http import JSONS, Answered, Asked, Handler
 
 Issue = dict[str, object]
 ELSEWHERE = (OUTSIDE, NOBODYS)
 """What a file has to say and a single resource has not."""
+
+
+def handlers(desk: Desk) -> list[Handler]:
+    """The route."""
+    return [Handler("POST", "/{kind}/$validate", partial(validate, desk), JSONS)]
+
+
+def validate(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """What R4 has to say of a resource, which goes nowhere."""
+    return Answered(validated(asked.kind, asked.body))
 
 
 def validated(kind: str, body: bytes) -> Resource:

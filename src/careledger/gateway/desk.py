@@ -1,0 +1,91 @@
+"""What all interactions of a gateway share: the world, what posts have open, pages that wait, the own chart.
+
+Each look decides by what the patient lets this post see; what may not be seen answers like what is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from careledger.app.tokens import Bearer
+from careledger.app.world import World
+from careledger.domain.errors import RecordGone, RecordNotFound
+from careledger.fhir.searching.parse import parse
+from careledger.fhir.searching.query import Query
+from careledger.gateway import writing
+from careledger.gateway.chart import Chart
+from careledger.gateway.leases import Leases, unreadable
+from careledger.gateway.pages import Pages
+from careledger.gateway.views import Shown, View
+from careledger.workflows.network import verified
+
+
+@dataclass
+class Desk:
+    """For one gateway; not to be used by two threads at once. ``base`` is the FHIR address that links begin with."""
+
+    world: World
+    base: str
+    leases: Leases = field(init=False)
+    pages: Pages = field(default_factory=Pages)
+    chart: Chart = field(default_factory=Chart)
+
+    def __post_init__(self) -> None:
+        self.leases = Leases(self.world)
+
+    def current(self, who: Bearer, kind: str, id: str) -> Shown:
+        """The current version, of what is shared or of the organisation's own writing.
+
+        Raises RecordNotFound for what this post does not see, for whatever reason, and RecordGone.
+        """
+        try:
+            return self.found(who, kind, id).current[f"{kind}/{id}"]
+        except RecordNotFound:
+            return self.own(who, kind, id)[0]
+
+    def versions(self, who: Bearer, kind: str, id: str) -> list[Shown]:
+        """All versions likewise, the newest first; raises RecordNotFound."""
+        try:
+            return self.found(who, kind, id).versions(f"{kind}/{id}")
+        except RecordNotFound:
+            return self.own(who, kind, id)
+
+    def found(self, who: Bearer, kind: str, id: str) -> View:
+        """The view in which that record is shown: a patient's own, or one that is open; raises RecordNotFound, and
+        RecordGone for what this organisation took back."""
+        if kind == "Patient" and re.fullmatch(r"[0-9a-f]{64}", id):
+            return self.leases.look(who, bytes.fromhex(id))
+        view = self.leases.showing(who, f"{kind}/{id}")
+        if view is not None:
+            return view
+        if writing.is_deleted(who.staff.organisation, uuid_of(id)):
+            raise RecordGone()
+        raise RecordNotFound()
+
+    def own(self, who: Bearer, kind: str, id: str) -> list[Shown]:
+        """What the post's organisation wrote under that id, the newest first; raises RecordNotFound, and
+        PartyNotVerified for a post that stands no more."""
+        network, organisation = self.world.network, who.staff.organisation
+        verified(network.ledger.fresh_head(), who.staff.number)
+        found = self.chart.versions(network, organisation, uuid_of(id), unreadable(network, who))
+        own = [shown for shown in found if shown.path == f"{kind}/{id}"]
+        if not own:
+            raise RecordNotFound()
+        return own
+
+    def parsed(self, kind: str, given: Sequence[tuple[str, str]]) -> Query:
+        """What a search asks; raises FhirRefused."""
+        now = datetime.fromtimestamp(self.world.clock.now(), UTC)
+        return parse(kind, given, base=self.base, now=now)
+
+
+def uuid_of(id: str) -> bytes:
+    """The record id of a FHIR id; raises RecordNotFound for what is none."""
+    try:
+        return UUID(id).bytes
+    except ValueError:
+        raise RecordNotFound() from None

@@ -1,0 +1,197 @@
+"""FHIR over HTTP without FHIR's interactions: what was asked, how an answer goes out, what is turned away unread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from careledger.app.serving import is_loopback
+from careledger.app.tokens import Bearer
+from careledger.domain.errors import CareLedgerError, FhirRefused
+from careledger.fhir.canonical import canonical
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.json_text import MOST_BYTES, Resource
+from careledger.gateway import outcomes
+from careledger.gateway.outcomes import outcome
+from careledger.gateway.views import Shown
+
+JSON = "application/fhir+json"
+FORM = "application/x-www-form-urlencoded"
+PATCH = "application/json-patch+json"
+JSONS = (JSON, "application/json")
+MOST_FORM = 64 * 1024
+CREATED, NO_CONTENT = 201, 204
+_TAKEN = ("application/fhir+json", "application/json", "json", "*/*", "application/*", "text/json")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that was read: its path's parts, headers, query and form, and body."""
+
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+    given: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def kind(self) -> str:
+        """The resource type of the path; raises FhirRefused."""
+        if self.path["kind"] not in resource_types():
+            raise FhirRefused(problem="not a resource type of R4")
+        return self.path["kind"]
+
+    def prefers(self, said: str) -> bool:
+        """Whether the Prefer header (RFC 7240) says this."""
+        return said in self.headers.get("prefer", "")
+
+    def values(self, name: str) -> list[str]:
+        """Every value that was given under that name."""
+        return [value for each, value in self.given if each == name]
+
+
+@dataclass(frozen=True, repr=False)
+class Answered:
+    """A resource to send back; ``shown`` where it is one record's version."""
+
+    resource: Resource | None
+    shown: Shown | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True, repr=False)
+class Plain:
+    """Bytes of another media type to send back."""
+
+    body: bytes
+    media_type: str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answering = Callable[[Bearer, Asked], Answered | Plain]
+
+
+@dataclass(frozen=True)
+class Handler:
+    """One route: HTTP method, path under the base, what answers it, which content types it takes and how much."""
+
+    method: str
+    path: str
+    answer: Answering
+    takes: tuple[str, ...] = ()
+    most: int = MOST_BYTES
+
+
+def pairs(query: str) -> list[tuple[str, str]]:
+    """What a query string or a form gives; raises FhirRefused."""
+    try:
+        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=200)
+    except ValueError:
+        raise FhirRefused(problem="a query that cannot be read") from None
+
+
+def whole_number(asked: Asked, name: str) -> int | None:
+    """The last value of a parameter that is a count; raises FhirRefused."""
+    values = asked.values(name)
+    if not values:
+        return None
+    if not (values[-1].isascii() and values[-1].isdigit() and len(values[-1]) < 9):
+        raise FhirRefused(path=name, problem="not a whole number")
+    return int(values[-1])
+
+
+async def read(request: Request, handler: Handler) -> Asked:
+    """The whole request, bounded; raises FhirRefused."""
+    given, body = pairs(request.url.query), b""
+    if handler.takes:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in handler.takes:
+            raise FhirRefused(problem=f"the content type is not {handler.takes[0]}")
+        body = await _body(request, handler.most)
+        if kind == FORM:
+            given += pairs(body.decode("ascii", "replace"))
+    return Asked(request.path_params, request.headers, given, body)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise FhirRefused(problem=f"more than {most // 1024} KiB")
+    return bytes(body)
+
+
+def turned_away(request: Request) -> Response | None:
+    """A request under a name that is not this machine's, or for a format that is not made here."""
+    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+    if not is_loopback(host):
+        return response(outcome("error", "security", "Ask under a name of loopback."), 421)
+    wanted = [each.partition(";")[0].strip() for each in request.headers.get("accept", "*/*").split(",")]
+    named = request.query_params.get("_format")
+    if not any(each in _TAKEN for each in ([named.partition(";")[0]] if named else wanted)):
+        return response(outcome("error", "not-supported", f"Only {JSON} is made here."), 406)
+    return None
+
+
+def answered(request: Request, base: str, made: Answered | Plain) -> Response:
+    """What was answered, with the headers of the version that it shows."""
+    if isinstance(made, Plain):
+        return Response(made.body, made.status, _safe(made.headers), media_type=made.media_type)
+    if made.resource is None:
+        return Response(status_code=made.status, headers=_safe({}))
+    shown, headers = made.shown, {}
+    if shown is not None and shown.version != "0":
+        headers["ETag"] = shown.etag
+        if shown.anchored:
+            when = datetime.fromtimestamp(shown.anchored, UTC)
+            headers["Last-Modified"] = format_datetime(when, usegmt=True)
+        if request.method in ("POST", "PUT", "PATCH"):
+            headers["Location"] = f"{base}/{shown.path}/_history/{shown.version}"
+        if request.method == "GET" and _is_known(request, shown):
+            return Response(status_code=304, headers=_safe(headers))
+    if "return=minimal" in request.headers.get("prefer", "") and "Location" in headers:
+        return Response(status_code=made.status, headers=_safe(headers))
+    return response(made.resource, made.status, headers)
+
+
+def _is_known(request: Request, shown: Shown) -> bool:
+    """Whether the client says that it has this version; a tag counts before a time (RFC 9110, 13.2.2)."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return shown.etag in {each.strip() for each in tags.split(",")}
+    try:
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
+    except ValueError:
+        return False
+    return bool(shown.anchored) and shown.anchored <= since.timestamp()
+
+
+def refused(error: CareLedgerError) -> Response:
+    """Why something was refused."""
+    status = outcomes.kind_of(error).status
+    headers = {"WWW-Authenticate": 'Bearer realm="careledger"'} if status == 401 else {}
+    return response(outcomes.refusal(error), status, headers)
+
+
+async def no_route(request: Request, error: Exception) -> Response:
+    """The answer where nothing is."""
+    status = getattr(error, "status_code", 404)
+    headers = getattr(error, "headers", None) or {}
+    code = "not-supported" if status == 405 else "not-found"
+    return response(outcome("error", code, "There is nothing here that answers this."), status, headers)
+
+
+def response(resource: Resource, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A resource as JSON."""
+    return Response(canonical(resource), status, _safe(headers or {}), media_type=JSON)
+
+
+def _safe(headers: Mapping[str, str]) -> dict[str, str]:
+    return {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}

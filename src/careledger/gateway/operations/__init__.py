@@ -1,0 +1,1 @@
+"""FHIR operations, one module each: its routes, and what it does."""
