@@ -27,11 +27,12 @@ from careledger.gateway import editing, http, reading, searching
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Handler
-from careledger.gateway.operations import everything, validate
+from careledger.gateway.operations import everything, summary, validate
 from careledger.gateway.outcomes import outcome
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
+    summary.handlers,
     validate.handlers,
     searching.handlers,
     reading.handlers,

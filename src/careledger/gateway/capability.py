@@ -10,6 +10,11 @@ from careledger.fhir.searching.parameters import parameters_of
 
 INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
 """What every type has; the routes of ``application`` are these."""
+PATIENT_OPERATIONS = {
+    "everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    "summary": "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+}
+"""What a Patient has besides, by the definition that says what it is."""
 
 
 def capability(base: str, started: str) -> Resource:
@@ -53,6 +58,5 @@ def _type(name: str) -> Resource:
         ],
     }
     if name == "Patient":
-        everything = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
-        made["operation"] = [{"name": "everything", "definition": everything}]
+        made["operation"] = [{"name": name, "definition": url} for name, url in PATIENT_OPERATIONS.items()]
     return made

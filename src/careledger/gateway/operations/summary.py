@@ -1,0 +1,65 @@
+"""``Patient/$summary``: an International Patient Summary of what this post sees of a patient at this moment."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+
+from careledger.app.tokens import Bearer
+from careledger.domain.categories import Sensitivity
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.patient_summary import Summarised, patient_summary
+from careledger.gateway.desk import Desk
+from careledger.gateway.http import JSONS, MOST_FORM, Answered, Asked, Handler
+from careledger.gateway.views import View
+
+PATH = "/Patient/{id}/$summary"
+
+
+class _Parameters(msgspec.Struct):
+    resourceType: str
+    parameter: list[object] = []
+
+
+def handlers(desk: Desk) -> list[Handler]:
+    """The routes."""
+    return [
+        Handler("GET", PATH, partial(summary, desk)),
+        Handler("POST", PATH, partial(posted, desk), JSONS, MOST_FORM),
+    ]
+
+
+def posted(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The same, asked for by a Parameters resource without any; raises FhirRefused for another body."""
+    try:
+        given = msgspec.json.decode(asked.body, type=_Parameters)
+    except (msgspec.DecodeError, RecursionError):
+        raise FhirRefused(problem="not a Parameters resource in JSON") from None
+    if given.resourceType != "Parameters" or given.parameter:
+        raise FhirRefused(path="Parameters.parameter", problem="is not supported here")
+    return summary(desk, who, asked)
+
+
+def summary(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """Raises FhirRefused for a parameter, and what ``Leases.look`` raises."""
+    for name, _ in asked.given:
+        if name != "_format":
+            raise FhirRefused(path=name, problem="is not supported here")
+    view = desk.found(who, "Patient", asked.path["id"])
+    made = datetime.fromtimestamp(desk.world.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Answered(patient_summary(_summarised(desk.base, view, made)))
+
+
+def _summarised(base: str, view: View, made: str) -> Summarised:
+    closed = {each.category for each in view.seen.closed if each.sensitivity is Sensitivity.NORMAL}
+    return Summarised(
+        patient=f"{base}/{view.patient.path}",
+        resources={f"{base}/{path}": shown.resource for path, shown in view.current.items()},
+        closed=frozenset(closed),
+        complete=view.seen.complete,
+        made=made,
+        number=uuid.uuid4(),
+    )
