@@ -27,13 +27,14 @@ from careledger.gateway import editing, http, reading, searching
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Handler
-from careledger.gateway.operations import everything, summary, validate
+from careledger.gateway.operations import binaries, everything, summary, validate
 from careledger.gateway.outcomes import outcome
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
     summary.handlers,
     validate.handlers,
+    binaries.handlers,
     searching.handlers,
     reading.handlers,
     editing.handlers,
@@ -73,7 +74,7 @@ class Edge:
 
     async def _handle(self, handler: Handler, request: Request) -> Response:
         came = time.monotonic()
-        if (turned := http.turned_away(request)) is not None:
+        if (turned := http.turned_away(request, handler.any_format)) is not None:
             return turned
         try:
             who = await self._work(lambda: self._who(request, came))

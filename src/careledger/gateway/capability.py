@@ -59,4 +59,8 @@ def _type(name: str) -> Resource:
     }
     if name == "Patient":
         made["operation"] = [{"name": name, "definition": url} for name, url in PATIENT_OPERATIONS.items()]
+    if name == "Binary":
+        made["documentation"] = (
+            "Read as the content itself, whole or by Range, unless application/fhir+json is asked for."
+        )
     return made

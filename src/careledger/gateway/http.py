@@ -32,12 +32,13 @@ _TAKEN = ("application/fhir+json", "application/json", "json", "*/*", "applicati
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that was read: its path's parts, headers, query and form, and body."""
+    """A request that was read: its path's parts, headers, query and form, body, and HTTP method."""
 
     path: Mapping[str, str]
     headers: Mapping[str, str]
     given: list[tuple[str, str]]
     body: bytes
+    method: str = "GET"
 
     @property
     def kind(self) -> str:
@@ -79,13 +80,17 @@ Answering = Callable[[Bearer, Asked], Answered | Plain]
 
 @dataclass(frozen=True)
 class Handler:
-    """One route: HTTP method, path under the base, what answers it, which content types it takes and how much."""
+    """One route: HTTP method, path under the base, what answers it, which content types it takes and how much.
+
+    ``any_format``: it answers in whatever format, so that none that a client asks for is turned away unread.
+    """
 
     method: str
     path: str
     answer: Answering
     takes: tuple[str, ...] = ()
     most: int = MOST_BYTES
+    any_format: bool = False
 
 
 def pairs(query: str) -> list[tuple[str, str]]:
@@ -116,7 +121,7 @@ async def read(request: Request, handler: Handler) -> Asked:
         body = await _body(request, handler.most)
         if kind == FORM:
             given += pairs(body.decode("ascii", "replace"))
-    return Asked(request.path_params, request.headers, given, body)
+    return Asked(request.path_params, request.headers, given, body, request.method)
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -128,11 +133,13 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def turned_away(request: Request) -> Response | None:
+def turned_away(request: Request, any_format: bool = False) -> Response | None:
     """A request under a name that is not this machine's, or for a format that is not made here."""
     host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
     if not is_loopback(host):
         return response(outcome("error", "security", "Ask under a name of loopback."), 421)
+    if any_format:
+        return None
     wanted = [each.partition(";")[0].strip() for each in request.headers.get("accept", "*/*").split(",")]
     named = request.query_params.get("_format")
     if not any(each in _TAKEN for each in ([named.partition(";")[0]] if named else wanted)):
