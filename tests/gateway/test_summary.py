@@ -60,10 +60,3 @@ def test_who_is_not_let_see_anything_gets_no_summary(edge: Edge) -> None:
     assert edge.stranger(token).ask(path(edge)).status == 401
     unknown = edge.client("Dr Stay").ask(f"Patient/{'0' * 64}/$summary")
     assert (unknown.status, unknown.issue[0]) == (404, "not-found")
-
-
-def test_the_capability_statement_names_the_operation(edge: Edge) -> None:
-    types = edge.stranger().ask("metadata").body["rest"][0]["resource"]
-    named = {each["name"] for kind in types if kind["type"] == "Patient" for each in kind["operation"]}
-    routes = {route.rpartition("$")[2] for _, route in edge.gateway.routes() if "/Patient/{id}/$" in route}
-    assert named == routes

@@ -27,12 +27,13 @@ from careledger.gateway import editing, http, reading, searching
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Handler
-from careledger.gateway.operations import binaries, everything, summary, validate
+from careledger.gateway.operations import binaries, definitions, everything, summary, validate
 from careledger.gateway.outcomes import outcome
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
     summary.handlers,
+    definitions.handlers,
     validate.handlers,
     binaries.handlers,
     searching.handlers,

@@ -7,14 +7,10 @@ from importlib.metadata import version
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import parameters_of
+from careledger.gateway.operations.definitions import operations_of
 
 INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
 """What every type has; the routes of ``application`` are these."""
-PATIENT_OPERATIONS = {
-    "everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-    "summary": "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
-}
-"""What a Patient has besides, by the definition that says what it is."""
 
 
 def capability(base: str, started: str) -> Resource:
@@ -56,9 +52,8 @@ def _type(name: str) -> Resource:
         "searchParam": [
             {"name": parameter, "type": each.type} for parameter, each in sorted(parameters_of(name).items())
         ],
+        "operation": operations_of(name),
     }
-    if name == "Patient":
-        made["operation"] = [{"name": name, "definition": url} for name, url in PATIENT_OPERATIONS.items()]
     if name == "Binary":
         made["documentation"] = (
             "Read as the content itself, whole or by Range, unless application/fhir+json is asked for."
