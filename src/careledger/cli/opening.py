@@ -15,7 +15,7 @@ from careledger.app.settings import FILE
 from careledger.app.vault import Ask
 from careledger.cli.passphrases import ask
 from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
-from careledger.domain.parties import PartyId, Role
+from careledger.domain.parties import party_id
 from careledger.formats.patients import AliasStatement
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Holder
@@ -134,12 +134,3 @@ class Names:
         if facts is None:
             return f"{number:016x}" if number else "–"
         return party_id(number, facts.roles)
-
-
-def party_id(number: int, roles: frozenset[Role]) -> str:
-    """The identifier of a party with these roles, by the first role that has a prefix of its own."""
-    shown = [role for role in sorted(roles) if role not in _UNPREFIXED]
-    return PartyId(number).text(shown[0]) if shown else f"{number:016x}"
-
-
-_UNPREFIXED = frozenset({Role.PATIENT, Role.PUBLIC, Role.RELATIVE, Role.IMPORT})

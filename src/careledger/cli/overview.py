@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from careledger.cli.opening import Mine, Names, each_patient, party_id
+from careledger.cli.opening import Mine, Names, each_patient
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted, listed, moment
 from careledger.domain.facts import PartyFacts
-from careledger.domain.parties import ControllerKind, PartyId
+from careledger.domain.parties import ControllerKind, PartyId, party_id
 from careledger.formats import cbor
 from careledger.projection.rows import AliasRow, AnchorRow
 from careledger.projection.view import FactsView

@@ -106,3 +106,12 @@ class PartyId:
         for digit in digits:
             number = number << 5 | _ALPHABET.index(digit)
         return cls(number)
+
+
+def party_id(number: int, roles: frozenset[Role]) -> str:
+    """The identifier of a party with these roles, by the first role that has a prefix of its own."""
+    shown = [role for role in sorted(roles) if role not in _UNPREFIXED]
+    return PartyId(number).text(shown[0]) if shown else f"{number:016x}"
+
+
+_UNPREFIXED = frozenset({Role.PATIENT, Role.PUBLIC, Role.RELATIVE, Role.IMPORT})

@@ -19,6 +19,7 @@ from careledger.fhir.searching.query import Query
 from careledger.gateway import writing
 from careledger.gateway.chart import Chart
 from careledger.gateway.leases import Leases, unreadable
+from careledger.gateway.operations import consents
 from careledger.gateway.pages import Pages
 from careledger.gateway.views import Shown, View
 from careledger.workflows.network import verified
@@ -42,6 +43,8 @@ class Desk:
 
         Raises RecordNotFound for what this post does not see, for whatever reason, and RecordGone.
         """
+        if consents.is_held(kind, id):
+            return consents.one(self.world, who, id)
         try:
             return self.found(who, kind, id).current[f"{kind}/{id}"]
         except RecordNotFound:

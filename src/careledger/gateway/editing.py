@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -21,6 +22,7 @@ from careledger.gateway.about import about_whom
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.finding import Found
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PATCH, Answered, Asked, Handler, pairs
+from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.taking import take as take_bundle
 from careledger.gateway.views import Shown, everything
@@ -48,8 +50,8 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         return Answered(there.resource, there)
     statement = find_statement(network, alias, desk.world.custodians)
     key = asked.headers.get("idempotency-key", "")
-    made = writing.create(network, session, statement, kind, body, key)
-    return _written(desk, who, alias, made)
+    answered = _written(desk, who, alias, writing.create(network, session, statement, kind, body, key))
+    return replace(answered, resource=consents.grants_nothing()) if kind == consents.KIND else answered
 
 
 def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:

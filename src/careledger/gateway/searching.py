@@ -7,10 +7,11 @@ organisation's own identity table, and into nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import FhirRefused, TooCostly
+from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.query import Query
 from careledger.gateway import bundles
@@ -19,6 +20,7 @@ from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
 from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler
 from careledger.gateway.identities import registered
+from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.pages import Rest, until
 from careledger.gateway.views import Shown, View, everything
@@ -61,7 +63,8 @@ def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         raise FhirRefused(path="_page", problem="name a type, or a page of a search")
     rest = desk.pages.rest(names[0], who.digest, desk.world.clock.now())
     views = [desk.leases.look(who, alias) for alias in rest.aliases]
-    found = Found(rest.query, everything(views))
+    own = consents.held(desk.world, who) if rest.query.resource_type == consents.KIND else []
+    found = Found(rest.query, [*everything(views), *own])
     current = {shown.path: shown for shown in found.pool}
     shown = [current[path] for path in rest.paths if path in current]
     return page(desk, who, views, found, shown, rest.total, bundles.withheld(views))
@@ -92,19 +95,33 @@ def page(
 
 
 def _views(desk: Desk, who: Bearer, kind: str, about: About) -> tuple[list[View], list[Shown]]:
-    """The patients whom a search names; else those that are open, and for patients who is registered here."""
+    """The patients whom a search names; else those that are open, and for patients who is registered here; for
+    consents those that are held."""
     if about.aliases is not None:
         if len(about.aliases) > MOST_PATIENTS:
             raise TooCostly(most=MOST_PATIENTS)
+        if kind == consents.KIND and (own := consents.held(desk.world, who, about.aliases)):
+            return _looked(desk, who, about.aliases), own
         return [desk.leases.look(who, alias) for alias in about.aliases], []
     views = desk.leases.live(who)
     if kind == "Patient":
         open_now = {view.patient.id for view in views}
         known = registered(who.staff.organisation)
         return views, [each for each in known if each.id not in open_now]
+    if kind == consents.KIND:
+        return views, consents.held(desk.world, who)
     if not views:
         raise TooCostly()
     return views, []
+
+
+def _looked(desk: Desk, who: Bearer, aliases: Sequence[bytes]) -> list[View]:
+    """The patients among these who let this post see something now; the others it knows by consents that are over."""
+    views = []
+    for alias in aliases:
+        with suppress(AccessRefused):
+            views.append(desk.leases.look(who, alias))
+    return views
 
 
 def _ignored(query: Query) -> list[Resource]:

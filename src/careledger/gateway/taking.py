@@ -15,6 +15,7 @@ from careledger.domain.errors import CareLedgerError, FhirRefused
 from careledger.fhir.json_text import Resource
 from careledger.fhir.split import import_bundle
 from careledger.gateway import outcomes
+from careledger.gateway.operations import consents
 from careledger.workflows.actors import Session
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of
@@ -87,10 +88,12 @@ def _answers(patient: StagedPatient, made: TakenIn) -> Sequence[tuple[int, Resou
         handle = made.deposited.handles.get(new.record_id)
         known = made.deposited.known.get(new.record_id)
         id = made.alias.hex() if new.resource_type == "Patient" else str(UUID(bytes=new.record_id))
-        response = {"status": "201 Created" if handle is not None else "200 OK"}
+        response: Resource = {"status": "201 Created" if handle is not None else "200 OK"}
         if (found := handle or known) is not None:
             response["location"] = f"{new.resource_type}/{id}/_history/{found.hex()}"
             response["etag"] = f'W/"{found.hex()}"'
+        if new.resource_type == consents.KIND:
+            response["outcome"] = consents.grants_nothing()
         answers.append((version.index, {"response": response}))
     return answers
 

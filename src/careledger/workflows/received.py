@@ -142,7 +142,7 @@ def live_grant(
 
     def nearness(each: Received) -> tuple[bool, bool, bool, int, int]:
         certificate = each.certificate
-        names = _names(view, certificate.grantee, staff)
+        names = names_reader(view, certificate.grantee, staff)
         stands = names and _stands(network, view, certificate)
         permits = permission.code in certificate.scope.permissions
         covered = len(asked.intersection(certificate.scope.compartments))
@@ -151,7 +151,8 @@ def live_grant(
     return max(fitting, key=nearness)
 
 
-def _names(view: LedgerView, grantee: GranteeForm, staff: Staff) -> bool:
+def names_reader(view: LedgerView, grantee: GranteeForm, staff: Staff) -> bool:
+    """Whether a consent to that grantee names this post, one of its teams or its organisation."""
     if grantee.kind == GranteeKind.TEAM.code:
         return view.in_team(staff.number, grantee.number)
     return grantee.number in (staff.number, staff.organisation.number)

@@ -1,0 +1,95 @@
+"""The consents that a post holds, as Consent resources: made of the grants that reached its organisation, kept nowhere.
+
+A Consent that is sent as a resource is a document: what it says is given by the patient's agent, signed, or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from careledger.app.tokens import Bearer
+from careledger.app.world import World
+from careledger.domain.consents import Consent, ConsentState, Purpose, Window
+from careledger.domain.errors import CannotExpress, RecordNotFound
+from careledger.domain.parties import party_id
+from careledger.fhir.consent.agreed import Agreed
+from careledger.fhir.consent.writing import Stands, resource_of
+from careledger.fhir.json_text import Resource
+from careledger.gateway.outcomes import outcome
+from careledger.gateway.views import Shown
+from careledger.ports import LedgerView
+from careledger.workflows.judging import consent_at
+from careledger.workflows.network import verified
+from careledger.workflows.received import Received, fetch_grants, grants, names_reader
+
+KIND = "Consent"
+GRANTS_NOTHING = (
+    "Kept as a document. It grants nothing: a consent counts when the patient's own agent has signed it and it stands "
+    "on the ledger."
+)
+REDACTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "REDACTED"}
+"""On every one: which records a consent leaves out is not said, whether or not it leaves any out."""
+
+
+def is_held(kind: str, id: str) -> bool:
+    """Whether that is the address of a consent that is held, and of no record."""
+    return kind == KIND and re.fullmatch(r"[0-9a-f]{64}", id) is not None
+
+
+def held(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Shown]:
+    """The consents by which this post, one of its teams or its organisation may do something, ended ones included;
+    those of these patients, or of all. One that FHIR cannot carry is left out. Raises PartyNotVerified."""
+    network, organisation = world.network, who.staff.organisation
+    view = network.ledger.fresh_head()
+    verified(view, who.staff.number)
+    fetch_grants(network, organisation)
+    wanted = None if aliases is None else set(aliases)
+    mine = [each for each in grants(organisation) if names_reader(view, each.certificate.grantee, who.staff)]
+    made = [_shown(world, view, each) for each in mine if wanted is None or each.alias in wanted]
+    return [each for each in made if each is not None]
+
+
+def one(world: World, who: Bearer, commitment: str) -> Shown:
+    """The consent with that commitment; raises RecordNotFound for one that does not name this post."""
+    for shown in held(world, who):
+        if shown.id == commitment:
+            return shown
+    raise RecordNotFound()
+
+
+def grants_nothing() -> Resource:
+    """What a Consent that was written is answered with."""
+    return outcome("warning", "informational", GRANTS_NOTHING)
+
+
+def _shown(world: World, view: LedgerView, received: Received) -> Shown | None:
+    consent = consent_at(view, received.package.certificate, world.ledger.deployment)
+    package = received.package
+    window = consent.window if consent.given else Window(package.window_start, package.window_end)
+    agreed = Agreed(
+        consent.grantee, replace(consent.scope, exceptions=frozenset()), consent.purpose, window, consent.ready_made
+    )  # fmt: skip
+    now = max(world.clock.now(), view.head.time)
+    stands = Stands(received.certificate.commitment, _status(view, consent, now), consent.given_at)
+
+    def named(number: int) -> str:
+        facts = view.party(number)
+        return f"{number:016x}" if facts is None else party_id(number, facts.roles)
+
+    try:
+        resource = resource_of(agreed, received.alias, named, stands)
+    except CannotExpress:
+        return None
+    return Shown(KIND, stands.commitment.hex(), "0", 0, {**resource, "meta": {"security": [REDACTED]}})
+
+
+def _status(view: LedgerView, consent: Consent, now: int) -> str:
+    """A Consent.status: what another controller signed, or somebody who has died, is over like what was revoked."""
+    stands, facts = consent.state(now), view.alias(consent.alias)
+    if stands is ConsentState.NONE:
+        return "proposed"
+    died = facts is not None and facts.living is not None and consent.purpose is not Purpose.AFTERDEATH
+    over = stands in (ConsentState.EXPIRED, ConsentState.REVOKED)
+    return "inactive" if over or died or not consent.by_present_controller else "active"

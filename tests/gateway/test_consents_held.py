@@ -1,0 +1,183 @@
+"""A post reads the consents that it holds as Consent resources; a Consent that is written is a document."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from careledger.domain.categories import Category
+from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
+from careledger.domain.parties import PartyId
+from careledger.fhir.consent import words
+from careledger.fhir.consent.agreed import Known
+from careledger.fhir.consent.reading import agreements
+from careledger.formats.scopes import grantee_form, scope_form
+from careledger.workflows.grant import Granted, grant
+from careledger.workflows.received import grants
+from careledger.workflows.revoke import revoke
+from gateway.edge_world import JSON, Edge
+from story import DIAGNOSIS, REPORT
+
+HIDDEN = b"\7" * 32
+"""A record that a consent leaves out."""
+
+
+def given(edge: Edge, label: str, scope: Scope, kind: GranteeKind = GranteeKind.POST) -> Granted:
+    """Adam lets that post, or its organisation, do this for an hour."""
+    story, staff = edge.story, edge.story.staff[label]
+    number = staff.number if kind is GranteeKind.POST else staff.organisation.number
+    grantee = Grantee(kind, number, PartyId(staff.organisation.number))
+    now = story.world.clock.now()
+    holder = story.holder(story.adam)
+    return grant(story.world.network, holder, grantee, scope, Purpose.TREAT, Window(now - 10, now + 3600))
+
+
+def view_of(*compartments: Any, **narrowed: Any) -> Scope:
+    return Scope(frozenset(compartments), frozenset({Permission.VIEW}), **narrowed)
+
+
+def test_a_post_finds_the_consents_that_name_it_and_each_says_what_its_certificate_says(edge: Edge) -> None:
+    made = given(edge, "Dr Stay", view_of(DIAGNOSIS, REPORT, from_month="2020-01"))
+    found = edge.client("Dr Stay").ask(f"Consent?patient={edge.story.adam.hex()}&status=active")
+    held = {each["id"]: each for each in found.matches}
+    one = held[made.commitment.hex()]
+    assert edge.client("Dr Stay").ask(f"Consent/{one['id']}").body == one
+    staff = edge.story.staff["Dr Stay"]
+    whom = Grantee(GranteeKind.POST, staff.number, PartyId(staff.organisation.number))
+    read = {name: value for name, value in one.items() if name != "meta"}
+    alias = frozenset({f"{words.ALIAS}|{edge.story.adam.hex()}"})
+    (agreed,) = agreements(read, Known(alias, lambda name: whom, lambda name: None))
+    assert grantee_form(agreed.grantee) == made.certificate.grantee
+    assert scope_form(agreed.scope) == made.certificate.scope
+    assert (agreed.purpose, agreed.window.end) == (Purpose.TREAT, made.given.end)
+    assert one["identifier"][0]["value"] == made.commitment.hex()
+
+
+def test_a_post_does_not_find_what_names_another_post_or_another_organisation(edge: Edge) -> None:
+    made = given(edge, "clerk", view_of(DIAGNOSIS))
+    id = made.commitment.hex()
+    assert edge.client("clerk").ask(f"Consent/{id}").status == 200
+    for stranger in ("Dr City", "Dr Lake", "Dr Stay"):
+        reply = edge.client(stranger).ask(f"Consent/{id}")
+        unknown = edge.client(stranger).ask(f"Consent/{bytes(32).hex()}")
+        assert (reply.status, reply.issue) == (404, unknown.issue)
+        assert id not in json.dumps(edge.client(stranger).ask("Consent").body)
+    whole = given(edge, "Dr City", view_of(DIAGNOSIS), GranteeKind.ORGANISATION).commitment.hex()
+    assert {edge.client(each).ask(f"Consent/{whole}").status for each in ("clerk", "Dr City")} == {200}
+    assert edge.client("Dr Stay").ask(f"Consent/{whole}").status == 404
+
+
+def test_a_consent_that_was_revoked_is_found_as_inactive_and_opens_nothing(edge: Edge) -> None:
+    adam, client = edge.story.adam, edge.client("Dr Lake")
+    found = client.ask(f"Consent?patient={adam.hex()}").matches
+    assert edge.story.revoked is not None
+    by_id = {each["id"]: each["status"] for each in found}
+    assert by_id[edge.story.revoked.commitment.hex()] == "inactive"
+    assert client.ask(f"Condition?patient={adam.hex()}").status == 403
+    made = given(edge, "Dr Lake", view_of(DIAGNOSIS))
+    assert client.ask(f"Consent/{made.commitment.hex()}").body["status"] == "active"
+    revoke(edge.story.world.network, edge.story.holder(adam), made.owner)
+    assert client.ask(f"Consent/{made.commitment.hex()}").body["status"] == "inactive"
+
+
+def test_whoever_holds_no_consent_of_a_patient_is_refused_as_for_any_search(edge: Edge) -> None:
+    reply = edge.client("Dr Lake").ask(f"Consent?patient={edge.story.berta.hex()}")
+    assert (reply.status, reply.issue[0]) == (403, "forbidden")
+
+
+def test_a_record_that_a_consent_leaves_out_is_not_named_and_nothing_tells_that_there_is_one(
+    edge: Edge,
+) -> None:
+    plain = given(edge, "Dr Stay", view_of(DIAGNOSIS))
+    less = given(edge, "Dr Stay", view_of(DIAGNOSIS, exceptions=frozenset({HIDDEN})))
+    made = []
+    for each in (plain, less):
+        body = edge.client("Dr Stay").ask(f"Consent/{each.commitment.hex()}").body
+        assert body["meta"]["security"][0]["code"] == "REDACTED"
+        del body["id"], body["identifier"], body["dateTime"], body["provision"]["period"]
+        made.append(body)
+    assert made[0] == made[1]
+    assert HIDDEN.hex() not in json.dumps(made)
+
+
+def test_a_consent_that_is_held_cannot_be_written_or_taken_back_here(edge: Edge) -> None:
+    assert edge.story.staying is not None
+    client, id = edge.client("Dr Stay"), edge.story.staying.commitment.hex()
+    body = json.dumps(client.ask(f"Consent/{id}").body).encode()
+    assert client.ask(f"Consent/{id}", "PUT", body, Content_Type=JSON).status == 405
+    assert client.ask(f"Consent/{id}", "DELETE").status == 404
+    assert client.ask(f"Consent/{id}/_history").status == 404
+    assert client.ask(f"Consent/{id}").status == 200
+
+
+def test_pages_of_consents_hold_each_once(edge: Edge) -> None:
+    client = edge.client("Dr Stay")
+    for category in (Category.VISIT, Category.GENERAL):
+        given(edge, "Dr Stay", view_of(replace(DIAGNOSIS, category=category)))
+    every = [each["id"] for each in client.ask("Consent").matches]
+    assert len(every) >= 3
+    paged, reply = [], client.ask("Consent?_count=1")
+    while True:
+        paged += [each["id"] for each in reply.matches]
+        if (following := reply.link("next")) is None:
+            break
+        reply = client.ask(following)
+    assert paged == every
+
+
+def written(edge: Edge, scope: str) -> bytes:
+    """A Consent that would let Dr Lake read, if it counted."""
+    named = {"system": words.PARTY, "value": f"{edge.story.staff['Dr Lake'].number:016x}"}
+    role = {"coding": [{"system": words.PARTICIPATION, "code": "IRCP"}]}
+    actor = {"role": role, "reference": {"type": "Practitioner", "identifier": named}}
+    consent = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": words.SCOPES, "code": scope}]},
+        "category": [{"coding": [{"system": words.LOINC, "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{edge.story.adam.hex()}"},
+        "dateTime": "2026-05-04",
+        "policy": [{"uri": words.NO_MORE}],
+        "provision": {"type": "permit", "actor": [actor]},
+    }
+    return json.dumps(consent).encode()
+
+
+def assert_grants_nothing(edge: Edge, held: int) -> None:
+    assert len(grants(edge.story.organisations["Lakeside"])) == held
+    assert edge.client("Dr Lake").ask(f"Condition?patient={edge.story.adam.hex()}").status == 403
+
+
+def test_an_advance_directive_is_kept_as_a_document_and_answered_that_it_grants_nothing(edge: Edge) -> None:
+    clerk, who = edge.client("clerk"), "urn:uuid:0d1b2c3d-0000-4000-8000-000000000009"
+    patient = {"resourceType": "Patient", "name": [{"text": "Somebody"}], "birthDate": "1950-01"}
+    directive = {**json.loads(written(edge, "adr")), "patient": {"reference": who}}
+    request = {"method": "POST", "url": "Consent"}
+    entries = [
+        {"fullUrl": who, "resource": patient, "request": {"method": "POST", "url": "Patient"}},
+        {"resource": directive, "request": request},
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    reply = clerk.ask("", "POST", json.dumps(bundle).encode(), Content_Type=JSON)
+    taken = [each["response"] for each in reply.body["entry"]]
+    assert [each["status"] for each in taken] == ["201 Created", "201 Created"]
+    assert "outcome" not in taken[0]
+    assert "grants nothing" in taken[1]["outcome"]["issue"][0]["diagnostics"]
+    alias = taken[0]["location"].split("/")[1]
+    single = json.dumps({**directive, "patient": {"reference": f"Patient/{alias}"}}).encode()
+    reply = clerk.ask("Consent", "POST", single, Content_Type=JSON)
+    assert (reply.status, "/Consent/" in reply.headers["Location"]) == (201, True)
+    assert "grants nothing" in reply.issue[1]
+    found = [f"Consent/{each['id']}" for each in clerk.ask(f"Consent?patient={alias}").matches]
+    assert taken[1]["location"].partition("/_history")[0] in found
+    assert edge.client("Dr Lake").ask(f"Consent?patient={alias}").status == 403
+
+
+def test_a_privacy_consent_that_nobody_signed_is_refused_and_grants_nothing(edge: Edge) -> None:
+    held = len(grants(edge.story.organisations["Lakeside"]))
+    body = written(edge, "patient-privacy")
+    reply = edge.client("Dr City").ask("Consent", "POST", body, Content_Type=JSON)
+    assert (reply.status, reply.issue[0]) == (400, "invalid")
+    assert "a privacy consent is given on the ledger by the patient" in reply.issue[1]
+    assert_grants_nothing(edge, held)
