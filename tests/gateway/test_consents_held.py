@@ -1,4 +1,4 @@
-"""A post reads the consents that it holds as Consent resources; a Consent that is written is a document."""
+"""A post reads the consents that it holds; a Consent that it writes is a document; the log is the patient's."""
 
 from __future__ import annotations
 
@@ -181,3 +181,20 @@ def test_a_privacy_consent_that_nobody_signed_is_refused_and_grants_nothing(edge
     assert (reply.status, reply.issue[0]) == (400, "invalid")
     assert "a privacy consent is given on the ledger by the patient" in reply.issue[1]
     assert_grants_nothing(edge, held)
+
+
+def test_no_post_reads_or_writes_the_patients_log_as_audit_events(edge: Edge) -> None:
+    client, alias = edge.client("Dr Stay"), edge.story.adam.hex()
+    assert client.ask(f"Condition?patient={alias}").matches  # this, and more before it, stands in the log
+    assert client.ask(f"AuditEvent?patient={alias}").matches == []
+    event = {
+        "resourceType": "AuditEvent",
+        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
+        "recorded": "2026-05-04T10:00:00Z",
+        "agent": [{"requestor": True}],
+        "source": {"observer": {"display": "somebody"}},
+        "entity": [{"what": {"reference": f"Patient/{alias}"}}],
+    }
+    reply = client.ask("AuditEvent", "POST", json.dumps(event).encode(), Content_Type=JSON)
+    assert reply.status == 400
+    assert "accesses are kept in the release log" in reply.issue[1]
