@@ -85,6 +85,15 @@ def test_what_is_not_shared_is_withheld_and_what_is_empty_is_unavailable_never_n
         assert all(INCOMPLETE in each["text"]["div"] for each in composition["section"])
 
 
+def test_a_row_says_when_what_how_much_and_how_it_stands_each_once() -> None:
+    flu = condition("flu", "active", onsetDateTime="2026-03-01")
+    measured = {"value": 61, "unit": "kg"}
+    weight = observation("v", "vital-signs", code={"text": "weight"}, status="final", valueQuantity=measured)
+    said = sections(made(flu, weight))
+    assert "<td>2026-03-01</td><td>flu</td><td></td><td>active</td>" in said["11450-4"]["text"]["div"]
+    assert "<td>weight</td><td>61 kg</td><td>final</td>" in said["8716-3"]["text"]["div"]
+
+
 def test_no_known_allergies_is_said_by_a_record_alone() -> None:
     none = about(
         "AllergyIntolerance", "a", code={"coding": [{"code": "716186003", "display": "No known allergy"}]}

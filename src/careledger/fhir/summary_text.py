@@ -50,8 +50,9 @@ def _narrative(inner: str) -> Resource:
 
 
 def _row(resource: Resource) -> str:
-    line = summary(resource)
-    cells = (line.date, line.what, line.value, _status(resource))
+    line, status = summary(resource), _status(resource)
+    value = "" if line.value in status.split(", ") else line.value
+    cells = (line.date, line.what, value, status)
     return "<tr>" + "".join(f"<td>{_shown(each)}</td>" for each in cells) + "</tr>"
 
 
