@@ -98,6 +98,79 @@ def test_what_is_there_already_is_not_created_again_if_the_program_says_so(
         assert post(doctor, said, If_None_Exist=unclear).status == 400
 
 
+def coded(patient: str, code: str, **more: Any) -> dict[str, Any]:
+    coding = [{"system": "http://snomed.info/sct", "code": code}]
+    return condition(patient, "") | {"code": {"coding": coding, "text": "by its code"}} | more
+
+
+def put_where(client: Client, search: str, resource: dict[str, Any], **headers: str) -> Reply:
+    body = json.dumps(resource).encode()
+    return client.ask(
+        f"{resource['resourceType']}?{search}", "PUT", body, **{"Content_Type": JSON, **headers}
+    )
+
+
+def test_an_update_by_a_search_creates_then_changes_the_one_that_matches(
+    doctor: Client, patient: str
+) -> None:
+    search = "code=http://snomed.info/sct|38341003"
+    elsewhere = put_where(doctor, search, coded(patient, "38341003", id=str(uuid.uuid4())))
+    assert (elsewhere.status, elsewhere.issue[0]) == (405, "not-supported")
+    first = put_where(doctor, search, coded(patient, "38341003"))
+    assert first.status == 201, first.body
+    again = put_where(doctor, search, coded(patient, "38341003", recordedDate="2026-11-03"))
+    assert (again.status, again.body["id"], again.body["recordedDate"]) == (
+        200,
+        first.body["id"],
+        "2026-11-03",
+    )
+    stale = put_where(doctor, search, coded(patient, "38341003"), If_Match=first.headers["ETag"])
+    assert (stale.status, stale.issue[0]) == (412, "conflict")
+    wrong = put_where(doctor, search, coded(patient, "38341003", id=str(uuid.uuid4())))
+    assert (wrong.status, wrong.issue[0]) == (400, "invalid")
+    assert post(doctor, coded(patient, "38341003")).status == 201
+    several = put_where(doctor, search, coded(patient, "38341003"))
+    assert (several.status, several.issue[0]) == (412, "conflict")
+
+
+def test_a_deletion_by_a_search_takes_back_the_one_that_matches(doctor: Client, patient: str) -> None:
+    made = post(doctor, coded(patient, "73211009")).body
+    one = f"Condition?patient={patient}&code=http://snomed.info/sct|73211009"
+    assert doctor.ask(one, "DELETE").status == 204
+    assert doctor.ask(f"Condition/{made['id']}").status == 410
+    gone = doctor.ask(one, "DELETE")
+    assert (gone.status, gone.issue[0]) == (404, "not-found")
+    for _ in range(2):
+        assert post(doctor, coded(patient, "73211009")).status == 201
+    several = doctor.ask(one, "DELETE")
+    assert (several.status, several.issue[0]) == (412, "conflict")
+    assert len(doctor.ask(one).matches) == 2
+
+
+def test_a_search_that_says_too_little_or_names_another_changes_nothing(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    made = post(doctor, coded(patient, "44054006")).body
+    code, eve = "code=http://snomed.info/sct|44054006", "0" * 64
+    for search in ("", f"patient={patient}", "shoe-size=44", f"patient={eve}&{code}", "_count=1"):
+        assert put_where(doctor, search, coded(patient, "44054006")).status == 400, search
+    for search in ("", code, f"patient={patient}", f"patient={patient},{eve}&{code}"):
+        assert doctor.ask(f"Condition?{search}", "DELETE").status == 400, search
+    assert post(doctor, coded(patient, "44054006"), If_None_Exist=f"patient={eve}&{code}").status == 400
+    assert doctor.ask(f"Condition/{made['id']}").body == made
+
+
+def test_a_stranger_changes_nothing_by_a_search(edge: Edge, doctor: Client, patient: str) -> None:
+    made = post(doctor, coded(patient, "22298006")).body
+    stranger = edge.client("Dr Lake")
+    code = "code=http://snomed.info/sct|22298006"
+    changed = put_where(stranger, code, coded(patient, "22298006", recordedDate="2020-01-01"))
+    assert (changed.status, changed.issue[0]) == (403, "forbidden")
+    taken = stranger.ask(f"Condition?patient={patient}&{code}", "DELETE")
+    assert (taken.status, taken.issue[0]) == (403, "forbidden")
+    assert doctor.ask(f"Condition/{made['id']}").body == made
+
+
 def test_a_patch_makes_the_next_version_and_one_that_does_not_fit_none(doctor: Client, patient: str) -> None:
     made = post(doctor, condition(patient, "to be patched")).body
     path = f"Condition/{made['id']}"

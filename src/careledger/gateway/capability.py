@@ -48,6 +48,8 @@ def _type(name: str) -> Resource:
         "readHistory": True,
         "updateCreate": False,
         "conditionalCreate": True,
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
         "conditionalRead": "full-support",
         "searchParam": [
             {"name": parameter, "type": each.type} for parameter, each in sorted(parameters_of(name).items())

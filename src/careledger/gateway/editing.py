@@ -18,7 +18,7 @@ from careledger.domain.errors import (
     VersionConflict,
 )
 from careledger.gateway import writing
-from careledger.gateway.about import about_whom
+from careledger.gateway.about import Given, about_whom
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.finding import Found
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PATCH, Answered, Asked, Handler, pairs
@@ -28,14 +28,18 @@ from careledger.gateway.taking import take as take_bundle
 from careledger.gateway.views import Shown, everything
 from careledger.workflows.custody import find_statement
 
+WHERE = "the address"
+
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
         Handler("POST", "/", partial(take, desk), JSONS),
         Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS),
+        Handler("PUT", "/{kind}", partial(update_matching, desk), JSONS),
         Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,)),
         Handler("DELETE", "/{kind}/{id}", partial(delete, desk)),
+        Handler("DELETE", "/{kind}", partial(delete_matching, desk)),
         Handler("POST", "/{kind}", partial(create, desk), JSONS),
     ]
 
@@ -43,11 +47,18 @@ def handlers(desk: Desk) -> list[Handler]:
 def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """A new record of the patient whom it names, anchored; see ``writing.create``. With If-None-Exist the one
     that matches among what this post sees of that patient, if one does; raises VersionConflict for several."""
+    unless = asked.headers.get("if-none-exist")
+    if unless is not None:
+        given = pairs(unless.removeprefix("?"))
+        there = _match(desk, who, asked.kind, writing.whose(asked.body, asked.kind), given, "If-None-Exist")
+        if there is not None:
+            return Answered(there.resource, there)
+    return _created(desk, who, asked)
+
+
+def _created(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     kind, body = asked.kind, asked.body
     network, session, alias = desk.world.network, desk.leases.session(who), writing.whose(body, kind)
-    unless = asked.headers.get("if-none-exist")
-    if unless is not None and (there := _there(desk, who, alias, kind, unless)) is not None:
-        return Answered(there.resource, there)
     statement = find_statement(network, alias, desk.world.custodians)
     key = asked.headers.get("idempotency-key", "")
     answered = _written(desk, who, alias, writing.create(network, session, statement, kind, body, key))
@@ -57,7 +68,23 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The next version of what this post sees. Raises NoUpdateHere, VersionConflict for what If-Match does not name,
     also if another version was anchored meanwhile, and what ``writing.update`` raises."""
-    return _updated(desk, who, asked, asked.body)
+    if stated_id(asked.body) != asked.path["id"]:
+        raise FhirRefused(path=f"{asked.kind}.id", problem="not the id that the address names")
+    return _updated(desk, who, asked, asked.path["id"], asked.body)
+
+
+def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The next version of the one record that matches among what this post sees of the patient whom the body names;
+    a new one if none does and the body states no id. Raises VersionConflict for several, and as ``update``."""
+    kind, stated = asked.kind, stated_id(asked.body)
+    there = _match(desk, who, kind, writing.whose(asked.body, kind), asked.given, WHERE)
+    if there is None:
+        if stated:
+            raise NoUpdateHere()
+        return _created(desk, who, asked)
+    if stated not in ("", there.id):
+        raise FhirRefused(path=f"{kind}.id", problem="not the id of the record that matches")
+    return _updated(desk, who, asked, there.id, asked.body)
 
 
 def patch(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -66,14 +93,33 @@ def patch(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         current = desk.current(who, asked.kind, asked.path["id"]).resource
     except (RecordNotFound, RecordGone):
         raise NoUpdateHere() from None
-    return _updated(desk, who, asked, writing.patched(current, asked.body))
+    body = writing.patched(current, asked.body)
+    if stated_id(body) != asked.path["id"]:
+        raise FhirRefused(path=f"{asked.kind}.id", problem="not the id that the address names")
+    return _updated(desk, who, asked, asked.path["id"], body)
 
 
 def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """What this organisation wrote is taken back; raises WritingRefused for another's, RecordNotFound."""
-    record_id = uuid_of(asked.path["id"])
+    return _deleted(desk, who, asked.kind, asked.path["id"])
+
+
+def delete_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The same for the one record that matches among what this post sees of the patient whom the search names; raises
+    RecordNotFound for none, VersionConflict for several, FhirRefused for a search that names no patient, or many."""
+    aliases = about_whom(asked.kind, asked.given).aliases
+    if aliases is None or len(aliases) != 1:
+        raise FhirRefused(path=WHERE, problem="name one patient whose record it is")
+    there = _match(desk, who, asked.kind, aliases[0], asked.given, WHERE)
+    if there is None:
+        raise RecordNotFound()
+    return _deleted(desk, who, asked.kind, there.id)
+
+
+def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
+    record_id = uuid_of(id)
     try:
-        alias: bytes | None = desk.found(who, asked.kind, asked.path["id"]).seen.alias
+        alias: bytes | None = desk.found(who, kind, id).seen.alias
         seen = True
     except (RecordNotFound, RecordGone):
         alias, seen = desk.chart.alias(who.staff.organisation, record_id), False
@@ -92,8 +138,8 @@ def take(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         desk.chart.forget(who.staff.organisation)
 
 
-def _updated(desk: Desk, who: Bearer, asked: Asked, body: bytes) -> Answered:
-    kind, id = asked.kind, asked.path["id"]
+def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Answered:
+    kind = asked.kind
     try:
         view = desk.found(who, kind, id)
     except (RecordNotFound, RecordGone):
@@ -103,8 +149,6 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, body: bytes) -> Answered:
     if before is None or kind == "Patient":
         raise NoUpdateHere()
     writing.check_current(asked.headers.get("if-match", ""), current.version)
-    if stated_id(body) != id:
-        raise FhirRefused(path=f"{kind}.id", problem="not the id that the address names")
     network, session, alias = desk.world.network, desk.leases.session(who), view.seen.alias
     statement = find_statement(network, alias, desk.world.custodians)
     made = writing.update(network, session, statement, kind, before, body)
@@ -114,11 +158,15 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, body: bytes) -> Answered:
     return answered
 
 
-def _there(desk: Desk, who: Bearer, alias: bytes, kind: str, stated: str) -> Shown | None:
-    view = desk.leases.look(who, alias)
-    query = desk.parsed(kind, about_whom(kind, pairs(stated.removeprefix("?"))).rest)
-    if query.ignored or not query.criteria:
-        raise FhirRefused(path="If-None-Exist", problem="is not a search that can be made here")
+def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where: str) -> Shown | None:
+    """The one record of that patient that a search finds among what this post sees, None if it finds none.
+
+    Raises VersionConflict for several, FhirRefused for a search that is none or names another patient.
+    """
+    view, about = desk.leases.look(who, alias), about_whom(kind, given)
+    query = desk.parsed(kind, about.rest)
+    if query.ignored or not query.criteria or about.aliases not in (None, (alias,)):
+        raise FhirRefused(path=where, problem="is not a search that can be made here")
     found = Found(query, everything([view])).matches
     if len(found) > 1:
         raise VersionConflict()
