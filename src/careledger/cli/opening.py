@@ -56,12 +56,10 @@ def opened(folder: Path, passphrase: Ask = ask) -> Iterator[World]:
 
 
 def _tend(world: World) -> None:
-    from careledger.workflows.cosigning import checkpoint_all
-    from careledger.workflows.tend_gateway import tend_gateway
+    from careledger.app.tending import steps
 
-    for organisation in world.keyring.organisations().values():
-        tend_gateway(world.network, organisation)
-    checkpoint_all(world.network)
+    for step in steps(world):
+        step()
 
 
 @dataclass(frozen=True, repr=False)

@@ -19,6 +19,9 @@ from careledger.gateway.server import Gateway
 from careledger.rpc.page import network
 from careledger.rpc.server import Server
 
+TENDS_EVERY = 30.0
+"""Seconds between two times that a gateway does what has come due."""
+
 
 def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_json: bool) -> None:
     """Serves until it is told to stop, then answers what is under way; raises DirectoryInUse, ServerUnavailable."""
@@ -37,7 +40,7 @@ def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_j
 
 def serve_gateway(folder: Path, host: str, port: int, as_json: bool) -> None:
     """Serves the directory's world likewise; raises DirectoryInUse, ServerUnavailable."""
-    with _told_to_stop() as stop, opened(folder) as world, Gateway(world, host, port) as gateway:
+    with _told_to_stop() as stop, opened(folder) as world, Gateway(world, host, port, TENDS_EVERY) as gateway:
         facts = {"fhir": gateway.base, "metadata": f"{gateway.base}/metadata"}
         if as_json:
             print_json(facts)

@@ -6,11 +6,14 @@ with Gateway(world) as gateway:
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from careledger.app.serving import HttpServer
+from careledger.app.tending import Step, steps
 from careledger.app.world import World
 from careledger.domain.errors import ServerUnavailable
 from careledger.gateway.application import Edge
@@ -19,19 +22,24 @@ from careledger.gateway.desk import Desk
 HOST, PORT = "127.0.0.1", 8080
 HOUSE = 10.0
 """Seconds between looks for leases that are over."""
+_LOG = logging.getLogger("careledger.gateway")
 
 
 class Gateway:
     """Serves a world until it is closed; the world stays open.
 
+    Every ``tends_every`` seconds it does what has come due, step by step between requests; never without it.
     Order of effects at the end: no new connections, what is under way is answered, every lease is dropped.
     """
 
-    def __init__(self, world: World, host: str = HOST, port: int = PORT) -> None:
+    def __init__(
+        self, world: World, host: str = HOST, port: int = PORT, tends_every: float | None = None
+    ) -> None:
         """Port 0 takes a free one; raises ServerUnavailable for a host that is not loopback or a taken port."""
         self._http = HttpServer(host, port)
         self.url = self._http.url
         self.base = f"{self.url}/fhir"
+        self._world, self._tends_every = world, tends_every
         self._desk = Desk(world, self.base)
         self._worker = ThreadPoolExecutor(1, "gateway")
         self._edge = Edge(self._desk, self._worker)
@@ -66,9 +74,28 @@ class Gateway:
         self._worker.shutdown()
 
     def _keep_house(self) -> None:
-        """Nothing that a lease opened stays in memory after it, whether or not anybody asks again."""
-        while not self._ended.wait(HOUSE):
+        """Nothing that a lease opened stays in memory after it, whether or not anybody asks again; does what is due."""
+        every = self._tends_every
+        tended = time.monotonic()
+        while not self._ended.wait(HOUSE if every is None else min(HOUSE, every)):
             self._worker.submit(self._desk.leases.drop_ended)
+            if every is not None and time.monotonic() - tended >= every:
+                self._tend()
+                tended = time.monotonic()
+
+    def _tend(self) -> None:
+        """One step after the other, each waiting its turn among the requests."""
+        for step in self._worker.submit(steps, self._world).result():
+            if self._ended.is_set():
+                return
+            self._do(step)
+
+    def _do(self, step: Step) -> None:
+        try:
+            for what in self._worker.submit(step).result():
+                _LOG.warning("left for the next time: %s", what)
+        except Exception:  # whatever one step does, the gateway goes on
+            _LOG.exception("a step of tending broke off")
 
     def __enter__(self) -> Gateway:
         self.start()

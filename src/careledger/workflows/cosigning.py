@@ -16,12 +16,17 @@ from careledger.proofs.tiles import WIDTH, decode_bundle, entries_path
 from careledger.workflows.network import Network
 
 
+def checkpoint(link: CustodianLink) -> None:
+    """A custodian does what is due and anchors its log; raises what ``call`` raises."""
+    link.call("tend", b"")
+
+
 def checkpoint_all(network: Network) -> dict[int, CareLedgerError]:
     """Every reachable custodian does what is due and anchors its log; returns what went wrong, by custodian."""
     failed: dict[int, CareLedgerError] = {}
     for number, link in network.custodians.items():
         try:
-            link.call("tend", b"")
+            checkpoint(link)
         except CareLedgerError as error:
             failed[number] = error
     return failed
