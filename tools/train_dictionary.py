@@ -64,7 +64,7 @@ def samples() -> list[bytes | bytearray | memoryview]:
         report = import_bundle(sample_file(name), name)
         for imported in report.versions:
             version = new_version(imported, report.mapping_version)
-            found += [version.body.encode(), manifest(version, alias, depositor)]
+            found += [imported.body.encode(), manifest(version, alias, depositor)]
     return found
 
 

@@ -20,7 +20,7 @@ from careledger.fhir.sample import sample_file
 from careledger.fhir.split import import_bundle, record_id, without_server_marks
 from careledger.fhir.summary import summary
 from careledger.fhir.versions import ImportedVersion, ImportReport
-from careledger.formats.bodies import EncodedBody, RecordBody
+from careledger.formats.bodies import RecordBody
 from fhir_cases import (
     PATIENT,
     SNOMED,
@@ -316,12 +316,3 @@ def test_elements_of_the_wrong_shape_are_imported_or_rejected_and_never_end_in_a
             )
     assert outcomes["rejects"] > 200
     assert outcomes["taken"] > 1_000
-
-
-def test_a_body_as_its_encoding_alone_says_the_same() -> None:
-    for text, original in ((b'{"a":1}', b'{"a":1}'), (b'{"a":1}', b'  {"a": 1}'), (b"{}", b"no {} here")):
-        body = RecordBody(text, original, "urn:uuid:7", None, ())
-        made = EncodedBody.of(body)
-        assert (made.canonical, made.encode()) == (text, body.encode())
-        assert RecordBody.decode(made.encode()) == body
-        assert str(text) not in repr(made)

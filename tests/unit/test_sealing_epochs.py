@@ -48,7 +48,7 @@ def chain(length: int) -> tuple[list[Secret], list[tuple[EpochStatement, EpochRe
         statement = statement_of(number, seed)
         previous = seeds[number - 1] if number else None
         signed = sign(statement, controller, DEPLOYMENT)
-        made.append((statement, seal_record(signed, statement, PATIENT.public, seed, previous)))
+        made.append((statement, seal_record(signed, statement, PATIENT.public, SealingKey(seed), previous)))
     return seeds, made[::-1]
 
 
@@ -133,14 +133,15 @@ def test_a_record_holding_another_seed_than_the_statement_names_is_refused() -> 
 
 
 def test_a_record_is_not_made_for_another_key_or_without_its_link() -> None:
-    seed, controller = new_epoch_seed(), SigningKey.random()
+    key, controller = SealingKey.random(), SigningKey.random()
+    seed = key.seed
     first, second = statement_of(0, seed), statement_of(1, seed)
     signed = sign(first, controller, DEPLOYMENT)
     with pytest.raises(KeyRefused):
-        seal_record(signed, first, PATIENT.public, new_epoch_seed(), None)
+        seal_record(signed, first, PATIENT.public, SealingKey.random(), None)
     with pytest.raises(MalformedBytes):
-        seal_record(signed, first, PATIENT.public, seed, new_epoch_seed())
+        seal_record(signed, first, PATIENT.public, key, new_epoch_seed())
     with pytest.raises(MalformedBytes):
-        seal_record(signed, second, PATIENT.public, seed, None)
-    record = seal_record(signed, first, PATIENT.public, seed, None)
+        seal_record(signed, second, PATIENT.public, key, None)
+    record = seal_record(signed, first, PATIENT.public, key, None)
     assert EpochRecord.decode(record.encode()) == record

@@ -21,6 +21,7 @@ from careledger.sealing.versions import (
     body_key,
     body_key_commitment,
     check_body_key,
+    compressed,
     manifest_key,
     new_batch_secret,
     new_custodial_secret,
@@ -54,7 +55,7 @@ def test_epoch_key_and_handle_open_the_manifest_and_with_shares_the_body() -> No
     key = body_key(record, custodial)
     header = seal_header(epoch_key.public, EPOCH, batch)
     manifest = seal_manifest(record, Plaintext(b"manifest" + body_key_commitment(key)))
-    body = seal_body(key, CONTENT)
+    body = seal_body(key, compressed(CONTENT))
     shares = split(custodial, 2, 5)
 
     read_record = record_secret(open_header(epoch_key, EPOCH, checked(header)), handle)
@@ -119,7 +120,7 @@ def test_handle_batch_secret_and_both_halves_each_decide_the_keys() -> None:
 def test_a_body_key_that_was_not_committed_to_is_refused_though_the_body_opens_with_it() -> None:
     committed, other = Secret.random(), Secret.random()
     commitment = body_key_commitment(committed)
-    body = checked(seal_body(other, CONTENT))
+    body = checked(seal_body(other, compressed(CONTENT)))
     check_body_key(committed, commitment)
     with pytest.raises(CannotOpen, match="committed"):
         open_body(other, commitment, body)
@@ -134,14 +135,14 @@ def test_a_manifest_is_not_opened_as_a_body_nor_a_body_as_a_manifest() -> None:
     with pytest.raises(CannotOpen):
         open_body(key, body_key_commitment(key), checked(seal_manifest(record, CONTENT)))
     with pytest.raises(CannotOpen):
-        open_manifest(record, checked(seal_body(key, CONTENT)))
+        open_manifest(record, checked(seal_body(key, compressed(CONTENT))))
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5000, 100_000])
 def test_a_body_has_a_padded_length_and_comes_back(size: int) -> None:
     plaintext = Plaintext(os.urandom(size))
     key = Secret.random()
-    body = seal_body(key, plaintext)
+    body = seal_body(key, compressed(plaintext))
     assert open_body(key, body_key_commitment(key), checked(body)) == plaintext
     allowed = {sealed_length(padded_length(n)) for n in range(size, size + 400)}
     assert len(body.data) in allowed
@@ -150,13 +151,13 @@ def test_a_body_has_a_padded_length_and_comes_back(size: int) -> None:
 def test_contents_of_nearly_one_length_make_blocks_of_one_length() -> None:
     key = Secret.random()
     noise = os.urandom(40_000)
-    lengths = {len(seal_body(key, Plaintext(noise[:n])).data) for n in range(39_000, 39_200)}
+    lengths = {len(seal_body(key, compressed(Plaintext(noise[:n]))).data) for n in range(39_000, 39_200)}
     assert len(lengths) <= 2
 
 
 def test_equal_plaintexts_make_different_blocks() -> None:
     key = Secret.random()
-    assert seal_body(key, CONTENT) != seal_body(key, CONTENT)
+    assert seal_body(key, compressed(CONTENT)) != seal_body(key, compressed(CONTENT))
 
 
 def frame_of_size(size: int) -> bytes:
@@ -186,9 +187,9 @@ def test_a_body_that_would_unpack_to_too_much_or_is_no_frame_is_refused(frame: b
 
 def test_a_body_over_the_ceiling_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "MOST_PLAINTEXT", 100)
-    seal_body(Secret.random(), Plaintext(bytes(100)))
+    compressed(Plaintext(bytes(100)))
     with pytest.raises(MalformedBytes):
-        seal_body(Secret.random(), Plaintext(bytes(101)))
+        compressed(Plaintext(bytes(101)))
 
 
 def test_the_author_reads_back_with_the_chart_key_and_nobody_else_does() -> None:
@@ -210,7 +211,7 @@ def test_blocks_of_a_batch_share_no_bytes_that_link_them() -> None:
     record = record_secret(batch, new_handle())
     manifest, body = (
         seal_manifest(record, CONTENT),
-        seal_body(body_key(record, new_custodial_secret()), CONTENT),
+        seal_body(body_key(record, new_custodial_secret()), compressed(CONTENT)),
     )
     windows = [{data[i : i + 8] for i in range(len(data) - 8)} for data in (manifest.data, body.data)]
     assert windows[0].isdisjoint(windows[1])

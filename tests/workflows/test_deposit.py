@@ -24,6 +24,7 @@ from careledger.formats.cids import RAW, codec_of
 from careledger.formats.deposits import KeepRequest
 from careledger.sealing.versions import CopyKey
 from careledger.workflows.actors import Holder, Organisation
+from careledger.workflows.batches import NewVersion, ReadyBody, Writer
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.deposit import MISSING, PLAN, SHARED, complete, copies_of, deposit, resume
 from world import APPEND, DIAGNOSIS, GENERAL, PRESCRIPTION, World, condition, texts, version
@@ -152,7 +153,8 @@ def test_a_body_over_one_mebibyte_is_stored_in_chunks_and_read_back_whole(world:
     long = "".join(f"{number:x}" for number in range(450_000))  # compresses, but not below 1 MiB
     made = version({"resourceType": "Condition", "code": {"text": long}}, author=world.doctor)
     small = condition(world.doctor)
-    body = RecordBody.decode(made.body.encode())
+    body = made.body
+    assert isinstance(body, RecordBody)
     made = replace(made, body=replace(body, original=body.canonical[::-1]))
     world.put(world.writer(), holder.alias, made, small)
     read = world.read_as_registrar(holder)
@@ -372,3 +374,29 @@ def test_custodians_of_one_process_write_a_deposit_at_the_same_time(world: World
     made = world.put(world.writer(), holder.alias, condition(world.doctor))
     assert len(made.receipts) == world.network.thresholds.holding
     assert not barrier.broken
+
+
+def test_a_body_that_was_made_ready_where_it_was_read_is_read_back_and_found_again(world: World) -> None:
+    holder = world.patient(compartments=(DIAGNOSIS,))
+    made = condition(world.doctor)
+    assert isinstance(made.body, RecordBody)
+    ready = replace(made, body=ReadyBody.of(made.body))
+    assert "asthma" not in repr(ready.body)
+    first = world.put(world.writer(), holder.alias, ready)
+    assert [record.body for record in world.read_as_registrar(holder).records] == [made.body]
+    again = world.put(world.writer(), holder.alias, made)
+    assert again.known == first.handles
+
+
+def test_a_version_is_tagged_once_for_each_deposit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder, tagged = world.patient(compartments=(DIAGNOSIS,)), Writer.content_tag
+    asked: list[bytes] = []
+
+    def counted(self: Writer, made: NewVersion) -> bytes:
+        asked.append(made.record_id)
+        return tagged(self, made)
+
+    monkeypatch.setattr(Writer, "content_tag", counted)
+    many = [condition(world.doctor, f"condition {number}") for number in range(5)]
+    world.put(world.writer(), holder.alias, *many)
+    assert sorted(asked) == sorted(each.record_id for each in many)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar
 
 from careledger.formats.schema import Message, maybe, message, octets, several, text
 
@@ -35,41 +35,3 @@ class RecordBody(Message):
     full_url: str | None = maybe(text(2_000))
     source_id: str | None = maybe(text(64))
     references: tuple[RewrittenReference, ...] = several(message(RewrittenReference))
-
-
-class Body(Protocol):
-    """What of a record's body is sealed, and what of it makes the record itself."""
-
-    @property
-    def canonical(self) -> bytes: ...
-
-    def encode(self) -> bytes:
-        """The bytes that are sealed."""
-        ...
-
-
-class EncodedBody(NamedTuple):
-    """A RecordBody as its encoding alone, and where in it the canonical JSON stands; never printed."""
-
-    encoded: bytes
-    start: int
-    end: int
-
-    @classmethod
-    def of(cls, body: RecordBody) -> EncodedBody:
-        """The body's encoding."""
-        encoded = body.encode()
-        start = encoded.index(body.canonical)
-        return cls(encoded, start, start + len(body.canonical))
-
-    @property
-    def canonical(self) -> bytes:
-        """The canonical JSON."""
-        return self.encoded[self.start : self.end]
-
-    def encode(self) -> bytes:
-        """What RecordBody.encode gives."""
-        return self.encoded
-
-    def __repr__(self) -> str:
-        return "<encoded-body>"

@@ -15,11 +15,9 @@ from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from careledger.domain.errors import CannotOpen, MalformedBytes
-from careledger.sealing.keys import Secret
+from careledger.sealing.keys import Secret, hkdf_expand
 
 CHUNK = 16 * 1024
 TAG = 16
@@ -175,10 +173,7 @@ class _Chunks:
 
 def hkdf_expand_sha512(key: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand of RFC 5869 with SHA-512; raises MalformedBytes for a length over 16,320 bytes."""
-    try:
-        return HKDFExpand(SHA512(), length, info).derive(key)
-    except ValueError:
-        raise MalformedBytes(why="HKDF output too long") from None
+    return hkdf_expand(key, info, length, "sha512")
 
 
 def _derived(key: Secret, salt: bytes, context: bytes) -> tuple[_Chunks, bytes]:

@@ -61,21 +61,21 @@ def open_previous(epoch_key: SealingKey, epoch: Epoch, sealed: bytes) -> Secret:
 
 
 def seal_record(
-    signed: Signed, statement: EpochStatement, alias_public: bytes, seed: Secret, previous: Secret | None
+    signed: Signed, statement: EpochStatement, alias_public: bytes, key: SealingKey, previous: Secret | None
 ) -> EpochRecord:
-    """The epoch record of a signed statement; ``previous`` is the seed before, None for epoch 0.
+    """The epoch record of a signed statement; ``key`` is that epoch's, ``previous`` the seed before, None for epoch 0.
 
-    Raises KeyRefused if the statement's public key is not the seed's, MalformedBytes if a previous seed is
+    Raises KeyRefused if the statement names another public key, MalformedBytes if a previous seed is
     missing or too much.
     """
-    if SealingKey(seed).public != statement.public_key:
+    if key.public != statement.public_key:
         raise KeyRefused(why="the statement names another epoch key")
     if (previous is None) != (statement.number == 0):
         raise MalformedBytes(why="epoch 0 alone has no previous seed")
     epoch = Epoch.of(statement)
     return EpochRecord(
         statement=signed,
-        seed_for_alias=seal_seed(alias_public, epoch, seed),
+        seed_for_alias=seal_seed(alias_public, epoch, key.seed),
         previous_seed=None if previous is None else seal_previous(statement.public_key, epoch, previous),
     )
 

@@ -110,9 +110,16 @@ def open_manifest(record: Secret, manifest: VerifiedCiphertext) -> Plaintext:
     return _open(manifest_key(record), MANIFEST, manifest)
 
 
-def seal_body(key: Secret, body: Plaintext) -> Ciphertext:
-    """The body block: Zstandard, Padmé, then Cobblestone-256. At most 256 MiB; raises MalformedBytes."""
-    return _seal(key, BODY, body)
+def seal_body(key: Secret, frame: bytes) -> Ciphertext:
+    """The body block: what ``compressed`` made of the body, Padmé, then Cobblestone-256."""
+    return _seal_compressed(key, BODY, frame)
+
+
+def compressed(plaintext: Plaintext) -> bytes:
+    """The Zstandard frame that is sealed, as secret as the plaintext. At most 256 MiB; raises MalformedBytes."""
+    if len(plaintext.data) > MOST_PLAINTEXT:
+        raise MalformedBytes(why="over 256 MiB")
+    return _codecs.compressor.compress(plaintext.data)
 
 
 def open_body(key: Secret, commitment: bytes, body: VerifiedCiphertext) -> Plaintext:
@@ -164,9 +171,7 @@ _codecs = _Codecs()
 
 
 def _seal(key: Secret, context: bytes, plaintext: Plaintext) -> Ciphertext:
-    if len(plaintext.data) > MOST_PLAINTEXT:
-        raise MalformedBytes(why="over 256 MiB")
-    return _seal_compressed(key, context, _codecs.compressor.compress(plaintext.data))
+    return _seal_compressed(key, context, compressed(plaintext))
 
 
 def _seal_compressed(key: Secret, context: bytes, frame: bytes, salt: bytes | None = None) -> Ciphertext:

@@ -14,7 +14,7 @@ from careledger.domain.categories import Compartment
 from careledger.domain.errors import WritingRefused
 from careledger.domain.records import Ground, Source
 from careledger.formats import large
-from careledger.formats.bodies import Body
+from careledger.formats.bodies import RecordBody
 from careledger.formats.charts import AuthorsCopy
 from careledger.formats.cids import Cid, raw_cid
 from careledger.formats.deposits import (
@@ -45,6 +45,27 @@ from careledger.workflows.custody import Chain
 from careledger.workflows.network import Network
 
 
+class ReadyBody(NamedTuple):
+    """A body as far as it can be made ready without a key, so that who reads a file does that work; never printed.
+
+    ``canonical`` is the canonical JSON, ``content`` its digest, ``frame`` the whole body's bytes, compressed.
+    """
+
+    canonical: bytes
+    content: bytes
+    frame: bytes
+
+    @classmethod
+    def of(cls, body: RecordBody) -> ReadyBody:
+        """The body, made ready; raises MalformedBytes for one over 256 MiB."""
+        canonical = body.canonical
+        frame = sealed.compressed(Plaintext(body.encode()))
+        return cls(canonical, digest("fhir-content", canonical), frame)
+
+    def __repr__(self) -> str:
+        return "<ready-body>"
+
+
 @dataclass(frozen=True, repr=False)
 class NewVersion:
     """One version to be deposited; never printed.
@@ -58,7 +79,7 @@ class NewVersion:
     resource_type: str
     subject: str
     compartment: Compartment
-    body: Body
+    body: RecordBody | ReadyBody
     mime_type: str
     source: str
     source_key: str
@@ -134,6 +155,16 @@ class Writer:
         return hmac_tag(self.tag_key, edition)
 
 
+class Tagged(NamedTuple):
+    """A version and its content tag; never printed."""
+
+    version: NewVersion
+    tag: bytes
+
+    def __repr__(self) -> str:
+        return "<tagged-version>"
+
+
 @dataclass(frozen=True)
 class SealedBatch:
     """A batch that is ready to be stored: blocks, statement, items, and each place's columns of shares."""
@@ -180,17 +211,16 @@ class Sealer:
         self._copy_key, self.sealed_copy_key = sealed.CopyKey.new(writer.copy_key, self.id)
         self._copied = 0
 
-    def batch(self, chain: Chain, versions: Sequence[NewVersion]) -> SealedBatch:
+    def batch(self, chain: Chain, tagged: Sequence[Tagged]) -> SealedBatch:
         """Seals versions of one compartment to its newest epoch; raises WritingRefused where there is none."""
         if not chain:
-            raise WritingRefused(
-                why="no epoch key for this compartment", compartment=str(versions[0].compartment)
-            )
+            compartment = str(tagged[0].version.compartment)
+            raise WritingRefused(why="no epoch key for this compartment", compartment=compartment)
         epoch, _ = chain[0]
         batch = sealed.new_batch_secret()
         header = sealed.seal_header(epoch.public_key, Epoch.of(epoch), batch).data
         header_cid = raw_cid(header)
-        made = [self._version(batch, header_cid, version) for version in versions]
+        made = [self._version(batch, header_cid, each) for each in tagged]
         items = [one.item for one in made]
         columns = Items.of(items)
         tree = ItemTree(columns)
@@ -199,7 +229,7 @@ class Sealer:
         writer = self._writer
         words = DepositStatement(
             identity, self._statement.alias, epoch.compartment, epoch.number, epoch.digest(), writer.depositor,
-            writer.post, writer.ground.code, versions[0].source, writer.intake, self._network.clock.now(), root,
+            writer.post, writer.ground.code, tagged[0].version.source, writer.intake, self._network.clock.now(), root,
             len(items), tree.root,
         )  # fmt: skip
         return SealedBatch(
@@ -229,16 +259,17 @@ class Sealer:
         rows = (ShareRow(place, value, tuple(committed)) for place, value in enumerate(values, start=1))
         return tuple(rows), folded(leaf_hashes(committed))
 
-    def _version(self, batch: Secret, header: Cid, version: NewVersion) -> _Sealed:
+    def _version(self, batch: Secret, header: Cid, tagged: Tagged) -> _Sealed:
         """Seals one version: its keys, manifest, body, shares and author's copy."""
         writer, statement, network = self._writer, self._statement, self._network
+        version = tagged.version
+        ready = version.body if isinstance(version.body, ReadyBody) else ReadyBody.of(version.body)
         handle = sealed.new_handle()
         secret = sealed.record_secret(batch, handle)
         custodial = sealed.new_custodial_secret()
         key = sealed.body_key(secret, custodial)
-        body = sealed.seal_body(key, Plaintext(version.body.encode())).data
-        content = digest("fhir-content", version.body.canonical)
-        manifest = _manifest(writer, statement, version, content, len(body), key)
+        body = sealed.seal_body(key, ready.frame).data
+        manifest = _manifest(writer, statement, tagged, ready.content, len(body), key)
         manifest_cid, manifest_blocks = large.split(
             sealed.seal_manifest(secret, Plaintext(manifest.encode())).data
         )
@@ -250,7 +281,7 @@ class Sealer:
         )  # fmt: skip
         copy = AuthorsCopy(
             statement.alias, handle, version.compartment.number, version.record_id, body_cid,
-            self._copy_key.seal(self._copied, handle, key), content, manifest.content_tag,
+            self._copy_key.seal(self._copied, handle, key), ready.content, tagged.tag,
         )  # fmt: skip
         self._copied += 1
         return _Sealed(item, [*manifest_blocks, *body_blocks], copy, values, committed)
@@ -277,11 +308,12 @@ def authored(alias: bytes, record_id: bytes, version: int, content: bytes) -> by
 def _manifest(
     writer: Writer,
     statement: AliasStatement,
-    version: NewVersion,
+    tagged: Tagged,
     content: bytes,
     length: int,
     key: Secret,
 ) -> Manifest:
+    version = tagged.version
     return Manifest(
         alias=statement.alias,
         category=version.compartment.category,
@@ -304,6 +336,6 @@ def _manifest(
         content_digest=content,
         author_signature=_signature(statement.alias, version, content),
         body_key_commitment=sealed.body_key_commitment(key),
-        content_tag=writer.content_tag(version),
+        content_tag=tagged.tag,
         note=version.note,
     )

@@ -21,7 +21,7 @@ from careledger.formats.patients import AliasStatement
 from careledger.ports import Books
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
-from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Writer
+from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Tagged, Writer
 from careledger.workflows.custody import Chain, Telling, outcomes, receipt
 from careledger.workflows.epochs import chain_in_force
 from careledger.workflows.network import Network
@@ -72,10 +72,10 @@ def deposit(
         return Deposited(bytes(32), {}, known, (), False)
     sealer, known_chains = Sealer(network, writer, statement), dict(chains or {})
     if begin is not None:
-        begin(sealer.id, fresh)
+        begin(sealer.id, [each.version for each in fresh])
     batches = []
     for group in _grouped(fresh):
-        compartment = group[0].compartment.number
+        compartment = group[0].version.compartment.number
         if not known_chains.get(compartment):
             known_chains[compartment] = chain_in_force(network, statement, compartment)
         batches.append(sealer.batch(known_chains[compartment], group))
@@ -142,11 +142,11 @@ def complete(network: Network, depositor: Organisation | Holder) -> int:
     return waiting
 
 
-def _grouped(versions: Iterable[NewVersion]) -> list[list[NewVersion]]:
+def _grouped(tagged: Iterable[Tagged]) -> list[list[Tagged]]:
     """One batch per compartment and source, of at most so many that a proof out of it stays cheap."""
-    groups: dict[tuple[int, str], list[NewVersion]] = defaultdict(list)
-    for version in versions:
-        groups[version.compartment.number, version.source].append(version)
+    groups: dict[tuple[int, str], list[Tagged]] = defaultdict(list)
+    for each in tagged:
+        groups[each.version.compartment.number, each.version.source].append(each)
     return [
         group[at : at + MOST_IN_BATCH]
         for group in groups.values()
@@ -156,7 +156,7 @@ def _grouped(versions: Iterable[NewVersion]) -> list[list[NewVersion]]:
 
 def _unknown(
     writer: Writer, own: Iterable[AuthorsCopies], versions: Iterable[NewVersion]
-) -> tuple[list[NewVersion], dict[bytes, bytes]]:
+) -> tuple[list[Tagged], dict[bytes, bytes]]:
     """The versions that are not among this depositor's own of that alias, each once, and the others' handles.
 
     A record that says something else than before at its source follows the version that was deposited last; one that
@@ -169,7 +169,7 @@ def _unknown(
     for gone, copy in every:
         if not gone:
             before[copy.record_id].append(copy)
-    fresh: dict[bytes, NewVersion] = {}
+    fresh: dict[bytes, Tagged] = {}
     known = {}
     for version in versions:
         numbered = _numbered(version, before.get(version.record_id, []))
@@ -180,7 +180,7 @@ def _unknown(
         if there is not None:
             known[version.record_id] = there
         else:
-            fresh.setdefault(tags[-1], numbered[-1])
+            fresh.setdefault(tags[-1], Tagged(numbered[-1], tags[-1]))
     return list(fresh.values()), known
 
 

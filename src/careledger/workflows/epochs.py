@@ -278,17 +278,17 @@ def _new_epoch(
     keeper: bytes,
 ) -> tuple[EpochRecord, OpenEpoch]:
     """The epoch after ``newest``, signed and its seed sealed, published to nobody yet."""
-    seed = new_epoch_seed()
+    key = SealingKey(new_epoch_seed())
     made = EpochStatement(
         holder.alias,
         compartment,
         newest.number + 1 if newest else 0,
-        SealingKey(seed).public,
+        key.public,
         newest.digest() if newest else bytes(32),
         escrowed(holder, statement, compartment),
     )
     signed = sign(made, holder.controller, network.ledger.deployment)
-    return seal_record(signed, made, keeper, seed, before), OpenEpoch(made, seed)
+    return seal_record(signed, made, keeper, key, before), OpenEpoch(made, key.seed)
 
 
 def _publish(network: Network, statement: AliasStatement, records: Sequence[EpochRecord]) -> None:

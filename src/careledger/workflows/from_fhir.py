@@ -17,8 +17,7 @@ from careledger.fhir.json_text import Resource
 from careledger.fhir.parse import NDJSON, shown
 from careledger.fhir.split import import_bundle, import_open, loaded
 from careledger.fhir.versions import ImportedVersion, ImportReport
-from careledger.formats.bodies import EncodedBody
-from careledger.workflows.batches import NewVersion
+from careledger.workflows.batches import NewVersion, ReadyBody
 from careledger.workflows.register import Identity
 from careledger.workflows.staging import Refusal, Staged, StagedPatient, StagedVersion
 
@@ -137,7 +136,7 @@ def new_version(imported: ImportedVersion, mapping_version: int) -> NewVersion:
         resource_type=imported.resource_type,
         subject=str(imported.subject) if imported.subject else imported.subject_stated[:256],
         compartment=Compartment.numbered(imported.compartment.number),
-        body=EncodedBody.of(imported.body),
+        body=ReadyBody.of(imported.body),
         mime_type=FHIR_JSON,
         source=imported.author.source,
         source_key=imported.source_key,
