@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
-from gateway.edge_world import Edge
+from gateway.edge_world import JSON, Edge
 from story import ILLNESS, LATER_ILLNESS, NAME
 
 
@@ -119,6 +120,23 @@ def test_who_is_registered_here_is_found_by_the_organisations_own_table_alone(ed
     found = edge.client("clerk").ask(f"Patient?name={NAME}")
     assert [each["id"] for each in found.matches] == [edge.story.adam.hex()]
     assert edge.client("Dr Stay").ask(f"Patient?name={NAME}").matches == []
+
+
+def test_who_is_registered_here_comes_page_by_page_and_once(edge: Edge) -> None:
+    clerk = edge.client("clerk")
+    people = [{"resourceType": "Patient", "name": [{"text": f"Shefali {number}"}]} for number in range(3)]
+    entries = [{"request": {"method": "POST", "url": "Patient"}, "resource": each} for each in people]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    taken = clerk.ask("", "POST", json.dumps(bundle).encode(), Content_Type=JSON)
+    assert taken.status == 200, taken.body
+    page = clerk.ask("Patient?name=Shefali&_count=1")
+    assert page.body["total"] == 3
+    seen = [each["id"] for each in page.matches]
+    while (following := page.link("next")) is not None:
+        page = clerk.ask(following)
+        seen += [each["id"] for each in page.matches]
+    assert len(set(seen)) == len(seen) == 3
+    assert edge.client("Dr Stay").ask("Patient?name=Shefali").matches == []
 
 
 # Refusals ------------------------------------------------------------------------------------------

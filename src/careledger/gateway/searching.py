@@ -63,8 +63,7 @@ def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         raise FhirRefused(path="_page", problem="name a type, or a page of a search")
     rest = desk.pages.rest(names[0], who.digest, desk.world.clock.now())
     views = [desk.leases.look(who, alias) for alias in rest.aliases]
-    own = consents.held(desk.world, who) if rest.query.resource_type == consents.KIND else []
-    found = Found(rest.query, [*everything(views), *own])
+    found = Found(rest.query, [*everything(views), *_own(desk, who, rest.query.resource_type, views)])
     current = {shown.path: shown for shown in found.pool}
     shown = [current[path] for path in rest.paths if path in current]
     return page(desk, who, views, found, shown, rest.total, bundles.withheld(views))
@@ -104,15 +103,17 @@ def _views(desk: Desk, who: Bearer, kind: str, about: About) -> tuple[list[View]
             return _looked(desk, who, about.aliases), own
         return [desk.leases.look(who, alias) for alias in about.aliases], []
     views = desk.leases.live(who)
+    if not views and kind not in ("Patient", consents.KIND):
+        raise TooCostly()
+    return views, _own(desk, who, kind, views)
+
+
+def _own(desk: Desk, who: Bearer, kind: str, views: Sequence[View]) -> list[Shown]:
+    """What is found without a patient's view: who is registered here and not open, the consents that are held."""
     if kind == "Patient":
         open_now = {view.patient.id for view in views}
-        known = registered(who.staff.organisation)
-        return views, [each for each in known if each.id not in open_now]
-    if kind == consents.KIND:
-        return views, consents.held(desk.world, who)
-    if not views:
-        raise TooCostly()
-    return views, []
+        return [each for each in registered(who.staff.organisation) if each.id not in open_now]
+    return consents.held(desk.world, who) if kind == consents.KIND else []
 
 
 def _looked(desk: Desk, who: Bearer, aliases: Sequence[bytes]) -> list[View]:
