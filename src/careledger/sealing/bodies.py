@@ -15,9 +15,11 @@ from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from careledger.domain.errors import CannotOpen, MalformedBytes
-from careledger.sealing.keys import Secret, hkdf_expand
+from careledger.sealing.keys import Secret
 
 CHUNK = 16 * 1024
 TAG = 16
@@ -173,7 +175,10 @@ class _Chunks:
 
 def hkdf_expand_sha512(key: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand of RFC 5869 with SHA-512; raises MalformedBytes for a length over 16,320 bytes."""
-    return hkdf_expand(key, info, length, "sha512")
+    try:
+        return HKDFExpand(SHA512(), length, info).derive(key)
+    except ValueError:
+        raise MalformedBytes(why="HKDF output too long") from None
 
 
 def _derived(key: Secret, salt: bytes, context: bytes) -> tuple[_Chunks, bytes]:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import (
     AEAD,
     KDF,
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.hpke import (
     MLKEM768X25519PublicKey,
     Suite,
 )
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from careledger.domain.errors import CannotOpen, DigestMismatch, KeyRefused, MalformedBytes
 from careledger.formats.digests import digest, framed
@@ -68,21 +70,10 @@ class Secret:
 
 def hkdf_sha256(key: bytes, salt: bytes, info: bytes, length: int) -> bytes:
     """HKDF of RFC 5869 with SHA-256; raises MalformedBytes for a length over 8,160 bytes."""
-    return hkdf_expand(hmac.digest(salt, key, "sha256"), info, length, "sha256")
-
-
-def hkdf_expand(key: bytes, info: bytes, length: int, hashed: str) -> bytes:
-    """HKDF-Expand of RFC 5869 §2.3 with that hash; raises MalformedBytes for over 255 times its length.
-
-    By hmac: for one or two blocks that is a third of what making an object of ``cryptography`` costs.
-    """
-    made = block = b""
-    for count in range(1, 256):
-        block = hmac.digest(key, block + info + bytes((count,)), hashed)
-        made += block
-        if len(made) >= length:
-            return made[:length]
-    raise MalformedBytes(why="HKDF output too long")
+    try:
+        return HKDF(SHA256(), length, salt, info).derive(key)
+    except ValueError:
+        raise MalformedBytes(why="HKDF output too long") from None
 
 
 def derive(secret: Secret, label: str, *fields: bytes, length: int = 32) -> Secret:

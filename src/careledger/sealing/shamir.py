@@ -39,14 +39,7 @@ class Share:
 
 def uniform_below_p() -> Secret:
     """A new uniform secret that can be split."""
-    return _value(_below_p())
-
-
-def _below_p() -> int:
-    """As ``secrets.randbelow(P)``, of whose draws 189 in 2²⁵⁶ are drawn again, for a third of the time."""
-    while (number := int.from_bytes(secrets.token_bytes(SIZE), "big")) >= P:
-        pass
-    return number
+    return _value(secrets.randbelow(P))
 
 
 def split(
@@ -70,7 +63,7 @@ def split(
 def split_values(secret: Secret, threshold: int, places: int) -> list[bytes]:
     """The values of ``split`` at places 1…``places``, in order; raises as it does."""
     _check_threshold(threshold, places)
-    return _values(_number(secret), [_below_p() for _ in range(threshold - 1)], places)
+    return _values(_number(secret), [secrets.randbelow(P) for _ in range(threshold - 1)], places)
 
 
 def _check_threshold(threshold: int, places: int) -> None:
