@@ -58,6 +58,9 @@ def test_rows_that_look_alike_are_shown_with_the_reason_and_nothing_is_merged(wo
         identity("", "Somebody Else", "1990-1", "1971"),
         identity("", "Karim Uddin", "", ""),
         identity("", "Karim Uddin", "", "1991-04-02"),
+        identity("কামাল", "", "", "1962-01-01"),
+        identity("কামিল", "", "", "1962-01-01"),
+        identity("কুমুল", "", "", "1962-01-01"),
         identity(),
         identity(),
     ]

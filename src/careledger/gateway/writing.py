@@ -36,7 +36,7 @@ from careledger.workflows.network import Network
 from careledger.workflows.register import kept_aliases, kept_holder
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
-from careledger.workflows.signing import signed_by
+from careledger.workflows.signing import new_signed
 
 PATIENT = "Patient/"
 DELETED = "deleted-record"
@@ -65,13 +65,14 @@ def create(
 ) -> Written:
     """A new record of that patient, signed by the session's post; ``key`` makes a repetition the same one.
 
-    Raises FhirRefused, and what ``deposit`` raises.
+    Raises FhirRefused, and what ``new_signed`` and ``deposit`` raise.
     """
     organisation = session.staff.organisation
     unique = (
         hmac_tag(organisation.tag, framed("idempotency", key.encode())) if key else secrets.token_bytes(32)
     )
-    version = signed_by(_single(body, kind, namespace_of(organisation) + unique).version, session.staff)
+    sent = _single(body, kind, namespace_of(organisation) + unique)
+    version = new_signed(network, sent.version, session.staff)
     by = writer(network, session, statement)
     if statement.alias in kept_aliases(organisation):
         ensure_epochs(network, kept_holder(organisation, statement.alias), [version.compartment.number])
@@ -93,7 +94,7 @@ def update(
     sent = _single(body, kind, b"")
     if _named(sent) not in (None, statement.alias):
         raise FhirRefused(path=kind, problem="names another patient than the one whose record it is")
-    version = signed_by(sent.version, session.staff)
+    version = new_signed(network, sent.version, session.staff)
     by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
     if by.ground is Ground.UNASKED:
         raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)

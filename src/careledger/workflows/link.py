@@ -95,13 +95,18 @@ def bare(number: str) -> str:
 def plain(text: str) -> str:
     """Letters and digits only, without case and accents, words in order of the alphabet."""
     spread = unicodedata.normalize("NFKD", text).casefold()
-    kept = "".join(each if each.isalnum() else " " for each in spread if not _is_accent(each))
+    kept = "".join(each if _is_letter(each) else " " for each in spread if not _is_accent(each))
     return " ".join(sorted(kept.split()))
 
 
 def _is_accent(character: str) -> bool:
     """A Latin accent; the vowel signs of other scripts are letters."""
     return "\u0300" <= character <= "\u036f"
+
+
+def _is_letter(character: str) -> bool:
+    """A letter, a digit, or what other scripts write a vowel with."""
+    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _names(row: Identity) -> set[str]:

@@ -14,7 +14,7 @@ from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.from_fhir import new_version
 from careledger.workflows.network import Network
-from careledger.workflows.signing import signed_by
+from careledger.workflows.signing import new_signed
 
 _PATIENT = {"display": "the patient"}
 _ACTIVE = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
@@ -46,7 +46,9 @@ def clinical_note(
         **_DEMANDED.get(resource_type, {"subject": _PATIENT}),
     }
     report = import_bundle(json.dumps(resource).encode(), resource_type)
-    versions = [signed_by(new_version(each, report.mapping_version), author) for each in report.versions]
+    versions = [
+        new_signed(network, new_version(each, report.mapping_version), author) for each in report.versions
+    ]
     return deposit(network, writer, statement, versions)
 
 

@@ -37,7 +37,7 @@ from careledger.workflows.order import ACCEPT, order
 from careledger.workflows.patient_reported import Report, report
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record, newest
-from careledger.workflows.signing import signed_by
+from careledger.workflows.signing import new_signed
 
 if TYPE_CHECKING:
     from careledger.app.world import World
@@ -132,7 +132,7 @@ def amend_(
         asking, known = session(world, acting), anyone(world, named)
         before = _readable(world, asking, known, record)
         by = writer(world.network, asking, known.statement, amends=True)
-        made = signed_by(_single(file), asking.staff)
+        made = new_signed(world.network, _single(file), asking.staff)
         _told(as_json, amend(world.network, by, known.statement, before, made), by.ground.code)
 
 
