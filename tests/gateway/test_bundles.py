@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from careledger.app import tokens
+from careledger.domain.consents import Purpose
 from careledger.fhir.sample import sample_file
 from careledger.workflows import parties
+from careledger.workflows.chart import copies
 from careledger.workflows.register import Officer
-from gateway.edge_world import JSON, Edge, Reply
+from gateway.edge_world import DAY, JSON, Edge, Reply
 
 SMALL = "Shayne60_Rutherford999"
 
@@ -112,11 +115,20 @@ def test_a_post_that_may_not_register_or_write_is_refused_entry_by_entry(edge: E
     said = bundle("Lucio648_Bruen238", type="batch")
     world = edge.story.world
     post = world.keyring.all_staff(world.keyring.ministry())["Officer A"]
-    lakeside = edge.story.organisations["Lakeside"].number
-    parties.suspend(world.network, Officer(post.number, post.key), lakeside)
+    token, _ = tokens.issue(post, Purpose.TREAT, world.clock.now(), DAY)
+    taken = edge.stranger(token).ask("", "POST", json.dumps(said).encode(), Content_Type=JSON)
+    assert set(statuses(taken)) <= {"403", "422"}
+    assert len(statuses(taken)) == len(said["entry"])
+
+
+def test_a_suspended_employers_post_is_refused_a_bundle_whole(edge: Edge) -> None:
+    world, staff = edge.story.world, edge.story.staff["Dr Lake"]
+    post = world.keyring.all_staff(world.keyring.ministry())["Officer A"]
+    before = len(copies(staff.organisation))
+    parties.suspend(world.network, Officer(post.number, post.key), staff.organisation.number)
     try:
-        taken = send(edge, said, "Dr Lake")
-        assert set(statuses(taken)) <= {"403", "422"}
-        assert len(statuses(taken)) == len(said["entry"])
+        refused = send(edge, bundle("Lucio648_Bruen238", type="batch"), "Dr Lake")
+        assert (refused.status, refused.issue[0]) == (403, "forbidden")
     finally:
-        parties.reinstate(world.network, Officer(post.number, post.key), lakeside)
+        parties.reinstate(world.network, Officer(post.number, post.key), staff.organisation.number)
+    assert len(copies(staff.organisation)) == before

@@ -116,6 +116,20 @@ def test_everything_comes_page_by_page_and_once(edge: Edge) -> None:
     assert page.body["total"] == len(names)
 
 
+def test_everything_names_what_it_does_not_look_at_and_refuses_it_under_strict_handling(edge: Edge) -> None:
+    client, path = edge.client("Dr Stay"), f"Patient/{edge.story.adam.hex()}/$everything"
+    whole = client.ask(path)
+    page = client.ask(f"{path}?_type=Condition&start=2020&_count=2&_format=json")
+    following = page.link("next")
+    assert following is not None
+    for each in (page, client.ask(following)):
+        assert each.said["not-supported"] == "Not looked at: _type, start."
+    assert "not-supported" not in whole.said
+    refused = client.ask(f"{path}?_type=Condition", Prefer="respond-async, handling=strict; wait=9")
+    assert (refused.status, refused.issue[0]) == (400, "invalid")
+    assert client.ask(f"{path}?_type=Condition", Prefer="xhandling=strict").status == 200
+
+
 def test_who_is_registered_here_is_found_by_the_organisations_own_table_alone(edge: Edge) -> None:
     found = edge.client("clerk").ask(f"Patient?name={NAME}")
     assert [each["id"] for each in found.matches] == [edge.story.adam.hex()]

@@ -73,9 +73,14 @@ def test_what_a_lease_opened_is_dropped_when_it_is_over_though_nobody_asks_again
     view = leases.look(bearer, edge.story.adam)
     path = next(iter(view.current))
     assert leases.drop_ended() == 1
+    session = leases.session(bearer)
     world.clock.wait(LONGEST_LEASE)
     assert leases.drop_ended() == 0
     assert leases.showing(bearer, path) is None
+    assert leases._sessions == {bearer.digest: session}
+    world.clock.wait(session.until - world.clock.now())
+    leases.drop_ended()
+    assert leases._sessions == {}
 
 
 def test_a_running_gateway_looks_for_what_is_over(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,3 +96,21 @@ def test_a_step_that_breaks_off_keeps_no_other_from_being_done(
         assert done.wait(MOST_WAIT)
     assert "a step of tending broke off" in caplog.messages
     assert "left for the next time" not in caplog.text
+
+
+def test_a_gateway_that_cannot_even_list_what_is_due_goes_on_and_tries_again(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    again, tries = Event(), []
+
+    def broken(world: World) -> list[tending.Step]:
+        tries.append(world)
+        if len(tries) > 1:
+            again.set()
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(server, "steps", broken)
+    with server.Gateway(edge.story.world, port=0, tends_every=0.01) as gateway:
+        assert again.wait(MOST_WAIT)
+        assert Client(gateway.base).ask("metadata").status == 200
+    assert "a step of tending broke off" in caplog.messages

@@ -102,6 +102,8 @@ def test_a_suspended_employers_tokens_open_nothing_and_its_leases_end_at_once(ed
     delta = edge.story.staff["Dr Stay"].organisation.number
     parties.suspend(world.network, officer, delta)
     try:
+        assert {each.status for each in answers(client, edge)} == {403}
+        assert client.ask("Patient?name=a").issue[0] == "forbidden"
         assert client.ask(f"Condition/{one['id']}").status == 403
         assert client.ask(f"Condition?patient={patient}").status == 403
     finally:

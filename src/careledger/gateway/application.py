@@ -1,7 +1,8 @@
 """The HTTP side of the gateway: every route, who asks, and one worker that does what has to be done.
 
 Every route but the CapabilityStatement needs a bearer token, which is looked at before anything else of the request.
-Nothing of a request is logged. The worker takes requests in the order of arrival.
+It is answered only while its post and employer stand on the ledger. Nothing of a request is logged. The worker takes
+requests in the order of arrival.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from careledger.domain.errors import CareLedgerError, TokenRefused
 from careledger.gateway import editing, http, reading, searching
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import Handler
+from careledger.gateway.http import Answered, Asked, Handler, Plain
 from careledger.gateway.operations import binaries, definitions, everything, summary, validate
 from careledger.gateway.outcomes import outcome
+from careledger.workflows.network import verified
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
@@ -80,7 +82,7 @@ class Edge:
         try:
             who = await self._work(lambda: self._who(request, came))
             asked = await http.read(request, handler)
-            answered = await self._work(lambda: handler.answer(who, asked))
+            answered = await self._work(lambda: self._answer(handler, who, asked))
         except CareLedgerError as error:
             return http.refused(error)
         except Exception:
@@ -92,6 +94,11 @@ class Edge:
 
     async def _work(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, act)
+
+    def _answer(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain:
+        """For a post that stands on the ledger now, with its employer, and for no other, whatever is asked."""
+        verified(self._desk.world.ledger.fresh_head(), who.staff.number)
+        return handler.answer(who, asked)
 
     def _who(self, request: Request, came: float) -> Bearer:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

@@ -49,7 +49,7 @@ class Asked:
 
     def prefers(self, said: str) -> bool:
         """Whether the Prefer header (RFC 7240) says this."""
-        return said in self.headers.get("prefer", "")
+        return prefers(self.headers, said)
 
     def values(self, name: str) -> list[str]:
         """Every value that was given under that name."""
@@ -91,6 +91,12 @@ class Handler:
     takes: tuple[str, ...] = ()
     most: int = MOST_BYTES
     any_format: bool = False
+
+
+def prefers(headers: Mapping[str, str], said: str) -> bool:
+    """Whether one of the preferences of a Prefer header (RFC 7240) is this; their parameters say nothing here."""
+    stated = (each.partition(";")[0].strip() for each in headers.get("prefer", "").split(","))
+    return said in stated
 
 
 def pairs(query: str) -> list[tuple[str, str]]:
@@ -163,7 +169,7 @@ def answered(request: Request, base: str, made: Answered | Plain) -> Response:
             headers["Location"] = f"{base}/{shown.path}/_history/{shown.version}"
         if request.method == "GET" and _is_known(request, shown):
             return Response(status_code=304, headers=_safe(headers))
-    if "return=minimal" in request.headers.get("prefer", "") and "Location" in headers:
+    if prefers(request.headers, "return=minimal") and "Location" in headers:
         return Response(status_code=made.status, headers=_safe(headers))
     return response(made.resource, made.status, headers)
 

@@ -102,8 +102,10 @@ class Leases:
         return None
 
     def drop_ended(self) -> int:
-        """Drops what was opened by leases that are over, looked at again or not; returns how many are open."""
+        """Drops sessions that are over, and what leases that are over opened, looked at again or not; returns how
+        many leases are open."""
         now = self.world.clock.now()
+        self._sessions = {name: each for name, each in self._sessions.items() if now < each.until}
         for name, held in list(self._held.items()):
             if held.lease.closed or now >= held.lease.until:
                 held.lease.close()

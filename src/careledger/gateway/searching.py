@@ -46,11 +46,10 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """
     about = about_whom(asked.kind, asked.given)
     query = desk.parsed(asked.kind, about.rest)
-    if asked.prefers("handling=strict") and query.ignored:
-        raise FhirRefused(path=", ".join(query.ignored), problem="is not supported here")
+    check_ignored(asked, query)
     views, own = _views(desk, who, asked.kind, about)
     found = Found(query, [*everything(views), *own])
-    said = bundles.withheld(views) + _ignored(query)
+    said = bundles.withheld(views) + not_looked_at(query)
     if query.summary == "count":
         return Answered(bundles.searchset(desk.base, [], len(found.matches), {}, said))
     return page(desk, who, views, found, found.matches, len(found.matches), said)
@@ -66,7 +65,8 @@ def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     found = Found(rest.query, [*everything(views), *_own(desk, who, rest.query.resource_type, views)])
     current = {shown.path: shown for shown in found.pool}
     shown = [current[path] for path in rest.paths if path in current]
-    return page(desk, who, views, found, shown, rest.total, bundles.withheld(views))
+    said = bundles.withheld(views) + not_looked_at(rest.query)
+    return page(desk, who, views, found, shown, rest.total, said)
 
 
 def page(
@@ -125,7 +125,14 @@ def _looked(desk: Desk, who: Bearer, aliases: Sequence[bytes]) -> list[View]:
     return views
 
 
-def _ignored(query: Query) -> list[Resource]:
+def check_ignored(asked: Asked, query: Query) -> None:
+    """Raises FhirRefused where something would be passed over and the client wants strict handling."""
+    if asked.prefers("handling=strict") and query.ignored:
+        raise FhirRefused(path=", ".join(query.ignored), problem="is not supported here")
+
+
+def not_looked_at(query: Query) -> list[Resource]:
+    """What every page says of the parameters that were passed over."""
     ignored = (*query.ignored, *(["_summary"] if query.summary in ("true", "text", "data") else []))
     if not ignored:
         return []

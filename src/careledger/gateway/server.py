@@ -85,7 +85,14 @@ class Gateway:
 
     def _tend(self) -> None:
         """One step after the other, each waiting its turn among the requests."""
-        for step in self._worker.submit(steps, self._world).result():
+        due: list[Step] = []
+
+        def looks() -> tuple[str, ...]:
+            due.extend(steps(self._world))
+            return ()
+
+        self._do(looks)
+        for step in due:
             if self._ended.is_set():
                 return
             self._do(step)
