@@ -54,7 +54,7 @@ WITHOUT_EFFECTS = {
     "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
     "received.live_grant", "register.choose_custodians",
-    "second_look.SecondLook", "two_hops.signed_entry", "two_hops.signed_revocation",
+    "second_look.SecondLook", "signing.new_signed", "two_hops.signed_entry", "two_hops.signed_revocation",
 }  # fmt: skip
 
 # Steps of others: each effect of theirs is one of a workflow above.
