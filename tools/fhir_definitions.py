@@ -152,6 +152,8 @@ class Definitions:
             "targets": [] if targets == ["Resource"] else targets,
             "held": [] if stated else self._constraints(element),
             "bound": self._binding(element, code),
+            "summary": int(one(element, "isSummary") == "true"),
+            "modifier": int(one(element, "isModifier") == "true"),
         }
         shape["elements"][name] = made | {key: value for key, value in optional.items() if value}
 

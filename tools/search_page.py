@@ -45,7 +45,20 @@ CHOSEN = """\
 RESULTS = """\
 `_sort` (several names, `-` for descending; of several values of one resource the one that comes first counts; what
 has none comes last), `_count`, `_include` and `_revinclude` with `:iterate`, `_summary`, `_elements`, `_total`,
-`_format`, `_pretty`, and `_type` where all types are searched. `_contained` is only `false`.
+`_format`, `_pretty`, and `_type` where all types are searched. `_contained` is only `false`: what is contained is gone
+through by chains and found by nothing else.
+
+A part of a resource is tagged `SUBSETTED`; a PUT of one is refused.
+
+- `_summary=true` has what R4's definitions mark as summary, at every depth, what is mandatory there and what changes a
+  meaning (`isModifier`, `modifierExtension`). Other extensions are left out unless an element would be empty without
+  them; those of a primitive value stay with it.
+- `_summary=text` has the narrative, `id`, `meta` and what is mandatory; it is refused together with `_include` and
+  `_revinclude`. `_summary=data` is all but the narrative. `_summary=count`, like `_count=0`, is the number alone.
+- `_elements` has the elements named, what is mandatory and what changes a meaning; `value` is `valueQuantity` and
+  whatever else it may be. It speaks of matches, `_summary` also of what comes along. The two do not go together.
+- `_total` is the exact number of what may be seen, on each page at the time it is asked for; with `none`, or when too
+  few custodians answered for it to be true, there is none.
 """
 
 CHAINS = f"""\

@@ -231,9 +231,36 @@ def test_result_parameters_are_typed() -> None:
         ("Patient", "organization", "", True),
     ]
     assert [each.source for each in query.revincludes] == ["Provenance"]
-    assert (query.count, query.summary, query.total, query.pretty) == (20, "count", "accurate", True)
-    assert (query.elements, query.format, query.ignored) == (("status", "code"), "application/fhir+json", ())
+    assert (query.count, query.subset.summary, query.total, query.pretty) == (20, "count", "accurate", True)
+    assert (query.subset.elements, query.format, query.ignored) == (
+        ("status", "code"),
+        "application/fhir+json",
+        (),
+    )
     assert parse("Resource", [("_type", "Patient,Group")]).types == ("Patient", "Group")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("_include", "Observation:subject"), ("_revinclude", "Provenance:target"), ("_elements", "code")],
+)
+def test_a_summary_of_the_text_brings_nothing_along_and_names_no_elements(more: tuple[str, str]) -> None:
+    assert parse("Observation", [("_summary", "data"), ("_include", "Observation:subject")]).includes
+    with pytest.raises(SearchRefused) as refused:
+        parse("Observation", [("_summary", "text"), more])
+    assert refused.value.details["path"] == "_summary"
+
+
+def test_what_was_used_is_told_apart_from_what_was_passed_over() -> None:
+    given = [
+        ("code", "a"),
+        ("shoe-size", "44"),
+        ("_include", "Observation:subject"),
+        ("_include", "Observation:nothing"),
+    ]
+    query = parse("Observation", given)
+    assert query.used == (given[0], given[2])
+    assert query.ignored == ("shoe-size", "_include")
 
 
 CLINIC = "urn:uuid:00000000-0000-0000-0000-000000000007"

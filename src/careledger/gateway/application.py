@@ -90,7 +90,7 @@ class Edge:
             _LOG.exception("unexpected, noted as %s", place)
             said = f"Something is wrong here, noted as {place}."
             return http.response(outcome("fatal", "exception", said), 500)
-        return http.answered(request, self._desk.base, answered)
+        return http.answered(request, asked, self._desk.base, answered)
 
     async def _work(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, act)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from careledger.domain.categories import Compartment
 from careledger.fhir.json_text import Number, Resource
@@ -15,11 +15,12 @@ Entry = dict[str, object]
 def searchset(
     base: str,
     entries: Sequence[tuple[Shown, Resource, str]],
-    total: int,
+    total: int | None,
     links: Mapping[str, str],
     said: Iterable[Resource] = (),
 ) -> Resource:
-    """A page of a search: entries, how much of each is shown, their modes, then what has to be said about it."""
+    """A page of a search: entries, how much of each is shown, their modes, then what has to be said about it; without a
+    total where it is None."""
     made: list[Entry] = [
         {"fullUrl": f"{base}/{shown.path}", "resource": resource, "search": {"mode": mode}}
         for shown, resource, mode in entries
@@ -28,8 +29,8 @@ def searchset(
     return _bundle("searchset", made, total, links)
 
 
-def history(base: str, versions: Sequence[Shown]) -> Resource:
-    """The versions of one record, the newest first."""
+def history(base: str, versions: Sequence[Shown], part: Callable[[Resource], Resource]) -> Resource:
+    """The versions of one record, as much of each as is wanted, the newest first."""
     made: list[Entry] = []
     for at, shown in enumerate(versions):
         first = at == len(versions) - 1
@@ -38,7 +39,7 @@ def history(base: str, versions: Sequence[Shown]) -> Resource:
         made.append(
             {
                 "fullUrl": f"{base}/{shown.path}",
-                "resource": shown.resource,
+                "resource": part(shown.resource),
                 "request": request,
                 "response": response,
             }
@@ -71,8 +72,10 @@ def _named(compartment: Compartment) -> str:
     return str(compartment)
 
 
-def _bundle(kind: str, entries: list[Entry], total: int, links: Mapping[str, str]) -> Resource:
-    bundle: Resource = {"resourceType": "Bundle", "type": kind, "total": Number(str(total))}
+def _bundle(kind: str, entries: list[Entry], total: int | None, links: Mapping[str, str]) -> Resource:
+    bundle: Resource = {"resourceType": "Bundle", "type": kind}
+    if total is not None:
+        bundle["total"] = Number(str(total))
     if links:
         bundle["link"] = [{"relation": relation, "url": url} for relation, url in links.items()]
     return {**bundle, "entry": entries} if entries else bundle

@@ -17,6 +17,7 @@ from careledger.domain.errors import (
     RecordNotFound,
     VersionConflict,
 )
+from careledger.fhir.searching.subsets import is_part
 from careledger.gateway import writing
 from careledger.gateway.about import Given, about_whom
 from careledger.gateway.desk import Desk, uuid_of
@@ -36,10 +37,10 @@ def handlers(desk: Desk) -> list[Handler]:
     return [
         Handler("POST", "/", partial(take, desk), JSONS),
         Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS),
-        Handler("PUT", "/{kind}", partial(update_matching, desk), JSONS),
+        Handler("PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None),
         Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,)),
         Handler("DELETE", "/{kind}/{id}", partial(delete, desk)),
-        Handler("DELETE", "/{kind}", partial(delete_matching, desk)),
+        Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None),
         Handler("POST", "/{kind}", partial(create, desk), JSONS),
     ]
 
@@ -140,6 +141,8 @@ def take(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Answered:
     kind = asked.kind
+    if is_part({"meta": _stated(body).meta}):
+        raise FhirRefused(path="meta.tag", problem="only a part of the record, as a search showed it")
     try:
         view = desk.found(who, kind, id)
     except (RecordNotFound, RecordGone):
@@ -188,11 +191,16 @@ def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> An
 
 def stated_id(body: bytes) -> str:
     """The id that a resource states; raises FhirRefused."""
-    try:
-        return msgspec.json.decode(body, type=_Stated).id
-    except (msgspec.DecodeError, RecursionError):
-        raise FhirRefused(problem="not a resource in JSON") from None
+    return _stated(body).id
 
 
 class _Stated(msgspec.Struct):
     id: str = ""
+    meta: object = None
+
+
+def _stated(body: bytes) -> _Stated:
+    try:
+        return msgspec.json.decode(body, type=_Stated)
+    except (msgspec.DecodeError, RecursionError):
+        raise FhirRefused(problem="not a resource in JSON") from None

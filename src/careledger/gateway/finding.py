@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.query import Include, Query
 from careledger.gateway.views import Shown
-
-SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
-KEPT = ("resourceType", "id", "meta")
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,13 +40,12 @@ class Found:
         return list(taken.values())[len(page) :]
 
     def narrowed(self, shown: Shown) -> Resource:
-        """The resource, or the elements of it that are wanted, marked as not all of it."""
-        if not self.query.elements:
-            return shown.resource
-        wanted = {*KEPT, *self.query.elements}
-        meta = shown.resource.get("meta", {})
-        kept = {name: value for name, value in shown.resource.items() if name.lstrip("_") in wanted}
-        return {**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}}
+        """A match, or as much of it as is wanted, marked as not all of it."""
+        return self.query.subset.of(shown.resource)
+
+    def summarised(self, shown: Shown) -> Resource:
+        """The same of what comes along, which ``_elements`` does not speak of."""
+        return replace(self.query.subset, elements=()).of(shown.resource)
 
     def _reached(self, matches: Sequence[Shown], following: Iterable[Include]) -> list[Shown]:
         reached = []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,28 +18,37 @@ from careledger.domain.errors import CareLedgerError, FhirRefused
 from careledger.fhir.canonical import canonical
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import MOST_BYTES, Resource
+from careledger.fhir.searching.parse import named
+from careledger.fhir.searching.results import subset_of
 from careledger.gateway import outcomes
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
 
 JSON = "application/fhir+json"
+EVERYWHERE = ("_format", "_pretty")
+"""What every route looks at."""
+PART = ("_summary", "_elements")
 FORM = "application/x-www-form-urlencoded"
 PATCH = "application/json-patch+json"
 JSONS = (JSON, "application/json")
 MOST_FORM = 64 * 1024
+MOST_SAID = 1_000
+"""Characters of a warning."""
 CREATED, NO_CONTENT = 201, 204
 _TAKEN = ("application/fhir+json", "application/json", "json", "*/*", "application/*", "text/json")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that was read: its path's parts, headers, query and form, body, and HTTP method."""
+    """A request that was read: its path's parts, headers, query and form, body, and HTTP method; ``ignored`` names the
+    parameters that its route does not look at."""
 
     path: Mapping[str, str]
     headers: Mapping[str, str]
     given: list[tuple[str, str]]
     body: bytes
     method: str = "GET"
+    ignored: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -54,6 +64,10 @@ class Asked:
     def values(self, name: str) -> list[str]:
         """Every value that was given under that name."""
         return [value for each, value in self.given if each == name]
+
+    def part(self, resource: Resource) -> Resource:
+        """As much of a resource as ``_summary`` or ``_elements`` wants; raises SearchRefused."""
+        return subset_of(self.given).of(resource)
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,6 +97,8 @@ class Handler:
     """One route: HTTP method, path under the base, what answers it, which content types it takes and how much.
 
     ``any_format``: it answers in whatever format, so that none that a client asks for is turned away unread.
+    ``looks_at``: the parameters that it knows besides those that every route does; what else is given is refused where
+    the client wants strict handling, and named otherwise. None where the route itself says what it ignored.
     """
 
     method: str
@@ -91,6 +107,7 @@ class Handler:
     takes: tuple[str, ...] = ()
     most: int = MOST_BYTES
     any_format: bool = False
+    looks_at: tuple[str, ...] | None = ()
 
 
 def prefers(headers: Mapping[str, str], said: str) -> bool:
@@ -127,7 +144,22 @@ async def read(request: Request, handler: Handler) -> Asked:
         body = await _body(request, handler.most)
         if kind == FORM:
             given += pairs(body.decode("ascii", "replace"))
-    return Asked(request.path_params, request.headers, given, body, request.method)
+    ignored = _ignored(handler, [name for name, _ in given])
+    refuse_if_strict(request.headers, ignored)
+    return Asked(request.path_params, request.headers, given, body, request.method, ignored)
+
+
+def _ignored(handler: Handler, names: list[str]) -> tuple[str, ...]:
+    if handler.looks_at is None:
+        return ()
+    known = {*EVERYWHERE, *handler.looks_at}
+    return tuple(dict.fromkeys(named(each) for each in names if each not in known))
+
+
+def refuse_if_strict(headers: Mapping[str, str], ignored: tuple[str, ...]) -> None:
+    """Raises FhirRefused where something would be passed over and the client wants strict handling."""
+    if ignored and prefers(headers, "handling=strict"):
+        raise FhirRefused(path=", ".join(ignored), problem="is not supported here")
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -146,20 +178,24 @@ def turned_away(request: Request, any_format: bool = False) -> Response | None:
         return response(outcome("error", "security", "Ask under a name of loopback."), 421)
     if any_format:
         return None
-    wanted = [each.partition(";")[0].strip() for each in request.headers.get("accept", "*/*").split(",")]
-    named = request.query_params.get("_format")
-    if not any(each in _TAKEN for each in ([named.partition(";")[0]] if named else wanted)):
+    if not _is_made_here(request.headers.get("accept", "*/*"), request.query_params.get("_format")):
         return response(outcome("error", "not-supported", f"Only {JSON} is made here."), 406)
     return None
 
 
-def answered(request: Request, base: str, made: Answered | Plain) -> Response:
-    """What was answered, with the headers of the version that it shows."""
+def _is_made_here(accept: str, named: str | None) -> bool:
+    """Whether one of the formats is made; a plus that was not escaped in an address arrives as a space."""
+    wanted = [named.replace(" ", "+")] if named else accept.split(",")
+    return any(each.partition(";")[0].strip().lower() in _TAKEN for each in wanted)
+
+
+def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) -> Response:
+    """What was answered, with the headers of the version that it shows and what was passed over."""
     if isinstance(made, Plain):
         return Response(made.body, made.status, _safe(made.headers), media_type=made.media_type)
     if made.resource is None:
-        return Response(status_code=made.status, headers=_safe({}))
-    shown, headers = made.shown, {}
+        return Response(status_code=made.status, headers=_safe(_passed_over(asked)))
+    shown, headers = made.shown, _passed_over(asked)
     if shown is not None and shown.version != "0":
         headers["ETag"] = shown.etag
         if shown.anchored:
@@ -171,7 +207,13 @@ def answered(request: Request, base: str, made: Answered | Plain) -> Response:
             return Response(status_code=304, headers=_safe(headers))
     if prefers(request.headers, "return=minimal") and "Location" in headers:
         return Response(status_code=made.status, headers=_safe(headers))
-    return response(made.resource, made.status, headers)
+    return response(made.resource, made.status, headers, asked.values("_pretty")[-1:] == ["true"])
+
+
+def _passed_over(asked: Asked) -> dict[str, str]:
+    """A warning that names the parameters that were not looked at."""
+    said = ", ".join(asked.ignored)[:MOST_SAID]
+    return {"Warning": f'299 - "Not looked at: {said}."'} if said else {}
 
 
 def _is_known(request: Request, shown: Shown) -> bool:
@@ -201,9 +243,13 @@ async def no_route(request: Request, error: Exception) -> Response:
     return response(outcome("error", code, "There is nothing here that answers this."), status, headers)
 
 
-def response(resource: Resource, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A resource as JSON."""
-    return Response(canonical(resource), status, _safe(headers or {}), media_type=JSON)
+def response(
+    resource: Resource, status: int = 200, headers: Mapping[str, str] | None = None, pretty: bool = False
+) -> Response:
+    """A resource as JSON; ``pretty`` in lines that people can read, its numbers untouched."""
+    text = canonical(resource)
+    body = msgspec.json.format(text, indent=2) if pretty else text
+    return Response(body, status, _safe(headers or {}), media_type=JSON)
 
 
 def _safe(headers: Mapping[str, str]) -> dict[str, str]:

@@ -19,13 +19,14 @@ MOST_KEPT = 1_000
 
 @dataclass(frozen=True, repr=False)
 class Rest:
-    """What a search still has to show: for whom, of which patients, Type/id of each match, how, of how many."""
+    """What a search found: for whom, of which patients, Type/id of each match, how many of them were shown before, how
+    they are wanted."""
 
     bearer: bytes
     aliases: tuple[bytes, ...]
     paths: tuple[str, ...]
+    before: int
     query: Query
-    total: int
     until: int
 
 

@@ -8,35 +8,36 @@ from careledger.app.tokens import Bearer
 from careledger.domain.errors import RecordNotFound
 from careledger.gateway import bundles
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import Answered, Asked, Handler
+from careledger.gateway.http import PART, Answered, Asked, Handler
 
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/{kind}/{id}/_history/{version}", partial(vread, desk)),
-        Handler("GET", "/{kind}/{id}/_history", partial(history, desk)),
-        Handler("GET", "/{kind}/{id}", partial(read, desk)),
+        Handler("GET", "/{kind}/{id}/_history/{version}", partial(vread, desk), looks_at=PART),
+        Handler("GET", "/{kind}/{id}/_history", partial(history, desk), looks_at=PART),
+        Handler("GET", "/{kind}/{id}", partial(read, desk), looks_at=PART),
     ]
 
 
 def read(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """The current version, of what is shared or of the organisation's own writing.
+    """The current version, or a part of it, of what is shared or of the organisation's own writing.
 
-    Raises RecordNotFound for what this post does not see, for whatever reason, and RecordGone.
+    Raises FhirRefused, RecordNotFound for what this post does not see, for whatever reason, and RecordGone.
     """
     shown = desk.current(who, asked.kind, asked.path["id"])
-    return Answered(shown.resource, shown)
+    return Answered(asked.part(shown.resource), shown)
 
 
 def vread(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """That version; raises RecordNotFound."""
     for shown in desk.versions(who, asked.kind, asked.path["id"]):
         if shown.version == asked.path["version"]:
-            return Answered(shown.resource, shown)
+            return Answered(asked.part(shown.resource), shown)
     raise RecordNotFound()
 
 
 def history(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """All versions that this post sees, the newest first; raises RecordNotFound."""
-    return Answered(bundles.history(desk.base, desk.versions(who, asked.kind, asked.path["id"])))
+    versions = desk.versions(who, asked.kind, asked.path["id"])
+    return Answered(bundles.history(desk.base, versions, asked.part))

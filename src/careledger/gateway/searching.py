@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlencode
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
-from careledger.fhir.searching.query import Query
 from careledger.gateway import bundles
 from careledger.gateway.about import About, about_whom
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
-from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler
+from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler, refuse_if_strict
 from careledger.gateway.identities import registered
 from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
@@ -33,10 +34,28 @@ MOST_PATIENTS = 10
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/", partial(next_page, desk)),
-        Handler("POST", "/{kind}/_search", partial(search, desk), (FORM,), MOST_FORM),
-        Handler("GET", "/{kind}", partial(search, desk)),
+        Handler("GET", "/", partial(next_page, desk), looks_at=("_page",)),
+        Handler("POST", "/{kind}/_search", partial(search, desk), (FORM,), MOST_FORM, looks_at=None),
+        Handler("GET", "/{kind}", partial(search, desk), looks_at=None),
     ]
+
+
+@dataclass(frozen=True, repr=False)
+class Looked:
+    """What was searched for, in which views, and ``address`` of that search without what was passed over."""
+
+    views: Sequence[View]
+    found: Found
+    address: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether enough custodians answered: a number of matches would be wrong otherwise."""
+        return all(view.seen.complete for view in self.views)
+
+    def said(self) -> list[Resource]:
+        """What every page says."""
+        return bundles.withheld(self.views) + not_looked_at(self.found.query.ignored)
 
 
 def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -46,13 +65,16 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """
     about = about_whom(asked.kind, asked.given)
     query = desk.parsed(asked.kind, about.rest)
-    check_ignored(asked, query)
+    refuse_if_strict(asked.headers, query.ignored)
     views, own = _views(desk, who, asked.kind, about)
-    found = Found(query, [*everything(views), *own])
-    said = bundles.withheld(views) + not_looked_at(query)
-    if query.summary == "count":
-        return Answered(bundles.searchset(desk.base, [], len(found.matches), {}, said))
-    return page(desk, who, views, found, found.matches, len(found.matches), said)
+    used = [each for each in asked.given if each not in about.rest or each in query.used]
+    looked = Looked(views, Found(query, [*everything(views), *own]), address(desk, asked.kind, used))
+    return page(desk, who, looked, looked.found.matches)
+
+
+def address(desk: Desk, path: str, used: Sequence[tuple[str, str]]) -> str:
+    """What a Bundle says of how it was searched for (R4 search.html#conformance)."""
+    return f"{desk.base}/{path}?{urlencode(used)}" if used else f"{desk.base}/{path}"
 
 
 def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -65,32 +87,25 @@ def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     found = Found(rest.query, [*everything(views), *_own(desk, who, rest.query.resource_type, views)])
     current = {shown.path: shown for shown in found.pool}
     shown = [current[path] for path in rest.paths if path in current]
-    said = bundles.withheld(views) + not_looked_at(rest.query)
-    return page(desk, who, views, found, shown, rest.total, said)
+    before = sum(path in current for path in rest.paths[: rest.before])
+    return page(desk, who, Looked(views, found, f"{desk.base}?_page={names[0]}"), shown, before)
 
 
-def page(
-    desk: Desk,
-    who: Bearer,
-    views: Sequence[View],
-    found: Found,
-    matches: Sequence[Shown],
-    total: int,
-    said: Sequence[Resource],
-) -> Answered:
-    """The first of these matches and what comes along with them; the others behind a link."""
-    count = found.query.count
-    size = COUNT if count is None else min(count, MOST_COUNT)
-    now, later = matches[:size], matches[size:]
-    links = {}
-    if later and size:
-        aliases, paths = tuple(view.seen.alias for view in views), tuple(each.path for each in later)
+def page(desk: Desk, who: Bearer, looked: Looked, matches: Sequence[Shown], before: int = 0) -> Answered:
+    """What follows the first ``before`` of these matches and what comes along with it; the others behind a link."""
+    query, found, links = looked.found.query, looked.found, {"self": looked.address}
+    size = 0 if query.counts else COUNT if query.count is None else min(query.count, MOST_COUNT)
+    now, end = matches[before : before + size], before + size
+    if size and end < len(matches):
+        aliases, paths = tuple(view.seen.alias for view in looked.views), tuple(each.path for each in matches)
         ends = until(desk.world.clock.now())
-        name = desk.pages.keep(Rest(who.digest, aliases, paths, found.query, total, ends))
+        name = desk.pages.keep(Rest(who.digest, aliases, paths, end, query, ends))
         links["next"] = f"{desk.base}?_page={name}"
     entries = [(shown, found.narrowed(shown), "match") for shown in now]
-    entries += [(shown, shown.resource, "include") for shown in found.included(now)]
-    return Answered(bundles.searchset(desk.base, entries, total, links, said))
+    entries += [(shown, found.summarised(shown), "include") for shown in found.included(now)]
+    told = looked.complete and (query.counts or query.total != "none")
+    total = len(matches) if told else None
+    return Answered(bundles.searchset(desk.base, entries, total, links, looked.said()))
 
 
 def _views(desk: Desk, who: Bearer, kind: str, about: About) -> tuple[list[View], list[Shown]]:
@@ -125,15 +140,8 @@ def _looked(desk: Desk, who: Bearer, aliases: Sequence[bytes]) -> list[View]:
     return views
 
 
-def check_ignored(asked: Asked, query: Query) -> None:
-    """Raises FhirRefused where something would be passed over and the client wants strict handling."""
-    if asked.prefers("handling=strict") and query.ignored:
-        raise FhirRefused(path=", ".join(query.ignored), problem="is not supported here")
-
-
-def not_looked_at(query: Query) -> list[Resource]:
+def not_looked_at(ignored: Sequence[str]) -> list[Resource]:
     """What every page says of the parameters that were passed over."""
-    ignored = (*query.ignored, *(["_summary"] if query.summary in ("true", "text", "data") else []))
     if not ignored:
         return []
     return [outcome("warning", "not-supported", f"Not looked at: {', '.join(ignored)}.")]

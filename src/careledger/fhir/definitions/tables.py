@@ -33,7 +33,7 @@ class Definitions:
 
     ``shapes`` has, by type and by path of an element with elements of its own (``Patient.contact``), its elements
     by JSON name (``max`` 1 is one, 0 is many; nothing in R4 has another), its choices and the numbers of its
-    constraints; ``sets`` the codes of the value sets by URL, or
+    constraints, ``summary`` and ``modifier`` where R4 marks them so; ``sets`` the codes of the value sets by URL, or
     why they are not listed; ``primitives`` the patterns of the primitive types.
     """
 

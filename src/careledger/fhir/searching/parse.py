@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from careledger.fhir.searching import links, moments, quantities, results, texts, tokens
@@ -50,10 +50,15 @@ def parse(
     base = base if not base or base.endswith("/") else f"{base}/"
     reader = _Reader(resource_type, base, now)
     wanted = results.Wanted(resource_type, base)
+    used = []
     for name, value in given:
+        before = len(reader.ignored) + len(wanted.ignored)
         if not wanted.take(name, value):
             reader.take(name, value)
-    return wanted.query(tuple(reader.criteria), tuple(reader.ignored))
+        if before == len(reader.ignored) + len(wanted.ignored):
+            used.append((name, value))
+    query = wanted.query(tuple(reader.criteria), tuple(reader.ignored))
+    return replace(query, used=tuple(used))
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class _Reader:
     ignored: list[str] = field(default_factory=list)
 
     def take(self, name: str, value: str) -> None:
-        if not _NAME.fullmatch(name):
+        if named(name) == _UNNAMED:
             self.ignored.append(_UNNAMED)
             return
         made = self._criterion(self.resource_type, name, value, MOST_STEPS, _Budget(_first(name)))
@@ -196,6 +201,11 @@ class _Reader:
             return None
         found = elements(other, parameter.expression)
         return Referred(name, tuple(map(plain, split(value, ","))), other, found, inner, self.base)
+
+
+def named(name: str) -> str:
+    """How a parameter is named to whoever gave it: by its name, if that can be one."""
+    return name if _NAME.fullmatch(name) else _UNNAMED
 
 
 def _first(name: str) -> str:

@@ -12,6 +12,7 @@ from careledger.fhir.searching.criteria import Criterion, OfType, Sight
 from careledger.fhir.searching.elements import Element
 from careledger.fhir.searching.links import asking, followed, key_of
 from careledger.fhir.searching.sorting import Key, in_order
+from careledger.fhir.searching.subsets import WHOLE, Subset
 
 
 def nothing(reference: str) -> None:
@@ -58,8 +59,9 @@ class Query:
     """A search for resources of one type; ``resource_type`` "Resource" is a search over all types, or ``types``.
 
     ``ignored`` names what was given and is unknown or not built: whoever asked for strict handling is refused for
-    it. ``base`` is the address of this server, ``count`` None where none was given; ``summary``, ``total`` and
-    ``format`` are empty then; ``pretty`` is ``_pretty``.
+    it; ``used`` is all else that was given. ``base`` is the address of this server, ``count`` None where none was
+    given, ``subset`` how much of each match is wanted; ``total`` and ``format`` are empty where not given; ``pretty``
+    is ``_pretty``.
     """
 
     resource_type: str
@@ -69,13 +71,18 @@ class Query:
     count: int | None = None
     includes: tuple[Include, ...] = ()
     revincludes: tuple[Include, ...] = ()
-    summary: str = ""
-    elements: tuple[str, ...] = ()
+    subset: Subset = WHOLE
     total: str = ""
     format: str = ""
     pretty: bool = False
     types: tuple[str, ...] = ()
     base: str = ""
+    used: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether only the number of matches is wanted (R4 search.html#count)."""
+        return self.subset.summary == "count" or self.count == 0
 
     def within(self, resolve: Resolve, of_type: OfType = none_of_type) -> Callable[[Resource], bool]:
         """Whether a resource answers the query, among what the reader may see.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from careledger.fhir.definitions.tables import resource_types
@@ -11,6 +12,7 @@ from careledger.fhir.searching.elements import Element, elements
 from careledger.fhir.searching.parameters import EVERY_TYPE, Parameter, parameters_of
 from careledger.fhir.searching.query import Include, Query
 from careledger.fhir.searching.sorting import Key, sortable
+from careledger.fhir.searching.subsets import UNNARROWED, Subset
 from careledger.fhir.searching.values import malformed
 
 MOST_COUNT = 2**31 - 1
@@ -31,7 +33,7 @@ class Wanted:
         self._type = resource_type
         self._base = base
         self._found: dict[str, Any] = {}
-        self._ignored: list[str] = []
+        self.ignored: list[str] = []
 
     def take(self, name: str, value: str) -> bool:
         """Take this one if it is a result parameter; raises SearchRefused."""
@@ -48,18 +50,19 @@ class Wanted:
         return True
 
     def query(self, criteria: tuple[Criterion, ...], ignored: tuple[str, ...]) -> Query:
-        """The query with these demands."""
+        """The query with these demands; raises SearchRefused for wishes that R4 does not let go together."""
         found = self._found
+        subset = Subset(found.get("_summary", ""), found.get("_elements", ()))
+        _check_together(subset, bool(found.get("includes") or found.get("revincludes")))
         return Query(
             resource_type=self._type,
             criteria=criteria,
-            ignored=(*ignored, *self._ignored),
+            ignored=(*ignored, *self.ignored),
             sort=found.get("_sort", ()),
             count=found.get("_count"),
             includes=tuple(found.get("includes", ())),
             revincludes=tuple(found.get("revincludes", ())),
-            summary=found.get("_summary", ""),
-            elements=found.get("_elements", ()),
+            subset=subset,
             total=found.get("_total", ""),
             format=found.get("_format", ""),
             pretty=found.get("_pretty") == "true",
@@ -69,10 +72,9 @@ class Wanted:
 
     def _choice(self, name: str, value: str) -> str:
         if name == "_contained" and value in ("true", "both"):
-            self._ignored.append(name)
-        elif value not in _CHOICES[name]:
-            raise malformed(name, f"none of {', '.join(_CHOICES[name])}")
-        return value
+            self.ignored.append(name)
+            return value
+        return one_of(name, value)
 
     def _count(self, name: str, value: str) -> int:
         if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= MOST_COUNT):
@@ -80,10 +82,7 @@ class Wanted:
         return int(value)
 
     def _elements(self, name: str, value: str) -> tuple[str, ...]:
-        made = tuple(value.split(","))
-        if not all(_ELEMENT.fullmatch(each) for each in made):
-            raise malformed(name, "not the names of elements")
-        return made
+        return names_of_elements(name, value)
 
     def _format(self, name: str, value: str) -> str:
         if not value or len(value) > 100 or not value.isprintable():
@@ -93,7 +92,7 @@ class Wanted:
     def _types(self, name: str, value: str) -> tuple[str, ...]:
         made = tuple(value.split(","))
         if self._type != EVERY_TYPE:
-            self._ignored.append(name)
+            self.ignored.append(name)
         elif not set(made) <= resource_types():
             raise malformed(name, "not a resource type of R4")
         return made
@@ -101,7 +100,7 @@ class Wanted:
     def _sort(self, name: str, value: str) -> tuple[Key, ...]:
         keys = [self._key(each) for each in value.split(",")]
         if None in keys:
-            self._ignored.append(name)
+            self.ignored.append(name)
             return ()
         return tuple(each for each in keys if each)
 
@@ -118,7 +117,7 @@ class Wanted:
     def _include(self, name: str, modifier: str, value: str) -> None:
         made = self._included(name, value, modifier == "iterate") if modifier in ("", "iterate") else []
         if not made:
-            self._ignored.append(f"{name}:{modifier}" if modifier else name)
+            self.ignored.append(f"{name}:{modifier}" if modifier else name)
         self._found.setdefault(_INCLUDES[name], []).extend(made)
 
     def _included(self, name: str, value: str, iterate: bool) -> list[Include]:
@@ -131,6 +130,41 @@ class Wanted:
             raise malformed(name, "not Type:parameter or Type:parameter:Type")
         links = _links(source, code)
         return [Include(source, code, target, iterate, links, self._base)] if links else []
+
+
+def one_of(name: str, value: str) -> str:
+    """The value of a parameter that has but few; raises SearchRefused."""
+    if value not in _CHOICES[name]:
+        raise malformed(name, f"none of {', '.join(_CHOICES[name])}")
+    return value
+
+
+def names_of_elements(name: str, value: str) -> tuple[str, ...]:
+    """The names in ``_elements``; raises SearchRefused."""
+    made = tuple(value.split(","))
+    if not all(_ELEMENT.fullmatch(each) for each in made):
+        raise malformed(name, "not the names of elements")
+    return made
+
+
+def subset_of(given: Sequence[tuple[str, str]]) -> Subset:
+    """How much is wanted where no search is made, in a read for example; raises SearchRefused."""
+    found = {name: value for name, value in given if name in ("_summary", "_elements")}
+    summary = one_of("_summary", found["_summary"]) if "_summary" in found else ""
+    if summary == "count":
+        raise malformed("_summary", "only a search counts")
+    elements = names_of_elements("_elements", found["_elements"]) if "_elements" in found else ()
+    subset = Subset(summary, elements)
+    _check_together(subset, False)
+    return subset
+
+
+def _check_together(subset: Subset, including: bool) -> None:
+    """R4 search.html#summary: a summary of the text alone brings nothing along."""
+    if subset.summary == "text" and including:
+        raise malformed("_summary", "text goes without _include and _revinclude")
+    if subset.summary not in UNNARROWED and subset.elements:
+        raise malformed("_summary", "goes without _elements")
 
 
 def _links(source: str, code: str) -> tuple[Element, ...]:

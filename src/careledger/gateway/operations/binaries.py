@@ -12,7 +12,7 @@ from functools import partial
 
 from careledger.app.tokens import Bearer
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import JSONS, Answered, Asked, Handler, Plain
+from careledger.gateway.http import JSONS, PART, Answered, Asked, Handler, Plain
 from careledger.gateway.views import Shown
 
 UNKNOWN = "application/octet-stream"
@@ -23,14 +23,14 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
 
 def handlers(desk: Desk) -> list[Handler]:
     """The route."""
-    return [Handler("GET", "/Binary/{id}", partial(content, desk), any_format=True)]
+    return [Handler("GET", "/Binary/{id}", partial(content, desk), any_format=True, looks_at=PART)]
 
 
 def content(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain:
     """The current version's content, or the resource; raises RecordNotFound and RecordGone as reading does."""
     shown = desk.current(who, "Binary", asked.path["id"])
     if _wants_resource(asked):
-        return Answered(shown.resource, shown)
+        return Answered(asked.part(shown.resource), shown)
     headers = {
         "Content-Type": kind_of(shown),
         "Content-Disposition": "attachment",
@@ -55,7 +55,9 @@ def content(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain:
 
 def _wants_resource(asked: Asked) -> bool:
     """Whether FHIR's own format is asked for; anything else means the content (FHIR R4, Binary)."""
-    named = asked.values("_format") or asked.headers.get("accept", "").split(",")
+    named = [each.replace(" ", "+") for each in asked.values("_format")] or asked.headers.get(
+        "accept", ""
+    ).split(",")
     return any(each.partition(";")[0].strip().lower() in (*JSONS, "json") for each in named)
 
 

@@ -44,10 +44,7 @@ def posted(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def summary(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """Raises FhirRefused for a parameter, and what ``Leases.look`` raises."""
-    for name, _ in asked.given:
-        if name != "_format":
-            raise FhirRefused(path=name, problem="is not supported here")
+    """Raises what ``Leases.look`` raises."""
     view = desk.found(who, "Patient", asked.path["id"])
     made = datetime.fromtimestamp(desk.world.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Answered(patient_summary(_summarised(desk.base, view, made)))
