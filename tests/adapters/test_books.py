@@ -30,6 +30,14 @@ def test_a_row_is_read_back_and_replaced(books: Books) -> None:
     assert list(books.rows("grants")) == [(b"a", b"2"), (b"b", b"3")]
 
 
+def test_rows_of_one_beginning_are_read_on_from_where_somebody_stopped(books: Books) -> None:
+    books.put("copies", [(key, key) for key in (b"a", b"b1", b"b2", b"b3", b"c")])
+    assert [key for key, _ in books.rows("copies", b"b", b"b1")] == [b"b2", b"b3"]
+    assert list(books.rows("copies", b"b", b"b3")) == []
+    assert [key for key, _ in books.rows("copies", b"b", b"a")] == [b"b1", b"b2", b"b3"]
+    assert [key for key, _ in books.rows("copies", after=b"b3")] == [b"c"]
+
+
 def test_a_row_of_another_kind_is_not_found(books: Books) -> None:
     books.put("grants", [(b"a", b"1")])
     assert books.get("copies", b"a") is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.errors import AccessRefused
@@ -22,7 +21,7 @@ from careledger.workflows.batches import NewVersion, Writer
 from careledger.workflows.break_glass import open_emergency
 from careledger.workflows.claim import claim
 from careledger.workflows.cosigning import checkpoint_all, cosign_all
-from careledger.workflows.deposit import complete, resume
+from careledger.workflows.deposit import PLAN, complete, resume
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import erase
 from careledger.workflows.from_fhir import new_version
@@ -36,26 +35,13 @@ from careledger.workflows.retract import repeat_retractions, retract
 from careledger.workflows.retrieve import Record, retrieve
 from careledger.workflows.revoke import revoke
 from careledger.workflows.signing import signed_by
-from crash.site import FIRST_WORDS, SPARE, Site, opened
+from careledger.workflows.undo_import import runs, undo_import
+from crash.site import FIRST_WORDS, SPARE, TAKEN_BACK, UNDONE_RUN, Site, bundle, opened
 from story import DIAGNOSIS, EVERYTHING, ILLNESS
 
 WORDS, AMENDED, LETTER = "words of this run", "other words", b"%PDF of this run"
 PHRASE = Phrase(Secret(bytes([7]) * 32))
-PATIENT: dict[str, Any] = {"resourceType": "Patient", "id": "p"}
-CONDITIONS: list[dict[str, Any]] = [
-    {
-        "resourceType": "Condition",
-        "id": f"i{number}",
-        "code": {"text": text},
-        "subject": {"reference": "Patient/p"},
-    }
-    for number, text in enumerate(("imported one", "imported two"))
-]
-ENTRIES = [
-    {"fullUrl": f"https://example.org/{each['resourceType']}/{each['id']}", "resource": each}
-    for each in (PATIENT, *CONDITIONS)
-]
-FILE = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": ENTRIES}).encode()
+FILE = bundle("i", ("imported one", "imported two"))
 
 
 @dataclass(frozen=True)
@@ -162,6 +148,20 @@ def retract_note(site: Site) -> None:
 
 def is_retracted(site: Site) -> None:
     assert FIRST_WORDS not in words(site.carols(unfinished=True))  # those who missed it still have a share
+
+
+def undo_run(site: Site) -> None:
+    repeat_retractions(site.network, site.city)
+    session = site.told.session(site.post("Dr City"))
+    [undone] = undo_import(site.network, session, UNDONE_RUN)
+    if undone.error is not None:
+        raise undone.error
+
+
+def is_undone(site: Site) -> None:
+    assert set(words(site.carols(unfinished=True))).isdisjoint(TAKEN_BACK)
+    assert [run.undone for run in runs(site.told.organisations["City"]) if run.id == UNDONE_RUN] == [True]
+    assert not list(site.told.organisations["City"].books.rows(PLAN))
 
 
 def grant_reader(site: Site) -> None:
@@ -330,6 +330,7 @@ ACTS = {
     "report": Act(report_file, is_reported),
     "amend": Act(amend_note, is_amended),
     "retract": Act(retract_note, is_retracted),
+    "undo-import": Act(undo_run, is_undone),
     "grant": Act(grant_reader, is_granted),
     "revoke": Act(revoke_reader, is_revoked),
     "erase": Act(erase_record, is_erased),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import story
 from careledger.app import world as directory
@@ -11,11 +14,14 @@ from careledger.domain.consents import Permission
 from careledger.domain.errors import NotEnoughShares
 from careledger.domain.parties import Role
 from careledger.domain.records import Ground
+from careledger.fhir.split import import_bundle
 from careledger.workflows import register
 from careledger.workflows.accesses import by_registrar
 from careledger.workflows.actors import Holder, Organisation, Staff, load_holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.epochs import own_statement
+from careledger.workflows.from_fhir import staged
+from careledger.workflows.intake import import_for
 from careledger.workflows.network import Network
 from careledger.workflows.register import Identity
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
@@ -24,10 +30,27 @@ from story import DIAGNOSIS, EVERYTHING, Story
 
 CAROL = Identity(bytes(32), bytes(16), "Carol", "Carol", "NID-CAROL", "1950-01-01", bytes(32))
 FIRST_WORDS, SPARE, APPENDED = "first words", "Dune", "Dr City"
+UNDONE_RUN, TAKEN_BACK = bytes([5]) * 16, ("brought one", "brought two")
+
+
+def bundle(ids: str, texts: Iterable[str]) -> bytes:
+    """A file of one patient with these conditions, whose ids begin so."""
+    patient: dict[str, Any] = {"resourceType": "Patient", "id": "p"}
+    conditions: list[dict[str, Any]] = [
+        {"resourceType": "Condition", "id": f"{ids}{number}", "code": {"text": text}}
+        | {"subject": {"reference": "Patient/p"}}
+        for number, text in enumerate(texts)
+    ]
+    entries = [
+        {"fullUrl": f"https://example.org/{each['resourceType']}/{each['id']}", "resource": each}
+        for each in (patient, *conditions)
+    ]
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
 
 
 def found(folder: Path) -> None:
-    """The story told, with an unclaimed patient who has one note, and a sixth custodian that nobody uses yet."""
+    """The story told, with an unclaimed patient who has one note and what one run of an import brought, and a sixth
+    custodian that nobody uses yet."""
     told = story.tell(folder)
     officer = directory.officer_posts(told.world)[0]
     told.organisations[SPARE] = story.organisation(told.world, SPARE, Role.CENTRE, officer, keeps=True)
@@ -36,6 +59,9 @@ def found(folder: Path) -> None:
         told.world.network, told.organisations["City"], CAROL, compartments=compartments
     )
     told.note(holder.alias, FIRST_WORDS)
+    report = staged(import_bundle(bundle("b", TAKEN_BACK), "before.json", namespace=b"before"))
+    session, statement = told.session(told.staff["Dr City"]), own_statement(holder)[0]
+    import_for(told.world.network, session, statement, report, run=UNDONE_RUN)
     told.grant(told.adam, told.staff["Dr City"], (DIAGNOSIS,), Permission.APPEND)
     told.world.close()
 

@@ -36,7 +36,9 @@ def test_there_are_hundreds_of_named_failpoints_each_in_five_ways(campaign: Camp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("act", ["deposit", "import", "grant", "revoke", "erase", "repair", "break-glass"])
+@pytest.mark.parametrize(
+    "act", ["deposit", "import", "undo-import", "grant", "revoke", "erase", "repair", "break-glass"]
+)
 def test_what_is_said_to_be_done_and_is_not_there_is_a_fault(
     campaign: Campaign, tmp_path: Path, act: str
 ) -> None:

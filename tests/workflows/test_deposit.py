@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from threading import Barrier
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from careledger.adapters.books.memory import MemoryBooks
 from careledger.adapters.custody.hostile import DyingLink, LyingLink
 from careledger.domain.errors import (
     CannotOpen,
@@ -23,10 +25,12 @@ from careledger.formats.bodies import RecordBody
 from careledger.formats.cids import RAW, codec_of
 from careledger.formats.deposits import KeepRequest
 from careledger.sealing.versions import CopyKey
+from careledger.workflows import deposited
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, ReadyBody, Writer
 from careledger.workflows.chart import copies, read_back
-from careledger.workflows.deposit import MISSING, PLAN, SHARED, complete, copies_of, deposit, resume
+from careledger.workflows.deposit import MISSING, PLAN, SHARED, complete, deposit, resume
+from careledger.workflows.deposited import COPIES, copies_of
 from world import APPEND, DIAGNOSIS, GENERAL, PRESCRIPTION, World, condition, texts, version
 
 ALLERGY = {"resourceType": "AllergyIntolerance", "code": {"text": "latex"}}
@@ -168,6 +172,50 @@ def test_a_body_over_one_mebibyte_is_stored_in_chunks_and_read_back_whole(world:
     damaged = world.read_as_registrar(holder)
     assert texts(damaged) == ["asthma"]
     assert [type(problem).__name__ for problem in damaged.problems] == ["BlockMismatch"]
+
+
+# What was deposited before -----------------------------------------------------------------------
+
+
+class Counting(MemoryBooks):
+    """Books that count which rows they give out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: Counter[str] = Counter()
+
+    def rows(self, kind: str, prefix: bytes = b"", after: bytes = b"") -> list[tuple[bytes, bytes]]:
+        found = super().rows(kind, prefix, after)
+        self.given[kind] += len(found)
+        return found
+
+
+def test_of_deposits_one_after_another_each_is_read_once_and_none_forgotten(world: World) -> None:
+    holder, books = world.patient(compartments=(DIAGNOSIS,)), Counting()
+    writer = replace(world.writer(), organisation=replace(world.hospital, books=books))
+    made = [condition(world.doctor, f"illness {number}") for number in range(12)]
+    for each in made:
+        world.put(writer, holder.alias, each)
+    assert len(copies_of(books)) == 12
+    books.given.clear()
+    assert world.put(writer, holder.alias, *made).handles == {}
+    assert books.given[COPIES] == 1  # the last one, which nobody had read yet
+    assert world.put(writer, holder.alias, made[0]).known.keys() == {made[0].record_id}
+    assert books.given[COPIES] == 1
+
+
+def test_what_is_not_kept_in_memory_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deposited, "MOST_IN_MEMORY", 2)
+    holders = [world.patient(compartments=(DIAGNOSIS,)) for _ in range(3)]
+    books, made = Counting(), condition(world.doctor)
+    writer = replace(world.writer(), organisation=replace(world.hospital, books=books))
+    for holder in holders * 3:
+        world.put(writer, holder.alias, made)
+    assert len(copies_of(books)) == 3
+    books.given.clear()
+    for holder in (holders[1], holders[0], holders[1]):
+        assert world.put(writer, holder.alias, made).handles == {}
+    assert books.given[COPIES] == 1  # of the patient not asked for the longest
 
 
 # Too few custodians ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from careledger.fhir.split import import_bundle
 from careledger.workflows import staging
 from careledger.workflows.actors import Staff
 from careledger.workflows.alike import Like, SameContent
-from careledger.workflows.deposit import copies_of
+from careledger.workflows.deposited import copies_of
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of

@@ -17,7 +17,7 @@ from careledger.domain.errors import ImportNotFound, NotEnoughCustodians, Writin
 from careledger.fhir.split import import_bundle
 from careledger.workflows.actors import Staff
 from careledger.workflows.amend import amend
-from careledger.workflows.deposit import COPIES
+from careledger.workflows.deposited import COPIES
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of

@@ -153,8 +153,8 @@ class Books(Protocol):
         """The value, or None."""
         ...
 
-    def rows(self, kind: str, prefix: bytes = b"") -> Iterable[tuple[bytes, bytes]]:
-        """All rows of that kind whose keys begin so, by key."""
+    def rows(self, kind: str, prefix: bytes = b"", after: bytes = b"") -> Iterable[tuple[bytes, bytes]]:
+        """All rows of that kind whose keys begin so and come ``after`` that one (empty: from the first), by key."""
         ...
 
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:

@@ -11,7 +11,7 @@ from careledger.formats.digests import digest
 from careledger.sealing import versions as sealed
 from careledger.workflows.actors import Organisation
 from careledger.workflows.blocks import sealed_block
-from careledger.workflows.deposit import copies_of
+from careledger.workflows.deposited import copies_of
 from careledger.workflows.network import Network
 
 

@@ -11,23 +11,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
-from careledger.formats.charts import AuthorsCopies, AuthorsCopy, DepositPlan, MissingKeep
+from careledger.formats.charts import AuthorsCopies, DepositPlan, MissingKeep
 from careledger.formats.cids import SIZE as CID
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import AnchorNotice, AnchorNotices, KeepRequest, sliced
 from careledger.formats.patients import AliasStatement
-from careledger.ports import Books
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Tagged, Writer
 from careledger.workflows.custody import Chain, Telling, outcomes, receipt
+from careledger.workflows.deposited import COPIES, Before, Copied, deposited_before
 from careledger.workflows.epochs import chain_in_force
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
-COPIES = "authors-copies"
 MISSING = "missing-keep"
 SHARED = "shared"
 UNDONE = "undone-deposit"
@@ -66,7 +66,7 @@ def deposit(
     custodian's decision, NotEnoughCustodians under t, LedgerRefused.
     """
     resume(network, writer)
-    before = copies_of(writer.books, statement.alias)
+    before = deposited_before(writer.books, statement.alias)
     fresh, known = _unknown(writer, before, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
@@ -82,7 +82,7 @@ def deposit(
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
     anchors = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
     kept = _keep(network, statement, sealer, batches, progress)
-    made = max([network.clock.now(), *(copies.made + 1 for copies in before)])  # so that they have an order
+    made = max(network.clock.now(), before.made + 1)  # so that they have an order
     plan = _plan(network, statement, sealer, batches, anchors, kept, made)
     writer.books.put(PLAN, [(plan.root, plan.encode())])
     finish(network, writer, plan)
@@ -119,11 +119,6 @@ def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
     books.drop(PLAN, [plan.root])
 
 
-def copies_of(books: Books, alias: bytes | None = None) -> list[AuthorsCopies]:
-    """A depositor's author's copies, of one alias or of all."""
-    return [AuthorsCopies.decode(row) for _, row in books.rows(COPIES, alias or b"")]
-
-
 def complete(network: Network, depositor: Organisation | Holder) -> int:
     """Gives thin deposits to the custodians that were missing; returns how many are still missing."""
     waiting = 0
@@ -155,26 +150,27 @@ def _grouped(tagged: Iterable[Tagged]) -> list[list[Tagged]]:
 
 
 def _unknown(
-    writer: Writer, own: Iterable[AuthorsCopies], versions: Iterable[NewVersion]
+    writer: Writer, own: Before, versions: Iterable[NewVersion]
 ) -> tuple[list[Tagged], dict[bytes, bytes]]:
     """The versions that are not among this depositor's own of that alias, each once, and the others' handles.
 
     A record that says something else than before at its source follows the version that was deposited last; one that
     was undone and comes again is what it was.
     """
-    undone = {deposit for deposit, _ in writer.books.rows(UNDONE)}
-    every = [(copies.id in undone, copy) for copies in own for copy in copies.rows()]
-    deposited = {copy.content_tag: copy.handle for gone, copy in every if not gone}
-    back, before = {copy.content_tag for gone, copy in every if gone}, defaultdict(list)
-    for gone, copy in every:
-        if not gone:
-            before[copy.record_id].append(copy)
+
+    @cache
+    def undone(deposit: bytes) -> bool:
+        return writer.books.get(UNDONE, deposit) is not None
+
     fresh: dict[bytes, Tagged] = {}
     known = {}
     for version in versions:
-        numbered = _numbered(version, before.get(version.record_id, []))
+        copies = own.of(version.record_id)
+        stand = [copy for copy in copies if not undone(copy.deposit)]
+        deposited = {copy.content_tag: copy.handle for copy in stand}
+        numbered = _numbered(version, stand)
         tags = [writer.content_tag(each) for each in numbered]
-        if tags[0] in back:
+        if any(copy.content_tag == tags[0] and undone(copy.deposit) for copy in copies):
             numbered, tags = numbered[:1], tags[:1]
         there = next((deposited[tag] for tag in tags if tag in deposited), None)
         if there is not None:
@@ -184,7 +180,7 @@ def _unknown(
     return list(fresh.values()), known
 
 
-def _numbered(version: NewVersion, before: Sequence[AuthorsCopy]) -> list[NewVersion]:
+def _numbered(version: NewVersion, before: Sequence[Copied]) -> list[NewVersion]:
     """A version as each of those before would have been numbered, at last as the one that follows them.
 
     One that names what it follows, or is of another compartment than the last, is what it is.

@@ -23,7 +23,8 @@ from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.asking import ask
 from careledger.workflows.audit import audit
 from careledger.workflows.batches import Writer
-from careledger.workflows.deposit import UNDONE, copies_of, resume
+from careledger.workflows.deposit import UNDONE, resume
+from careledger.workflows.deposited import copies_of
 from careledger.workflows.evidence import gather
 from careledger.workflows.grounds import writer
 from careledger.workflows.intake import statement_of

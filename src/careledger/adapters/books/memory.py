@@ -19,9 +19,10 @@ class MemoryBooks:
         """The value, or None."""
         return self._tables.get(kind, {}).get(key)
 
-    def rows(self, kind: str, prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
-        """All rows of that kind whose keys begin so, by key."""
-        return sorted(row for row in self._tables.get(kind, {}).items() if row[0].startswith(prefix))
+    def rows(self, kind: str, prefix: bytes = b"", after: bytes = b"") -> list[tuple[bytes, bytes]]:
+        """All rows of that kind whose keys begin so, by key, from the one after ``after`` on."""
+        found = ((key, value) for key, value in self._tables.get(kind, {}).items() if key.startswith(prefix))
+        return sorted(row for row in found if not after or row[0] > after)
 
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows."""

@@ -50,12 +50,13 @@ class SqliteBooks:
             ).fetchone()
         return None if row is None else self._open(kind, key, row[0])
 
-    def rows(self, kind: str, prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
-        """All rows of that kind whose keys begin so, by key; raises StoreCorrupt."""
+    def rows(self, kind: str, prefix: bytes = b"", after: bytes = b"") -> list[tuple[bytes, bytes]]:
+        """All rows of that kind whose keys begin so, by key, from the one after ``after`` on; raises StoreCorrupt."""
+        first = max(prefix, after + b"\0") if after else prefix
         with self._lock:
             found = self._db.execute(
                 "SELECT key, value FROM books WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
-                (kind, prefix, prefix + LAST),
+                (kind, first, prefix + LAST),
             ).fetchall()
         return [(key, self._open(kind, key, value)) for key, value in found]
 
