@@ -142,3 +142,29 @@ def test_an_entry_that_does_not_fit_its_length_is_refused() -> None:
     assert len(tiles.encode_bundle([bytes(65_535)])) == 65_537
     with pytest.raises(MalformedBytes):
         tiles.encode_bundle([bytes(65_536)])
+
+
+def test_a_path_names_a_file_in_one_spelling_and_anything_else_names_none() -> None:
+    for level, index, width in (
+        (0, 0, 256),
+        (5, 1_234_067, 1),
+        (63, 999, 255),
+        (None, 1_000, 256),
+        (None, 7, 3),
+    ):
+        file = tiles.TileFile(level, index, width)
+        assert tiles.TileFile.parse(file.path) == file
+    for path in (
+        "checkpoint",
+        "tile/0/1",
+        "tile/00/000",
+        "tile/0/x000/001",
+        "tile/0/000.p/256",
+        "tile/64/000",
+    ):
+        with pytest.raises(ProofRefused):
+            tiles.TileFile.parse(path)
+    assert tiles.TileFile(1, 0, 2).under(512)
+    assert not tiles.TileFile(1, 0, 2).under(511)
+    assert tiles.TileFile(None, 1, 44).under(300)
+    assert not tiles.TileFile(None, 1, 45).under(300)

@@ -1,8 +1,8 @@
 """The HTTP side of the gateway: every route, who asks, and one worker that does what has to be done.
 
-Every route but the CapabilityStatement needs a bearer token, which is looked at before anything else of the request.
-It is answered only while its post and employer stand on the ledger. Nothing of a request is logged. The worker takes
-requests in the order of arrival.
+Every route but the CapabilityStatement and the release logs' files needs a bearer token, which is looked at before
+anything else of the request. It is answered only while its post and employer stand on the ledger. Nothing of a request
+is logged. The worker takes requests in the order of arrival.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from careledger.app.tokens import Bearer, Bearers
 from careledger.domain.errors import CareLedgerError, TokenRefused
-from careledger.gateway import editing, http, reading, searching
+from careledger.gateway import editing, http, logs, reading, searching
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Answered, Asked, Handler, Plain
@@ -63,8 +63,9 @@ class Edge:
         return made
 
     def routes(self) -> list[Route]:
-        """Every route; all but the first need a token."""
+        """Every route; those that stand here need no token, those of FEATURES do."""
         made = [Route("/fhir/metadata", self._metadata, methods=["GET"])]
+        made += logs.routes(self._desk, self._work)
         for handler in (each for feature in FEATURES for each in feature(self._desk)):
             for path in {"/fhir" + handler.path, "/fhir" + handler.path.rstrip("/")}:
                 made.append(Route(path, partial(self._handle, handler), methods=[handler.method]))

@@ -6,7 +6,9 @@ A full file never changes; partial files may be deleted once the full one is the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from careledger.domain.errors import MalformedBytes, ProofRefused
 from careledger.proofs.merkle import (
@@ -22,6 +24,7 @@ from careledger.proofs.merkle import (
 WIDTH = 256
 HEIGHT = 8
 MOST_ENTRY = 0xFFFF
+_PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
 def _numbered(index: int) -> str:
@@ -48,6 +51,39 @@ def tile_path(level: int, index: int, width: int = WIDTH) -> str:
 def entries_path(index: int, width: int = WIDTH) -> str:
     """``tile/entries/<index>[.p/<width>]``."""
     return _path("entries", index, width)
+
+
+@dataclass(frozen=True, slots=True)
+class TileFile:
+    """Which file a path names: a tile of that level, or an entry bundle where ``level`` is None."""
+
+    level: int | None
+    index: int
+    width: int
+
+    @property
+    def path(self) -> str:
+        """The one path that names it; raises ProofRefused where there can be no such file."""
+        if self.level is None:
+            return entries_path(self.index, self.width)
+        return tile_path(self.level, self.index, self.width)
+
+    def under(self, size: int) -> bool:
+        """Whether a log of so many entries has all of it."""
+        return self.index * WIDTH + self.width <= size >> HEIGHT * (self.level or 0)
+
+    @classmethod
+    def parse(cls, path: str) -> TileFile:
+        """The file that a path names in its one spelling; raises ProofRefused."""
+        found = _PATH.fullmatch(path)
+        if found is None:
+            raise ProofRefused(why="no such tile")
+        kind, numbers, partial = found.groups()
+        level = None if kind == "entries" else int(kind)
+        named = cls(level, int(numbers.replace("x", "").replace("/", "")), int(partial or WIDTH))
+        if named.path != path:
+            raise ProofRefused(why="no such tile")
+        return named
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:

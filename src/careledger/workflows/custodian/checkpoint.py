@@ -6,8 +6,6 @@ found at the next call, which looks there first.
 
 from __future__ import annotations
 
-import re
-
 from careledger.domain.errors import (
     CustodianBehind,
     LedgerRefused,
@@ -20,13 +18,12 @@ from careledger.domain.facts import CheckpointFacts
 from careledger.formats.custody import log_origin
 from careledger.proofs.checkpoints import Checkpoint
 from careledger.proofs.release_log import LogHead, ReleaseLog
-from careledger.proofs.tiles import HEIGHT, WIDTH, encode_bundle
+from careledger.proofs.tiles import HEIGHT, WIDTH, TileFile, encode_bundle
 from careledger.workflows.custodian import erasures
 from careledger.workflows.custodian.parts import AnchoredHead, Custody
 
 WITHIN = 60
 DAY = 24 * 3600
-_PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
 def checkpoint(custody: Custody, body: bytes) -> bytes:
@@ -112,16 +109,10 @@ def tile(custody: Custody, body: bytes) -> bytes:
         raise ProofRefused(why="nothing is anchored yet")
     if path == "checkpoint":
         return anchored.note
-    found = _PATH.fullmatch(path)
-    if found is None:
-        raise ProofRefused(why="no such file")
-    kind, numbers, partial = found.groups()
-    index = int(numbers.replace("x", "").replace("/", ""))
-    width = int(partial) if partial else WIDTH
-    first, below = index * WIDTH, index * WIDTH + width
-    level = 0 if kind == "entries" else int(kind)
-    if not 0 < width <= WIDTH or below > anchored.size >> HEIGHT * level:
+    file = TileFile.parse(path)
+    if not file.under(anchored.size):
         raise ProofRefused(why="not under the anchored checkpoint")
-    if kind == "entries":
+    first, below = file.index * WIDTH, file.index * WIDTH + file.width
+    if file.level is None:
         return encode_bundle(custody.log.entries(first, below))
-    return b"".join(custody.log.tree.node(HEIGHT * level, at) for at in range(first, below))
+    return b"".join(custody.log.tree.node(HEIGHT * file.level, at) for at in range(first, below))
