@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from careledger.adapters.books.memory import MemoryBooks
 from careledger.adapters.custody.directory import CustodyDirectory, install
 from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.memory.locator import InProcessLocator
+from careledger.domain.consents import Purpose
 from careledger.domain.errors import CareLedgerError
 from careledger.domain.parties import Role, Status
 from careledger.formats.digests import digest
@@ -21,6 +23,7 @@ from careledger.workflows import break_glass, find, parties, register
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.epochs import own_statement, repeat_enrolments
 from careledger.workflows.located import located
+from careledger.workflows.match import Asker, match
 from careledger.workflows.register import Identity, finish_patients
 from careledger.workflows.request_access import read_requests
 from careledger.workflows.retrieve import retrieve
@@ -315,6 +318,27 @@ def finding(world: World) -> Attempt:
     return attempt
 
 
+def matching(world: World) -> Attempt:
+    """Whoever is named by the repeated question was told."""
+    person = Identity(bytes(32), bytes(16), "", "Selina", f"79-{next(NUMBERS)}", "1990-04-02", bytes(32))
+    mine = world.claim(world.patient(identity=person, compartments=())).holder
+
+    def attempt(trial: Trial) -> Finish:
+        nurse = world.staff(world.hospital, next(NUMBERS), Role.NURSE)
+        dying = replace(nurse, organisation=trial.organisation(world.hospital))
+        die(trial, lambda: match(trial.network, Asker(dying, bytes(32), Purpose.TREAT), [person], 1))
+
+        def finish() -> None:
+            [found] = match(world.network, Asker(nurse, bytes(32), Purpose.TREAT), [person], 1)
+            assert found.row.alias == mine.alias
+            read_requests(world.network, mine)
+            assert 1 <= [each.reader for each in located(mine)].count(nurse.number) <= 2
+
+        return finish
+
+    return attempt
+
+
 def told_of_it(world: World) -> Attempt:
     """The person's agent dies while it takes what the board has."""
     person = Identity(bytes(32), bytes(16), "", "Rahim", f"78-{next(NUMBERS)}", "1990-04-02", bytes(32))
@@ -367,6 +391,7 @@ SCENARIOS = {
     "the glass is broken": Scenario(("break_glass.open_emergency",), emergencies, 2),
     "an emergency is reviewed": Scenario(("break_glass.review",), reviews, 1),
     "a person is looked for": Scenario(("find.find", "find.answer", "located.tell_located"), finding, 3),
+    "a person is matched in one's own table": Scenario(("match.match",), matching, 3),
     "the person found takes word of it": Scenario(
         ("request_access.read_requests", "located.take_located", "board.read_board"), told_of_it, 2
     ),

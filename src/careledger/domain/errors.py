@@ -276,3 +276,7 @@ class PageGone(CareLedgerError):
 
 class TooCostly(CareLedgerError):
     """This search would have to look into records that nobody named a patient for."""
+
+
+class Throttled(CareLedgerError):
+    """Too much was asked in too short a time; ask again later."""

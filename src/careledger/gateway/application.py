@@ -28,13 +28,14 @@ from careledger.gateway import editing, http, logs, reading, searching
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Answered, Asked, Handler, Plain
-from careledger.gateway.operations import binaries, definitions, everything, summary, validate
+from careledger.gateway.operations import binaries, definitions, everything, match, summary, validate
 from careledger.gateway.outcomes import outcome
 from careledger.workflows.network import verified
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
     summary.handlers,
+    match.handlers,
     definitions.handlers,
     validate.handlers,
     binaries.handlers,

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from careledger.app.serving import is_loopback
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import CareLedgerError, FhirRefused
+from careledger.domain.errors import CareLedgerError, FhirRefused, Throttled
 from careledger.fhir.canonical import canonical
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import MOST_BYTES, Resource
@@ -232,6 +232,8 @@ def refused(error: CareLedgerError) -> Response:
     """Why something was refused."""
     status = outcomes.kind_of(error).status
     headers = {"WWW-Authenticate": 'Bearer realm="careledger"'} if status == 401 else {}
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.details["seconds"])
     return response(outcomes.refusal(error), status, headers)
 
 

@@ -12,7 +12,12 @@ NATIONAL = "urn:careledger:national-id"
 
 def registered(organisation: Organisation) -> list[Shown]:
     """One Patient for each row, by alias."""
-    return [Shown("Patient", row.alias.hex(), "0", 0, _patient(row)) for row in identities(organisation)]
+    return [shown_of(row) for row in identities(organisation)]
+
+
+def shown_of(row: Identity) -> Shown:
+    """The Patient of one row."""
+    return Shown("Patient", row.alias.hex(), "0", 0, _patient(row))
 
 
 def _patient(row: Identity) -> Resource:

@@ -22,6 +22,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.TokenRefused, Kind(401, "login")),
     (errors.SessionExpired, Kind(401, "expired")),
     (errors.TooCostly, Kind(403, "too-costly")),
+    (errors.Throttled, Kind(429, "throttled")),
     (errors.AccessRefused, Kind(403, "forbidden")),
     (errors.WritingRefused, Kind(403, "forbidden")),
     (errors.ActRefused, Kind(403, "forbidden")),

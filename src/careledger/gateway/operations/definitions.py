@@ -38,6 +38,14 @@ OPERATIONS = (
         "summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", "Patient", True, (), "Bundle"
     ),
     Operation(
+        "match",
+        "http://hl7.org/fhir/OperationDefinition/Patient-match",
+        "Patient",
+        False,
+        (("resource", "Resource", 1), ("onlyCertainMatches", "boolean", 0), ("count", "integer", 0)),
+        "Bundle",
+    ),
+    Operation(
         "validate",
         "http://hl7.org/fhir/OperationDefinition/Resource-validate",
         "Resource",
