@@ -13,7 +13,7 @@ from careledger.workflows.disclose import disclose
 from careledger.workflows.grant import finish_grants, given_consents
 from careledger.workflows.move import move
 from careledger.workflows.request_access import read_requests, request_access
-from careledger.workflows.retract import repeat_retractions, retract
+from careledger.workflows.retract import is_retracted, repeat_retractions, retract
 from careledger.workflows.retrieve import Record, newest
 from crashing import Trial, crash_everywhere, crash_here_and_there, die
 from world import DAY, DIAGNOSIS, World, condition, texts
@@ -39,10 +39,11 @@ def test_a_retraction_that_crashed_anywhere_hides_the_record_after_it_was_repeat
             retract(world.network, writer, statement, [record.handle])
             assert world.opens(holder) == 0
             assert repeat_retractions(world.network, world.hospital) == 0
+            assert is_retracted(world.hospital.books, record.handle)
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 7
+    assert crash_everywhere(world, attempt) == 8
 
 
 def test_telling_custodians_again_of_a_retraction_that_crashed_anywhere_is_finished(world: World) -> None:

@@ -25,6 +25,7 @@ class AuthorsCopy(NamedTuple):
     body_key: bytes
     content_digest: bytes
     content_tag: bytes
+    leaf: bytes
 
     def __repr__(self) -> str:
         return "<authors-copy>"
@@ -37,7 +38,7 @@ class AuthorsCopies(Message):
     ``made`` (unix seconds) is later than that of every one before of the same alias, so that they have an order.
     ``key`` is a random key sealed to the depositor's chart key (a patient's: sealing key), bound to ``id``. Widths:
     ``handles`` 32, ``compartments`` 2, ``record_ids`` 16, ``bodies`` 36 (CIDs), ``body_keys`` 48 (sealed under that
-    key), ``content_digests`` 32, ``content_tags`` 32.
+    key), ``content_digests`` 32, ``content_tags`` 32, ``leaves`` 32 (what the ledger calls these versions).
     """
 
     TYPE: ClassVar[str] = "authors-copies"
@@ -52,6 +53,7 @@ class AuthorsCopies(Message):
     body_keys: bytes = octets()
     content_digests: bytes = octets()
     content_tags: bytes = octets()
+    leaves: bytes = octets()
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class AuthorsCopies(Message):
             b"".join([copy.body_key for copy in copies]),
             b"".join([copy.content_digest for copy in copies]),
             b"".join([copy.content_tag for copy in copies]),
+            b"".join([copy.leaf for copy in copies]),
         )
 
     def rows(self) -> list[AuthorsCopy]:
@@ -78,6 +81,7 @@ class AuthorsCopies(Message):
         columns = (
             (self.handles, 32), (self.compartments, 2), (self.record_ids, 16), (self.bodies, CID),
             (self.body_keys, SEALED_KEY), (self.content_digests, 32), (self.content_tags, 32),
+            (self.leaves, 32),
         )  # fmt: skip
         if any(len(column) != width * count for column, width in columns):
             raise MalformedBytes(message=self.TYPE, why="columns of different lengths")

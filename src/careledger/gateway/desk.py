@@ -13,10 +13,9 @@ from uuid import UUID
 
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
-from careledger.domain.errors import RecordGone, RecordNotFound
+from careledger.domain.errors import RecordNotFound
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
-from careledger.gateway import writing
 from careledger.gateway.chart import Chart
 from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.operations import consents
@@ -50,26 +49,24 @@ class Desk:
             return self.own(who, kind, id)[0]
 
     def versions(self, who: Bearer, kind: str, id: str) -> list[Shown]:
-        """All versions likewise, the newest first; raises RecordNotFound."""
+        """All versions likewise, the newest first; raises RecordNotFound and RecordGone."""
         try:
             return self.found(who, kind, id).versions(f"{kind}/{id}")
         except RecordNotFound:
             return self.own(who, kind, id)
 
     def found(self, who: Bearer, kind: str, id: str) -> View:
-        """The view in which that record is shown: a patient's own, or one that is open; raises RecordNotFound, and
-        RecordGone for what this organisation took back."""
+        """The view in which that record is shown: a patient's own, or one that is open; raises RecordNotFound."""
         if kind == "Patient" and re.fullmatch(r"[0-9a-f]{64}", id):
             return self.leases.look(who, bytes.fromhex(id))
         view = self.leases.showing(who, f"{kind}/{id}")
         if view is not None:
             return view
-        if writing.is_deleted(who.staff.organisation, uuid_of(id)):
-            raise RecordGone()
         raise RecordNotFound()
 
     def own(self, who: Bearer, kind: str, id: str) -> list[Shown]:
-        """What the post's organisation wrote under that id, the newest first; raises RecordNotFound."""
+        """What the post's organisation wrote under that id, the newest first; raises RecordNotFound, and RecordGone
+        for what it took back."""
         network, organisation = self.world.network, who.staff.organisation
         found = self.chart.versions(network, organisation, uuid_of(id), unreadable(network, who))
         own = [shown for shown in found if shown.path == f"{kind}/{id}"]

@@ -123,7 +123,7 @@ def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
         alias: bytes | None = desk.found(who, kind, id).seen.alias
         seen = True
     except (RecordNotFound, RecordGone):
-        alias, seen = desk.chart.alias(who.staff.organisation, record_id), False
+        alias, seen = desk.chart.alias(desk.world.network, who.staff.organisation, record_id), False
     if alias is None:
         raise RecordNotFound()
     statement = find_statement(desk.world.network, alias, desk.world.custodians)

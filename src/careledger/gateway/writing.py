@@ -39,7 +39,6 @@ from careledger.workflows.retrieve import Record
 from careledger.workflows.signing import new_signed
 
 PATIENT = "Patient/"
-DELETED = "deleted-record"
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def check_current(tags: str, current: str) -> None:
 def delete(
     network: Network, session: Session, statement: AliasStatement, record_id: bytes, seen: bool
 ) -> None:
-    """Every version that this organisation wrote of a record is taken back, and then remembered as such.
+    """Every version that this organisation wrote of a record is taken back.
 
     Raises WritingRefused for a record that is seen and another's, RecordNotFound for any other.
     """
@@ -132,12 +131,6 @@ def delete(
     if not mine:
         raise WritingRefused(why="another organisation answers for this record") if seen else RecordNotFound()
     retract(network, writer(network, session, statement), statement, mine)
-    session.staff.organisation.books.put(DELETED, [(record_id, b"")])
-
-
-def is_deleted(organisation: Organisation, record_id: bytes) -> bool:
-    """Whether this organisation took that record back here."""
-    return organisation.books.get(DELETED, record_id) is not None
 
 
 def own_handles(organisation: Organisation, alias: bytes, record_id: bytes) -> list[bytes]:

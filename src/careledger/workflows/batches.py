@@ -239,7 +239,7 @@ class Sealer:
             columns,
             tuple(tree.leaves),
             sign(words, writer.key, self._network.ledger.deployment),
-            tuple(one.copy for one in made),
+            tuple(one.copy._replace(leaf=leaf) for one, leaf in zip(made, tree.leaves, strict=True)),
             tuple(b"".join(column) for column in zip(*(one.shares for one in made), strict=True)),
             b"".join(each for one in made for each in one.commitments),
             escrow,
@@ -281,7 +281,7 @@ class Sealer:
         )  # fmt: skip
         copy = AuthorsCopy(
             statement.alias, handle, version.compartment.number, version.record_id, body_cid,
-            self._copy_key.seal(self._copied, handle, key), ready.content, tagged.tag,
+            self._copy_key.seal(self._copied, handle, key), ready.content, tagged.tag, b"",
         )  # fmt: skip
         self._copied += 1
         return _Sealed(item, [*manifest_blocks, *body_blocks], copy, values, committed)

@@ -1,8 +1,13 @@
-"""The author's own chart: what an organisation deposited, read back inside its walls. Asks nobody, survives erasure."""
+"""The author's own chart: what an organisation deposited, read back inside its walls. Asks nobody, survives erasure.
+
+The copies stay whatever becomes of a record, as the law demands; ``fate`` says whether a version still stands for
+everyday use.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from careledger.domain.errors import DigestMismatch, RecordNotFound
 from careledger.formats.bodies import RecordBody
@@ -11,8 +16,10 @@ from careledger.formats.digests import digest
 from careledger.sealing import versions as sealed
 from careledger.workflows.actors import Organisation
 from careledger.workflows.blocks import sealed_block
+from careledger.workflows.deposit import UNDONE
 from careledger.workflows.deposited import copies_of
 from careledger.workflows.network import Network
+from careledger.workflows.retract import is_retracted
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,9 +30,43 @@ class ChartEntry:
     body: RecordBody
 
 
+class Fate(Enum):
+    """What became of a version of one's own: it stands, was taken back, or is gone for good: its import undone, or
+    erased by the patient."""
+
+    STANDS = "stands"
+    RETRACTED = "retracted"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, repr=False)
+class Kept:
+    """A version's copy and the deposit that it came with; never printed."""
+
+    deposit: bytes
+    copy: AuthorsCopy
+
+
+def kept(organisation: Organisation, alias: bytes | None = None) -> list[Kept]:
+    """What this organisation deposited, for one alias or all, each alias's in the order of writing."""
+    return [Kept(each.id, copy) for each in copies_of(organisation.books, alias) for copy in each.rows()]
+
+
+def fate(network: Network, organisation: Organisation, each: Kept) -> Fate:
+    """What became of that version, as the organisation's books and the ledger say now.
+
+    Erased is what as many custodians attested as can open a record: fewer of them lie.
+    """
+    if organisation.books.get(UNDONE, each.deposit) is not None:
+        return Fate.GONE
+    if len(network.ledger.fresh_head().erased_by(each.copy.leaf)) >= network.thresholds.opening:
+        return Fate.GONE
+    return Fate.RETRACTED if is_retracted(organisation.books, each.copy.handle) else Fate.STANDS
+
+
 def copies(organisation: Organisation, alias: bytes | None = None) -> list[AuthorsCopy]:
     """What this organisation deposited, for one alias or all."""
-    return [copy for deposit in copies_of(organisation.books, alias) for copy in deposit.rows()]
+    return [each.copy for each in kept(organisation, alias)]
 
 
 def read_back(

@@ -22,6 +22,7 @@ from careledger.workflows.custody import Telling, outcomes
 from careledger.workflows.network import Network
 
 UNTOLD = "untold-retraction"
+RETRACTED = "retracted-version"
 
 
 def retract(
@@ -45,10 +46,12 @@ def retract(
     proof = writer.session.proof if writer.session and writer.post else None
     keys = [made.id + _key(number) for number in statement.custodians]
     writer.books.put(UNTOLD, [(key, made.encode()) for key in keys])
+    noted = _note(writer.books, made)
     told = _tell(network, writer.books, made, RetractRequest(signed, proof), statement.custodians)
     given = [each for each in told if isinstance(each, Receipt)]
     refusals = [each for each in told if isinstance(each, CareLedgerError)]
     if refusals and not given:
+        writer.books.drop(RETRACTED, noted)
         writer.books.drop(UNTOLD, keys)
     if len(given) < network.thresholds.holding:
         raise (
@@ -69,16 +72,30 @@ def repeat_retractions(network: Network, depositor: Organisation | Holder) -> in
         if number not in active:  # it has nothing to hide any more
             depositor.books.drop(UNTOLD, [key])
             continue
+        _note(depositor.books, missed)
         request = RetractRequest(sign(missed, depositor.controller, network.ledger.deployment), None)
         [told] = _tell(network, depositor.books, missed, request, (number,))
         waiting += not isinstance(told, Receipt)
     return waiting
 
 
+def is_retracted(books: Books, handle: bytes) -> bool:
+    """Whether the depositor whose books these are took that version back."""
+    return books.get(RETRACTED, handle) is not None
+
+
 def own_untold(books: Books) -> Iterable[bytes]:
     """The aliases whose holders took back something of their own that some custodian has missed."""
     missed = (Retraction.decode(row) for _, row in books.rows(UNTOLD))
     return {each.alias for each in missed if not each.depositor}
+
+
+def _note(books: Books, made: Retraction) -> list[bytes]:
+    """Which versions its depositor took back, each with its successor if it has one; returns those noted now."""
+    new = [handle for handle in made.handles if not is_retracted(books, handle)]
+    if new:
+        books.put(RETRACTED, [(handle, made.successor or b"") for handle in new])
+    return new
 
 
 def _by(depositor: Organisation | Holder, missed: Retraction) -> bool:
