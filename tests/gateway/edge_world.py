@@ -33,6 +33,14 @@ class Reply:
         return first["code"], first["diagnostics"]
 
     @property
+    def problem(self) -> str:
+        """The type of an RFC 9457 problem, without its prefix."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.body
+        assert set(self.body) == {"type", "title", "status", "detail"}
+        assert self.body["status"] == self.status
+        return str(self.body["type"].removeprefix("urn:careledger:problem:"))
+
+    @property
     def matches(self) -> list[Any]:
         """The resources of a searchset that were found."""
         assert (self.body["resourceType"], self.body["type"]) == ("Bundle", "searchset"), self.body

@@ -73,12 +73,15 @@ class Keyring:
             return self._organisation(folder, keys)
         raise PartyNotFound(label="ministry")
 
-    def labels(self) -> dict[int, str]:
-        """What people call the parties of this machine, by number: organisations and their staff."""
+    def labels(self, inside: Organisation | None = None) -> dict[int, str]:
+        """What people call the parties of this machine, by number: organisations and their staff; ``inside``: only the
+        staff of this one."""
         names = {}
         for folder, keys in [*self._files("organisation"), *self._files("ministry")]:
             names[keys.number] = keys.label
-            names.update({each.number: each.label for each in _staff_rows(self._organisation(folder, keys))})
+            if inside is None or keys.number == inside.number:
+                rows = _staff_rows(self._organisation(folder, keys))
+                names.update({each.number: each.label for each in rows})
         return names
 
     def new_staff(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.cli.opening import Mine, Names
+from careledger.app.names import Names
+from careledger.cli.opening import Mine
 from careledger.cli.output import write_private
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, counted, day, listed, minute, moment

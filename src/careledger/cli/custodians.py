@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from careledger.cli.opening import Names
-from careledger.cli.overview import parties_of, party_facts
+from careledger.app.names import Names, parties_of
+from careledger.cli.overview import party_facts
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, moment
 from careledger.domain.errors import PartyNotFound

@@ -121,6 +121,10 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.RecordGone: Ending(REFUSED, "ask its author for the record that took its place"),
     errors.NoUpdateHere: Ending(REFUSED, "post it as a new record"),
     errors.PageGone: Ending(REFUSED, _AGAIN),
+    errors.ApiRefused: Ending(USAGE, "ask as /api/v1/docs says"),
+    errors.ContentRefused: Ending(USAGE, "send JSON"),
+    errors.TooLarge: Ending(USAGE, "send less at once"),
+    errors.Throttled: Ending(REFUSED, "wait, and ask less often"),
     errors.TooCostly: Ending(REFUSED, "name the patients"),
     # Decisions
     errors.AccessRefused: Ending(REFUSED, "careledger consent list says which consents stand"),

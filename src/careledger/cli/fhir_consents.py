@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from careledger.app.names import Names
 from careledger.cli import consents
 from careledger.cli.moments import end
-from careledger.cli.opening import Mine, Names
+from careledger.cli.opening import Mine
 from careledger.cli.records import own_records
 from careledger.cli.words import Facts
 from careledger.domain.categories import Sensitivity

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from careledger.adapters.memory.locator import InProcessLocator
+from careledger.app.names import Names
 from careledger.cli.actors import session
 from careledger.cli.emergencies import entry_of
-from careledger.cli.opening import Mine, Names
+from careledger.cli.opening import Mine
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, moment
 from careledger.workflows import find

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from careledger.cli.opening import Names
-from careledger.cli.overview import newest_rows
+from careledger.app.names import Names, newest_rows
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, minute, moment
 
@@ -17,7 +16,7 @@ def facts(world: World) -> list[Facts]:
     """Every entry, the newest first."""
     view, now = world.ledger.fresh_head(), world.clock.now()
     names, found = Names(world, view), []
-    for entry in newest_rows(world).get("glass", {}):
+    for entry in newest_rows(world, "glass").get("glass", {}):
         each = view.break_glass(entry) if isinstance(entry, bytes) else None
         if each is None:
             continue

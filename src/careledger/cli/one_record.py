@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from careledger.cli.opening import Names
+from careledger.app.names import Names
 from careledger.cli.output import write_private
 from careledger.cli.records import Shown, marks, print_trust, record_facts, said
 from careledger.cli.screen import Screen

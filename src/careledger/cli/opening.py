@@ -15,12 +15,9 @@ from careledger.app.settings import FILE
 from careledger.app.vault import Ask
 from careledger.cli.passphrases import ask
 from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
-from careledger.domain.parties import party_id
 from careledger.formats.patients import AliasStatement
-from careledger.ports import LedgerView
 from careledger.workflows.actors import Holder
 from careledger.workflows.epochs import own_statement
-from careledger.workflows.teams import teams
 
 if TYPE_CHECKING:
     from careledger.app.world import World
@@ -109,26 +106,3 @@ def _label(world: World, named: str) -> str:
             "several patients of this device fit; write more of the name", param_hint="PATIENT"
         )
     return fitting[0]
-
-
-class Names:
-    """What to call the parties: the label that this device knows, else the public identifier."""
-
-    def __init__(self, world: World, view: LedgerView) -> None:
-        self._labels = world.keyring.labels()
-        for organisation in world.keyring.organisations().values():
-            self._labels.update(teams(organisation))
-        self._view = view
-
-    def of(self, number: int) -> str:
-        """A party's name; a dash for nobody (0)."""
-        if number in self._labels:
-            return self._labels[number]
-        return self.id(number)
-
-    def id(self, number: int) -> str:
-        """The identifier whose prefix shows the group; the bare number in hex where the ledger has no such party."""
-        facts = self._view.party(number) if number else None
-        if facts is None:
-            return f"{number:016x}" if number else "–"
-        return party_id(number, facts.roles)

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from careledger.cli.opening import Mine, Names, each_patient
+from careledger.app.names import Names, in_order, newest_rows
+from careledger.cli.opening import Mine, each_patient
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted, listed, moment
 from careledger.domain.facts import PartyFacts
 from careledger.domain.parties import ControllerKind, PartyId, party_id
-from careledger.formats import cbor
 from careledger.projection.rows import AliasRow, AnchorRow
 from careledger.projection.view import FactsView
 from careledger.workflows.chart import copies
@@ -45,16 +45,6 @@ def overview(world: World) -> Facts:
     }
 
 
-def newest_rows(world: World) -> dict[str, dict[int | bytes, tuple[object, ...]]]:
-    """The newest row of every key that has one part, by kind and that part."""
-    found: dict[str, dict[int | bytes, tuple[object, ...]]] = {}
-    for packed, _, value in world.ledger.rows():  # by key, then block: the newest row comes last
-        kind, *parts = cbor.decode(packed)
-        if len(parts) == 1:
-            found.setdefault(kind, {})[parts[0]] = tuple(cbor.decode(value))
-    return found
-
-
 def _network(world: World, view: FactsView) -> Facts:
     head = view.head
     return {
@@ -72,27 +62,9 @@ def _network(world: World, view: FactsView) -> Facts:
     }
 
 
-def parties_of(world: World, view: FactsView) -> list[PartyFacts]:
-    """Organisations with their posts after them, by name."""
-    return _in_order(world, view, newest_rows(world).get("party", {}))
-
-
-def _in_order(world: World, view: FactsView, numbers: Iterable[int | bytes]) -> list[PartyFacts]:
-    names, everyone = Names(world, view), []
-    for number in numbers:
-        facts = view.party(number) if isinstance(number, int) else None
-        if facts is not None:
-            everyone.append(facts)
-    return sorted(everyone, key=lambda each: _place(names, each))
-
-
 def _parties(world: World, view: FactsView, rows: Iterable[int | bytes]) -> list[Facts]:
     names = Names(world, view)
-    return [party_facts(world, view, names, each) for each in _in_order(world, view, rows)]
-
-
-def _place(names: Names, facts: PartyFacts) -> tuple[str, bool, str]:
-    return names.of(facts.employer or facts.number), bool(facts.employer), names.of(facts.number)
+    return [party_facts(world, view, names, each) for each in in_order(names, view, rows)]
 
 
 def party_facts(world: World, view: FactsView, names: Names, facts: PartyFacts) -> Facts:

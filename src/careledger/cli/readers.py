@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from careledger.cli.opening import Mine, Names
+from careledger.app.names import Names
+from careledger.cli.opening import Mine
 from careledger.cli.people import Known
 from careledger.cli.records import print_trust_of, record_facts, record_table
 from careledger.cli.screen import Screen

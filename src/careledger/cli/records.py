@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.cli.opening import SHORT, Mine, Names
+from careledger.app.names import Names
+from careledger.cli.opening import SHORT, Mine
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, counted, listed, plain
 from careledger.domain.categories import Category, Compartment, Sensitivity

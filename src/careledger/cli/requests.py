@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from careledger.cli.opening import Mine, Names
+from careledger.app.names import Names
+from careledger.cli.opening import Mine
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, listed, minute, moment
 from careledger.domain.categories import Compartment

@@ -41,7 +41,11 @@ def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_j
 def serve_gateway(folder: Path, host: str, port: int, as_json: bool) -> None:
     """Serves the directory's world likewise; raises DirectoryInUse, ServerUnavailable."""
     with _told_to_stop() as stop, opened(folder) as world, Gateway(world, host, port, TENDS_EVERY) as gateway:
-        facts = {"fhir": gateway.base, "metadata": f"{gateway.base}/metadata"}
+        facts = {
+            "fhir": gateway.base,
+            "metadata": f"{gateway.base}/metadata",
+            "api": f"{gateway.url}/api/v1/docs",
+        }
         if as_json:
             print_json(facts)
         else:
@@ -49,6 +53,7 @@ def serve_gateway(folder: Path, host: str, port: int, as_json: bool) -> None:
                 f"FHIR R4 at {gateway.base}",
                 [
                     ("what it can do", facts["metadata"]),
+                    ("beside FHIR", facts["api"]),
                     ("a token for a program", "careledger token issue POST, before this is started"),
                 ],
             )

@@ -79,7 +79,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "custodian replace": ("patient", "custodian", "successor", "versions", "retired"),
     "retention show": ("in_force", "coming"),
     "retention vote": ("carried", "version", "since", "days"),
-    "up": ("fhir", "metadata"),
+    "up": ("fhir", "metadata", "api"),
     "token issue": ("token", *_TOKEN),
     "token list": ("tokens",),
     "token withdraw": _TOKEN,

@@ -274,6 +274,18 @@ class PageGone(CareLedgerError):
     """This page of a search is not kept any more; search again."""
 
 
+class ApiRefused(CareLedgerError):
+    """This request does not follow the interface's description."""
+
+
+class ContentRefused(CareLedgerError):
+    """This content type is not taken here."""
+
+
+class TooLarge(CareLedgerError):
+    """This request is larger than what is taken here."""
+
+
 class TooCostly(CareLedgerError):
     """This search would have to look into records that nobody named a patient for."""
 

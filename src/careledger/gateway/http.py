@@ -12,7 +12,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from careledger.app.serving import is_loopback
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError, FhirRefused, Throttled
 from careledger.fhir.canonical import canonical
@@ -21,6 +20,7 @@ from careledger.fhir.json_text import MOST_BYTES, Resource
 from careledger.fhir.searching.parse import named
 from careledger.fhir.searching.results import subset_of
 from careledger.gateway import outcomes
+from careledger.gateway.entrance import is_here
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
 
@@ -173,8 +173,7 @@ async def _body(request: Request, most: int) -> bytes:
 
 def turned_away(request: Request, any_format: bool = False) -> Response | None:
     """A request under a name that is not this machine's, or for a format that is not made here."""
-    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
-    if not is_loopback(host):
+    if not is_here(request):
         return response(outcome("error", "security", "Ask under a name of loopback."), 421)
     if any_format:
         return None

@@ -22,7 +22,6 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.TokenRefused, Kind(401, "login")),
     (errors.SessionExpired, Kind(401, "expired")),
     (errors.TooCostly, Kind(403, "too-costly")),
-    (errors.Throttled, Kind(429, "throttled")),
     (errors.AccessRefused, Kind(403, "forbidden")),
     (errors.WritingRefused, Kind(403, "forbidden")),
     (errors.ActRefused, Kind(403, "forbidden")),
@@ -35,6 +34,10 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.RecordNotFound, Kind(404, "not-found")),
     (errors.PartyNotFound, Kind(404, "not-found")),
     (errors.FhirRefused, Kind(400, "invalid")),
+    (errors.ApiRefused, Kind(400, "invalid")),
+    (errors.TooLarge, Kind(413, "too-long")),
+    (errors.ContentRefused, Kind(415, "not-supported")),
+    (errors.Throttled, Kind(429, "throttled")),
     (errors.ImportStopped, Kind(400, "invalid")),
     (errors.NotEnoughCustodians, Kind(503, "transient")),
     (errors.StoreUnavailable, Kind(503, "transient")),
@@ -46,7 +49,16 @@ _REASONS = {reason.code: reason.sentence for reason in Reason}
 
 def kind_of(error: CareLedgerError) -> Kind:
     """The first kind that fits."""
-    return next((kind for refusal, kind in KINDS if isinstance(error, refusal)), OTHER)
+    return _kind_of(type(error))
+
+
+def status_of(refusal: type[CareLedgerError]) -> int:
+    """The status that refusals of a class go out with."""
+    return _kind_of(refusal).status
+
+
+def _kind_of(refusal: type[CareLedgerError]) -> Kind:
+    return next((kind for each, kind in KINDS if issubclass(refusal, each)), OTHER)
 
 
 def outcome(severity: str, code: str, said: str) -> Resource:
@@ -56,6 +68,11 @@ def outcome(severity: str, code: str, said: str) -> Resource:
 
 
 def refusal(error: CareLedgerError) -> Resource:
-    """Why something was refused: the decision's own explanation where there is one."""
+    """Why something was refused."""
+    return outcome("error", kind_of(error).code, why(error))
+
+
+def why(error: CareLedgerError) -> str:
+    """In words: the decision's own explanation where there is one."""
     reason = _REASONS.get(str(error.details.get("reason", "")), str(error))
-    return outcome("error", kind_of(error).code, str(error.details.get("because", reason)))
+    return str(error.details.get("because", reason))

@@ -214,6 +214,14 @@ def identities(registrar: Organisation) -> list[Identity]:
     return [Identity.decode(row) for _, row in registrar.books.rows(IDENTITY)]
 
 
+def identity_of(registrar: Organisation, alias: bytes) -> Identity:
+    """One row of it; raises PatientNotFound."""
+    row = registrar.books.get(IDENTITY, alias)
+    if row is None:
+        raise PatientNotFound()
+    return Identity.decode(row)
+
+
 def choose_custodians(network: Network, treating: Iterable[int]) -> tuple[tuple[int, ...], bytes]:
     """A list by rendezvous hashing of a fresh seed, those that treat the patient last; and the seed."""
     active = [PartyId(each.number) for each in network.ledger.fresh_head().custodians() if not each.leaving]

@@ -77,10 +77,15 @@ class FactTables:
 
         return read
 
-    def rows(self) -> Iterator[tuple[bytes, int, bytes]]:
-        """Everything kept, in order: packed key, block, packed row."""
+    def rows(self, kind: str = "") -> Iterator[tuple[bytes, int, bytes]]:
+        """Everything kept, or what is of one kind with one part in its key, in order: packed key, block, packed row."""
+        first = cbor.encode([kind, 0])[:-1] if kind else b""
+        within, bounds = ("WHERE key >= ? AND key < ?", (first, first + b"\xff")) if kind else ("", ())
         with self._lock:
-            found = self._db.execute("SELECT key, block, value FROM facts ORDER BY key, block").fetchall()
+            found = self._db.execute(
+                f"SELECT key, block, value FROM facts {within} ORDER BY key, block",  # noqa: S608
+                bounds,
+            ).fetchall()
         yield from found
 
 

@@ -93,10 +93,10 @@ class EvmLedgerBase:
         """Drops the projection and folds it again from genesis; gives the head it reached."""
         return self._follower.rebuild()
 
-    def rows(self) -> list[tuple[bytes, int, bytes]]:
-        """Every row of the projection at the head, packed, in order: to compare two."""
+    def rows(self, kind: str = "") -> list[tuple[bytes, int, bytes]]:
+        """Every row of the projection at the head, packed, in order: to compare two; or those of one kind."""
         self._follower.catch_up()
-        return list(self._tables.rows())
+        return list(self._tables.rows(kind))
 
     def alias_number(self, alias: bytes) -> int:
         """Counts the alias's changes, 0 if unknown; read from the contract at the node's head."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from careledger.app.names import Names
 from careledger.cli import custodians
 from careledger.cli.actors import member, officer, session
 from careledger.cli.endings import not_verified
-from careledger.cli.opening import Names, opened, patient
+from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, progress, screen, tell
 from careledger.cli.people import in_table

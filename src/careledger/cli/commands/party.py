@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from careledger.app.names import Names
 from careledger.app.rotation import rotate_controller, rotate_staff
 from careledger.cli import party_list
 from careledger.cli.actors import Actor, actor, member, officer, organisation, staff
-from careledger.cli.opening import Names, opened
+from careledger.cli.opening import opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.roles import organisation_roles, post_roles

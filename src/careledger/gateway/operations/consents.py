@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
@@ -37,15 +37,33 @@ def is_held(kind: str, id: str) -> bool:
     return kind == KIND and re.fullmatch(r"[0-9a-f]{64}", id) is not None
 
 
-def held(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Shown]:
+@dataclass(frozen=True, repr=False)
+class Held:
+    """A consent as its holder may see it: without which records it leaves out. ``status`` is a Consent.status,
+    ``given_at`` 0 where the ledger does not have it."""
+
+    alias: bytes
+    commitment: bytes
+    agreed: Agreed
+    status: str
+    given_at: int
+
+
+def holding(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Held]:
     """The consents by which this post, one of its teams or its organisation may do something, ended ones included;
-    those of these patients, or of all. One that FHIR cannot carry is left out."""
+    those of these patients, or of all."""
     network, organisation = world.network, who.staff.organisation
     view = network.ledger.fresh_head()
     fetch_grants(network, organisation)
     wanted = None if aliases is None else set(aliases)
     mine = [each for each in grants(organisation) if names_reader(view, each.certificate.grantee, who.staff)]
-    made = [_shown(world, view, each) for each in mine if wanted is None or each.alias in wanted]
+    return [_held(world, view, each) for each in mine if wanted is None or each.alias in wanted]
+
+
+def held(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Shown]:
+    """The same as Consent resources; one that FHIR cannot carry is left out."""
+    view = world.ledger.fresh_head()
+    made = [_shown(view, each) for each in holding(world, who, aliases)]
     return [each for each in made if each is not None]
 
 
@@ -62,7 +80,7 @@ def grants_nothing() -> Resource:
     return outcome("warning", "informational", GRANTS_NOTHING)
 
 
-def _shown(world: World, view: LedgerView, received: Received) -> Shown | None:
+def _held(world: World, view: LedgerView, received: Received) -> Held:
     consent = consent_at(view, received.package.certificate, world.ledger.deployment)
     package = received.package
     window = consent.window if consent.given else Window(package.window_start, package.window_end)
@@ -70,17 +88,21 @@ def _shown(world: World, view: LedgerView, received: Received) -> Shown | None:
         consent.grantee, replace(consent.scope, exceptions=frozenset()), consent.purpose, window, consent.ready_made
     )  # fmt: skip
     now = max(world.clock.now(), view.head.time)
-    stands = Stands(received.certificate.commitment, _status(view, consent, now), consent.given_at)
+    commitment = received.certificate.commitment
+    return Held(received.alias, commitment, agreed, _status(view, consent, now), consent.given_at)
 
+
+def _shown(view: LedgerView, each: Held) -> Shown | None:
     def named(number: int) -> str:
         facts = view.party(number)
         return f"{number:016x}" if facts is None else party_id(number, facts.roles)
 
     try:
-        resource = resource_of(agreed, received.alias, named, stands)
+        stands = Stands(each.commitment, each.status, each.given_at)
+        resource = resource_of(each.agreed, each.alias, named, stands)
     except CannotExpress:
         return None
-    return Shown(KIND, stands.commitment.hex(), "0", 0, {**resource, "meta": {"security": [REDACTED]}})
+    return Shown(KIND, each.commitment.hex(), "0", 0, {**resource, "meta": {"security": [REDACTED]}})
 
 
 def _status(view: LedgerView, consent: Consent, now: int) -> str:

@@ -1,0 +1,180 @@
+"""Whom one's own organisation registered, and the consents that name the asking post.
+
+The same is shown as by FHIR: the organisation's identity table, which ones of its posts may read by the matrix, and of
+consents everything but which records they leave out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from careledger.app.names import Names
+from careledger.domain.categories import Category, Sensitivity
+from careledger.domain.errors import AccessRefused, PatientNotFound, RecordNotFound
+from careledger.domain.parties import ControllerKind
+from careledger.gateway.api.pages import Page, Paged, page
+from careledger.gateway.api.rows import PARTS, Called, Row
+from careledger.gateway.api.times import Moment, moment
+from careledger.gateway.desk import Desk
+from careledger.gateway.leases import unreadable
+from careledger.gateway.operations.consents import Held, holding
+from careledger.ports import LedgerView
+from careledger.workflows.register import Identity, identities, identity_of
+
+Alias = Annotated[str, Meta(description="The patient's alias, as in FHIR's Patient/ and behind it.")]
+CONTROLLERS = {
+    ControllerKind.SELF: "patient",
+    ControllerKind.GUARDIAN: "guardian",
+    ControllerKind.REGISTRAR: "registrar",
+    ControllerKind.NOBODY: "nobody",
+    ControllerKind.UNKNOWN: "unknown",
+}
+
+
+class Patient(Struct, frozen=True):
+    """A row of the organisation's own identity table; what is not known is empty."""
+
+    alias: Alias
+    name: str
+    romanised: str
+    birth: Annotated[str, Meta(description="A date, as exact as it is known: 1979, 1979-02, 1979-02-27.")]
+    national_id: str
+    controller: Annotated[
+        str, Meta(description=f"Who holds the keys now: {', '.join(CONTROLLERS.values())}.")
+    ]
+
+
+class Covered(Struct, frozen=True):
+    """A category of records; restricted ones only where it says so."""
+
+    category: str
+    restricted: bool
+
+
+class Grantee(Struct, frozen=True):
+    """Whom a consent names."""
+
+    kind: str
+    id: str
+    name: str | None
+    organisation: str
+
+
+class Consent(Struct, frozen=True):
+    """A consent that names this post, one of its teams or its organisation. Which records it leaves out is not said."""
+
+    commitment: str
+    patient: Alias
+    state: Annotated[str, Meta(description="proposed, active or inactive.")]
+    grantee: Grantee
+    may: list[str]
+    categories: list[Covered]
+    single_records: Annotated[
+        int | None, Meta(description="Only so many records, where it is about single ones.")
+    ]
+    authors: Annotated[list[str] | None, Meta(description="Only what these wrote.")]
+    from_month: str | None
+    to_month: str | None
+    purpose: str
+    start: Moment
+    end: Moment
+    given: Annotated[Moment | None, Meta(description="When the ledger took it.")]
+
+
+class OfPatient(Paged, frozen=True, forbid_unknown_fields=True):
+    """Which part of a list, of one patient or of all."""
+
+    patient: Annotated[
+        str,
+        Meta(
+            pattern=f"^({PARTS['patient'].pattern})?$", max_length=64, description="Only those of this alias."
+        ),
+    ] = ""
+
+
+def patients(desk: Desk, called: Called) -> Page[Patient]:
+    """The identity table, by alias; raises AccessRefused."""
+    _check_reads(desk, called)
+    view = desk.world.ledger.fresh_head()
+    rows = {row.alias.hex(): row for row in identities(called.who.staff.organisation)}
+    return page(called, rows, lambda name: _patient(view, rows[name]))
+
+
+def patient(desk: Desk, called: Called) -> Patient:
+    """One row of it; raises AccessRefused, PatientNotFound."""
+    _check_reads(desk, called)
+    row = identity_of(called.who.staff.organisation, bytes.fromhex(called.parts["patient"]))
+    return _patient(desk.world.ledger.fresh_head(), row)
+
+
+def consents(desk: Desk, called: Called) -> Page[Consent]:
+    """What this post holds, by commitment."""
+    wanted = [bytes.fromhex(called.query.patient)] if called.query.patient else None
+    names = _names(desk, called)
+    found = {each.commitment.hex(): each for each in holding(desk.world, called.who, wanted)}
+    return page(called, found, lambda name: _consent(names, found[name]))
+
+
+def consent(desk: Desk, called: Called) -> Consent:
+    """One of them; raises RecordNotFound."""
+    for each in holding(desk.world, called.who):
+        if each.commitment.hex() == called.parts["consent"]:
+            return _consent(_names(desk, called), each)
+    raise RecordNotFound()
+
+
+def _check_reads(desk: Desk, called: Called) -> None:
+    if Category.IDENTITY_PATIENT in unreadable(desk.world.network, called.who):
+        raise AccessRefused(because="The access matrix does not let this post read who a patient is.")
+
+
+def _names(desk: Desk, called: Called) -> Names:
+    return Names(desk.world, desk.world.ledger.fresh_head(), called.who.staff.organisation)
+
+
+def _patient(view: LedgerView, row: Identity) -> Patient:
+    facts = view.alias(row.alias)
+    kind = facts.kind if facts else ControllerKind.UNKNOWN
+    return Patient(row.alias.hex(), row.name, row.romanised, row.birth, row.national_id, CONTROLLERS[kind])
+
+
+def _consent(names: Names, held: Held) -> Consent:
+    agreed, scope, grantee = held.agreed, held.agreed.scope, held.agreed.grantee
+    covered = [
+        Covered(each.category.code, each.sensitivity is Sensitivity.RESTRICTED)
+        for each in sorted(scope.compartments)
+    ]
+    return Consent(
+        held.commitment.hex(),
+        held.alias.hex(),
+        held.status,
+        Grantee(
+            grantee.kind.code,
+            names.id(grantee.number),
+            names.known(grantee.number),
+            names.id(grantee.organisation.number),
+        ),
+        [each.code for each in sorted(scope.permissions)],
+        covered,
+        None if scope.handles is None else len(scope.handles),
+        None if scope.authors is None else sorted(names.id(each.number) for each in scope.authors),
+        scope.from_month,
+        scope.to_month,
+        agreed.purpose.code,
+        moment(agreed.window.start),
+        moment(agreed.window.end),
+        moment(held.given_at) if held.given_at else None,
+    )
+
+
+ROWS = (
+    Row("GET", "/patients", "patients", "Whom one's own organisation registered.", patients, Page[Patient],
+        query=Paged, refusals=(AccessRefused,)),
+    Row("GET", "/patients/{patient}", "patient", "One of them.", patient, Patient,
+        refusals=(AccessRefused, PatientNotFound)),
+    Row("GET", "/consents", "consents", "The consents that name this post, its teams or its organisation, ended ones "
+        "included.", consents, Page[Consent], query=OfPatient),
+    Row("GET", "/consents/{consent}", "consent", "One of them.", consent, Consent),
+)  # fmt: skip

@@ -1,0 +1,155 @@
+"""The routes of /api/v1, each from a row: token, pace, standing, role, then the request itself, then the act.
+
+Nothing of a request is looked at for whom the table does not permit it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from careledger.app.tokens import Bearer
+from careledger.domain.errors import (
+    ActRefused,
+    ApiRefused,
+    CareLedgerError,
+    ContentRefused,
+    RecordNotFound,
+    TooLarge,
+)
+from careledger.gateway.api import docs, problems
+from careledger.gateway.api.openapi import document
+from careledger.gateway.api.pace import Pace
+from careledger.gateway.api.rows import BASE, PARTS, Called, Row
+from careledger.gateway.api.table import ROWS
+from careledger.gateway.desk import Desk
+from careledger.gateway.entrance import Entrance, is_here, unexpected
+
+JSON = "application/json"
+MOST_BODY = 64 * 1024
+T = TypeVar("T")
+
+
+class Api:
+    """Everything under /api/v1."""
+
+    def __init__(
+        self, desk: Desk, entrance: Entrance, rows: Sequence[Row] = ROWS, pace: Pace | None = None
+    ) -> None:
+        self._desk, self._entrance, self._rows = desk, entrance, rows
+        self._pace = pace or Pace()
+
+    def routes(self) -> list[Route]:
+        """The document and its page, which need no token, and one route for each row."""
+        said = document(self._rows)
+        made = [
+            Route(BASE + place, partial(_open, *each), methods=["GET"])
+            for place, each in docs.files(said).items()
+        ]
+        by_path: dict[str, dict[str, Row]] = defaultdict(dict)
+        for row in self._rows:
+            for path in {BASE + row.path, BASE + row.path.rstrip("/")}:
+                by_path[path][row.method] = row
+        made += [
+            Route(path, partial(self._by_method, rows), methods=list(rows)) for path, rows in by_path.items()
+        ]
+        return made
+
+    async def _by_method(self, rows: Mapping[str, Row], request: Request) -> Response:
+        return await self._handle(rows["GET" if request.method == "HEAD" else request.method], request)
+
+    async def _handle(self, row: Row, request: Request) -> Response:
+        came = time.monotonic()
+        if not is_here(request):
+            return problems.failed(421)
+        try:
+            who = await self._entrance.work(lambda: self._entrance.who(request, came))
+            self._pace.take(who.digest, came)
+            body = await _body(request, row)
+            return await self._entrance.work(lambda: self._answer(row, who, request, body))
+        except CareLedgerError as error:
+            return problems.refused(error)
+        except Exception:
+            return problems.failed(500, unexpected())
+
+    def _answer(self, row: Row, who: Bearer, request: Request, body: bytes) -> Response:
+        roles = self._entrance.standing(who).roles
+        if not row.permits(roles):
+            raise ActRefused(why=_needs(row))
+        called = Called(
+            who,
+            request.url.path,
+            _parts(request.path_params),
+            _query(request.url.query, row.query),
+            None if row.takes is None else _read(body, row.takes),
+            tuple(each.name for each in self._rows if each.permits(roles)),
+        )
+        return _response(row.act(self._desk, called), row.status)
+
+
+async def _open(body: bytes, media_type: str, request: Request) -> Response:
+    """What needs no token: the document, and the page about it."""
+    if not is_here(request):
+        return problems.failed(421)
+    return Response(body, headers=docs.HEADERS, media_type=media_type)
+
+
+async def _body(request: Request, row: Row) -> bytes:
+    """The body where the row takes one; raises ContentRefused, TooLarge."""
+    if row.takes is None:
+        return b""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise ContentRefused(takes=JSON)
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BODY:
+            raise TooLarge(most=f"{MOST_BODY // 1024} KiB")
+    return bytes(body)
+
+
+def _parts(given: dict[str, str]) -> dict[str, str]:
+    """The path's parts; raises RecordNotFound for what none can look like."""
+    for name, value in given.items():
+        if not PARTS[name].fits(value):
+            raise RecordNotFound()
+    return given
+
+
+def _query(said: str, kind: type[T]) -> T:
+    """The query as that struct; raises ApiRefused."""
+    try:
+        given = parse_qsl(said, keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise ApiRefused(why="a query that cannot be read") from None
+    if len(dict(given)) < len(given):
+        raise ApiRefused(why="a parameter that is given twice")
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ApiRefused(why=str(error)) from None
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    """The body as that struct; raises ApiRefused."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiRefused(why=str(error)) from None
+
+
+def _needs(row: Row) -> str:
+    return "only posts with one of these roles may: " + ", ".join(sorted(each.code for each in row.may or ()))
+
+
+def _response(answer: object, status: int) -> Response:
+    return Response(msgspec.json.encode(answer), status, problems.SAFE, media_type=JSON)

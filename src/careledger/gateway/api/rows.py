@@ -1,0 +1,105 @@
+"""One operation as a row: from the rows come the routes, the OpenAPI document and the test of who may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from careledger.app.tokens import Bearer
+from careledger.domain.errors import (
+    ActRefused,
+    ApiRefused,
+    CareLedgerError,
+    LedgerStale,
+    PartyNotVerified,
+    RecordNotFound,
+    StoreUnavailable,
+    Throttled,
+    TokenRefused,
+)
+from careledger.domain.parties import Role
+from careledger.gateway.desk import Desk
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a path: a regular expression, and what it is."""
+
+    pattern: str
+    says: str
+
+    def fits(self, value: str) -> bool:
+        """Whether a value looks so."""
+        return re.fullmatch(self.pattern, value, re.ASCII) is not None
+
+
+BASE = "/api/v1"
+ALWAYS = (TokenRefused, PartyNotVerified, ApiRefused, Throttled, LedgerStale, StoreUnavailable)
+"""What every operation may refuse with."""
+PARTS = {
+    "party": Part("[a-z]{3}-[0-9a-hjkmnp-tv-z]{13}", "A party's identifier, for example hos-0123456789abc."),
+    "patient": Part("[0-9a-f]{64}", "A patient's alias."),
+    "consent": Part("[0-9a-f]{64}", "A consent's commitment."),
+}
+"""What a path's parts look like; whatever does not is not found."""
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+@dataclass(frozen=True, repr=False)
+class Called:
+    """A request that was read: who asks, the whole path and its parts, query and body as the row's structs.
+
+    ``operations``: the names of those that this post may ask for.
+    """
+
+    who: Bearer
+    place: str
+    parts: Mapping[str, str]
+    query: Any
+    body: Any
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """``path`` is below /api/v1; ``name`` is the operationId; ``act`` answers with a struct of the type ``gives``.
+
+    ``may``: the roles one of which the post needs, None where every post that stands may. ``query`` and ``takes`` are
+    the structs of the query and the body (None: no body). ``refusals``: what it refuses with beside ALWAYS.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    act: Callable[[Desk, Called], Any]
+    gives: Any
+    may: frozenset[Role] | None = None
+    query: type[Struct] = Nothing
+    takes: type[Struct] | None = None
+    refusals: tuple[type[CareLedgerError], ...] = ()
+    status: int = 200
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the path's parts, in order."""
+        return [each[1:-1] for each in self.path.split("/") if each.startswith("{")]
+
+    @property
+    def refused(self) -> list[type[CareLedgerError]]:
+        """All that it may refuse with, each once."""
+        found: list[type[CareLedgerError]] = [*ALWAYS, *self.refusals]
+        found += [RecordNotFound] if self.parts else []
+        found += [ActRefused] if self.may else []
+        return list(dict.fromkeys(found))
+
+    def permits(self, roles: frozenset[Role]) -> bool:
+        """Whether a post with these roles may ask for it."""
+        return self.may is None or bool(self.may & roles)
