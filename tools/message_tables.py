@@ -17,6 +17,7 @@ MODULES = (
     "releases",
     "deposits",
     "charts",
+    "exports",
     "custody",
     "bodies",
     "proofs",

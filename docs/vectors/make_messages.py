@@ -26,6 +26,7 @@ MODULES = (
     "releases",
     "deposits",
     "charts",
+    "exports",
     "custody",
     "bodies",
     "proofs",

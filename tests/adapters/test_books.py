@@ -51,6 +51,14 @@ def test_a_dropped_row_is_gone_and_dropping_again_is_harmless(books: Books) -> N
     assert list(books.rows("grants")) == [(b"b", b"2")]
 
 
+def test_keys_are_walked_in_order_a_few_at_a_time_and_of_one_kind(books: Books) -> None:
+    books.put("grants", [(each, b"1") for each in (b"b", b"a", b"ab")])
+    books.put("copies", [(b"aa", b"1")])
+    assert books.keys("grants", b"", 2) == [b"a", b"ab"]
+    assert books.keys("grants", b"ab", 2) == [b"b"]
+    assert books.keys("grants", b"b", 2) == []
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "books.db"

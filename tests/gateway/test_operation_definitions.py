@@ -6,35 +6,41 @@ import json
 
 from careledger.fhir.json_text import read
 from careledger.fhir.validation.check import examine
+from careledger.gateway.operations.definitions import OPERATIONS
 from gateway.edge_world import Edge
 
 
-def routed(edge: Edge) -> dict[str, set[str]]:
-    """The paths of every operation, by its name."""
-    made: dict[str, set[str]] = {}
+def routed(edge: Edge) -> set[tuple[str, str]]:
+    """What every operation is asked of, and its name."""
+    made = set()
     for _, path in edge.gateway.routes():
         before, dollar, name = path.rpartition("/$")
         if dollar:
-            made.setdefault(name, set()).add(before.removeprefix("/fhir/"))
+            made.add((before.removeprefix("/fhir").lstrip("/"), name))
     return made
 
 
 def test_every_operation_has_a_definition_that_r4_allows_and_says_where_it_is_asked(edge: Edge) -> None:
-    client, found = edge.client("Dr Stay"), routed(edge)
-    assert len(found) >= 3
-    for name, paths in found.items():
-        reply = client.ask(f"OperationDefinition/{name}")
-        assert reply.status == 200, name
+    client, found = edge.client("Dr Stay"), set()
+    for operation in OPERATIONS:
+        reply = client.ask(f"OperationDefinition/{operation.name}")
+        assert reply.status == 200, operation.name
         assert examine(read(json.dumps(reply.body).encode())).errors == ()
-        kind = "{kind}" if reply.body["resource"] == ["Resource"] else reply.body["resource"][0]
-        assert paths == {f"{kind}/{{id}}" if reply.body["instance"] else kind}
-        assert reply.body["type"] is not reply.body["instance"]
+        [kind] = reply.body.get("resource", [""])
+        kind = "{kind}" if kind == "Resource" else kind
+        assert [reply.body[level] for level in ("system", "type", "instance")].count(True) == 1
+        assert reply.body["system"] is not bool(kind)
+        found.add((f"{kind}/{{id}}" if reply.body["instance"] else kind, reply.body["code"]))
+    assert found == routed(edge)
+    assert len(found) >= 5
     assert client.ask("OperationDefinition/purge-everything").status == 404
 
 
 def test_the_capability_statement_names_every_operation_and_no_other(edge: Edge) -> None:
-    types = edge.stranger().ask("metadata").body["rest"][0]["resource"]
-    named = {kind["type"]: {each["name"] for each in kind["operation"]} for kind in types}
-    assert named["Patient"] == set(routed(edge))
-    everywhere = {name for name, paths in routed(edge).items() if paths == {"{kind}"}}
+    rest = edge.stranger().ask("metadata").body["rest"][0]
+    named = {kind["type"]: {each["name"] for each in kind["operation"]} for kind in rest["resource"]}
+    of_patients = {name for kind, name in routed(edge) if kind.partition("/")[0] in ("Patient", "{kind}")}
+    assert named["Patient"] == of_patients
+    everywhere = {name for kind, name in routed(edge) if kind == "{kind}"}
     assert named["Condition"] == everywhere == {"validate"}
+    assert {each["name"] for each in rest["operation"]} == {name for kind, name in routed(edge) if not kind}

@@ -69,12 +69,21 @@ class Bearers:
         self._keyring = keyring
         self._employers: tuple[Organisation, ...] = ()
 
+    def employers(self) -> tuple[Organisation, ...]:
+        """Every organisation, the ministry last, as the keyring has them now."""
+        self._employers = (*self._keyring.organisations().values(), self._keyring.ministry())
+        return self._employers
+
+    def known(self, digest: bytes, now: int) -> Bearer | None:
+        """Who may bring the token with that digest now, None if nobody."""
+        return self._found(digest, now, math.inf)
+
     def bearer(self, token: str, now: int, came: float = math.inf) -> Bearer:
         """Raises TokenRefused, which does not say why."""
         digest = digest_of(token)
         found = self._found(digest, now, came)
         if found is None:
-            self._employers = (*self._keyring.organisations().values(), self._keyring.ministry())
+            self.employers()
             found = self._found(digest, now, came)
         if found is None:
             raise TokenRefused()

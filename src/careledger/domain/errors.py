@@ -191,6 +191,10 @@ class SearchRefused(FhirRefused):
     """This is not a search as FHIR R4 has it."""
 
 
+class ExportRefused(FhirRefused):
+    """This is not an export that can be made here."""
+
+
 class ImportStopped(CareLedgerError):
     """An entry of this file cannot be imported, so nothing of it was."""
 
@@ -292,3 +296,7 @@ class TooCostly(CareLedgerError):
 
 class Throttled(CareLedgerError):
     """Too much was asked in too short a time; ask again later."""
+
+
+class ExportsBusy(CareLedgerError):
+    """As many exports as one token may have are kept or under way here; remove one first."""

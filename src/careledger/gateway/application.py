@@ -28,7 +28,7 @@ from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, unexpected
 from careledger.gateway.http import Answered, Asked, Handler, Plain
-from careledger.gateway.operations import binaries, definitions, everything, match, summary, validate
+from careledger.gateway.operations import binaries, definitions, everything, export, match, summary, validate
 from careledger.gateway.outcomes import outcome
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
@@ -38,6 +38,7 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     definitions.handlers,
     validate.handlers,
     binaries.handlers,
+    export.handlers,
     searching.handlers,
     reading.handlers,
     editing.handlers,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import parameters_of
-from careledger.gateway.operations.definitions import operations_of
+from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
 INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
 """What every type has; the routes of ``application`` are these."""
@@ -25,6 +25,7 @@ def capability(base: str, started: str) -> Resource:
             "description": "Records that their patients share, decided by consent",
             "url": base,
         },
+        "instantiates": [BULK.replace("OperationDefinition", "CapabilityStatement/bulk-data")],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
         "rest": [
@@ -34,6 +35,7 @@ def capability(base: str, started: str) -> Resource:
                     "description": "A bearer token of a post, issued by its employer; what it may see each patient "
                     "decides, and every request stands in the patient's log."
                 },
+                "operation": operations_of_all(),
                 "resource": [_type(name) for name in sorted(resource_types())],
             }
         ],

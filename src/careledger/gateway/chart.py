@@ -44,7 +44,7 @@ class Chart:
         if not standing and Fate.RETRACTED in fates:
             raise RecordGone()
         entries = [read_back(network, organisation, copy.handle, copy.alias) for copy in standing]
-        made = [_shown(entry, at) for at, entry in enumerate(entries)]
+        made = [as_shown(entry, at) for at, entry in enumerate(entries)]
         return [each for each in reversed(made) if each is not None]
 
     def forget(self, organisation: Organisation) -> None:
@@ -61,7 +61,8 @@ class Chart:
         return self._filed[organisation.number]
 
 
-def _shown(entry: ChartEntry, place: int) -> Shown | None:
+def as_shown(entry: ChartEntry, place: int) -> Shown | None:
+    """One's own version as a resource; None for what is none."""
     try:
         resource = resource_of(entry.body)
     except FhirRefused:

@@ -16,6 +16,7 @@ from careledger.app.world import World
 from careledger.domain.errors import RecordNotFound
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
+from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.chart import Chart
 from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.operations import consents
@@ -32,9 +33,11 @@ class Desk:
     leases: Leases = field(init=False)
     pages: Pages = field(default_factory=Pages)
     chart: Chart = field(default_factory=Chart)
+    exports: Exports = field(init=False)
 
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
+        self.exports = Exports(self.world, self.parsed)
 
     def current(self, who: Bearer, kind: str, id: str) -> Shown:
         """The current version, of what is shared or of the organisation's own writing.

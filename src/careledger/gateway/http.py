@@ -40,8 +40,8 @@ _TAKEN = ("application/fhir+json", "application/json", "json", "*/*", "applicati
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that was read: its path's parts, headers, query and form, body, and HTTP method; ``ignored`` names the
-    parameters that its route does not look at."""
+    """A request that was read: its path's parts, headers, query and form, body, HTTP method, and address; ``ignored``
+    names the parameters that its route does not look at."""
 
     path: Mapping[str, str]
     headers: Mapping[str, str]
@@ -49,6 +49,7 @@ class Asked:
     body: bytes
     method: str = "GET"
     ignored: tuple[str, ...] = ()
+    url: str = ""
 
     @property
     def kind(self) -> str:
@@ -146,7 +147,7 @@ async def read(request: Request, handler: Handler) -> Asked:
             given += pairs(body.decode("ascii", "replace"))
     ignored = _ignored(handler, [name for name, _ in given])
     refuse_if_strict(request.headers, ignored)
-    return Asked(request.path_params, request.headers, given, body, request.method, ignored)
+    return Asked(request.path_params, request.headers, given, body, request.method, ignored, str(request.url))
 
 
 def _ignored(handler: Handler, names: list[str]) -> tuple[str, ...]:

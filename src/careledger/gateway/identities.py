@@ -5,7 +5,7 @@ from __future__ import annotations
 from careledger.fhir.json_text import Resource
 from careledger.gateway.views import ALIAS, Shown
 from careledger.workflows.actors import Organisation
-from careledger.workflows.register import Identity, identities
+from careledger.workflows.register import IDENTITY, Identity, identities
 
 NATIONAL = "urn:careledger:national-id"
 
@@ -13,6 +13,12 @@ NATIONAL = "urn:careledger:national-id"
 def registered(organisation: Organisation) -> list[Shown]:
     """One Patient for each row, by alias."""
     return [shown_of(row) for row in identities(organisation)]
+
+
+def one(organisation: Organisation, alias: bytes) -> Shown | None:
+    """The Patient of that alias, None for one who was not registered here."""
+    row = organisation.books.get(IDENTITY, alias)
+    return None if row is None else shown_of(Identity.decode(row))
 
 
 def shown_of(row: Identity) -> Shown:

@@ -39,6 +39,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.ContentRefused, Kind(415, "not-supported")),
     (errors.Throttled, Kind(429, "throttled")),
     (errors.ImportStopped, Kind(400, "invalid")),
+    (errors.ExportsBusy, Kind(429, "throttled")),
     (errors.NotEnoughCustodians, Kind(503, "transient")),
     (errors.StoreUnavailable, Kind(503, "transient")),
     (errors.LedgerStale, Kind(503, "transient")),

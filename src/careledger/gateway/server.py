@@ -29,6 +29,7 @@ class Gateway:
     """Serves a world until it is closed; the world stays open.
 
     Every ``tends_every`` seconds it does what has come due, step by step between requests; never without it.
+    Exports are made likewise, whenever there are some.
     Order of effects at the end: no new connections, what is under way is answered, every lease is dropped.
     """
 
@@ -45,6 +46,7 @@ class Gateway:
         self._edge = Edge(self._desk, self._worker)
         self._ended = threading.Event()
         self._keeping = threading.Thread(target=self._keep_house, name="gateway-house", daemon=True)
+        self._exporting = threading.Thread(target=self._export, name="gateway-exports", daemon=True)
 
     def start(self) -> None:
         """Begins to answer; raises ServerUnavailable if it does not come up."""
@@ -54,6 +56,7 @@ class Gateway:
             self.close()
             raise
         self._keeping.start()
+        self._exporting.start()
 
     def routes(self) -> list[tuple[str, str]]:
         """Every method and path that is answered, HEAD, which is answered like GET, left out."""
@@ -68,8 +71,10 @@ class Gateway:
         """Ends as the class says."""
         self._http.close()
         self._ended.set()
-        if self._keeping.is_alive():
-            self._keeping.join()
+        self._desk.exports.woken.set()
+        for thread in (self._keeping, self._exporting):
+            if thread.is_alive():
+                thread.join()
         self._worker.submit(self._desk.leases.close)
         self._worker.shutdown()
 
@@ -82,6 +87,19 @@ class Gateway:
             if every is not None and time.monotonic() - tended >= every:
                 self._tend()
                 tended = time.monotonic()
+
+    def _export(self) -> None:
+        """Makes exports, one step after the other, each waiting its turn among the requests."""
+        exports = self._desk.exports
+        while not self._ended.is_set():
+            more = False
+            try:
+                more = self._worker.submit(exports.step).result()
+            except Exception:  # whatever one look does, the gateway goes on
+                _LOG.exception("a step of the exports broke off")
+            if not more:
+                exports.woken.wait(HOUSE)
+                exports.woken.clear()
 
     def _tend(self) -> None:
         """One step after the other, each waiting its turn among the requests."""

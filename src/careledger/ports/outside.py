@@ -157,6 +157,10 @@ class Books(Protocol):
         """All rows of that kind whose keys begin so and come ``after`` that one (empty: from the first), by key."""
         ...
 
+    def keys(self, kind: str, after: bytes, most: int) -> list[bytes]:
+        """The next keys of that kind in order, at most so many, all greater than ``after``; no value is opened."""
+        ...
+
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows; durable when it returns."""
         ...

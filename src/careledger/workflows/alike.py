@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 
 from careledger.formats.deposits import sliced
 from careledger.workflows.actors import Organisation
-from careledger.workflows.deposit import UNDONE
+from careledger.workflows.deposited import UNDONE
 from careledger.workflows.link import SIMILAR, bare, births_agree, likeness, plain
 from careledger.workflows.register import IDENTITY, Identity, identities
 from careledger.workflows.source_patients import known_alias

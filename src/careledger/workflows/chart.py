@@ -16,8 +16,7 @@ from careledger.formats.digests import digest
 from careledger.sealing import versions as sealed
 from careledger.workflows.actors import Organisation
 from careledger.workflows.blocks import sealed_block
-from careledger.workflows.deposit import UNDONE
-from careledger.workflows.deposited import copies_of
+from careledger.workflows.deposited import UNDONE, copies_of
 from careledger.workflows.network import Network
 from careledger.workflows.retract import is_retracted
 
@@ -81,18 +80,21 @@ def read_back(
             continue
         for place, copy in enumerate(deposit.rows()):
             if copy.handle == handle:
-                return _opened(network, organisation, deposit, place, copy)
+                return opened(network, copy_key_of(organisation, deposit), place, copy)
     raise RecordNotFound(what="author's copy")
 
 
-def _opened(
-    network: Network, organisation: Organisation, deposit: AuthorsCopies, place: int, copy: AuthorsCopy
-) -> ChartEntry:
-    copy_key = sealed.CopyKey.opened(organisation.chart, deposit.id, deposit.key)
+def copy_key_of(organisation: Organisation, deposit: AuthorsCopies) -> sealed.CopyKey:
+    """The key of a deposit's copies; raises CannotOpen."""
+    return sealed.CopyKey.opened(organisation.chart, deposit.id, deposit.key)
+
+
+def opened(network: Network, copy_key: sealed.CopyKey, place: int, copy: AuthorsCopy) -> ChartEntry:
+    """The version at that place of a deposit; raises CannotOpen, BlockNotFound, BlockMismatch, DigestMismatch."""
     key = copy_key.open(place, copy.handle, copy.body_key)
     commitment = sealed.body_key_commitment(key)
-    opened = sealed.open_body(key, commitment, sealed_block(network, copy.body))
-    body = RecordBody.decode(opened.data)
+    data = sealed.open_body(key, commitment, sealed_block(network, copy.body)).data
+    body = RecordBody.decode(data)
     if digest("fhir-content", body.canonical) != copy.content_digest:
         raise DigestMismatch(what="content")
     return ChartEntry(copy, body)

@@ -23,14 +23,13 @@ from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Tagged, Writer
 from careledger.workflows.custody import Chain, Telling, outcomes, receipt
-from careledger.workflows.deposited import COPIES, Before, Copied, deposited_before
+from careledger.workflows.deposited import COPIES, UNDONE, Before, Copied, deposited_before
 from careledger.workflows.epochs import chain_in_force
 from careledger.workflows.network import Network
 
 PLAN = "deposit-plan"
 MISSING = "missing-keep"
 SHARED = "shared"
-UNDONE = "undone-deposit"
 MOST_IN_BATCH = 512
 Progress = Callable[[int], None]
 Begin = Callable[[bytes, Sequence[NewVersion]], None]

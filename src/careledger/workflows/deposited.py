@@ -14,12 +14,19 @@ from careledger.formats.charts import AuthorsCopies
 from careledger.ports import Books
 
 COPIES = "authors-copies"
+UNDONE = "undone-deposit"
 MOST_IN_MEMORY = 65_536
 
 
 def copies_of(books: Books, alias: bytes | None = None) -> list[AuthorsCopies]:
     """A depositor's author's copies, of one alias or of all."""
     return [AuthorsCopies.decode(row) for _, row in books.rows(COPIES, alias or b"")]
+
+
+def undone_at(books: Books, deposit: bytes) -> int | None:
+    """When that deposit was undone in unix seconds, 0 if that was not kept, None if it stands."""
+    row = books.get(UNDONE, deposit)
+    return None if row is None else int.from_bytes(row, "big")
 
 
 class Copied(NamedTuple):

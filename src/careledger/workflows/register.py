@@ -222,6 +222,11 @@ def identity_of(registrar: Organisation, alias: bytes) -> Identity:
     return Identity.decode(row)
 
 
+def next_identity(registrar: Organisation, after: bytes) -> bytes | None:
+    """The first alias after that one in the identity table, or the first of all after none."""
+    return next(iter(registrar.books.keys(IDENTITY, after, 1)), None)
+
+
 def choose_custodians(network: Network, treating: Iterable[int]) -> tuple[tuple[int, ...], bytes]:
     """A list by rendezvous hashing of a fresh seed, those that treat the patient last; and the seed."""
     active = [PartyId(each.number) for each in network.ledger.fresh_head().custodians() if not each.leaving]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import Retraction, RetractRequest
+from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement
 from careledger.formats.signed import sign
 from careledger.ports import Books
@@ -23,6 +25,7 @@ from careledger.workflows.network import Network
 
 UNTOLD = "untold-retraction"
 RETRACTED = "retracted-version"
+HANDLE = 32
 
 
 def retract(
@@ -79,6 +82,23 @@ def repeat_retractions(network: Network, depositor: Organisation | Holder) -> in
     return waiting
 
 
+@dataclass(frozen=True)
+class Retracted:
+    """When a version was taken back, in unix seconds, 0 if that was not kept; ``successor`` where it was moved."""
+
+    at: int
+    successor: bytes | None
+
+
+def retracted(books: Books, handle: bytes) -> Retracted | None:
+    """How the depositor whose books these are took that version back, None if it did not."""
+    row = books.get(RETRACTED, handle)
+    if row is None:
+        return None
+    at, successor = row[: len(row) % HANDLE], row[len(row) % HANDLE :]
+    return Retracted(int.from_bytes(at, "big"), successor or None)
+
+
 def is_retracted(books: Books, handle: bytes) -> bool:
     """Whether the depositor whose books these are took that version back."""
     return books.get(RETRACTED, handle) is not None
@@ -91,10 +111,11 @@ def own_untold(books: Books) -> Iterable[bytes]:
 
 
 def _note(books: Books, made: Retraction) -> list[bytes]:
-    """Which versions its depositor took back, each with its successor if it has one; returns those noted now."""
+    """Which versions its depositor took back, when, each with its successor if it has one; returns those noted now."""
     new = [handle for handle in made.handles if not is_retracted(books, handle)]
     if new:
-        books.put(RETRACTED, [(handle, made.successor or b"") for handle in new])
+        row = uint(made.made) + (made.successor or b"")
+        books.put(RETRACTED, [(handle, row) for handle in new])
     return new
 
 

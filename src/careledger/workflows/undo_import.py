@@ -17,14 +17,15 @@ from careledger.domain.errors import CareLedgerError, ImportNotFound
 from careledger.domain.records import Ground
 from careledger.formats.charts import AuthorsCopies, ImportPart
 from careledger.formats.deposits import sliced
+from careledger.formats.digests import uint
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.accesses import by_registrar
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.asking import ask
 from careledger.workflows.audit import audit
 from careledger.workflows.batches import Writer
-from careledger.workflows.deposit import UNDONE, resume
-from careledger.workflows.deposited import copies_of
+from careledger.workflows.deposit import resume
+from careledger.workflows.deposited import UNDONE, copies_of
 from careledger.workflows.evidence import gather
 from careledger.workflows.grounds import writer
 from careledger.workflows.intake import statement_of
@@ -111,9 +112,10 @@ def _undo(network: Network, session: Session, alias: bytes, deposits: set[bytes]
         read, followed = _others(network, session, statement, set(handles))
         built_on = followed | _amended(left, copies)
         by = writer(network, session, statement)
-        for at in range(0, len(handles), AT_ONCE):
-            retract(network, by, statement, handles[at : at + AT_ONCE])
-        organisation.books.put(UNDONE, [(each.id, b"") for each in left])
+        for first in range(0, len(handles), AT_ONCE):
+            retract(network, by, statement, handles[first : first + AT_ONCE])
+        at = uint(network.clock.now())
+        organisation.books.put(UNDONE, [(each.id, at) for each in left])
     except CareLedgerError as error:
         return Undone(alias, 0, before, 0, None, error)
     return Undone(alias, len(handles), before, len(built_on), None if read is None else len(read))

@@ -24,6 +24,10 @@ class MemoryBooks:
         found = ((key, value) for key, value in self._tables.get(kind, {}).items() if key.startswith(prefix))
         return sorted(row for row in found if not after or row[0] > after)
 
+    def keys(self, kind: str, after: bytes, most: int) -> list[bytes]:
+        """The next keys of that kind in order, at most so many."""
+        return sorted(key for key in self._tables.get(kind, {}) if key > after)[:most]
+
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows."""
         for key in keys:

@@ -60,6 +60,14 @@ class SqliteBooks:
             ).fetchall()
         return [(key, self._open(kind, key, value)) for key, value in found]
 
+    def keys(self, kind: str, after: bytes, most: int) -> list[bytes]:
+        """The next keys of that kind in order, at most so many."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT key FROM books WHERE kind = ? AND key > ? ORDER BY key LIMIT ?", (kind, after, most)
+            ).fetchall()
+        return [key for (key,) in found]
+
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows; durable when it returns, and overwritten in the file and in its log."""
         with self._lock:

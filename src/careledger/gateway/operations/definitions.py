@@ -14,8 +14,10 @@ from careledger.gateway.http import Answered, Asked, Handler
 
 @dataclass(frozen=True)
 class Operation:
-    """``base`` is the published definition that it follows, ``on`` the type that it is asked of, ``instance`` whether
-    of one resource or of the type; ``takes`` are its parameters as (name, type, least), ``gives`` what it answers."""
+    """``base`` is the published definition that it follows, ``on`` the type that it is asked of, empty for one of the
+    whole system, ``instance`` whether of one resource or of the type; ``takes`` are its parameters as (name, type,
+    least), ``gives`` what it answers, if that is a resource; ``id`` is what its definition is called where several have
+    one code."""
 
     code: str
     base: str
@@ -23,7 +25,23 @@ class Operation:
     instance: bool
     takes: tuple[tuple[str, str, int], ...]
     gives: str
+    id: str = ""
 
+    @property
+    def name(self) -> str:
+        """What its definition is called."""
+        return self.id or self.code
+
+
+REPEATED = ("_type", "_elements", "_typeFilter", "patient")
+BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+EXPORTED: tuple[tuple[str, str, int], ...] = (
+    ("_outputFormat", "string", 0),
+    ("_since", "instant", 0),
+    ("_type", "string", 0),
+    ("_elements", "string", 0),
+    ("_typeFilter", "string", 0),
+)
 
 OPERATIONS = (
     Operation(
@@ -53,6 +71,16 @@ OPERATIONS = (
         (("resource", "Resource", 1),),
         "OperationOutcome",
     ),
+    Operation("export", f"{BULK}/export", "", False, EXPORTED, ""),
+    Operation(
+        "export",
+        f"{BULK}/patient-export",
+        "Patient",
+        False,
+        (*EXPORTED, ("patient", "Reference", 0)),
+        "",
+        "patient-export",
+    ),
 )
 """Every operation that there is a route of."""
 
@@ -65,7 +93,7 @@ def handlers(desk: Desk) -> list[Handler]:
 def definition(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The definition of that name; raises RecordNotFound."""
     for operation in OPERATIONS:
-        if operation.code == asked.path["id"]:
+        if operation.name == asked.path["id"]:
             return Answered(_resource(desk.base, operation))
     raise RecordNotFound()
 
@@ -76,25 +104,33 @@ def operations_of(kind: str) -> list[Resource]:
     return [{"name": each.code, "definition": each.base} for each in found]
 
 
+def operations_of_all() -> list[Resource]:
+    """What it says of the operations of the whole system."""
+    return [{"name": each.code, "definition": each.base} for each in OPERATIONS if not each.on]
+
+
 def _resource(base: str, operation: Operation) -> Resource:
     takes = [_parameter(name, "in", least, kind) for name, kind, least in operation.takes]
+    gives = [_parameter("return", "out", 1, operation.gives)] if operation.gives else []
+    on = {"resource": [operation.on]} if operation.on else {}
     return {
         "resourceType": "OperationDefinition",
-        "id": operation.code,
-        "url": f"{base}/OperationDefinition/{operation.code}",
-        "name": operation.code.capitalize(),
+        "id": operation.name,
+        "url": f"{base}/OperationDefinition/{operation.name}",
+        "name": operation.name.title().replace("-", ""),
         "status": "active",
         "kind": "operation",
         "affectsState": False,
         "code": operation.code,
         "base": operation.base,
-        "resource": [operation.on],
-        "system": False,
-        "type": not operation.instance,
+        **on,
+        "system": not operation.on,
+        "type": bool(operation.on) and not operation.instance,
         "instance": operation.instance,
-        "parameter": [*takes, _parameter("return", "out", 1, operation.gives)],
+        "parameter": [*takes, *gives],
     }
 
 
 def _parameter(name: str, use: str, least: int, kind: str) -> Resource:
-    return {"name": name, "use": use, "min": Number(str(least)), "max": "1", "type": kind}
+    most = "*" if name in REPEATED else "1"
+    return {"name": name, "use": use, "min": Number(str(least)), "max": most, "type": kind}
