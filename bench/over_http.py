@@ -17,10 +17,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from _measured import Figure, run, spread
@@ -61,8 +62,10 @@ class Line:
         self._line = http.client.HTTPConnection(at.hostname or "", at.port, timeout=300)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": JSON}
 
-    def ask(self, path: str, body: bytes | None = None) -> bytes:
-        self._line.request("GET" if body is None else "POST", path, body, self._headers)
+    def ask(
+        self, path: str, body: bytes | None = None, more: Mapping[str, str] = MappingProxyType({})
+    ) -> bytes:
+        self._line.request("GET" if body is None else "POST", path, body, {**self._headers, **more})
         reply = self._line.getresponse()
         data = reply.read()
         if reply.status not in (200, 201):
@@ -123,7 +126,9 @@ def bare(folder: Path, body: bytes, port: int) -> Iterator[str]:
         running.wait()
 
 
-def rate(ask: Callable[[], Line], path: str, seconds: float) -> tuple[float, float]:
+def rate(
+    ask: Callable[[], Line], path: str, seconds: float, more: Mapping[str, str] = MappingProxyType({})
+) -> tuple[float, float]:
     """Requests a second over sixteen connections, and the 99th percentile in milliseconds."""
     taken: list[list[float]] = [[] for _ in range(CONNECTIONS)]
     ends = time.perf_counter() + seconds
@@ -131,7 +136,7 @@ def rate(ask: Callable[[], Line], path: str, seconds: float) -> tuple[float, flo
     def work(mine: list[float]) -> None:
         line = ask()
         while (begun := time.perf_counter()) < ends:
-            line.ask(path)
+            line.ask(path, None, more)
             mine.append(1000 * (time.perf_counter() - begun))
 
     threads = [threading.Thread(target=work, args=(each,)) for each in taken]
@@ -175,6 +180,16 @@ def reading(base: str, alias: str, given: list[str], seconds: float, folder: Pat
         begun = time.perf_counter()
         other_line.ask(f"/fhir/Patient/{alias}")
         fresh.append(1000 * (time.perf_counter() - begun))
+    line = Line(base, given[-1])
+    line.ask(f"/fhir/Patient/{alias}")
+    path = paths["GET one resource within a lease"]
+    anew = {"Cache-Control": "no-cache"}
+    median, late = spread(partial(line.ask, path, None, anew), 60)
+    figures.append(Figure.of("GET one resource by a fresh request each time, median", median, "ms", COMMAND))
+    figures.append(Figure.of("GET one resource by a fresh request each time, p99", late, "ms", COMMAND))
+    many, slow = rate(lambda: Line(base, given[-1]), path, seconds, anew)
+    figures.append(Figure.of("fresh requests, 16 connections", many, "requests/s", COMMAND))
+    figures.append(Figure.of("fresh requests, 16 connections, p99", slow, "ms", COMMAND))
     records = bundle["total"]
     figures.append(
         Figure.of(f"first look at a patient of {records} resources", statistics.median(fresh), "ms", COMMAND)
@@ -194,13 +209,38 @@ def taking(base: str, desk: str) -> Figure:
     )
 
 
+def beside(base: str, alias: str, token: str, desk: str) -> list[Figure]:
+    """Reading within a lease while a Bundle of several thousand entries is taken."""
+    large: dict[str, object] = {"resourceType": "Bundle", "type": "batch", "entry": []}
+    entries: list[object] = []
+    for name in list(sample_names())[6:]:
+        entries += json.loads(sample_file(name))["entry"]
+    body = json.dumps({**large, "entry": entries}).encode()
+    line, taken = Line(base, token), list[float]()
+    one = json.loads(line.ask(f"/fhir/Observation?patient={alias}&_count=1"))["entry"][0]["resource"]
+    sending = threading.Thread(target=Line(base, desk).ask, args=("/fhir", body))
+    sending.start()
+    while sending.is_alive():
+        begun = time.perf_counter()
+        line.ask(f"/fhir/Observation/{one['id']}")
+        taken.append(1000 * (time.perf_counter() - begun))
+    every = sorted(taken)
+    name = f"GET beside a Bundle of {len(entries):,} entries"
+    return [
+        Figure.of(f"{name}, median", statistics.median(every), "ms", COMMAND),
+        Figure.of(f"{name}, p99", every[int(0.99 * (len(every) - 1))], "ms", COMMAND),
+        Figure.of(f"{name}, longest", every[-1], "ms", COMMAND),
+    ]
+
+
 def measure(chosen: argparse.Namespace) -> list[Figure]:
     """Everything, on one server."""
     with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
         folder = Path(scratch) / "data"
         alias, given, desk = prepared(folder)
         with serving(folder) as base:
-            return [*reading(base, alias, given, chosen.seconds, Path(scratch)), taking(base, desk)]
+            figures = [*reading(base, alias, given, chosen.seconds, Path(scratch)), taking(base, desk)]
+            return figures + beside(base, alias, given[-1], desk)
 
 
 if __name__ == "__main__":

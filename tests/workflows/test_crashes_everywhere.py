@@ -56,7 +56,8 @@ WITHOUT_EFFECTS = {
     "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
     "received.live_grant", "register.choose_custodians",
-    "second_look.SecondLook", "signing.new_signed", "two_hops.signed_entry", "two_hops.signed_revocation",
+    "second_look.SecondLook", "signing.new_signed", "superseded.is_superseded",
+    "two_hops.signed_entry", "two_hops.signed_revocation",
 }  # fmt: skip
 
 # Steps of others: each effect of theirs is one of a workflow above.
@@ -68,6 +69,7 @@ STEPS = {
     "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.publish_epoch",
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
     "grant.send_package", "grant.wait_for_grants", "lease.Lease", "two_hops.stop_replacement",
+    "intake.take_in_steps", "staging.deposit_in_steps",
 }  # fmt: skip
 EFFECT = re.compile(
     r"books\.(put|drop)|board\.p|blocks\.(p|unp)|receipts\(|outcomes\(|tell\("

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
+from careledger.app.beside import process_beside
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
 from careledger.fhir.parse import NDJSON
@@ -104,7 +104,7 @@ def read_ahead(paths: Sequence[Unit], desk: Desk) -> Iterator[tuple[Unit, Staged
     if len(paths) < WORTH_IT:
         yield from ((path, reading(path)) for path in paths)
         return
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with process_beside() as pool:
         yield from _ahead(pool, paths, reading)
 
 

@@ -6,6 +6,8 @@ tree is a bug.
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class CareLedgerError(Exception):
     """Something was refused."""
@@ -15,6 +17,10 @@ class CareLedgerError(Exception):
         said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items()).rstrip(".")
         sentence = (type(self).__doc__ or "").splitlines()[0].rstrip(".")
         super().__init__(f"{sentence}: {said}." if said else f"{sentence}.")
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        """As whoever raised it made it, so that it passes from one process to another."""
+        return partial(type(self), **self.details), ()
 
 
 # Bytes and formats ------------------------------------------------------------------------------
@@ -139,6 +145,10 @@ class RpcRefused(CareLedgerError):
 
 class ServerUnavailable(CareLedgerError):
     """A server of this machine cannot listen there."""
+
+
+class ReadingBrokeOff(CareLedgerError):
+    """The process that reads long requests ended before it had read this one; it may be sent again."""
 
 
 class LedgerRewritten(CareLedgerError):

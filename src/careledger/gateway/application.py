@@ -2,13 +2,14 @@
 
 Every route but the CapabilityStatement and the release logs' files needs a bearer token, which is looked at before
 anything else of the request. It is answered only while its post and employer stand on the ledger. Nothing of a request
-is logged. The worker takes requests in the order of arrival.
+is logged. The worker takes requests in the order of arrival, one that takes long step by step, so that others pass
+between.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
@@ -24,12 +25,14 @@ from careledger.gateway import editing, http, logs, reading, searching
 from careledger.gateway.api import problems
 from careledger.gateway.api.routes import Api
 from careledger.gateway.api.rows import BASE
+from careledger.gateway.beside import Beside
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, unexpected
-from careledger.gateway.http import Answered, Asked, Handler, Plain
+from careledger.gateway.http import Answered, Asked, Handler, Plain, Slow
 from careledger.gateway.operations import binaries, definitions, everything, export, match, summary, validate
 from careledger.gateway.outcomes import outcome
+from careledger.gateway.turns import Turns
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
@@ -49,10 +52,11 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
 class Edge:
     """The application over the desk of one gateway."""
 
-    def __init__(self, desk: Desk, worker: Executor) -> None:
+    def __init__(self, desk: Desk, worker: Executor, beside: Beside) -> None:
         self._desk = desk
         self._entrance = Entrance(desk.world, worker)
         self._api = Api(desk, self._entrance)
+        self._turns = Turns(self._entrance, beside)
         self._started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def application(self) -> Starlette:
@@ -84,13 +88,15 @@ class Edge:
             who = await self._entrance.work(lambda: self._entrance.who(request, came))
             asked = await http.read(request, handler)
             answered = await self._entrance.work(lambda: self._answer(handler, who, asked))
+            if isinstance(answered, Generator):
+                answered = await self._turns.taken(who, answered)
         except CareLedgerError as error:
             return http.refused(error)
         except Exception:
             return http.response(outcome("fatal", "exception", unexpected()), 500)
         return http.answered(request, asked, self._desk.base, answered)
 
-    def _answer(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain:
+    def _answer(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain | Slow:
         """For a post that stands on the ledger now, with its employer, and for no other, whatever is asked."""
         self._entrance.standing(who)
         return handler.answer(who, asked)

@@ -22,7 +22,7 @@ from careledger.gateway import writing
 from careledger.gateway.about import Given, about_whom
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.finding import Found
-from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PATCH, Answered, Asked, Handler, pairs
+from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PATCH, Answered, Asked, Handler, Slow, pairs
 from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.taking import take as take_bundle
@@ -131,10 +131,10 @@ def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
     return Answered(None, status=NO_CONTENT)
 
 
-def take(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def take(desk: Desk, who: Bearer, asked: Asked) -> Slow:
     """A Bundle that is imported; see ``taking.take``."""
     try:
-        return Answered(take_bundle(desk.world.network, desk.leases.session(who), asked.body))
+        return Answered((yield from take_bundle(desk.world.network, desk.leases.session(who), asked.body)))
     finally:
         desk.chart.forget(who.staff.organisation)
 
@@ -145,9 +145,10 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Ans
         raise FhirRefused(path="meta.tag", problem="only a part of the record, as a search showed it")
     try:
         view = desk.found(who, kind, id)
-    except (RecordNotFound, RecordGone):
+        view = desk.leases.newest(who, view, view.current[f"{kind}/{id}"])
+        current = view.current[f"{kind}/{id}"]
+    except (RecordNotFound, RecordGone, KeyError):
         raise NoUpdateHere() from None
-    current = view.current[f"{kind}/{id}"]
     before = view.record(current)
     if before is None or kind == "Patient":
         raise NoUpdateHere()

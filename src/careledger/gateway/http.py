@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -62,6 +63,12 @@ class Asked:
         """Whether the Prefer header (RFC 7240) says this."""
         return prefers(self.headers, said)
 
+    @property
+    def wants_fresh(self) -> bool:
+        """Whether nothing that is kept from before will do (RFC 9111, 5.2.1.4)."""
+        said = self.headers.get("cache-control", "").casefold()
+        return "no-cache" in {each.strip() for each in said.split(",")}
+
     def values(self, name: str) -> list[str]:
         """Every value that was given under that name."""
         return [value for each, value in self.given if each == name]
@@ -90,7 +97,10 @@ class Plain:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answering = Callable[[Bearer, Asked], Answered | Plain]
+Slow = Generator[Callable[[], object] | None, Any, Answered | Plain]
+"""An answer in steps, between which the worker takes other requests. A step may yield what the next one needs of a
+process beside: something to call that can be pickled, whose result is sent back, or thrown if it raises."""
+Answering = Callable[[Bearer, Asked], Answered | Plain | Slow]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment
-from careledger.domain.errors import AccessRefused
+from careledger.domain.errors import AccessRefused, RecordNotFound
 from careledger.domain.matrix import VERSIONS, ReadCell
-from careledger.gateway.views import Seen, View
+from careledger.gateway.views import Seen, Shown, View
 from careledger.workflows.actors import Session, open_session
 from careledger.workflows.custody import find_statement
 from careledger.workflows.grounds import Reading, reading
@@ -24,6 +24,7 @@ from careledger.workflows.judging import post_at
 from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.network import Network
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
+from careledger.workflows.superseded import is_superseded
 
 WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
@@ -100,6 +101,33 @@ class Leases:
                 except AccessRefused:
                     del self._held[digest, alias]
         return None
+
+    def again(self, bearer: Bearer, shown: Shown) -> Shown:
+        """What a lease shows, by a request on the same ground for that version alone; what no lease of this token
+        shows is as fresh as it is. Raises RecordNotFound if custodians do not give it, and what ``retrieve`` raises.
+        """
+        for held, record in self._showing(bearer, shown):
+            lease = held.lease
+            found = retrieve(self.world.network, lease.access, lease.statement, handles=[record.handle])
+            fresh = [each for each in found.records if not each.distrust and not each.apart]
+            again = held.view.shown(fresh[0]) if fresh else None
+            if again is None:
+                raise RecordNotFound()
+            return again
+        return shown
+
+    def newest(self, bearer: Bearer, view: View, shown: Shown) -> View:
+        """The view for whoever writes what follows a version: looked at anew if custodians hold one that does."""
+        for held, record in self._showing(bearer, shown):
+            lease = held.lease
+            if is_superseded(self.world.network, lease.access, lease.statement, record):
+                self.forget(bearer, view.seen.alias)
+                return self.look(bearer, view.seen.alias)
+        return view
+
+    def _showing(self, bearer: Bearer, shown: Shown) -> list[tuple[_Held, Record]]:
+        mine = [held for (digest, _), held in self._held.items() if digest == bearer.digest]
+        return [(held, record) for held in mine if (record := held.view.record(shown)) is not None]
 
     def drop_ended(self) -> int:
         """Drops sessions that are over, and what leases that are over opened, looked at again or not; returns how

@@ -43,6 +43,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.NotEnoughCustodians, Kind(503, "transient")),
     (errors.StoreUnavailable, Kind(503, "transient")),
     (errors.LedgerStale, Kind(503, "transient")),
+    (errors.ReadingBrokeOff, Kind(503, "transient")),
 )
 OTHER = Kind(422, "processing")
 _REASONS = {reason.code: reason.sentence for reason in Reason}

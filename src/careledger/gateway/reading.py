@@ -21,11 +21,14 @@ def handlers(desk: Desk) -> list[Handler]:
 
 
 def read(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """The current version, or a part of it, of what is shared or of the organisation's own writing.
+    """The current version, or a part of it, of what is shared or of the organisation's own writing. Under
+    ``Cache-Control: no-cache`` custodians are asked for it anew, which is a line of its own in the patient's log.
 
     Raises FhirRefused, RecordNotFound for what this post does not see, for whatever reason, and RecordGone.
     """
     shown = desk.current(who, asked.kind, asked.path["id"])
+    if asked.wants_fresh:
+        shown = desk.leases.again(who, shown)
     return Answered(asked.part(shown.resource), shown)
 
 

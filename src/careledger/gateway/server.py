@@ -17,6 +17,7 @@ from careledger.app.tending import Step, steps
 from careledger.app.world import World
 from careledger.domain.errors import ServerUnavailable
 from careledger.gateway.application import Edge
+from careledger.gateway.beside import Beside
 from careledger.gateway.desk import Desk
 
 HOST, PORT = "127.0.0.1", 8080
@@ -43,7 +44,8 @@ class Gateway:
         self._world, self._tends_every = world, tends_every
         self._desk = Desk(world, self.base)
         self._worker = ThreadPoolExecutor(1, "gateway")
-        self._edge = Edge(self._desk, self._worker)
+        self._beside = Beside()
+        self._edge = Edge(self._desk, self._worker, self._beside)
         self._ended = threading.Event()
         self._keeping = threading.Thread(target=self._keep_house, name="gateway-house", daemon=True)
         self._exporting = threading.Thread(target=self._export, name="gateway-exports", daemon=True)
@@ -75,6 +77,7 @@ class Gateway:
         for thread in (self._keeping, self._exporting):
             if thread.is_alive():
                 thread.join()
+        self._beside.close()
         self._worker.submit(self._desk.leases.close)
         self._worker.shutdown()
 

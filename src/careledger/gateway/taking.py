@@ -6,7 +6,9 @@ is finished by sending it again, which creates nothing twice. The answer is give
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,10 +21,14 @@ from careledger.gateway.operations import consents
 from careledger.workflows.actors import Session
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of
-from careledger.workflows.intake import TakenIn, take_in
+from careledger.workflows.intake import TakenIn, take_in_steps
 from careledger.workflows.network import Network
-from careledger.workflows.staging import Refusal, StagedPatient
+from careledger.workflows.staging import Refusal, Staged, StagedPatient
 
+LONG = 128 * 1024
+"""Bytes from which on a Bundle is read in the process beside."""
+PORTION = 256
+"""Versions that are deposited in one step, a tenth of a second: other requests wait no longer for a Bundle."""
 TAKEN = {"transaction": "transaction-response", "batch": "batch-response", "collection": "batch-response"}
 
 
@@ -40,22 +46,30 @@ class _Bundle(msgspec.Struct):
     entry: list[_Entry] = []
 
 
-def take(network: Network, session: Session, data: bytes) -> Resource:
-    """The response Bundle of a Bundle: for each entry what became of it.
+def take(
+    network: Network, session: Session, data: bytes
+) -> Generator[Callable[[], Staged] | None, Any, Resource]:
+    """The response Bundle of a Bundle: for each entry what became of it; in steps (``http.Slow``).
 
     Raises FhirRefused for what is no Bundle, of another type, or asks for anything but creating; ImportStopped for a
     transaction with an entry that is not taken; nothing is written then.
     """
     asked = _asked(data)
-    report = import_bundle(data, "the bundle", namespace=namespace_of(session.staff.organisation))
+    reading = partial(read, data, namespace_of(session.staff.organisation))
+    said = (yield reading) if len(data) > LONG else reading()
     whole = asked.type == "transaction"
-    judged, taken = take_in(network, session, staged(report), all_or_nothing=whole)
+    judged, taken = yield from take_in_steps(network, session, said, all_or_nothing=whole, most=PORTION)
     answers = [outcome_of(refusal) for refusal in judged.refusals]
     for patient, made in zip(judged.patients, taken, strict=True):
         answers += _answers(patient.staged, made)
     entries = [entry for _, entry in sorted(answers, key=lambda each: each[0])]
     response: Resource = {"resourceType": "Bundle", "type": TAKEN[asked.type]}
     return {**response, "entry": entries} if entries else response
+
+
+def read(data: bytes, namespace: bytes) -> Staged:
+    """What a Bundle holds, read and judged; raises FhirRefused."""
+    return staged(import_bundle(data, "the bundle", namespace=namespace))
 
 
 def _asked(data: bytes) -> _Bundle:

@@ -67,7 +67,7 @@ class View:
     @cached_property
     def current(self) -> dict[str, Shown]:
         """The newest version of every record by Type/id, in the order of their anchors."""
-        shown = (self._shown(record) for record in newest(self.seen.records))
+        shown = (self.shown(record) for record in newest(self.seen.records))
         found = {each.path: each for each in shown if each is not None and each.type != "Patient"}
         return {self.patient.path: self.patient, **found}
 
@@ -77,7 +77,7 @@ class View:
         made = [
             shown
             for record in newest(self.seen.records)
-            if record.manifest.resource_type == "Patient" and (shown := self._shown(record)) is not None
+            if record.manifest.resource_type == "Patient" and (shown := self.shown(record)) is not None
         ]
         if made:
             return max(made, key=lambda each: each.place)
@@ -92,13 +92,14 @@ class View:
 
     def versions(self, path: str) -> list[Shown]:
         """All versions that are shown of one record, the newest first."""
-        made = [shown for record in self.seen.records if (shown := self._shown(record)) is not None]
+        made = [shown for record in self.seen.records if (shown := self.shown(record)) is not None]
         if path == self.patient.path and not any(each.path == path for each in made):
             made.append(self.patient)
         found = [each for each in made if each.path == path]
         return sorted(found, key=lambda each: each.place, reverse=True)
 
-    def _shown(self, record: Record) -> Shown | None:
+    def shown(self, record: Record) -> Shown | None:
+        """One version as it is shown here; None for what is not FHIR."""
         try:
             resource = resource_of(record.body)
         except FhirRefused:

@@ -30,8 +30,9 @@ from careledger.workflows.staging import (
     Staged,
     StagedPatient,
     StagedVersion,
-    deposit_staged,
+    deposit_in_steps,
 )
+from careledger.workflows.steps import Steps, whole
 
 NO_PATIENT = "belongs to no patient of this file"
 UNKNOWN_PATIENT = "is about a patient whom neither this file nor an earlier one names"
@@ -110,11 +111,33 @@ def take_in(
     ``run`` is the import that the file is part of (staging); ``people`` as of ``judge``, kept up to date. Raises what
     ``judge`` raises, and ImportStopped with ``all_or_nothing`` for a file with a refusal.
     """
+    return whole(
+        take_in_steps(
+            network, session, staged, all_or_nothing=all_or_nothing, progress=progress, run=run, people=people
+        )
+    )
+
+
+def take_in_steps(
+    network: Network,
+    session: Session,
+    staged: Staged,
+    *,
+    all_or_nothing: bool = False,
+    progress: Progress = lambda count: None,
+    run: bytes = b"",
+    people: KnownPeople | None = None,
+    most: int = 0,
+) -> Steps[tuple[Judged, list[TakenIn]]]:
+    """The same, a step for each portion of at most so many versions of one patient (as of ``deposit_in_steps``)."""
     people = people or KnownPeople(session.staff.organisation)
     judged = judge(session.staff.organisation, staged, people)
     if all_or_nothing:
         stop_at_refusals(staged, judged.refusals)
-    return judged, [_taken(network, session, each, people, progress, run) for each in judged.patients]
+    taken: list[TakenIn] = []
+    for each in judged.patients:
+        taken.append((yield from _taken(network, session, each, people, progress, run, most)))
+    return judged, taken
 
 
 def import_for(
@@ -137,7 +160,7 @@ def import_for(
         stop_at_refusals(staged, staged.refusals)
     versions = all_versions(staged)
     same = same_contents(session.staff.organisation, statement.alias, versions)
-    made = _imported(network, session, statement, versions, progress, run)
+    made = whole(_imported(network, session, statement, versions, progress, run))
     return TakenIn(statement.alias, False, made, None, (), same)
 
 
@@ -162,7 +185,8 @@ def _taken(
     people: KnownPeople,
     progress: Progress,
     run: bytes,
-) -> TakenIn:
+    most: int,
+) -> Steps[TakenIn]:
     alias, new, patient = judged.alias, False, judged.staged
     made, failed = NOTHING, None
     like = people.like(patient.identity) if alias is None and patient.identity else ()
@@ -171,7 +195,7 @@ def _taken(
         if new and patient.identity is not None:
             people.add(replace(patient.identity, alias=alias))
         statement = statement_of(network, session.staff.organisation, alias)
-        made = _imported(network, session, statement, patient.versions, progress, run)
+        made = yield from _imported(network, session, statement, patient.versions, progress, run, most)
     except CareLedgerError as error:
         failed = error
     return TakenIn(alias, new, made, failed, like, judged.same)
@@ -184,13 +208,14 @@ def _imported(
     versions: Sequence[StagedVersion],
     progress: Progress,
     run: bytes,
-) -> Deposited:
+    most: int = 0,
+) -> Steps[Deposited]:
     holder = _holder(session.staff.organisation, statement.alias)
     by = writer(network, session, statement)
     chains: dict[int, Chain] = {}
     if holder is not None:
         chains = ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
-    return deposit_staged(network, by, statement, versions, progress, chains, run)
+    return (yield from deposit_in_steps(network, by, statement, versions, progress, chains, run, most))
 
 
 def _registered(network: Network, organisation: Organisation, patient: StagedPatient) -> tuple[bytes, bool]:

@@ -20,6 +20,7 @@ from careledger.workflows.custody import Chain
 from careledger.workflows.deposit import Deposited, Progress, deposit
 from careledger.workflows.network import Network
 from careledger.workflows.register import Identity
+from careledger.workflows.steps import Steps, whole
 
 MOST_VERSIONS = 2_048
 MOST_BYTES = 16 * 2**20
@@ -111,6 +112,20 @@ def deposit_staged(
     the depositor's books before it leaves. ``chains`` are epochs that were just seen in force, for the first portion;
     later ones ask again. Repeating deposits nothing twice. Raises what ``deposit`` raises; portions before it stay.
     """
+    return whole(deposit_in_steps(network, writer, statement, versions, progress, chains, run))
+
+
+def deposit_in_steps(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    versions: Iterable[StagedVersion],
+    progress: Progress = lambda count: None,
+    chains: Mapping[int, Chain] | None = None,
+    run: bytes = b"",
+    most: int = 0,
+) -> Steps[Deposited]:
+    """The same, a step for each portion of at most so many versions (0: as many as make a portion here)."""
 
     def one(portion: Sequence[StagedVersion], seen: Mapping[int, Chain] | None) -> Deposited:
         loaded = [each.load() for each in portion]
@@ -124,10 +139,11 @@ def deposit_staged(
         writer.books.put(PARTS, [(part.row_key, part.encode())])
 
     made = NOTHING
-    for portion in _portions(versions):
+    for portion in _portions(versions, most or MOST_VERSIONS):
         contents = {each.record_id: each.content for each in portion}
         made = _joined(made, one(portion, chains))
         chains = None
+        yield
     return made
 
 
@@ -136,11 +152,11 @@ def parts_of(books: Books, alias: bytes = b"") -> list[ImportPart]:
     return [ImportPart.decode(row) for _, row in books.rows(PARTS, alias)]
 
 
-def _portions(versions: Iterable[StagedVersion]) -> Iterator[Sequence[StagedVersion]]:
+def _portions(versions: Iterable[StagedVersion], most: int) -> Iterator[Sequence[StagedVersion]]:
     portion: list[StagedVersion] = []
     size = 0
     for version in versions:
-        if portion and (len(portion) == MOST_VERSIONS or size + version.size > MOST_BYTES):
+        if portion and (len(portion) == most or size + version.size > MOST_BYTES):
             yield portion
             portion, size = [], 0
         portion.append(version)

@@ -1,0 +1,22 @@
+"""Whether another version follows one that a reader holds: asked of custodians, without opening anything.
+
+A lease shows what was released when it was opened; whoever writes what follows a version of it asks this first.
+Nothing is changed outside but the custodians' logs.
+"""
+
+from __future__ import annotations
+
+from careledger.formats.patients import AliasStatement
+from careledger.workflows.asking import Access, ask
+from careledger.workflows.evidence import gather
+from careledger.workflows.network import Network
+from careledger.workflows.retrieve import Record, require_answers
+
+
+def is_superseded(network: Network, access: Access, statement: AliasStatement, record: Record) -> bool:
+    """Whether custodians hold an anchored version that names this one as its predecessor; raises as ``retrieve``."""
+    asked = ask(network, access, statement, None, [record.compartment.number])
+    require_answers(network, asked)
+    view = network.ledger.fresh_head()
+    gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
+    return any(found.item.predecessor == record.handle for found in gathered.found.values())
