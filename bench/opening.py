@@ -1,8 +1,10 @@
 """Opening a data directory again, folding the ledger's facts anew, and the release log: how much a second.
 
-    python bench/opening.py [--json] [--copies N] [--entries N] [--roots N] [--directory DIR]
+    python bench/opening.py [--json] [--copies N] [--resources N] [--minutes M] [--entries N] [--roots N]
+                            [--directory DIR]
 
-The directory holds ``--copies`` imports of the sample. Opening takes all custodians in, whose logs are made again and
+The directory holds ``--copies`` imports of the sample, and with ``--resources`` goes on until so many are in or
+``--minutes`` are over. Opening takes all custodians in, whose logs are made again and
 compared with the ledger. Rebuilding the index drops the projection and folds it from the chain's first block on;
 records come on the chain as roots over whole deposits, so it is done too with ``--roots`` records that were deposited
 one by one, each root in a block of its own. The log is one custodian's: sealed lines for one patient, durable in groups
@@ -20,8 +22,8 @@ import time
 from pathlib import Path
 
 from _measured import Figure, run
-from _network import new_patient, new_stage, timed_import
-from imports import written
+from _network import new_patient, new_stage
+from imports import imported_copies, written
 
 from careledger.app.world import open_world
 from careledger.cli.demo.founding import CITY
@@ -87,7 +89,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
         folder = Path(scratch) / "network"
         stage, paths = new_stage(folder), written(Path(scratch) / "files", list(sample_files()))
-        total = sum(timed_import(stage, paths)[0] for _ in range(chosen.copies))
+        total = sum(copy.resources for copy in imported_copies(stage, paths, chosen))
         holder = new_patient(stage).holder
         lines, rival = grown(stage, holder, chosen.entries), plain(Path(scratch), chosen.entries)
         for link in stage.world.custodians.values():
@@ -121,5 +123,6 @@ if __name__ == "__main__":
     run(
         __doc__ or "", measure,
         ("--copies", {"type": int, "default": 4}), ("--entries", {"type": int, "default": 10_000}),
+        ("--resources", {"type": int, "default": 0}), ("--minutes", {"type": float, "default": 30}),
         ("--roots", {"type": int, "default": 3_000}), ("--directory", {"type": Path, "default": None}),
     )  # fmt: skip

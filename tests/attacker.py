@@ -67,7 +67,7 @@ class Attacker:
     def steal_public(self, folder: Path) -> None:
         """All blocks, the whole ledger, the board."""
         store = SegmentBlocks(self._copied(folder / "blocks"))
-        for digest in store._segments.places:
+        for digest in store._segments:
             cid = RAW_PREFIX + digest
             self.blocks[cid] = verify(Ciphertext(store.get(cid)), cid)
         store.close()

@@ -20,7 +20,7 @@ import pytest
 
 from careledger.adapters.blocks import segment_set
 from careledger.adapters.blocks.memory import MemoryBlocks
-from careledger.adapters.blocks.segments import HEADER, write_all
+from careledger.adapters.blocks.segments import HEADER, Place, write_all
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.domain.errors import BlockMismatch, BlockNotFound, StoreCorrupt, StoreUnavailable
 from careledger.formats.cids import raw_cid
@@ -30,6 +30,11 @@ from careledger.formats.large import CHUNK, Index
 def some(count: int, size: int = 100) -> list[bytes]:
     chosen = random.Random(count)
     return [chosen.randbytes(size) for _ in range(count)]
+
+
+@pytest.mark.parametrize("place", [(0, 0, 0), (1, 56, 1 << 20), (2**40, 2**35 - 1, 1), (7, 8, 2**21 - 1)])
+def test_a_place_in_a_segment_is_kept_in_one_number(place: tuple[int, int, int]) -> None:
+    assert Place.of(Place(*place).packed) == place
 
 
 def on_disk(directory: Path) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from careledger.adapters.blocks.segments import (
     FILE_MAGIC,
     HEADER,
+    Place,
     frame,
     scan,
     sync_directory,
@@ -21,14 +21,6 @@ from careledger.formats.cids import RAW_PREFIX, Cid, is_block, text
 BATCH = 16 << 20
 
 
-class Place(NamedTuple):
-    """Segment number, where the data starts, how long it is."""
-
-    segment: int
-    start: int
-    length: int
-
-
 class SegmentSet:
     """Appends records durably, reads them, and rewrites segments without the blocks that are not wanted.
 
@@ -38,7 +30,7 @@ class SegmentSet:
     def __init__(self, directory: Path, segment_size: int) -> None:
         self._directory = directory
         self._segment_size = segment_size
-        self._index: dict[bytes, Place] = {}
+        self._index: dict[bytes, int] = {}
         self._files: dict[int, int] = {}
         self._active = 0
         self._end = segment_size
@@ -51,10 +43,17 @@ class SegmentSet:
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._index
 
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The SHA-256 of each block."""
+        return iter(self._index)
+
     @property
-    def places(self) -> dict[bytes, Place]:
-        """Where each block is, by its SHA-256; not to be changed."""
-        return self._index
+    def size(self) -> int:
+        """How long all blocks together are."""
+        return sum(Place.of(packed).length for packed in self._index.values())
 
     @property
     def unread(self) -> int:
@@ -64,9 +63,10 @@ class SegmentSet:
     def read(self, digest: bytes) -> bytes:
         """The bytes stored for a digest, unchecked; raises BlockNotFound."""
         self._check_usable()
-        place = self._index.get(digest)
-        if place is None:
+        packed = self._index.get(digest)
+        if packed is None:
             raise BlockNotFound(cid=text(RAW_PREFIX + digest))
+        place = Place.of(packed)
         try:
             return os.pread(self._files[place.segment], place.length, place.start)
         except OSError as error:
@@ -96,11 +96,15 @@ class SegmentSet:
         if self._active in dirty:
             self._end = self._segment_size  # the next append starts a new segment
         moving = [
-            digest for digest, place in self._index.items() if place.segment in dirty and digest in live
+            digest
+            for digest, packed in self._index.items()
+            if digest in live and Place.of(packed).segment in dirty
         ]
         for at in range(0, len(moving), 1024):
             self._copy(moving[at : at + 1024])
-        self._index = {digest: place for digest, place in self._index.items() if place.segment not in dirty}
+        self._index = {
+            digest: packed for digest, packed in self._index.items() if Place.of(packed).segment not in dirty
+        }
         for number in dirty:
             os.close(self._files.pop(number))
             self._unread.pop(number, None)
@@ -130,10 +134,9 @@ class SegmentSet:
     def _open(self) -> None:
         numbers = sorted(int(path.stem) for path in self._directory.glob("[0-9]*.seg"))
         for number in numbers:
-            found = scan(self._path(number), last=number == numbers[-1])
+            found = scan(self._path(number), number, last=number == numbers[-1])
             self._files[number] = os.open(self._path(number), os.O_RDWR | os.O_APPEND)
-            for cid, start, length in found.records:
-                self._index[cid[4:]] = Place(number, start, length)
+            self._index.update(found.records)
             self._active, self._end = number, found.end
             self._unread[number] = found.unread
             if number == numbers[-1] and found.end < found.size:
@@ -150,7 +153,7 @@ class SegmentSet:
         write_all(self._files[self._active], b"".join(frame(cid, block) for cid, block in batch))
         os.fsync(self._files[self._active])
         for cid, block in batch:
-            self._index[cid[4:]] = Place(self._active, self._end + HEADER, len(block))
+            self._index[cid[4:]] = Place(self._active, self._end + HEADER, len(block)).packed
             self._end += HEADER + len(block)
 
     def _start_segment(self, number: int) -> None:
@@ -163,8 +166,9 @@ class SegmentSet:
     def _dirty(self, live: set[bytes]) -> set[int]:
         """The segments that hold anything but live blocks."""
         used = dict.fromkeys(self._files, len(FILE_MAGIC))
-        for digest, place in self._index.items():
+        for digest, packed in self._index.items():
             if digest in live:
+                place = Place.of(packed)
                 used[place.segment] += HEADER + place.length
         sizes = {number: self._path(number).stat().st_size for number in used}
         return {number for number in used if used[number] != sizes[number] or self._unread.get(number)}

@@ -131,25 +131,24 @@ class SegmentBlocks:
         StoreCorrupt while a pinned index block cannot be read, because then it is not known what is needed: repair.
         """
         with self._guard:
-            before = len(self._segments.places)
+            before = len(self._segments)
             limit = self._clock() - self._grace
             self._young = {digest: put for digest, put in self._young.items() if put > limit}
             wanted, unreadable = closure(self._pins.all(), self.get)
             if unreadable:
                 raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
             freed = self._segments.compact({cid[4:] for cid in wanted} | self._young.keys())
-            return Collected(before - len(self._segments.places), freed)
+            return Collected(before - len(self._segments), freed)
 
     def verify(self) -> Health:
         """Hashes every block again and looks for every pinned one."""
         with self._guard:
-            places = self._segments.places
-            known = (RAW_PREFIX + digest for digest in places)
+            known = (RAW_PREFIX + digest for digest in self._segments)
             damaged = tuple(cid for cid in known if not self._is_whole(cid))
             wanted, _ = closure(self._pins.all(), self.get)
             missing = tuple(cid for cid in wanted if not self.has(cid))
-            size = sum(place.length for place in places.values())
-            return Health(len(places), size, damaged, missing, self._segments.torn, self._segments.unread)
+            found = self._segments
+            return Health(len(found), found.size, damaged, missing, found.torn, found.unread)
 
     def repair(self, other: Source) -> Repaired:
         """Fetches every damaged or missing block from another store; it is checked before it is kept."""
