@@ -11,14 +11,17 @@ from careledger.domain import relaying
 from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
 from careledger.domain.errors import AccessRefused
 from careledger.domain.parties import PartyId
+from careledger.formats.consent_messages import GiveConsent
 from careledger.formats.signatures import SigningKey
 from careledger.workflows.gateway import Gateway
 from careledger.workflows.grant import certificate_of, finish_grants, given_consents, grant
 from careledger.workflows.link import check_link, link, unlink
 from careledger.workflows.network import Network
 from careledger.workflows.relay_desk import RelayDesk
+from careledger.workflows.relay_entry import enter
 from careledger.workflows.revoke import revoke
 from careledger.workflows.rotate_keys import rotate
+from careledger.workflows.two_hops import signed_entry
 from crash_patients import ONE, with_record
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
 from world import DAY, VIEW, World, texts
@@ -131,6 +134,26 @@ def relayed_entries(world: World) -> Attempt:
     return attempt
 
 
+def brought(world: World) -> Attempt:
+    """A consent that its owner signed is brought to a gateway, which dies while it enters it."""
+
+    def attempt(trial: Trial) -> Finish:
+        owner, now = SigningKey.random(), world.clock.now()
+        given = GiveConsent(owner.address, bytes(32), now, now + DAY, now + relaying.LEAST_TIME)
+        entry = signed_entry(world.network, given, owner)
+        die(trial, lambda: enter(trial.network, entry))
+
+        def finish() -> None:
+            assert enter(world.network, entry) == enter(world.network, entry)
+            facts = world.ledger.fresh_head().consent(owner.address, bytes(32))
+            assert facts is not None
+            assert facts.given_at > 0
+
+        return finish
+
+    return attempt
+
+
 SCENARIOS: dict[str, Scenario] = {
     "a consent and its end travel by other members": Scenario(
         (
@@ -144,6 +167,7 @@ SCENARIOS: dict[str, Scenario] = {
         18,
         first_some_last(4, 5, 3),
     ),
+    "a signed consent is brought to a gateway": Scenario(("relay_entry.enter",), brought, 1),
     "entries of an alias travel by other members": Scenario(
         ("two_hops.rotate_alias", "two_hops.link_aliases", "two_hops.unlink_aliases"),
         relayed_entries,

@@ -55,7 +55,7 @@ WITHOUT_EFFECTS = {
     "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
     "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
-    "received.live_grant", "register.choose_custodians",
+    "relay_entry.check", "relay_entry.shows", "received.live_grant", "register.choose_custodians",
     "second_look.SecondLook", "signing.new_signed", "superseded.is_superseded",
     "two_hops.signed_entry", "two_hops.signed_revocation",
 }  # fmt: skip
