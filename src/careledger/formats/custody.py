@@ -242,7 +242,8 @@ class FactQuestion(Message):
     """An agent that reaches no node asks for a ledger fact; ``nonce`` stands in the answer.
 
     ``question`` is ``head`` (subject empty), ``party``, ``custodian`` or ``checkpoint`` (uint64), ``alias`` (32 bytes),
-    ``consent`` (owner ‖ commitment), ``anchor`` (root), ``erased`` (leaf) or ``break-glass`` (entry).
+    ``consent`` (owner ‖ commitment), ``anchor`` (root), ``erased`` (leaf), ``break-glass`` (entry), ``custodians``
+    (subject empty) or ``filed-under`` (a one-time owner's 20 bytes).
     """
 
     TYPE: ClassVar[str] = "fact-question"

@@ -16,6 +16,7 @@ from careledger.app.world import World
 from careledger.domain.errors import RecordNotFound
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
+from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.chart import Chart
 from careledger.gateway.leases import Leases, unreadable
@@ -32,6 +33,7 @@ class Desk:
     base: str
     leases: Leases = field(init=False)
     pages: Pages = field(default_factory=Pages)
+    brought: Brought = field(default_factory=Brought)
     chart: Chart = field(default_factory=Chart)
     exports: Exports = field(init=False)
 

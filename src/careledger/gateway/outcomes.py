@@ -25,6 +25,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.AccessRefused, Kind(403, "forbidden")),
     (errors.WritingRefused, Kind(403, "forbidden")),
     (errors.ActRefused, Kind(403, "forbidden")),
+    (errors.SignatureRefused, Kind(403, "forbidden")),
     (errors.PartyNotVerified, Kind(403, "forbidden")),
     (errors.PageGone, Kind(410, "expired")),
     (errors.RecordGone, Kind(410, "deleted")),

@@ -92,8 +92,8 @@ class Board(Protocol):
         """Whether exactly this package was posted."""
         ...
 
-    def since(self, position: int) -> tuple[int, list[bytes]]:
-        """The position reached and all packages posted after ``position`` (0: from the start)."""
+    def since(self, position: int, most: int | None = None) -> tuple[int, list[bytes]]:
+        """The position reached and all packages posted after ``position`` (0: from the start), or ``most`` of them."""
         ...
 
     def publish_key(self, party: int, sealing_key: bytes) -> None:

@@ -60,11 +60,12 @@ class SqliteBoard:
             ).fetchone()
         return found is not None
 
-    def since(self, position: int) -> tuple[int, list[bytes]]:
-        """The position reached and all packages after ``position``."""
+    def since(self, position: int, most: int | None = None) -> tuple[int, list[bytes]]:
+        """The position reached and all packages after ``position``, or the first ``most``."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT position, package FROM packages WHERE position > ? ORDER BY position", (position,)
+                "SELECT position, package FROM packages WHERE position > ? ORDER BY position LIMIT ?",
+                (position, -1 if most is None else most),
             ).fetchall()
         return (rows[-1][0] if rows else position), [row[1] for row in rows]
 

@@ -32,7 +32,7 @@ def document(rows: Sequence[Row]) -> Document:
         "info": {
             "title": "CareLedger",
             "version": f"1 (CareLedger {version('careledger')})",
-            "summary": "What FHIR has no resource for, for the programs of an organisation's posts.",
+            "summary": "What FHIR has no resource for, for an organisation's programs and patients' agents.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": BASE}],
@@ -55,7 +55,7 @@ def _operation(row: Row, schemas: Document) -> Document:
     made: Document = {
         "operationId": row.name,
         "summary": row.summary,
-        "description": "For " + ("every post." if row.may is None else f"posts that act as {_roles(row)}."),
+        "description": _whose(row),
         "tags": [row.path.split("/")[1] or "about"],
         "parameters": [*map(_part, row.parts), *_query(schemas[row.query.__name__])],
         "responses": {
@@ -66,10 +66,22 @@ def _operation(row: Row, schemas: Document) -> Document:
             **_refusals(row),
         },
     }
+    if row.open:
+        made["security"] = []
+    if row.later:
+        made["responses"]["202"] = made["responses"][str(row.status)] | {
+            "description": "Taken, and not done yet."
+        }
     if row.takes is not None:
         content = {"application/json": {"schema": _schema(row.takes)}}
         made["requestBody"] = {"required": True, "content": content}
     return made
+
+
+def _whose(row: Row) -> str:
+    if row.open:
+        return "For everybody, without a token: what is sent counts by its own signatures and seals."
+    return "For every post." if row.may is None else f"For posts that act as {_roles(row)}."
 
 
 def _roles(row: Row) -> str:

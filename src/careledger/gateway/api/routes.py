@@ -26,16 +26,16 @@ from careledger.domain.errors import (
     RecordNotFound,
     TooLarge,
 )
+from careledger.domain.parties import Role
 from careledger.gateway.api import docs, problems
 from careledger.gateway.api.openapi import document
 from careledger.gateway.api.pace import Pace
-from careledger.gateway.api.rows import BASE, PARTS, Called, Row
+from careledger.gateway.api.rows import BASE, PARTS, Called, Later, Row
 from careledger.gateway.api.table import ROWS
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, is_here, unexpected
 
 JSON = "application/json"
-MOST_BODY = 64 * 1024
 T = TypeVar("T")
 
 
@@ -72,8 +72,10 @@ class Api:
         if not is_here(request):
             return problems.failed(421)
         try:
-            who = await self._entrance.work(lambda: self._entrance.who(request, came))
-            self._pace.take(who.digest, came)
+            who = None
+            if not row.open:
+                who = await self._entrance.work(lambda: self._entrance.who(request, came))
+            self._pace.take(row.name.encode() if who is None else who.digest, came)
             body = await _body(request, row)
             return await self._entrance.work(lambda: self._answer(row, who, request, body))
         except CareLedgerError as error:
@@ -81,8 +83,8 @@ class Api:
         except Exception:
             return problems.failed(500, unexpected())
 
-    def _answer(self, row: Row, who: Bearer, request: Request, body: bytes) -> Response:
-        roles = self._entrance.standing(who).roles
+    def _answer(self, row: Row, who: Bearer | None, request: Request, body: bytes) -> Response:
+        roles = frozenset[Role]() if who is None else self._entrance.standing(who).roles
         if not row.permits(roles):
             raise ActRefused(why=_needs(row))
         called = Called(
@@ -112,8 +114,8 @@ async def _body(request: Request, row: Row) -> bytes:
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MOST_BODY:
-            raise TooLarge(most=f"{MOST_BODY // 1024} KiB")
+        if len(body) > row.most:
+            raise TooLarge(most=f"{row.most // 1024} KiB")
     return bytes(body)
 
 
@@ -152,4 +154,6 @@ def _needs(row: Row) -> str:
 
 
 def _response(answer: object, status: int) -> Response:
+    if isinstance(answer, Later):
+        answer, status = answer.answer, 202
     return Response(msgspec.json.encode(answer), status, problems.SAFE, media_type=JSON)

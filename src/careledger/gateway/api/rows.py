@@ -40,10 +40,16 @@ class Part:
 BASE = "/api/v1"
 ALWAYS = (TokenRefused, PartyNotVerified, ApiRefused, Throttled, LedgerStale, StoreUnavailable)
 """What every operation may refuse with."""
+WITH_TOKEN = (TokenRefused, PartyNotVerified)
+"""What of it only those may that need a token."""
+MOST_BODY = 64 * 1024
 PARTS = {
     "party": Part("[a-z]{3}-[0-9a-hjkmnp-tv-z]{13}", "A party's identifier, for example hos-0123456789abc."),
     "patient": Part("[0-9a-f]{64}", "A patient's alias."),
     "consent": Part("[0-9a-f]{64}", "A consent's commitment."),
+    "custodian": Part("[0-9a-f]{16}", "A custodian's number on the ledger."),
+    "number": Part("[0-9a-f]{16}", "A party's number on the ledger."),
+    "act": Part("[0-9a-f]{64}", "An act's name, from the answer to it."),
 }
 """What a path's parts look like; whatever does not is not found."""
 
@@ -56,15 +62,30 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 class Called:
     """A request that was read: who asks, the whole path and its parts, query and body as the row's structs.
 
-    ``operations``: the names of those that this post may ask for.
+    ``bearer`` is None where an open row is asked without a token. ``operations``: the names of those that this post
+    may ask for.
     """
 
-    who: Bearer
+    bearer: Bearer | None
     place: str
     parts: Mapping[str, str]
     query: Any
     body: Any
     operations: tuple[str, ...]
+
+    @property
+    def who(self) -> Bearer:
+        """Who brings the token; raises TokenRefused where nobody did."""
+        if self.bearer is None:
+            raise TokenRefused(why="a bearer token is needed")
+        return self.bearer
+
+
+@dataclass(frozen=True, repr=False)
+class Later:
+    """An answer to what was taken and is not final yet: it goes out as 202."""
+
+    answer: Struct
 
 
 @dataclass(frozen=True)
@@ -73,6 +94,8 @@ class Row:
 
     ``may``: the roles one of which the post needs, None where every post that stands may. ``query`` and ``takes`` are
     the structs of the query and the body (None: no body). ``refusals``: what it refuses with beside ALWAYS.
+    ``open``: it needs no token, because what it takes counts by its own signatures and seals, and what it shows anybody
+    may see. ``most``: bytes of a body. ``later``: it may answer with Later.
     """
 
     method: str
@@ -86,6 +109,9 @@ class Row:
     takes: type[Struct] | None = None
     refusals: tuple[type[CareLedgerError], ...] = ()
     status: int = 200
+    open: bool = False
+    most: int = MOST_BODY
+    later: bool = False
 
     @property
     def parts(self) -> list[str]:
@@ -95,7 +121,8 @@ class Row:
     @property
     def refused(self) -> list[type[CareLedgerError]]:
         """All that it may refuse with, each once."""
-        found: list[type[CareLedgerError]] = [*ALWAYS, *self.refusals]
+        always = [each for each in ALWAYS if not (self.open and each in WITH_TOKEN)]
+        found: list[type[CareLedgerError]] = [*always, *self.refusals]
         found += [RecordNotFound] if self.parts else []
         found += [ActRefused] if self.may else []
         return list(dict.fromkeys(found))

@@ -32,6 +32,10 @@ def fact_of(view: LedgerView, question: str, subject: bytes) -> bytes:
     match question, len(subject):
         case "head", 0:
             return cbor.encode([view.head.number, view.head.hash, view.head.time])
+        case "custodians", 0:
+            return cbor.encode([each.number for each in view.custodians_ever()])
+        case "filed-under", 20:
+            return cbor.encode(list(view.filed_under(subject)))
         case (("party" | "custodian" | "checkpoint"), 8):
             return _of_party(view, question, int.from_bytes(subject, "big"))
         case "alias", 32:
