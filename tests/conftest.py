@@ -12,6 +12,10 @@ settings.register_profile("careledger", deadline=None, derandomize=True, print_b
 settings.load_profile("careledger")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-search", action="store_true", help="compare searches over many more resources")
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder named by CARELEDGER_TEST_DATA; the test is skipped where it is unset."""

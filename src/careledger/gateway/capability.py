@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
-from careledger.fhir.searching.parameters import parameters_of
+from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, parameters_of
 from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
 INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
@@ -36,10 +36,27 @@ def capability(base: str, started: str) -> Resource:
                     "decides, and every request stands in the patient's log."
                 },
                 "operation": operations_of_all(),
+                "documentation": _comparing(),
                 "resource": [_type(name) for name in sorted(resource_types())],
             }
         ],
     }
+
+
+def _comparing() -> str:
+    """Which modifiers and prefixes parameters take, by their type; R4 has no element for it."""
+    said = [
+        f"{kind}: " + ", ".join([*(f":{each}" for each in found), *(PREFIXES if kind in WITH_PREFIX else ())])
+        for kind, found in MODIFIERS.items()
+        if found
+    ]
+    return (
+        "Search parameters take, by type: " + "; ".join(said) + "; reference also : and a type; chains, _has."
+    )
+
+
+def _references(name: str) -> list[str]:
+    return sorted(code for code, each in parameters_of(name).items() if each.type == "reference")
 
 
 def _type(name: str) -> Resource:
@@ -54,8 +71,10 @@ def _type(name: str) -> Resource:
         "conditionalDelete": "single",
         "conditionalRead": "full-support",
         "searchParam": [
-            {"name": parameter, "type": each.type} for parameter, each in sorted(parameters_of(name).items())
+            {"name": parameter, "definition": each.url, "type": each.type}
+            for parameter, each in sorted(parameters_of(name).items())
         ],
+        "searchInclude": [f"{name}:{parameter}" for parameter in _references(name)],
         "operation": operations_of(name),
     }
     if name == "Binary":

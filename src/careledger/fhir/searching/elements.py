@@ -12,6 +12,13 @@ from careledger.fhir.fhirpath.compiled import Compiler, Expression
 from careledger.fhir.fhirpath.syntax import Binary, Call, Child, NotUnderstood, This, Tree, Variable, tree
 
 _SAME = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
+_KINDS_OF = {
+    "uri": ("canonical", "oid", "url", "uuid"),
+    "string": ("code", "id", "markdown"),
+    "integer": ("positiveInt", "unsignedInt"),
+    "Quantity": ("Age", "Count", "Distance", "Duration"),
+}
+"""The types that R4 derives from one, as far as elements of chosen type have them: a cast takes them too."""
 _ROOTS = ("Resource", "DomainResource")
 _KEEPING = ("where", "first", "skip")
 
@@ -75,7 +82,9 @@ class _Reader:
 
 
 def _is(place: _Place, kind: str) -> bool:
-    return place.type == kind or place.type == kind[0].lower() + kind[1:]
+    """Whether a cast leaves what stands there: it is of that type, or of one derived from it (FHIRPath N1, 6.3)."""
+    names = (kind, kind[0].lower() + kind[1:])
+    return place.type in names or any(place.type in _KINDS_OF.get(each, ()) for each in names)
 
 
 def _children(parent: _Place, name: str) -> list[_Place]:
