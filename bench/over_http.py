@@ -40,6 +40,8 @@ DOCTOR = "Dr Rahman, City"
 SAMPLE = "Alda400_Paucek755"
 CONNECTIONS = 16
 FRESH = 20
+IDLE = 4.0
+"""Seconds after which a connection is opened anew: the server ends those that were idle for five."""
 JSON = "application/fhir+json"
 CARELEDGER = "from careledger.cli.main import main; main()"
 BARE = """
@@ -60,12 +62,23 @@ class Line:
     def __init__(self, base: str, token: str = "") -> None:
         at = urlsplit(base)
         self._line = http.client.HTTPConnection(at.hostname or "", at.port, timeout=300)
+        self._used = time.monotonic()
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": JSON}
 
     def ask(
         self, path: str, body: bytes | None = None, more: Mapping[str, str] = MappingProxyType({})
     ) -> bytes:
-        self._line.request("GET" if body is None else "POST", path, body, {**self._headers, **more})
+        return self._sent("GET" if body is None else "POST", path, body, more)
+
+    def put(self, path: str, body: bytes) -> bytes:
+        return self._sent("PUT", path, body, {})
+
+    def _sent(self, method: str, path: str, body: bytes | None, more: Mapping[str, str]) -> bytes:
+        now = time.monotonic()
+        if now - self._used > IDLE:
+            self._line.close()  # the next request opens it again
+        self._used = now
+        self._line.request(method, path, body, {**self._headers, **more})
         reply = self._line.getresponse()
         data = reply.read()
         if reply.status not in (200, 201):
@@ -73,7 +86,7 @@ class Line:
         return data
 
 
-def prepared(folder: Path) -> tuple[str, list[str], str]:
+def prepared(folder: Path, seconds: int = 3_600) -> tuple[str, list[str], str]:
     """A directory with one patient of City Hospital: the alias, tokens of a doctor, a token of the desk."""
     stage: Stage = new_stage(folder)
     patient = new_patient(stage)
@@ -84,15 +97,15 @@ def prepared(folder: Path) -> tuple[str, list[str], str]:
     with_clock = open_world(folder)
     city, now = with_clock.keyring.organisation(CITY), int(time.time())
     staff = with_clock.keyring.all_staff(city)
-    made = [tokens.issue(staff[DOCTOR], Purpose.TREAT, now, 3_600)[0] for _ in range(FRESH + 1)]
-    desk = tokens.issue(staff[DESK], Purpose.TREAT, now, 3_600)[0]
+    made = [tokens.issue(staff[DOCTOR], Purpose.TREAT, now, int(seconds))[0] for _ in range(FRESH + 1)]
+    desk = tokens.issue(staff[DESK], Purpose.TREAT, now, int(seconds))[0]
     with_clock.close()
     return alias, made, desk
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """``careledger up`` in a process of its own."""
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """``careledger up`` in a process of its own: its address and process id."""
     words = [sys.executable, "-c", CARELEDGER, "up", "--data", str(folder), "--port", "0", "--json"]
     running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
@@ -100,7 +113,7 @@ def serving(folder: Path) -> Iterator[str]:
     while not said.endswith("}\n") and (line := running.stdout.readline()):
         said += line
     try:
-        yield json.loads(said)["fhir"]
+        yield json.loads(said)["fhir"], running.pid
     finally:
         running.terminate()
         running.wait()
@@ -238,7 +251,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
         folder = Path(scratch) / "data"
         alias, given, desk = prepared(folder)
-        with serving(folder) as base:
+        with serving(folder) as (base, _):
             figures = [*reading(base, alias, given, chosen.seconds, Path(scratch)), taking(base, desk)]
             return figures + beside(base, alias, given[-1], desk)
 
