@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from careledger.adapters.edge.acts import signed_act
-from careledger.adapters.edge.attested import AttestedLedger, Pinned
+from careledger.adapters.edge.attested import AttestedLedger
 from careledger.adapters.edge.http import Edge as Reached
 from careledger.adapters.edge.links import EdgeBoard, EdgeCustodian, custodians
 from careledger.app.clocks import SystemClock
-from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.errors import (
     ApiRefused,
     CannotOpen,
@@ -28,8 +25,7 @@ from careledger.domain.errors import (
     SignatureRefused,
     StoreUnavailable,
 )
-from careledger.domain.parties import PartyId
-from careledger.formats.consent_messages import GiveConsent, LedgerMessage, RevokeConsent
+from careledger.formats.consent_messages import GiveConsent, RevokeConsent
 from careledger.formats.custody import METHODS as EVERY_METHOD
 from careledger.formats.custody import FactQuestion
 from careledger.formats.ledger_messages import RotateAlias
@@ -39,75 +35,14 @@ from careledger.formats.signed import sign
 from careledger.gateway.api.agent import METHODS
 from careledger.sealing.grants import find_packages, open_package, seal_package
 from careledger.sealing.keys import SealingKey
-from careledger.workflows.actors import Holder
 from careledger.workflows.audit import audit
-from careledger.workflows.grant import Granted, grant
-from careledger.workflows.network import Network
 from careledger.workflows.order import order
 from careledger.workflows.revoke import revoke
-from gateway.edge_world import DAY, Edge, Reply
-from story import DIAGNOSIS
+from gateway.agent_world import Agent, agent
+from gateway.edge_world import DAY, Reply
 
+__all__ = ["agent"]
 COMMITMENT = b"\7" * 32
-
-
-@dataclass
-class Agent:
-    """Adam's own agent, elsewhere: nothing of the data directory is in its hands but what it pinned and its books."""
-
-    edge: Edge
-    reached: Reached
-    pinned: Pinned
-
-    @property
-    def network(self) -> Network:
-        """The outside as it reaches it."""
-        links, clock = custodians(self.reached, self.pinned.signers), SystemClock()
-        ledger = AttestedLedger(self.reached, self.pinned, links, clock).port()
-        thresholds = self.edge.story.world.settings.thresholds
-        board = EdgeBoard(self.reached)
-        nothing: Any = None  # no blocks: it reads no record here
-        return Network(ledger, nothing, links, board, clock, SigningKey.random(), thresholds, together=False)
-
-    @property
-    def holder(self) -> Holder:
-        return self.edge.story.holder(self.edge.story.adam)
-
-    def grant(self, label: str) -> Granted:
-        staff, now = self.edge.story.staff[label], SystemClock().now()
-        grantee = Grantee(GranteeKind.POST, staff.number, PartyId(staff.organisation.number))
-        scope = Scope(frozenset({DIAGNOSIS}), frozenset({Permission.VIEW}))
-        return grant(self.network, self.holder, grantee, scope, Purpose.TREAT, Window(now - 10, now + DAY))
-
-    def post(self, path: str, said: Any, **headers: str) -> Reply:
-        body = said if isinstance(said, bytes) else json.dumps(said).encode()
-        sent = {"Content_Type": "application/json"} | headers
-        return self.edge.stranger().ask(f"{self.edge.gateway.url}/api/v1/agent/{path}", "POST", body, **sent)
-
-    def get(self, path: str) -> Reply:
-        return self.edge.stranger().ask(f"{self.edge.gateway.url}/api/v1/agent/{path}")
-
-    def act(self, message: LedgerMessage, *signers: SigningKey, **elsewhere: Any) -> dict[str, Any]:
-        """As an agent writes it; ``elsewhere`` changes the chain or contract that it is signed for."""
-        chain = elsewhere.get("chain", self.pinned.chain_id)
-        contract = elsewhere.get("contract", self.pinned.contracts[message.CONTRACT])
-        return signed_act(message, [message.sign(key, chain, contract) for key in signers], chain, contract)
-
-
-@pytest.fixture(scope="module")
-def agent(edge: Edge) -> Iterator[Agent]:
-    reached = Reached(edge.gateway.url)
-    said, view = reached.get("/agent/network"), edge.story.world.ledger.fresh_head()
-    signers = {}
-    for named in said["custodians"]:
-        facts = view.custodian(int(named, 16))  # what an agent is handed at the desk where it claims
-        assert facts is not None
-        signers[facts.number] = facts.signer
-    contracts = {name: bytes.fromhex(each[2:]) for name, each in said["contracts"].items()}
-    pinned = Pinned(said["chain_id"], bytes.fromhex(said["directory"][2:]), contracts, signers, needed=2)
-    assert pinned.deployment.hex() == said["deployment"]
-    yield Agent(edge, reached, pinned)
-    reached.close()
 
 
 def giving(owner: SigningKey, **changed: Any) -> GiveConsent:

@@ -31,6 +31,7 @@ EXAMPLES = {
     "custodian": "0" * 16,
     "number": "0" * 16,
     "act": "0" * 64,
+    "block": "0",
 }
 
 

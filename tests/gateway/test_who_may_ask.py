@@ -9,6 +9,7 @@ import pytest
 from careledger.app import tokens
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import TokenRefused
+from careledger.formats.cids import raw_cid, text
 from careledger.workflows import parties
 from careledger.workflows.register import Officer
 from gateway.edge_world import DAY, Client, Edge, Reply
@@ -22,6 +23,9 @@ OPEN = {
     ("GET", LOG + "checkpoint"),
     ("GET", LOG + "tile/{file:path}"),
     *(("GET", f"/api/v1/{each}") for each in ("openapi.json", "docs", "docs/page.js", "docs/page.css")),
+    ("GET", "/sealed/{cid}"),
+    ("GET", "/api/v1/blocks"),
+    ("GET", "/api/v1/blocks/{block}"),
     ("GET", "/api/v1/agent/network"),
     ("POST", "/api/v1/agent/custodians/{custodian}"),
     ("POST", "/api/v1/agent/acts"),
@@ -79,12 +83,12 @@ def test_every_route_has_a_decision_and_the_open_ones_are_open(edge: Edge) -> No
     number, link = next(iter(world.custodians.items()))
     link.call("checkpoint", b"")
     parts = {"custodian": f"{number:016x}", "file": "0/000.p/1", "number": f"{number:016x}", "act": "0" * 64}
+    parts |= {"block": "0", "cid": text(raw_cid(b""))}
     for method, path in sorted(OPEN):
         url = edge.gateway.url + path.replace(":path", "").format(**parts)
         reply = edge.stranger().pool.request(method, url)
-        wanted = (
-            415 if method == "POST" else 404 if path.endswith("{act}") else 200
-        )  # without a body, of no act
+        nothing = path.endswith(("{act}", "{cid}"))  # of that name
+        wanted = 415 if method == "POST" else 404 if nothing else 200
         assert reply.status == wanted, path
 
 

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError
-from careledger.gateway import editing, http, logs, reading, searching
+from careledger.gateway import editing, http, logs, reading, sealed, searching
 from careledger.gateway.api import problems
 from careledger.gateway.api.routes import Api
 from careledger.gateway.api.rows import BASE
@@ -69,7 +69,7 @@ class Edge:
     def routes(self) -> list[Route]:
         """Every route; those that stand here need no token, those of FEATURES and of /api/v1 do."""
         made = [Route("/fhir/metadata", self._metadata, methods=["GET"])]
-        made += logs.routes(self._desk, self._entrance.work)
+        made += logs.routes(self._desk, self._entrance.work) + sealed.routes(self._desk, self._entrance.work)
         for handler in (each for feature in FEATURES for each in feature(self._desk)):
             for path in {"/fhir" + handler.path, "/fhir" + handler.path.rstrip("/")}:
                 made.append(Route(path, partial(self._handle, handler), methods=[handler.method]))

@@ -6,27 +6,21 @@ ledger shows anyway (docs/adr/release-logs-are-public-files.md). A patient's ent
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.app.world import World
-from careledger.domain.errors import CareLedgerError, PartyNotFound, ProofRefused
+from careledger.domain.errors import PartyNotFound
 from careledger.formats.custody import CustodianKeys, log_origin
 from careledger.formats.digests import digest
-from careledger.gateway import http
 from careledger.gateway.desk import Desk
+from careledger.gateway.files import BINARY, FOREVER, FRESH, JSON, SOON, TEXT, Work, answered
 from careledger.proofs.notes import KeyKind, VerifierKey
 
-Work = Callable[[Callable[[], bytes]], Awaitable[bytes]]
-"""Has the gateway's one worker do something."""
-TEXT, BINARY, JSON = "text/plain; charset=utf-8", "application/octet-stream", "application/json"
-FRESH, SOON, FOREVER = "no-cache", "public, max-age=60", "public, max-age=31536000, immutable"
 CHECKPOINT = "checkpoint"
 _NUMBER = re.compile(r"[0-9a-f]{16}")
 
@@ -37,15 +31,15 @@ def routes(desk: Desk, work: Work) -> list[Route]:
     world, base = desk.world, desk.base.removesuffix("/fhir")
 
     async def logs(request: Request) -> Response:
-        return await _answered(request, work, lambda: listed(world, base), JSON, FRESH)
+        return await answered(request, work, lambda: listed(world, base), JSON, FRESH)
 
     async def checkpoint(request: Request) -> Response:
         number = request.path_params["custodian"]
-        return await _answered(request, work, lambda: file(world, number, CHECKPOINT), TEXT, FRESH)
+        return await answered(request, work, lambda: file(world, number, CHECKPOINT), TEXT, FRESH)
 
     async def tile(request: Request) -> Response:
         number, path = request.path_params["custodian"], f"tile/{request.path_params['file']}"
-        return await _answered(request, work, lambda: file(world, number, path), BINARY, _kept(path))
+        return await answered(request, work, lambda: file(world, number, path), BINARY, _kept(path))
 
     return [
         Route("/logs", logs, methods=["GET"]),
@@ -85,27 +79,3 @@ def file(world: World, custodian: str, path: str) -> bytes:
 def _kept(path: str) -> str:
     """How long a file may be kept by whoever fetched it: a whole one for good, a partial one until it is replaced."""
     return SOON if ".p/" in path else FOREVER
-
-
-async def _answered(
-    request: Request, work: Work, make: Callable[[], bytes], media_type: str, kept: str
-) -> Response:
-    if (turned := http.turned_away(request, any_format=True)) is not None:
-        return turned
-    try:
-        made = await work(make)
-    except (PartyNotFound, ProofRefused):
-        return _said(404, "There is no such file.")
-    except CareLedgerError:
-        return _said(503, "This log cannot be read now.")
-    etag = f'"{hashlib.sha256(made).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": kept, "X-Content-Type-Options": "nosniff"}
-    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    if etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(made, headers=headers, media_type=media_type)
-
-
-def _said(status: int, words: str) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(f"{words}\n", status, headers, media_type=TEXT)

@@ -34,6 +34,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.PatientNotFound, Kind(404, "not-found")),
     (errors.RecordNotFound, Kind(404, "not-found")),
     (errors.PartyNotFound, Kind(404, "not-found")),
+    (errors.BlockNotFound, Kind(404, "not-found")),
     (errors.FhirRefused, Kind(400, "invalid")),
     (errors.ApiRefused, Kind(400, "invalid")),
     (errors.TooLarge, Kind(413, "too-long")),

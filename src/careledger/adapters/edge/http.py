@@ -25,7 +25,7 @@ class Edge:
     """A gateway under one address, such as ``http://127.0.0.1:8080``. Safe to use from several threads."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/") + BASE
+        self._root = url.rstrip("/")
         self._pool = urllib3.PoolManager(
             maxsize=8, retries=False, timeout=urllib3.Timeout(connect=CONNECTING, read=ANSWERING)
         )
@@ -42,20 +42,36 @@ class Edge:
         """What it answered; raises likewise, StoreUnavailable where it may or may not have done it."""
         return self._asked("POST", path, json.dumps(said).encode())
 
+    def file(self, path: str) -> bytes | None:
+        """A static file of the gateway, or None where there is none; raises StoreUnavailable, MalformedBytes."""
+        status, data = self._fetched("GET", self._root + path, None, {})
+        if len(data) > LARGEST:
+            raise MalformedBytes(why="an answer of over 64 MiB")
+        if status not in (200, 404):
+            raise StoreUnavailable(gateway=status)
+        return data if status == 200 else None
+
     def _asked(self, method: str, path: str, body: bytes | None) -> Json:
         headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        status, data = self._fetched(method, self._root + BASE + path, body, headers)
+        said = _object(data)
+        if status >= 400:
+            raise refusal_of(said)
+        return said
+
+    def _fetched(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        """Status and body, of which at most one byte more than LARGEST; raises StoreUnavailable."""
         try:
             reply = self._pool.request(
-                method, self._url + path, body=body, headers=headers, redirect=False, preload_content=False
+                method, url, body=body, headers=headers, redirect=False, preload_content=False
             )
             data = reply.read(LARGEST + 1)
             reply.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreUnavailable(gateway=type(error).__name__) from None
-        said = _object(data)
-        if reply.status >= 400:
-            raise refusal_of(said)
-        return said
+        return reply.status, data
 
 
 def refusal_of(said: Json) -> CareLedgerError:

@@ -1,12 +1,13 @@
-"""Custodians and the board, reached through a gateway that passes on what it cannot change unnoticed."""
+"""Custodians, blocks and the board, reached through a gateway that passes on what it cannot change unnoticed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from careledger.adapters.custody.sockets import error_of
 from careledger.adapters.edge.http import Edge, octets, written
-from careledger.domain.errors import MalformedBytes, PartyNotFound, StoreUnavailable
+from careledger.domain.errors import BlockNotFound, MalformedBytes, PartyNotFound, StoreUnavailable
+from careledger.formats.cids import check_block, text
 from careledger.formats.custody import Refusal
 
 
@@ -84,6 +85,36 @@ class EdgeBoard:
     def publish_key(self, party: int, sealing_key: bytes) -> None:
         """Refused."""
         raise StoreUnavailable(why="an agent publishes no key")
+
+
+class EdgeBlocks:
+    """The port Blocks, to read from: every block is compared with its identifier."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    def get(self, cid: bytes) -> bytes:
+        """The block; raises BlockNotFound, BlockMismatch, StoreUnavailable."""
+        found = self._edge.file(f"/sealed/{text(cid)}")
+        if found is None:
+            raise BlockNotFound(cid=text(cid))
+        return check_block(cid, found)
+
+    def has(self, cid: bytes) -> bool:
+        """Whether the gateway has it."""
+        return self._edge.file(f"/sealed/{text(cid)}") is not None
+
+    def put_many(self, blocks: Sequence[bytes]) -> list[bytes]:
+        """Refused, as pins are: an agent deposits nothing here."""
+        raise StoreUnavailable(why="nothing is deposited here")
+
+    def pin(self, owner: str, cids: Iterable[bytes]) -> None:
+        """Refused."""
+        raise StoreUnavailable(why="nothing is deposited here")
+
+    def unpin(self, owner: str, cids: Iterable[bytes]) -> None:
+        """Refused."""
+        raise StoreUnavailable(why="nothing is deposited here")
 
 
 def custodians(edge: Edge, numbers: Iterable[int]) -> dict[int, EdgeCustodian]:

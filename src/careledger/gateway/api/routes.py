@@ -95,7 +95,7 @@ class Api:
             None if row.takes is None else _read(body, row.takes),
             tuple(each.name for each in self._rows if each.permits(roles)),
         )
-        return _response(row.act(self._desk, called), row.status)
+        return _response(row.act(self._desk, called), row.status, row.kept)
 
 
 async def _open(body: bytes, media_type: str, request: Request) -> Response:
@@ -153,7 +153,8 @@ def _needs(row: Row) -> str:
     return "only posts with one of these roles may: " + ", ".join(sorted(each.code for each in row.may or ()))
 
 
-def _response(answer: object, status: int) -> Response:
+def _response(answer: object, status: int, kept: str) -> Response:
     if isinstance(answer, Later):
         answer, status = answer.answer, 202
-    return Response(msgspec.json.encode(answer), status, problems.SAFE, media_type=JSON)
+    headers = {**problems.SAFE, "Cache-Control": kept}
+    return Response(msgspec.json.encode(answer), status, headers, media_type=JSON)

@@ -49,6 +49,7 @@ PARTS = {
     "consent": Part("[0-9a-f]{64}", "A consent's commitment."),
     "custodian": Part("[0-9a-f]{16}", "A custodian's number on the ledger."),
     "number": Part("[0-9a-f]{16}", "A party's number on the ledger."),
+    "block": Part("[0-9]|[1-9][0-9]{1,14}", "A block's number."),
     "act": Part("[0-9a-f]{64}", "An act's name, from the answer to it."),
 }
 """What a path's parts look like; whatever does not is not found."""
@@ -96,6 +97,7 @@ class Row:
     the structs of the query and the body (None: no body). ``refusals``: what it refuses with beside ALWAYS.
     ``open``: it needs no token, because what it takes counts by its own signatures and seals, and what it shows anybody
     may see. ``most``: bytes of a body. ``later``: it may answer with Later.
+    ``kept``: the Cache-Control of what it gives.
     """
 
     method: str
@@ -112,6 +114,7 @@ class Row:
     open: bool = False
     most: int = MOST_BODY
     later: bool = False
+    kept: str = "no-store"
 
     @property
     def parts(self) -> list[str]:
