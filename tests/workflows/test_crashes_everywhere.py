@@ -53,7 +53,7 @@ WITHOUT_EFFECTS = {
     "batches.Sealer", "blocks.sealed_block", "board.organisation_key", "chart.fate", "chart.opened", "chart.read_back",
     "claim.hand_over",
     "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
-    "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.open_lease",
+    "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.ground_misses", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
     "relay_entry.check", "relay_entry.shows", "received.live_grant", "register.choose_custodians",
     "second_look.SecondLook", "signing.new_signed", "superseded.is_superseded",

@@ -1,13 +1,15 @@
-"""A bulk export as the organisation's gateway keeps it in its books: what was asked for, and how far it is."""
+"""Bulk exports and groups as an organisation's gateway keeps them in its books."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from careledger.formats.bodies import MOST_BODY
 from careledger.formats.schema import Message, maybe, message, octets, several, text, uint
 
 MOST_CURSOR = 48
+MOST_PIECE = MOST_BODY + 2**20
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class ExportJob(Message):
     """An export that a post's program asked for; in its employer's books, under the token's SHA-256 ‖ its id (16
     bytes).
 
-    ``scope`` is ``system`` or ``patient``; ``types``, ``filters`` (searches), ``elements`` and ``patients`` (aliases of
-    32 bytes, ascending) are empty and ``since`` null where nothing was said; ``ignored`` names what was passed over.
+    ``scope`` is ``system``, ``patient`` or ``group``; ``types``, ``filters`` (searches), ``elements`` and ``patients``
+    (aliases of 32 bytes, ascending; of a group its members) are empty and ``since`` null where nothing was said;
+    ``ignored`` names what was passed over.
     ``readable`` has the bit of each category that the post may read. ``asked`` and ``until`` are when it was asked for
     and until when it is kept, ``through`` its transaction time, all in unix seconds. ``state`` is ``running``,
     ``done``, ``failed`` or ``removed``. What stands up to ``cursor`` (alias ‖ record id) is in the ``files``;
@@ -56,3 +59,31 @@ class ExportJob(Message):
     cursor: bytes = octets(most=MOST_CURSOR)
     passed: int = uint()
     files: tuple[ExportFile, ...] = several(message(ExportFile))
+
+
+@dataclass(frozen=True)
+class ExportPiece(Message):
+    """Lines of one file of an export; in the books, under the export's id ‖ uint32 file number ‖ uint32 place in it.
+
+    Of records that a patient let the post read, ``alias`` names the patient and ``consent`` is the commitment of the
+    consent that opened them, empty where the patient's registrar asked; both are empty for one's own writings.
+    """
+
+    TYPE: ClassVar[str] = "export-piece"
+    MOST: ClassVar[int] = MOST_PIECE
+    alias: bytes = octets(most=32)
+    consent: bytes = octets(most=32)
+    lines: bytes = octets(most=MOST_PIECE)
+
+
+@dataclass(frozen=True)
+class KeptGroup(Message):
+    """A FHIR Group as an organisation keeps it in its books, under its id (16 bytes).
+
+    ``resource`` is canonical JSON, empty once it was deleted; ``version`` counts from 1, ``changed`` is unix seconds.
+    """
+
+    TYPE: ClassVar[str] = "kept-group"
+    version: int = uint()
+    changed: int = uint()
+    resource: bytes = octets(most=2**21)

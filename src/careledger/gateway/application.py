@@ -30,7 +30,16 @@ from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, unexpected
 from careledger.gateway.http import Answered, Asked, Handler, Plain, Slow
-from careledger.gateway.operations import binaries, definitions, everything, export, match, summary, validate
+from careledger.gateway.operations import (
+    binaries,
+    definitions,
+    everything,
+    export,
+    groups,
+    match,
+    summary,
+    validate,
+)
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.turns import Turns
 
@@ -42,6 +51,7 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     validate.handlers,
     binaries.handlers,
     export.handlers,
+    groups.handlers,
     searching.handlers,
     reading.handlers,
     editing.handlers,

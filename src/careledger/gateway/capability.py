@@ -7,10 +7,11 @@ from importlib.metadata import version
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, parameters_of
+from careledger.gateway.operations import groups
 from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
 INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
-"""What every type has; the routes of ``application`` are these."""
+"""What every type but Group has; the routes of ``application`` are these."""
 
 
 def capability(base: str, started: str) -> Resource:
@@ -60,6 +61,16 @@ def _references(name: str) -> list[str]:
 
 
 def _type(name: str) -> Resource:
+    if name == groups.KIND:
+        return {
+            "type": name,
+            "documentation": "Lists of the organisation's own patients, kept by it alone; they open no record.",
+            "interaction": [{"code": code} for code in groups.INTERACTIONS],
+            "versioning": "versioned",
+            "readHistory": False,
+            "updateCreate": False,
+            "operation": operations_of(name),
+        }
     made: Resource = {
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],

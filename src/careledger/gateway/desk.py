@@ -39,7 +39,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
-        self.exports = Exports(self.world, self.parsed)
+        self.exports = Exports(self.leases, self.parsed)
 
     def current(self, who: Bearer, kind: str, id: str) -> Shown:
         """The current version, of what is shared or of the organisation's own writing.

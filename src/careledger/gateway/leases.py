@@ -18,6 +18,7 @@ from careledger.domain.errors import AccessRefused, RecordNotFound
 from careledger.domain.matrix import VERSIONS, ReadCell
 from careledger.gateway.views import Seen, Shown, View
 from careledger.workflows.actors import Session, open_session
+from careledger.workflows.asking import Access
 from careledger.workflows.custody import find_statement
 from careledger.workflows.grounds import Reading, reading
 from careledger.workflows.judging import post_at
@@ -77,7 +78,18 @@ class Leases:
             with suppress(AccessRefused):
                 return held.look(network, bearer.came)
             del self._held[bearer.digest, alias]
-        return self._ask(network, bearer, alias)
+        return self._ask(network, bearer, alias)[0]
+
+    def once(self, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
+        """The same and on what ground, by a lease that is open already or by one that is not kept open."""
+        network = self.world.network
+        held = self._held.get((bearer.digest, alias))
+        if held is not None:
+            with suppress(AccessRefused):
+                return held.look(network, bearer.came), held.lease.access
+        made = self._ask(network, bearer, alias)
+        self.forget(bearer, alias)
+        return made
 
     def live(self, bearer: Bearer) -> list[View]:
         """What this post's leases that still hold show, without asking for anything anew."""
@@ -153,7 +165,7 @@ class Leases:
         self._held.clear()
         self._sessions.clear()
 
-    def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> View:
+    def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         session = self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
         ground: Reading = reading(network, session, statement, WANTED, bearer.purpose)
@@ -161,12 +173,12 @@ class Leases:
         closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
-            return _view(alias, found, found.records, closed)
+            return _view(alias, found, found.records, closed), ground.access
         begun = time.monotonic()
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
         held = _Held(lease, _view(alias, lease.retrieved, lease.records(network), closed), begun)
         self._held[bearer.digest, alias] = held
-        return held.view
+        return held.view, ground.access
 
 
 def unreadable(network: Network, bearer: Bearer) -> frozenset[Category]:

@@ -73,7 +73,7 @@ class Lease:
         open_signed(
             SessionStatement, self.session.proof.statement, facts.controller, network.ledger.deployment
         )
-        refusal = self._ground_misses(network, view, now)
+        refusal = ground_misses(network, view, now, self.access, self.statement)
         if refusal is not None:
             raise AccessRefused(reason=refusal.code)
         self._ask_custodians(network)
@@ -90,32 +90,33 @@ class Lease:
         if same < len(listed) - network.thresholds.opening + 1:
             raise AccessRefused(reason=Reason.RECORDS_CHANGED.code)
 
-    def _ground_misses(self, network: Network, view: LedgerView, now: int) -> Reason | None:
-        """Why what the lease was opened by does not hold any more, or None if it does."""
-        access, patient = self.access, patient_at(view, self.statement.alias, self.statement.registrar)
-        dead = patient.controller is ControllerKind.NOBODY
-        if patient.controller is ControllerKind.UNKNOWN or (
-            dead and access.purpose is not Purpose.AFTERDEATH
-        ):
-            return Reason.NOBODY_CONTROLS
-        match access.rule:
-            case Rule.CONSENT if access.certificate is not None:
-                consent = consent_at(view, access.certificate, network.ledger.deployment)
-                team = consent.grantee.number if consent.grantee.kind is GranteeKind.TEAM else 0
-                return consent_misses(consent, patient, post_at(view, access.reader, team), now)
-            case Rule.OFFICERS if access.decision is not None:
-                decided = AfterDeathDecision.decode(access.decision.by_first.body)
-                ended = None if now < decided.until else Reason.DECISION_OVER
-                return ended if dead else Reason.AFTER_DEATH_ONLY
-            case Rule.REGISTRAR if patient.claimed:
-                return Reason.CLAIMED
-            case Rule.REGISTRAR if patient.registrar != PartyId(access.employer):
-                return Reason.NOT_THE_REGISTRAR
-            case Rule.BREAK_GLASS:
-                entry = view.break_glass(access.entry)
-                return None if entry is not None and now < entry.until else Reason.BREAK_GLASS_OVER
-            case _:
-                return None
+
+def ground_misses(
+    network: Network, view: LedgerView, now: int, access: Access, statement: AliasStatement
+) -> Reason | None:
+    """Why what records were released by does not hold any more, or None if it does; raises PatientNotFound."""
+    patient = patient_at(view, statement.alias, statement.registrar)
+    dead = patient.controller is ControllerKind.NOBODY
+    if patient.controller is ControllerKind.UNKNOWN or (dead and access.purpose is not Purpose.AFTERDEATH):
+        return Reason.NOBODY_CONTROLS
+    match access.rule:
+        case Rule.CONSENT if access.certificate is not None:
+            consent = consent_at(view, access.certificate, network.ledger.deployment)
+            team = consent.grantee.number if consent.grantee.kind is GranteeKind.TEAM else 0
+            return consent_misses(consent, patient, post_at(view, access.reader, team), now)
+        case Rule.OFFICERS if access.decision is not None:
+            decided = AfterDeathDecision.decode(access.decision.by_first.body)
+            ended = None if now < decided.until else Reason.DECISION_OVER
+            return ended if dead else Reason.AFTER_DEATH_ONLY
+        case Rule.REGISTRAR if patient.claimed:
+            return Reason.CLAIMED
+        case Rule.REGISTRAR if patient.registrar != PartyId(access.employer):
+            return Reason.NOT_THE_REGISTRAR
+        case Rule.BREAK_GLASS:
+            entry = view.break_glass(access.entry)
+            return None if entry is not None and now < entry.until else Reason.BREAK_GLASS_OVER
+        case _:
+            return None
 
 
 def _confirms(receipt: Receipt, question: StandingQuestion) -> bool:

@@ -19,10 +19,10 @@ from careledger.fhir.searching.query import Query
 from careledger.fhir.searching.subsets import Subset
 from careledger.formats.exports import ExportJob
 from careledger.gateway.about import about_whom
-from careledger.gateway.bulk.own import Filter, Wanted
+from careledger.gateway.bulk.wanted import Filter, Wanted
 from careledger.gateway.http import Asked, pairs
 
-SYSTEM, PATIENT = "system", "patient"
+SYSTEM, PATIENT, GROUP = "system", "patient", "group"
 NDJSON = "application/fhir+ndjson"
 NDJSONS = (NDJSON, "application/ndjson", "ndjson")
 Given = list[tuple[str, str]]

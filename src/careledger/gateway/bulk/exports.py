@@ -16,25 +16,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from careledger.app.tokens import Bearer, Bearers
-from careledger.app.world import World
 from careledger.domain.categories import Category
 from careledger.domain.errors import AccessRefused, CareLedgerError, ExportsBusy, RecordNotFound
 from careledger.domain.reasons import Reason
 from careledger.formats.charts import DepositPlan
 from careledger.formats.exports import ExportJob
 from careledger.gateway.bulk import jobs
-from careledger.gateway.bulk.asking import Kickoff, Parsed, wanted
-from careledger.gateway.bulk.jobs import DIGEST, ERROR, FAILED, REMOVED, RUNNING
-from careledger.gateway.bulk.own import OUTCOME, Line, OwnWalk
+from careledger.gateway.bulk.asking import GROUP, Kickoff, Parsed, wanted
+from careledger.gateway.bulk.jobs import DIGEST, DONE, ERROR, FAILED, REMOVED, RUNNING
+from careledger.gateway.bulk.own import OwnWalk
+from careledger.gateway.bulk.shared import Grounds, SharedWalk
+from careledger.gateway.bulk.wanted import OUTCOME, Line, Owner
 from careledger.gateway.bulk.work import Work
-from careledger.gateway.leases import unreadable
+from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.outcomes import outcome
 from careledger.workflows.actors import Organisation
 from careledger.workflows.deposit import PLAN
 from careledger.workflows.network import verified
 
-KEPT = 24 * 3600
-"""Seconds that an export is kept."""
+KEPT, KEPT_SHARED = 24 * 3600, 3600
+"""Seconds that an export is kept from its beginning, and one of others' records from its end at most."""
+LATE = 300
+"""Seconds by which custodians may learn later of a record than the ledger has it."""
 MOST_KEPT, MOST_RUNNING = 50, 4
 """How many of one token are, and how many of them are under way."""
 LOOK = 10.0
@@ -46,7 +49,7 @@ _LOG = logging.getLogger("careledger.gateway")
 class Exports:
     """For one gateway; ``woken`` is set when there is something to do. Only that may be used by a second thread."""
 
-    world: World
+    leases: Leases
     parsed: Parsed
     woken: threading.Event = field(default_factory=threading.Event)
     _queue: deque[tuple[Organisation, bytes]] = field(default_factory=deque)
@@ -54,11 +57,11 @@ class Exports:
     _looked: float | None = None
 
     def __post_init__(self) -> None:
-        self._bearers = Bearers(self.world.keyring)
+        self._bearers = Bearers(self.leases.world.keyring)
 
     def begin(self, who: Bearer, scope: str, request: str, asked: Kickoff) -> bytes:
         """A new export, durable; its id. Raises ExportsBusy."""
-        books, now = who.staff.organisation.books, self.world.clock.now()
+        books, now = who.staff.organisation.books, self.leases.world.clock.now()
         mine = [each for _, each in jobs.every(books, who.digest) if each.state != REMOVED]
         running = sum(each.state == RUNNING for each in mine)
         if len(mine) >= MOST_KEPT or running >= MOST_RUNNING:
@@ -73,10 +76,12 @@ class Exports:
             asked.elements,
             asked.patients,
             asked.ignored,
-            _bits(frozenset(Category) - unreadable(self.world.network, who)),
+            _bits(frozenset(Category) - unreadable(self.leases.world.network, who)),
             now,
             min(now + KEPT, who.until),
-            min([now, *plans]),  # what a crash left open shows up later under the time when it began
+            min(
+                [now - (LATE if scope == GROUP else 0), *plans]
+            ),  # what a crash left open shows up later under the time when it began
             RUNNING,
             b"",
             0,
@@ -96,10 +101,23 @@ class Exports:
         except ValueError:
             raise RecordNotFound() from None
         job = jobs.load(who.staff.organisation.books, key)
-        if job is None or job.state == REMOVED or self.world.clock.now() >= job.until:
+        if job is None or job.state == REMOVED or self.leases.world.clock.now() >= job.until:
             raise RecordNotFound()
         self._check_readable(who, job)
         return key, job
+
+    def file(self, who: Bearer, id: str, number: int) -> Iterator[bytes]:
+        """What is in one file, piece by piece, without what was released by something that does not hold any more.
+
+        Raises RecordNotFound for a file that there is not, and as ``find``."""
+        key, job = self.find(who, id)
+        if job.state != DONE or number >= len(job.files):
+            raise RecordNotFound()
+        grounds = Grounds(self.leases, who) if job.scope == GROUP else None
+        for piece in jobs.pieces(who.staff.organisation.books, key, job, number):
+            owner = Owner(piece.alias, piece.consent)
+            if not piece.alias or (grounds is not None and grounds.hold(owner)):
+                yield piece.lines
 
     def remove(self, who: Bearer, id: str) -> None:
         """Ends it if it is under way; what was made goes step by step. Raises as ``find``."""
@@ -123,7 +141,7 @@ class Exports:
     def _look(self) -> None:
         """Finds what is under way, in whatever process it began, and what is over."""
         self._looked = time.monotonic()
-        queued, now = {key for _, key in self._queue}, self.world.clock.now()
+        queued, now = {key for _, key in self._queue}, self.leases.world.clock.now()
         for organisation in self._bearers.employers():
             for key, job in jobs.every(organisation.books):
                 over = now >= job.until or self._bearers.known(key[:DIGEST], now) is None
@@ -146,7 +164,7 @@ class Exports:
         return False
 
     def _advance(self, organisation: Organisation, key: bytes) -> bool:
-        job, now = jobs.load(organisation.books, key), self.world.clock.now()
+        job, now = jobs.load(organisation.books, key), self.leases.world.clock.now()
         if job is None:
             return False
         who = self._bearers.known(key[:DIGEST], now)
@@ -157,25 +175,31 @@ class Exports:
             return jobs.remove_some(organisation.books, key)
         if job.state != RUNNING:
             return False
-        verified(self.world.ledger.fresh_head(), who.staff.number)
+        verified(self.leases.world.ledger.fresh_head(), who.staff.number)
         self._check_readable(who, job)
         if key not in self._works:
-            self._works[key] = self._work(organisation, key, job)
+            self._works[key] = self._work(who, key, job)
         more = self._works[key].go_on()
         if not more:
-            del self._works[key]
+            made = self._works.pop(key).job
+            if made.scope == GROUP:
+                jobs.save(organisation.books, key, replace(made, until=min(made.until, now + KEPT_SHARED)))
         return more
 
-    def _work(self, organisation: Organisation, key: bytes, job: ExportJob) -> Work:
+    def _work(self, who: Bearer, key: bytes, job: ExportJob) -> Work:
         closed = frozenset(each for each in Category if not job.readable >> each & 1)
-        walk = OwnWalk(self.world, organisation, wanted(self.parsed, job, closed))
+        asked, organisation = wanted(self.parsed, job, closed), who.staff.organisation
+        shared = job.scope == GROUP
+        walk = (
+            SharedWalk(self.leases, who, asked) if shared else OwnWalk(self.leases.world, organisation, asked)
+        )
         work = Work(organisation.books, key, job, walk.steps(job.cursor))
         if not job.files and not job.cursor:
             work.say(_said(job, closed))
         return work
 
     def _check_readable(self, who: Bearer, job: ExportJob) -> None:
-        if job.readable & ~_bits(frozenset(Category) - unreadable(self.world.network, who)):
+        if job.readable & ~_bits(frozenset(Category) - unreadable(self.leases.world.network, who)):
             raise AccessRefused(reason=Reason.MATRIX_NO.code)
 
 

@@ -7,8 +7,11 @@ its pieces go, then its row.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from careledger.domain.errors import StoreCorrupt
 from careledger.formats.digests import uint
-from careledger.formats.exports import ExportJob
+from careledger.formats.exports import ExportJob, ExportPiece
 from careledger.ports import Books
 
 JOBS, PIECES = "export-job", "export-piece"
@@ -35,15 +38,18 @@ def every(books: Books, digest: bytes = b"") -> list[tuple[bytes, ExportJob]]:
     return [(key, ExportJob.decode(row)) for key, row in books.rows(JOBS, digest)]
 
 
-def put_pieces(books: Books, key: bytes, pieces: dict[tuple[int, int], bytes]) -> None:
-    """Lines by the number of their file and of the piece in it; durable when it returns."""
-    books.put(PIECES, [(_name(key, *where), lines) for where, lines in pieces.items()])
+def put_pieces(books: Books, key: bytes, pieces: dict[tuple[int, int], ExportPiece]) -> None:
+    """Pieces by the number of their file and their place in it; durable when it returns."""
+    books.put(PIECES, [(_name(key, *where), piece.encode()) for where, piece in pieces.items()])
 
 
-def content(books: Books, key: bytes, job: ExportJob, file: int) -> bytes:
-    """Everything in one file."""
-    names = (_name(key, file, piece) for piece in range(job.files[file].pieces))
-    return b"".join(books.get(PIECES, name) or b"" for name in names)
+def pieces(books: Books, key: bytes, job: ExportJob, file: int) -> Iterator[ExportPiece]:
+    """What is in one file, piece by piece; raises StoreCorrupt."""
+    for place in range(job.files[file].pieces):
+        row = books.get(PIECES, _name(key, file, place))
+        if row is None:
+            raise StoreCorrupt(missing=PIECES)
+        yield ExportPiece.decode(row)
 
 
 def remove_some(books: Books, key: bytes) -> bool:

@@ -6,21 +6,19 @@ A patient is looked through before anything of it is written, because a referenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
 from careledger.app.world import World
-from careledger.domain.categories import Category
 from careledger.domain.errors import CareLedgerError
 from careledger.fhir.json_text import Resource
 from careledger.fhir.references import rewritten
-from careledger.fhir.searching.query import Query
-from careledger.fhir.searching.subsets import Subset
 from careledger.formats.deposits import sliced
 from careledger.gateway import identities
-from careledger.gateway.bulk.jobs import DELETED, ERROR, OUTPUT
+from careledger.gateway.bulk.jobs import DELETED, ERROR
+from careledger.gateway.bulk.wanted import ALIAS, END, OUTCOME, Answers, Line, Step, Wanted
 from careledger.gateway.chart import as_shown
 from careledger.gateway.outcomes import refusal
 from careledger.gateway.views import Shown
@@ -28,64 +26,8 @@ from careledger.workflows.actors import Organisation
 from careledger.workflows.own_records import OwnRecords, next_alias
 from careledger.workflows.register import next_identity
 
-ALIAS = 32
-END = b"\xff" * 16
 MOST_KEPT = 2**20
 """Bytes of one patient's records that are kept between the two looks at them; the others are opened again."""
-OUTCOME = "OperationOutcome"
-Answers = Mapping[str, Sequence[Callable[[Resource], bool]]]
-"""By type, whether a resource answers one of the searches that choose among those of that type."""
-
-
-@dataclass(frozen=True, repr=False)
-class Line:
-    """A line of one of the manifest's lists; never printed."""
-
-    list: str
-    type: str
-    resource: Resource
-
-
-@dataclass(frozen=True, repr=False)
-class Step:
-    """How far a walk is, and the line that it made there, if any; ``ended``: nothing more of this patient."""
-
-    cursor: bytes
-    line: Line | None = None
-    ended: bool = False
-
-
-@dataclass(frozen=True, repr=False)
-class Filter:
-    """A search among the resources of one type, of these patients or of all; never printed."""
-
-    aliases: tuple[bytes, ...] | None
-    query: Query
-
-    def covers(self, alias: bytes) -> bool:
-        """Whether it may find something of that patient."""
-        return self.aliases is None or alias in self.aliases
-
-
-@dataclass(frozen=True, repr=False)
-class Wanted:
-    """What of everything is to be written: types (all, if none is named), what is not older than ``since``, filters by
-    type, which elements; of these aliases, or of all; nothing of a closed category. Never printed."""
-
-    types: frozenset[str]
-    since: int | None
-    filters: Mapping[str, Sequence[Filter]]
-    subset: Subset
-    patients: bytes
-    closed: frozenset[Category]
-
-    def changed(self, at: int | None) -> bool:
-        """Whether what changed then is wanted; what changed nobody knows when is."""
-        return self.since is None or at is None or at >= self.since
-
-    def of_type(self, kind: str) -> bool:
-        """Whether resources of that type are."""
-        return not self.types or kind in self.types
 
 
 @dataclass
@@ -179,10 +121,10 @@ class OwnWalk:
         for record_id in newest:
             if record_id > after and (record_id not in persons or record_id == person):
                 changed = other if record_id == person else wanted.changed(newest[record_id].changed)
-                yield Step(alias + record_id, self._line(patient, record_id, answers) if changed else None)
+                yield Step(alias + record_id, self._line(patient, record_id, answers) if changed else ())
         first = min((each.deposit.made for each in newest.values()), default=None)
         new = person is None and (other or wanted.changed(first))
-        yield Step(alias + END, self._registered(alias, answers) if new else None, True)
+        yield Step(alias + END, self._registered(alias, answers) if new else (), True)
 
     def _answers(self, patient: _Patient) -> Answers:
         paths = {path: each for each, path in patient.named.items() if patient.own.newest[each].stands}
@@ -191,44 +133,33 @@ class OwnWalk:
             shown = patient.shown(paths[reference]) if reference in paths else None
             return None if shown is None else patient.linked(shown)
 
-        return {
-            kind: [each.query.within(resolve) for each in filters if each.covers(patient.alias)]
-            for kind, filters in self._wanted.filters.items()
-        }
+        return self._wanted.answers(patient.alias, resolve)
 
-    def _line(self, patient: _Patient, record_id: bytes, answers: Answers) -> Line | None:
+    def _line(self, patient: _Patient, record_id: bytes, answers: Answers) -> list[Line]:
         newest = patient.own.newest[record_id]
         if not newest.stands:
-            return None if newest.moved else self._deleted(patient, record_id)
+            return [] if newest.moved else self._deleted(patient, record_id)
         if record_id in patient.failed:
-            return Line(ERROR, OUTCOME, refusal(patient.failed[record_id]))
+            return [Line(ERROR, OUTCOME, refusal(patient.failed[record_id]))]
         kind = patient.named.get(record_id, "").partition("/")[0]
         if not kind or not self._wanted.of_type(kind):
-            return None
+            return []
         try:
             shown = patient.shown(record_id)
         except CareLedgerError as error:
-            return Line(ERROR, OUTCOME, refusal(error))
-        return None if shown is None else self._made(patient.linked(shown), answers)
+            return [Line(ERROR, OUTCOME, refusal(error))]
+        return [] if shown is None else self._wanted.line(patient.linked(shown), answers)
 
-    def _registered(self, alias: bytes, answers: Answers) -> Line | None:
+    def _registered(self, alias: bytes, answers: Answers) -> list[Line]:
         """Who is in the identity table and has no Patient record; who is registered is so before the first record."""
         found = identities.one(self._organisation, alias)
-        if found is None or not self._wanted.of_type("Patient"):
-            return None
-        return self._made(found.resource, answers)
+        return [] if found is None else self._wanted.line(found.resource, answers)
 
-    def _made(self, resource: Resource, answers: Answers) -> Line | None:
-        kind = str(resource["resourceType"])
-        if kind in answers and not any(answer(resource) for answer in answers[kind]):
-            return None
-        return Line(OUTPUT, kind, self._wanted.subset.of(resource))
-
-    def _deleted(self, patient: _Patient, record_id: bytes) -> Line | None:
+    def _deleted(self, patient: _Patient, record_id: bytes) -> list[Line]:
         """That a record is no more; a patient is as long as the alias is."""
         path = patient.named.get(record_id, "")
         kind = path.partition("/")[0]
         if self._wanted.since is None or not kind or not self._wanted.of_type(kind):
-            return None
+            return []
         entry = {"request": {"method": "DELETE", "url": path}}
-        return Line(DELETED, "Bundle", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+        return [Line(DELETED, "Bundle", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})]

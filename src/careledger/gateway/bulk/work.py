@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from careledger.fhir.canonical import canonical
-from careledger.formats.exports import ExportFile, ExportJob
+from careledger.formats.exports import ExportFile, ExportJob, ExportPiece
 from careledger.gateway.bulk import jobs
 from careledger.gateway.bulk.jobs import DONE
-from careledger.gateway.bulk.own import Line, Step
+from careledger.gateway.bulk.wanted import Line, Step
 from careledger.ports import Books
 
 SLICE = 0.02
@@ -20,7 +20,8 @@ PORTION = 2**20
 """Bytes that are gathered before they are written."""
 MOST_FILE = 4 * 2**20
 """A file that has so many is followed by another of its type."""
-Named = tuple[str, str]
+Named = tuple[str, str, bytes, bytes]
+"""A list, a type, and whose lines: alias and consent."""
 
 
 @dataclass(repr=False)
@@ -59,26 +60,28 @@ class Work:
         """Adds lines that no walk gives."""
         for line in lines:
             made = canonical(line.resource) + b"\n"
-            self.lines[line.list, line.type].append(made)
+            owner = line.owner
+            self.lines[line.list, line.type, owner.alias, owner.consent].append(made)
             self.gathered += len(made)
 
     def _take(self, step: Step | None) -> None:
         if step is not None:
             self.cursor = step.cursor
             self.passed += step.ended
-            self.say([] if step.line is None else [step.line])
+            self.say(step.lines)
 
     def _write(self, state: str) -> None:
         """Pieces first, then the row that counts them and says how far it is."""
         files = list(self.job.files)
-        at = {(each.list, each.type): place for place, each in enumerate(files) if each.size < MOST_FILE}
+        at = {(each.list, each.type): place for place, each in enumerate(files)}
         pieces = {}
-        for (listed, kind), lines in sorted(self.lines.items()):
-            place = at.get((listed, kind), len(files))
-            if place == len(files):
+        for (listed, kind, alias, consent), lines in sorted(self.lines.items()):
+            place = at.get((listed, kind))
+            if place is None or files[place].size >= MOST_FILE:
+                place = at[listed, kind] = len(files)
                 files.append(ExportFile(listed, kind, 0, 0, 0))
             file, data = files[place], b"".join(lines)
-            pieces[place, file.pieces] = data
+            pieces[place, file.pieces] = ExportPiece(alias, consent, data)
             files[place] = replace(
                 file, count=file.count + len(lines), pieces=file.pieces + 1, size=file.size + len(data)
             )

@@ -81,6 +81,15 @@ OPERATIONS = (
         "",
         "patient-export",
     ),
+    Operation(
+        "export",
+        f"{BULK}/group-export",
+        "Group",
+        True,
+        (*EXPORTED, ("patient", "Reference", 0)),
+        "",
+        "group-export",
+    ),
 )
 """Every operation that there is a route of."""
 

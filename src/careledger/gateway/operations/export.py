@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import RecordNotFound
+from careledger.domain.errors import ExportRefused, RecordNotFound
 from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Number, Resource
+from careledger.formats.deposits import sliced
 from careledger.formats.exports import ExportJob
-from careledger.gateway.bulk import jobs
-from careledger.gateway.bulk.asking import NDJSON, PATIENT, SYSTEM, kicked_off
+from careledger.gateway.bulk.asking import GROUP, NDJSON, PATIENT, SYSTEM, Kickoff, kicked_off
 from careledger.gateway.bulk.jobs import DELETED, DONE, ERROR, FAILED, OUTPUT
+from careledger.gateway.bulk.wanted import ALIAS
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import JSON, JSONS, Answered, Asked, Handler, Plain
+from careledger.gateway.http import JSON, JSONS, Answered, Asked, Handler, Plain, Slow
+from careledger.gateway.operations import groups
 from careledger.gateway.outcomes import outcome
 
 ACCEPTED, BROKEN = 202, 500
@@ -31,6 +34,9 @@ def handlers(desk: Desk) -> list[Handler]:
     for path, scope in (("/$export", SYSTEM), ("/Patient/$export", PATIENT)):
         made.append(Handler("GET", path, partial(kick_off, desk, scope), looks_at=None))
         made.append(Handler("POST", path, partial(kick_off, desk, scope), JSONS, MOST_ASKED, looks_at=None))
+    path = "/Group/{id}/$export"
+    made.append(Handler("GET", path, partial(kick_off_group, desk), looks_at=None))
+    made.append(Handler("POST", path, partial(kick_off_group, desk), JSONS, MOST_ASKED, looks_at=None))
     return [
         *made,
         Handler("GET", FILE, partial(file, desk), any_format=True),
@@ -41,7 +47,22 @@ def handlers(desk: Desk) -> list[Handler]:
 
 def kick_off(desk: Desk, scope: str, who: Bearer, asked: Asked) -> Plain:
     """Begins an export of what this post's organisation wrote; raises ExportRefused, SearchRefused, ExportsBusy."""
-    id = desk.exports.begin(who, scope, asked.url, kicked_off(desk.parsed, asked, scope)).hex()
+    return _begun(desk, who, scope, asked, kicked_off(desk.parsed, asked, scope))
+
+
+def kick_off_group(desk: Desk, who: Bearer, asked: Asked) -> Plain:
+    """Begins an export of what each member of a group lets this post read; raises the same, RecordNotFound, RecordGone,
+    and ExportRefused for a patient who is no member."""
+    members = groups.members(who.staff.organisation, asked.path["id"])
+    kickoff = kicked_off(desk.parsed, asked, GROUP)
+    named = sliced(kickoff.patients, ALIAS)
+    if not set(named) <= set(members):
+        raise ExportRefused(path="patient", problem="is not a member of the group")
+    return _begun(desk, who, GROUP, asked, replace(kickoff, patients=b"".join(named or members)))
+
+
+def _begun(desk: Desk, who: Bearer, scope: str, asked: Asked, kickoff: Kickoff) -> Plain:
+    id = desk.exports.begin(who, scope, asked.url, kickoff).hex()
     said = outcome(
         "information", "informational", "The export has begun; Content-Location says how far it is."
     )
@@ -61,16 +82,16 @@ def state(desk: Desk, who: Bearer, asked: Asked) -> Plain | Answered:
     return Plain(canonical(made), "application/json", headers={"Expires": expires})
 
 
-def file(desk: Desk, who: Bearer, asked: Asked) -> Plain:
-    """One of the files that a manifest names, whole; raises RecordNotFound and as ``Exports.find``."""
-    key, job = desk.exports.find(who, asked.path["id"])
+def file(desk: Desk, who: Bearer, asked: Asked) -> Slow:
+    """One of the files that a manifest names, in steps; raises as ``Exports.file``."""
     name = asked.path["file"]
-    if job.state != DONE or not (name.isascii() and name.isdigit() and len(name) < 6):
+    if not (name.isascii() and name.isdigit() and len(name) < 6):
         raise RecordNotFound()
-    if int(name) >= len(job.files):
-        raise RecordNotFound()
-    data = jobs.content(who.staff.organisation.books, key, job, int(name))
-    return Plain(data, NDJSON, headers={"Content-Disposition": "attachment"})
+    made = []
+    for lines in desk.exports.file(who, asked.path["id"], int(name)):
+        made.append(lines)
+        yield None
+    return Plain(b"".join(made), NDJSON, headers={"Content-Disposition": "attachment"})
 
 
 def end(desk: Desk, who: Bearer, asked: Asked) -> Answered:

@@ -1,0 +1,175 @@
+"""``Group``: lists of an organisation's own patients, which are its own, never exchanged and seen by nobody else.
+
+A group is a row in the organisation's books. Whoever of its posts registers or treats keeps it; each of its posts reads
+it, as each sees the identity table. Being in a group opens no record.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from careledger.app.tokens import Bearer
+from careledger.domain.errors import (
+    FhirRefused,
+    NoUpdateHere,
+    PatientNotFound,
+    RecordGone,
+    RecordNotFound,
+    WritingRefused,
+)
+from careledger.fhir.canonical import canonical
+from careledger.fhir.json_text import Flaw, Resource, read
+from careledger.fhir.validation.check import examine
+from careledger.formats.digests import framed
+from careledger.formats.exports import KeptGroup
+from careledger.gateway import writing
+from careledger.gateway.desk import Desk, uuid_of
+from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PART, Answered, Asked, Handler
+from careledger.gateway.views import Shown
+from careledger.sealing.keys import hmac_tag
+from careledger.workflows.actors import Organisation
+from careledger.workflows.find import MAY_ASK
+from careledger.workflows.judging import post_at
+from careledger.workflows.match import POSTS
+from careledger.workflows.register import identity_of
+
+KIND, ROWS = "Group", "group"
+INTERACTIONS = ("read", "create", "update", "delete")
+MOST_MEMBERS, MOST_GROUP = 5_000, 2**20
+_MEMBER = re.compile(r"Patient/([0-9a-f]{64})")
+
+
+def handlers(desk: Desk) -> list[Handler]:
+    """The routes."""
+    return [
+        Handler("POST", "/Group", partial(create, desk), JSONS, MOST_GROUP),
+        Handler("GET", "/Group/{id}", partial(show, desk), looks_at=PART),
+        Handler("PUT", "/Group/{id}", partial(update, desk), JSONS, MOST_GROUP),
+        Handler("DELETE", "/Group/{id}", partial(delete, desk)),
+    ]
+
+
+def show(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """A group of this organisation; raises RecordNotFound, RecordGone."""
+    shown = _shown(asked.path["id"], _kept(who.staff.organisation, asked.path["id"]))
+    return Answered(asked.part(shown.resource), shown)
+
+
+def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """A new group, or the one that was made under the same Idempotency-Key. Raises FhirRefused, WritingRefused."""
+    _check_keeper(desk, who)
+    if "if-none-exist" in asked.headers:
+        raise FhirRefused(path="If-None-Exist", problem="groups are not searched")
+    organisation, key = who.staff.organisation, asked.headers.get("idempotency-key", "")
+    tag = hmac_tag(organisation.tag, framed("idempotent-group", key.encode()))[:16]
+    id = UUID(bytes=tag if key else secrets.token_bytes(16), version=4)
+    if (row := organisation.books.get(ROWS, id.bytes)) is not None and KeptGroup.decode(row).resource:
+        shown = _shown(str(id), KeptGroup.decode(row))
+        return Answered(shown.resource, shown)
+    shown = _put(desk, organisation, str(id), 1, _checked(organisation, asked.body))
+    return Answered(shown.resource, shown, CREATED)
+
+
+def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The next version. Raises NoUpdateHere for a group that there is not, VersionConflict for another version than
+    If-Match names, FhirRefused, WritingRefused."""
+    _check_keeper(desk, who)
+    organisation, id = who.staff.organisation, asked.path["id"]
+    try:
+        before = _kept(organisation, id)
+    except (RecordNotFound, RecordGone):
+        raise NoUpdateHere() from None
+    made = _checked(organisation, asked.body)
+    if made.get("id") != id:
+        raise FhirRefused(path="Group.id", problem="not the id that the address names")
+    writing.check_current(asked.headers.get("if-match", ""), str(before.version))
+    shown = _put(desk, organisation, id, before.version + 1, made)
+    return Answered(shown.resource, shown)
+
+
+def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The group is no more. Raises RecordNotFound, RecordGone, WritingRefused."""
+    _check_keeper(desk, who)
+    organisation, id = who.staff.organisation, asked.path["id"]
+    gone = KeptGroup(_kept(organisation, id).version + 1, desk.world.clock.now(), b"")
+    organisation.books.put(ROWS, [(uuid_of(id), gone.encode())])
+    return Answered(None, status=NO_CONTENT)
+
+
+def members(organisation: Organisation, id: str) -> list[bytes]:
+    """The aliases of its members who are not inactive, ascending; raises RecordNotFound, RecordGone."""
+    return _members(read(_kept(organisation, id).resource))
+
+
+def _kept(organisation: Organisation, id: str) -> KeptGroup:
+    row = organisation.books.get(ROWS, uuid_of(id))
+    if row is None:
+        raise RecordNotFound()
+    kept = KeptGroup.decode(row)
+    if not kept.resource:
+        raise RecordGone()
+    return kept
+
+
+def _put(desk: Desk, organisation: Organisation, id: str, version: int, resource: Resource) -> Shown:
+    changed = desk.world.clock.now()
+    meta = {name: value for name, value in resource.get("meta", {}).items() if name != "lastUpdated"}
+    meta |= {"versionId": str(version), "lastUpdated": _instant(changed)}
+    kept = KeptGroup(version, changed, canonical({**resource, "id": id, "meta": meta}))
+    organisation.books.put(ROWS, [(uuid_of(id), kept.encode())])
+    return _shown(id, kept)
+
+
+def _shown(id: str, kept: KeptGroup) -> Shown:
+    return Shown(KIND, id, str(kept.version), kept.changed, read(kept.resource))
+
+
+def _check_keeper(desk: Desk, who: Bearer) -> None:
+    post = post_at(desk.world.ledger.fresh_head(), who.staff.number)
+    if not (post.roles & POSTS and post.employer_roles & MAY_ASK):
+        raise WritingRefused(why="groups are kept by who registers or treats patients")
+
+
+def _checked(organisation: Organisation, body: bytes) -> Resource:
+    """A group of actual persons, all of them in the identity table; raises FhirRefused."""
+    try:
+        made: Any = read(body)
+    except Flaw as flaw:
+        raise FhirRefused(path=flaw.path, problem=flaw.why) from None
+    if not isinstance(made, dict) or made.get("resourceType") != KIND:
+        raise FhirRefused(path="resourceType", problem=f"not one {KIND}")
+    for error in examine(made).errors:
+        raise FhirRefused(path=f"{KIND}.{error.path}", problem=error.what)
+    if made.get("type") != "person" or made.get("actual") is not True:
+        raise FhirRefused(path=KIND, problem="only groups of actual persons are kept")
+    if len(made.get("member", ())) > MOST_MEMBERS:
+        raise FhirRefused(path="Group.member", problem=f"more than {MOST_MEMBERS}")
+    for place, member in enumerate(made.get("member", ())):
+        found = _MEMBER.fullmatch(str(member["entity"].get("reference", "")))
+        if found is None or not _is_registered(organisation, bytes.fromhex(found[1])):
+            where = f"Group.member[{place}].entity"
+            raise FhirRefused(
+                path=where, problem="not Patient/ and the alias of a patient of this organisation"
+            )
+    return made
+
+
+def _is_registered(organisation: Organisation, alias: bytes) -> bool:
+    try:
+        return identity_of(organisation, alias).alias == alias
+    except PatientNotFound:
+        return False
+
+
+def _members(resource: Resource) -> list[bytes]:
+    active = [each for each in resource.get("member", ()) if each.get("inactive") is not True]
+    return sorted({bytes.fromhex(each["entity"]["reference"].removeprefix("Patient/")) for each in active})
+
+
+def _instant(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

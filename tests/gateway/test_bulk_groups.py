@@ -1,0 +1,194 @@
+"""A group is exported patient by patient as each lets the post read, and handed out only while that stands."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from careledger.domain.consents import Permission
+from careledger.fhir.split import import_bundle
+from careledger.formats.signatures import Address
+from careledger.gateway.bulk import exports, jobs, work
+from careledger.sealing.phrase import Phrase
+from careledger.workflows import claim, lease
+from careledger.workflows.from_fhir import staged
+from careledger.workflows.intake import take_in
+from careledger.workflows.revoke import revoke
+from gateway.bulk_flow import begin, export, fetch, kick_off, lines, parameters
+from gateway.edge_world import Client, Edge
+from gateway.test_bulk import bundle, key_of
+from gateway.test_groups import group, put
+from story import DIAGNOSIS, GENERAL, ILLNESS
+
+
+def of(client: Client, *aliases: bytes, **more: Any) -> str:
+    """The path by which a new group of these patients is exported."""
+    made = put(client, group(*aliases, **more))
+    assert made.status == 201, made.body
+    return f"Group/{made.body['id']}/$export"
+
+
+@pytest.fixture
+def shared(edge: Edge) -> Iterator[Any]:
+    """Adam lets Dr City read diagnoses, for the length of a test."""
+    given = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.VIEW)
+    yield given
+    stop(edge, given.owner)
+
+
+def stop(edge: Edge, owner: Address) -> None:
+    revoke(edge.story.world.network, edge.story.holder(edge.story.adam), owner)
+
+
+@contextmanager
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Meanwhile exports begin and do not go on."""
+    with monkeypatch.context() as holding:
+        holding.setattr(work.Work, "go_on", lambda self: True)
+        yield
+
+
+def test_each_member_is_asked_once_and_who_refuses_is_named_without_a_word_of_what_there_is(
+    edge: Edge, shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, asked = edge.client("Dr City"), []
+    real = lease.open_lease
+
+    def counted(*given: Any) -> Any:
+        asked.append(given)
+        return real(*given)
+
+    monkeypatch.setattr("careledger.gateway.leases.open_lease", counted)
+    path = of(client, edge.story.adam, edge.story.berta)
+    found = export(client, path)
+    assert len(asked) == 1  # without a consent there is nothing to ask with
+    adam, berta = (f"Patient/{each.hex()}" for each in (edge.story.adam, edge.story.berta))
+    assert ILLNESS in json.dumps(found.output)
+    assert {each["resourceType"] for each in found.output} == {"Patient", "Condition", "DiagnosticReport"}
+    assert berta not in json.dumps(found.output)
+    about_berta = [said for said in found.said if said.startswith(berta)]
+    assert about_berta == [f"{berta}: There is no consent."]
+    assert any(said.startswith(f"{adam}: Not shared with you, whether or not") for said in found.said)
+    search = client.ask(f"Condition?patient={edge.story.adam.hex()}").matches
+    assert [each["id"] for each in search] == [
+        each["id"] for each in found.output if each["resourceType"] == "Condition"
+    ]
+    assert edge.client("Dr City").ask("Condition").status == 403  # nothing stays open
+
+
+def test_hidden_records_change_nothing_that_an_export_of_a_group_shows(edge: Edge, shared: Any) -> None:
+    client = edge.client("Dr City")
+    path = of(client, edge.story.adam, edge.story.berta)
+    before = export(client, path)
+    given = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (GENERAL,), Permission.APPEND)
+    edge.story.note(edge.story.adam, "hidden allergy", given, kind="AllergyIntolerance")
+    after = export(client, path)
+    assert after.output == before.output
+    assert after.error == before.error
+    counts = [
+        [(each["type"], each["count"]) for name in ("output", "error") for each in one.manifest[name]]
+        for one in (before, after)
+    ]
+    assert counts[0] == counts[1]
+
+
+def test_a_consent_that_is_revoked_before_its_turn_opens_nothing(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = edge.client("Dr City")
+    given = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.VIEW)
+    path = of(client, edge.story.adam)
+    with held(monkeypatch):
+        place = begin(client, path)
+        stop(edge, given.owner)
+    begin(client, path)
+    found = fetch(client, place)
+    assert found.output == []
+    [said] = [each for each in found.said if each.startswith("Patient/")]
+    assert said.startswith(f"Patient/{edge.story.adam.hex()}: ")
+
+
+def test_what_was_made_is_not_handed_out_after_its_consent_was_revoked(edge: Edge) -> None:
+    client = edge.client("Dr City")
+    given = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.VIEW)
+    found = export(client, of(client, edge.story.adam))
+    [file] = [each for each in found.manifest["output"] if each["type"] == "Condition"]
+    assert list(lines(client, [file]))
+    stop(edge, given.owner)
+    reply = client.pool.request("GET", file["url"], headers={"Authorization": f"Bearer {client.token}"})
+    assert (reply.status, reply.data) == (200, b"")
+    again = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.VIEW)
+    reply = client.pool.request("GET", file["url"], headers={"Authorization": f"Bearer {client.token}"})
+    assert reply.data == b""  # another consent is another export
+    stop(edge, again.owner)
+
+
+def test_what_a_registrar_was_given_ends_with_the_claim(edge: Edge) -> None:
+    city, client = edge.story.organisations["City"], edge.client("Dr City")
+    network, session = edge.story.world.network, edge.story.session(edge.story.staff["clerk"])
+    _, [taken] = take_in(network, session, staged(import_bundle(bundle(), "own.json", namespace=b"own")))
+    assert taken.alias is not None
+    found = export(client, of(client, taken.alias))
+    [file] = [each for each in found.manifest["output"] if each["type"] == "Condition"]
+    assert list(lines(client, [file]))
+    phrase = Phrase.random()
+    books = edge.story.world.keyring.new_patient("claimed later", taken.alias, phrase)
+    claim.claim(network, city, taken.alias, phrase, books)
+    reply = client.pool.request("GET", file["url"], headers={"Authorization": f"Bearer {client.token}"})
+    assert (reply.status, reply.data) == (200, b"")
+
+
+def test_members_are_those_of_the_moment_of_asking_and_inactive_ones_are_left_out(
+    edge: Edge, shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = edge.client("Dr City")
+    resting = group(edge.story.adam)
+    resting["member"][0]["inactive"] = True
+    made = put(client, resting)
+    assert export(client, f"Group/{made.body['id']}/$export").output == []
+    path = of(client, edge.story.adam)
+    with held(monkeypatch):
+        place = begin(client, path)
+        client.ask(path.removesuffix("/$export"), "DELETE")
+    assert kick_off(client, path).status == 410
+    begin(client, "$export")
+    assert fetch(client, place).output
+
+
+def test_an_export_of_a_group_is_of_the_members_types_times_and_searches_that_are_asked_for(
+    edge: Edge, shared: Any
+) -> None:
+    client = edge.client("Dr City")
+    path = of(client, edge.story.adam, edge.story.berta)
+    who = {"valueReference": {"reference": f"Patient/{edge.story.berta.hex()}"}}
+    only = export(client, path, body=parameters(("patient", who)))
+    assert only.output == []
+    assert [each for each in only.said if each.startswith("Patient/")] == [
+        f"Patient/{edge.story.berta.hex()}: There is no consent."
+    ]
+    nobody = {"valueReference": {"reference": f"Patient/{'0' * 64}"}}
+    assert kick_off(client, path, body=parameters(("patient", nobody))).status == 400
+    assert {each["resourceType"] for each in export(client, f"{path}?_type=Condition").output} == {
+        "Condition"
+    }
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    assert export(client, f"{path}?_type=Condition&_since={later}").output == []
+    by_text = export(client, f"{path}?_type=Condition&_typeFilter=Condition%3Fverification-status%3Dnonsense")
+    assert by_text.output == []
+
+
+def test_others_records_are_kept_for_an_hour_after_they_were_made(edge: Edge, shared: Any) -> None:
+    client = edge.client("Dr City")
+    found = export(client, of(client, edge.story.adam))
+    books = edge.story.organisations["City"].books
+    job = jobs.load(books, key_of(client, found.place))
+    assert job is not None
+    assert job.until <= time.time() + exports.KEPT_SHARED
+    own = jobs.load(books, key_of(client, export(client).place))
+    assert own is not None
+    assert own.until > time.time() + exports.KEPT_SHARED
