@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,9 +18,11 @@ from careledger.domain.consents import Purpose
 from careledger.domain.errors import CareLedgerError
 from careledger.domain.parties import Role, Status
 from careledger.formats.digests import digest
+from careledger.formats.releases import EmergencyProposal
 from careledger.formats.signatures import SigningKey
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.workflows import break_glass, find, parties, register
+from careledger.workflows import emergencies as emergencies_here
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.epochs import own_statement, repeat_enrolments
 from careledger.workflows.located import located
@@ -270,6 +273,35 @@ def emergencies(world: World) -> Attempt:
     return attempt
 
 
+def proposed_emergencies(world: World) -> Attempt:
+    holder, employer = world.patient(compartments=ONE), world.clinic
+    second = world.staff(employer, next(NUMBERS), Role.NURSE)
+
+    def attempt(trial: Trial) -> Finish:
+        opener, now = world.staff(employer, next(NUMBERS)), world.network.clock.now()
+        id = secrets.token_bytes(16)
+        asked = EmergencyProposal(id, opener.number, holder.alias, "unconscious", (), 3600, now, 0)
+        emergencies_here.propose_emergency(opener, asked)
+        die(
+            trial,
+            lambda: emergencies_here.confirm_emergency(
+                trial.network, trial.staff(opener), trial.staff(second), id
+            ),
+        )
+
+        def finish() -> None:
+            opened = emergencies_here.confirm_emergency(world.network, opener, second, id)
+            head = world.ledger.fresh_head().head
+            assert emergencies_here.confirm_emergency(world.network, opener, second, id) == opened
+            assert world.ledger.fresh_head().head == head  # one entry, one review
+            mine = [each for each in emergencies_here.opened_here(employer) if each.entry == opened.entry]
+            assert [each.opening for each in mine] == [opened.opening]
+
+        return finish
+
+    return attempt
+
+
 def reviews(world: World) -> Attempt:
     second, officer = world.staff(world.clinic, next(NUMBERS), Role.NURSE), world.officers[0]
 
@@ -389,6 +421,9 @@ SCENARIOS = {
         alone=True,
     ),
     "the glass is broken": Scenario(("break_glass.open_emergency",), emergencies, 2),
+    "an emergency that was proposed is confirmed": Scenario(
+        ("emergencies.confirm_emergency",), proposed_emergencies, 4
+    ),
     "an emergency is reviewed": Scenario(("break_glass.review",), reviews, 1),
     "a person is looked for": Scenario(("find.find", "find.answer", "located.tell_located"), finding, 3),
     "a person is matched in one's own table": Scenario(("match.match",), matching, 3),

@@ -32,6 +32,9 @@ EXAMPLES = {
     "number": "0" * 16,
     "act": "0" * 64,
     "block": "0",
+    "request": "0" * 32,
+    "proposal": "0" * 32,
+    "entry": "0" * 64,
 }
 
 

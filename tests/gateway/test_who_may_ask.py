@@ -37,7 +37,7 @@ OPEN = {
 """The routes that need no token; a new one has to be decided here."""
 PARTS = {
     "kind": "Condition", "id": "1", "version": "1", "party": "hos-0000000000001", "patient": "0" * 64,
-    "consent": "0" * 64, "file": "0",
+    "consent": "0" * 64, "file": "0", "request": "0" * 32, "proposal": "0" * 32, "entry": "0" * 64,
 }  # fmt: skip
 
 

@@ -31,6 +31,11 @@ def rotate_controller(network: Network, keyring: Keyring, organisation: Organisa
     organisation.books.drop(NEXT, [_name(organisation.number)])
 
 
+def is_rotating(organisation: Organisation, number: int) -> bool:
+    """Whether a rotation of that organisation's or post's key was begun and not finished."""
+    return organisation.books.get(NEXT, _name(number)) is not None
+
+
 def _next(organisation: Organisation, number: int) -> SigningKey:
     row = organisation.books.get(NEXT, _name(number))
     key = SigningKey.random() if row is None else SigningKey(row)

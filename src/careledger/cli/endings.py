@@ -123,6 +123,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.PageGone: Ending(REFUSED, _AGAIN),
     errors.ApiRefused: Ending(USAGE, "ask as /api/v1/docs says"),
     errors.ContentRefused: Ending(USAGE, "send JSON"),
+    errors.RepeatRefused: Ending(REFUSED, "name another request by another key"),
     errors.TooLarge: Ending(USAGE, "send less at once"),
     errors.Throttled: Ending(REFUSED, "wait, and ask less often"),
     errors.TooCostly: Ending(REFUSED, "name the patients"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from careledger.app.names import Names, newest_rows
+from careledger.app.emergencies import entries, state_of
+from careledger.app.names import Names
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, minute, moment
 
@@ -15,26 +16,21 @@ if TYPE_CHECKING:
 def facts(world: World) -> list[Facts]:
     """Every entry, the newest first."""
     view, now = world.ledger.fresh_head(), world.clock.now()
-    names, found = Names(world, view), []
-    for entry in newest_rows(world, "glass").get("glass", {}):
-        each = view.break_glass(entry) if isinstance(entry, bytes) else None
-        if each is None:
-            continue
-        state = "reviewed" if each.reviewed else "open" if now < each.until else "waits for its review"
-        found.append(
-            {
-                "entry": each.entry.hex(),
-                "opener": names.of(each.opener),
-                "second": names.of(each.second),
-                "opened": moment(each.opened_at),
-                "until": moment(each.until),
-                "restricted": each.restricted,
-                "reviewed": each.reviewed,
-                "state": state,
-                "at": each.opened_at,
-            }
-        )
-    return sorted(found, key=lambda each: int(each["at"]), reverse=True)
+    names = Names(world, view)
+    return [
+        {
+            "entry": each.entry.hex(),
+            "opener": names.of(each.opener),
+            "second": names.of(each.second),
+            "opened": moment(each.opened_at),
+            "until": moment(each.until),
+            "restricted": each.restricted,
+            "reviewed": each.reviewed,
+            "state": state_of(each, now),
+            "at": each.opened_at,
+        }
+        for each in entries(world)
+    ]
 
 
 def show(screen: Screen, found: list[Facts]) -> None:

@@ -304,6 +304,10 @@ class TooCostly(CareLedgerError):
     """This search would have to look into records that nobody named a patient for."""
 
 
+class RepeatRefused(CareLedgerError):
+    """This idempotency key named another request before."""
+
+
 class Throttled(CareLedgerError):
     """Too much was asked in too short a time; ask again later."""
 

@@ -54,6 +54,20 @@ class BearerToken(Message):
 
 
 @dataclass(frozen=True)
+class AnsweredOnce(Message):
+    """What a request with an idempotency key was answered, in the books of the asking post's employer.
+
+    ``request`` is the digest of the request; ``status`` and ``body`` are the answer's; ``at`` is unix seconds.
+    """
+
+    TYPE: ClassVar[str] = "answered-once"
+    request: bytes = octets(32)
+    status: int = uint(16)
+    at: int = uint()
+    body: bytes = octets(most=65_536)
+
+
+@dataclass(frozen=True)
 class PatientKeysFile(Message):
     """What a patient's agent keeps on its own device: the phrase's entropy, the alias, the key of its books."""
 

@@ -153,6 +153,25 @@ class EmergencyOpening(Message):
 
 
 @dataclass(frozen=True)
+class EmergencyProposal(Message):
+    """An emergency that a doctor's post proposed, in its employer's books until a second post confirms it.
+
+    ``restricted`` as in EmergencyOpening; ``seconds`` is how long it is to last; ``made`` is unix seconds; ``second``
+    is the post that confirms it, 0 while none does.
+    """
+
+    TYPE: ClassVar[str] = "emergency-proposal"
+    id: bytes = octets(16)
+    opener: int = uint()
+    alias: bytes = octets(32)
+    reason: str = text(32)
+    restricted: tuple[int, ...] = several(uint(16), most=64)
+    seconds: int = uint()
+    made: int = uint()
+    second: int = uint()
+
+
+@dataclass(frozen=True)
 class OfficerAgreement(Message):
     """An officer agrees that a post reads one more patient by the rule ``general`` than a day allows.
 

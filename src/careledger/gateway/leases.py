@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment
+from careledger.domain.consents import Purpose
 from careledger.domain.errors import AccessRefused, RecordNotFound
 from careledger.domain.matrix import VERSIONS, ReadCell
+from careledger.domain.reasons import Rule
 from careledger.gateway.views import Seen, Shown, View
 from careledger.workflows.actors import Session, open_session
 from careledger.workflows.asking import Access
@@ -168,7 +170,8 @@ class Leases:
     def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         session = self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
-        ground: Reading = reading(network, session, statement, WANTED, bearer.purpose)
+        rule = Rule.BREAK_GLASS if bearer.purpose is Purpose.BTG else None
+        ground: Reading = reading(network, session, statement, WANTED, bearer.purpose, rule)
         never = unreadable(network, bearer)
         closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request

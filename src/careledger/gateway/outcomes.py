@@ -38,6 +38,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.FhirRefused, Kind(400, "invalid")),
     (errors.ApiRefused, Kind(400, "invalid")),
     (errors.TooLarge, Kind(413, "too-long")),
+    (errors.RepeatRefused, Kind(422, "conflict")),
     (errors.ContentRefused, Kind(415, "not-supported")),
     (errors.Throttled, Kind(429, "throttled")),
     (errors.ImportStopped, Kind(400, "invalid")),

@@ -1,14 +1,27 @@
-"""Emergencies that an organisation's posts opened: kept in its books, because only who knows the opening can ask."""
+"""Emergencies that an organisation's posts opened: kept in its books, because only who knows the opening can ask.
+
+Two posts that each act for themselves open one in two steps: a doctor proposes it, and another post of the same
+employer confirms it within a quarter of an hour. Order of effects of the confirmation: who confirms, durable with the
+proposal; the entry (``open_emergency``, which a repetition finds again); what it opens to, remembered. Only the same
+post repeats it.
+"""
 
 from __future__ import annotations
 
-from careledger.domain.errors import AccessRefused
+from dataclasses import replace
+
+from careledger.domain.categories import Compartment
+from careledger.domain.errors import AccessRefused, ActRefused, RecordNotFound
 from careledger.formats.digests import uint
-from careledger.formats.releases import EmergencyOpening
+from careledger.formats.releases import EmergencyOpening, EmergencyProposal
 from careledger.workflows.actors import Organisation, Staff
-from careledger.workflows.break_glass import Emergency
+from careledger.workflows.break_glass import Emergency, open_emergency
+from careledger.workflows.network import Network
 
 EMERGENCY = "emergency"
+PROPOSED = "proposed-emergency"
+PROPOSED_FOR = 900
+"""Seconds within which a proposal may be confirmed."""
 
 
 def remember_emergency(opener: Staff, emergency: Emergency) -> None:
@@ -32,3 +45,41 @@ def emergency_for(organisation: Organisation, alias: bytes, now: int) -> Emergen
     if not fitting:
         raise AccessRefused(reason="no-break-glass")
     return max(fitting, key=lambda each: each.until)
+
+
+def propose_emergency(opener: Staff, proposal: EmergencyProposal) -> None:
+    """Durable in the employer's books, for another of its posts to confirm. Raises ActRefused for another's."""
+    if proposal.opener != opener.number:
+        raise ActRefused(why="a post proposes its own emergencies only")
+    opener.organisation.books.put(PROPOSED, [(proposal.id, proposal.encode())])
+
+
+def proposed_here(organisation: Organisation, now: int) -> list[EmergencyProposal]:
+    """Every proposal that is not over, confirmed or not; those that are over are dropped."""
+    found = [EmergencyProposal.decode(row) for _, row in organisation.books.rows(PROPOSED)]
+    over = [each.id for each in found if now >= each.made + PROPOSED_FOR]
+    if over:
+        organisation.books.drop(PROPOSED, over)
+    return [each for each in found if each.id not in over]
+
+
+def confirm_emergency(network: Network, opener: Staff, second: Staff, proposal: bytes) -> Emergency:
+    """The second post agrees to what the opener proposed; the emergency is open.
+
+    Raises RecordNotFound for a proposal that is over, another's, or confirmed by another post; ActRefused unless they
+    are two posts; and what ``open_emergency`` raises.
+    """
+    employer = second.organisation
+    waiting = {each.id: each for each in proposed_here(employer, network.clock.now())}
+    asked = waiting.get(proposal)
+    if asked is None or (opener.number, opener.organisation.number) != (asked.opener, employer.number):
+        raise RecordNotFound(what="proposal")
+    if opener.number == second.number:
+        raise ActRefused(why="another post has to confirm it")
+    if asked.second not in (0, second.number):
+        raise RecordNotFound(what="proposal")
+    employer.books.put(PROPOSED, [(proposal, replace(asked, second=second.number).encode())])
+    restricted = [Compartment.numbered(number) for number in asked.restricted]
+    made = open_emergency(network, opener, second, asked.alias, asked.reason, asked.seconds, restricted)
+    remember_emergency(opener, made)
+    return made

@@ -125,10 +125,18 @@ def patient(
 ) -> Holder:
     """Registers a patient whose keys the registrar holds until they are claimed; returns that holder.
 
-    ``alias``: 32 random bytes that the registrar has noted before, so that a repeated registration is the same one.
+    ``alias``: 32 random bytes that the registrar has noted before, so that a repeated registration is the same one;
+    what a crash left of it is finished.
     ``compartments`` get a first epoch now; the registrar may begin others later (epochs.ensure_epochs). The
     registration itself is entered by ``enter_registrations`` later (network.registration_spread; 0: now).
     """
+    if alias is not None and registrar.books.get(IDENTITY, alias) is not None:
+        left = registrar.books.get(BEGUN, alias)
+        return (
+            kept_holder(registrar, alias)
+            if left is None
+            else _open(network, registrar, alias, BegunPatient.decode(left))
+        )
     phrase, alias = Phrase.random(), alias or secrets.token_bytes(32)
     at = register_at(network.clock.now(), network.registration_spread, RANDOM)
     chosen = choose_custodians(network, {registrar.number})

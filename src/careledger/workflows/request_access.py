@@ -32,12 +32,14 @@ def request_access(
     purpose: Purpose,
     window: Window,
     reason: str,
+    id: bytes | None = None,
 ) -> AccessRequest:
-    """Posts a request, signed by the session, sealed to the patient."""
+    """Posts a request, signed by the session, sealed to the patient; ``id``: 16 bytes by which a repetition is the
+    same request."""
     session.check(network.clock.now())
     staff = session.staff
     request = AccessRequest(
-        secrets.token_bytes(16), statement.alias, staff.number, staff.organisation.number, scope_form(scope),
+        id or secrets.token_bytes(16), statement.alias, staff.number, staff.organisation.number, scope_form(scope),
         purpose.code, window.start, window.end, reason, network.clock.now(),
     )  # fmt: skip
     signed = sign(request, session.key, network.ledger.deployment)

@@ -12,11 +12,20 @@ import msgspec
 from careledger.domain.errors import ContentRefused, TooLarge
 from careledger.gateway import outcomes
 from careledger.gateway.api.problems import PROBLEM, TYPES, Problem, title_of, type_of
+from careledger.gateway.api.repeats import HEADER, KEY
 from careledger.gateway.api.rows import BASE, PARTS, Row
 
 Document = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"
 _RETRY = {"Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer"}}}
+
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Repeated with the same key within a week, the same request is carried out once and answered alike.",
+    "schema": {"type": "string", "pattern": f"^{KEY}$"},
+}
 
 
 def document(rows: Sequence[Row]) -> Document:
@@ -57,7 +66,11 @@ def _operation(row: Row, schemas: Document) -> Document:
         "summary": row.summary,
         "description": _whose(row),
         "tags": [row.path.split("/")[1] or "about"],
-        "parameters": [*map(_part, row.parts), *_query(schemas[row.query.__name__])],
+        "parameters": [
+            *map(_part, row.parts),
+            *_query(schemas[row.query.__name__]),
+            *([_KEY] if row.once else []),
+        ],
         "responses": {
             str(row.status): {
                 "description": "Done.",

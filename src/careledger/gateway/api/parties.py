@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from careledger.app.names import Names, numbers_of
+from careledger.app.rotation import is_rotating
 from careledger.domain.categories import Category
 from careledger.domain.errors import MalformedBytes, PartyNotFound
 from careledger.domain.facts import CheckpointFacts, CustodianFacts, PartyFacts
@@ -90,6 +91,23 @@ class PartyKeys(Struct, frozen=True):
     log_key: Annotated[Hex | None, Meta(description="Of a custodian: the digest of its release log's key.")]
 
 
+class Signer(Struct, frozen=True):
+    """Whether the gateway signs with the key that the ledger has of a party."""
+
+    id: Identifier
+    name: Name
+    signs_as: Annotated[str, Meta(description="The address of the key that lies here.")]
+    on_ledger: Annotated[str, Meta(description="The address that the ledger has.")]
+    rotating: Annotated[bool, Meta(description="Whether a change of the key was begun and is not finished.")]
+
+
+class Keys(Struct, frozen=True):
+    """The keys of the asking post and of its organisation."""
+
+    post: Signer
+    organisation: Signer
+
+
 class ReleaseLog(Struct, frozen=True):
     """How far a custodian's release log stands on the ledger."""
 
@@ -114,6 +132,9 @@ class Custodian(Struct, frozen=True):
     signs_as: str
     log_key: Annotated[Hex, Meta(description="The digest of its release log's key.")]
     log: ReleaseLog | None
+    files: Annotated[
+        str | None, Meta(description="Where its log's public files are (C2SP tlog-tiles), for proofs.")
+    ]
 
 
 class Me(Struct, frozen=True):
@@ -153,15 +174,15 @@ def about(desk: Desk, called: Called) -> About:
 
 def parties(desk: Desk, called: Called) -> Page[Party]:
     """Every party, by number."""
-    view, names = _seen(desk, called)
+    view, names = seen(desk, called)
     numbers = {f"{number:016x}": number for number in numbers_of(desk.world)}
     return page(called, numbers, lambda name: _party(desk, view, names, known_party(view, numbers[name])))
 
 
 def party(desk: Desk, called: Called) -> PartyKeys:
     """One party; raises PartyNotFound."""
-    view, names = _seen(desk, called)
-    facts = known_party(view, _number(view, called.parts["party"]))
+    view, names = seen(desk, called)
+    facts = known_party(view, number_of(view, called.parts["party"]))
     return PartyKeys(
         _party(desk, view, names, facts),
         "0x" + facts.controller.hex(),
@@ -172,23 +193,39 @@ def party(desk: Desk, called: Called) -> PartyKeys:
 
 def custodians(desk: Desk, called: Called) -> Page[Custodian]:
     """Every custodian, by number."""
-    view, names = _seen(desk, called)
+    view, names = seen(desk, called)
     found = {f"{each.number:016x}": each for each in view.custodians_ever()}
-    return page(called, found, lambda name: _custodian(view, names, found[name]))
+    return page(called, found, lambda name: _custodian(desk, view, names, found[name]))
 
 
 def custodian(desk: Desk, called: Called) -> Custodian:
     """One custodian; raises PartyNotFound."""
-    view, names = _seen(desk, called)
-    facts = view.custodian(_number(view, called.parts["party"]))
+    view, names = seen(desk, called)
+    facts = view.custodian(number_of(view, called.parts["party"]))
     if facts is None:
         raise PartyNotFound()
-    return _custodian(view, names, facts)
+    return _custodian(desk, view, names, facts)
+
+
+def keys(desk: Desk, called: Called) -> Keys:
+    """Of the asking post and its organisation."""
+    view, names = seen(desk, called)
+    staff = called.who.staff
+    employer = staff.organisation
+
+    def signer(number: int, address: bytes) -> Signer:
+        there = known_party(view, number).controller
+        rotating = is_rotating(employer, number)
+        return Signer(
+            names.id(number), names.known(number), "0x" + address.hex(), "0x" + there.hex(), rotating
+        )
+
+    return Keys(signer(staff.number, staff.key.address), signer(employer.number, employer.controller.address))
 
 
 def me(desk: Desk, called: Called) -> Me:
     """The asking post."""
-    view, names = _seen(desk, called)
+    view, names = seen(desk, called)
     staff, network = called.who.staff, desk.world.network
     never, acting = unreadable(network, called.who), post_at(view, staff.number).acting
     matrix = VERSIONS[view.matrix_version()]
@@ -212,12 +249,12 @@ def me(desk: Desk, called: Called) -> Me:
     )
 
 
-def _seen(desk: Desk, called: Called) -> tuple[LedgerView, Names]:
+def seen(desk: Desk, called: Called) -> tuple[LedgerView, Names]:
     view = desk.world.ledger.fresh_head()
     return view, Names(desk.world, view, called.who.staff.organisation)
 
 
-def _number(view: LedgerView, named: str) -> int:
+def number_of(view: LedgerView, named: str) -> int:
     """The number of the party with that identifier; raises PartyNotFound."""
     try:
         number = PartyId.parse(named).number
@@ -242,7 +279,7 @@ def _party(desk: Desk, view: LedgerView, names: Names, facts: PartyFacts) -> Par
     )
 
 
-def _custodian(view: LedgerView, names: Names, facts: CustodianFacts) -> Custodian:
+def _custodian(desk: Desk, view: LedgerView, names: Names, facts: CustodianFacts) -> Custodian:
     checkpoint = view.checkpoint(facts.number)
     return Custodian(
         names.id(facts.number),
@@ -252,6 +289,7 @@ def _custodian(view: LedgerView, names: Names, facts: CustodianFacts) -> Custodi
         "0x" + facts.signer.hex(),
         facts.log_key.hex(),
         None if checkpoint is None else _log(names, checkpoint),
+        f"/logs/{facts.number:016x}/" if facts.number in desk.world.custodians else None,
     )
 
 
@@ -270,6 +308,8 @@ def _log(names: Names, said: CheckpointFacts) -> ReleaseLog:
 ROWS = (
     Row("GET", "/", "about", "The network and the ledger's head.", about, About),
     Row("GET", "/posts/me", "me", "What this token acts as, and what it may do.", me, Me),
+    Row("GET", "/keys", "keys", "The signing keys of this post and its organisation, here and on the ledger.", keys,
+        Keys),
     Row("GET", "/parties", "parties", "Every party on the ledger.", parties, Page[Party], query=Paged),
     Row("GET", "/parties/{party}", "party", "One party with its keys.", party, PartyKeys, refusals=(PartyNotFound,)),
     Row("GET", "/custodians", "custodians", "Every custodian that serves or did, with its release log's position.",

@@ -6,24 +6,43 @@ consents everything but which records they leave out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from careledger.app.names import Names
-from careledger.domain.categories import Category, Sensitivity
-from careledger.domain.errors import AccessRefused, PatientNotFound, RecordNotFound
+from careledger.domain.categories import Category, Compartment, Sensitivity
+from careledger.domain.errors import (
+    AccessRefused,
+    ApiRefused,
+    NotEnoughCustodians,
+    PatientNotFound,
+    RecordNotFound,
+    WritingRefused,
+)
+from careledger.domain.matrix import VERSIONS, WriteCell
 from careledger.domain.parties import ControllerKind
 from careledger.gateway.api.pages import Page, Paged, page
 from careledger.gateway.api.rows import PARTS, Called, Row
-from careledger.gateway.api.times import Moment, moment
+from careledger.gateway.api.times import Moment, is_day, moment
 from careledger.gateway.desk import Desk
 from careledger.gateway.leases import unreadable
 from careledger.gateway.operations.consents import Held, holding
 from careledger.ports import LedgerView
+from careledger.workflows import register as workflows_register
+from careledger.workflows.alike import KnownPeople
+from careledger.workflows.judging import post_at
 from careledger.workflows.register import Identity, identities, identity_of
 
-Alias = Annotated[str, Meta(description="The patient's alias, as in FHIR's Patient/ and behind it.")]
+Alias = Annotated[
+    str,
+    Meta(
+        pattern=f"^{PARTS['patient'].pattern}$",
+        max_length=64,
+        description="The patient's alias, as in FHIR's Patient/ and behind it.",
+    ),
+]
 CONTROLLERS = {
     ControllerKind.SELF: "patient",
     ControllerKind.GUARDIAN: "guardian",
@@ -44,6 +63,30 @@ class Patient(Struct, frozen=True):
     controller: Annotated[
         str, Meta(description=f"Who holds the keys now: {', '.join(CONTROLLERS.values())}.")
     ]
+
+
+class NewPatient(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody to be registered; nothing is mandatory."""
+
+    name: Annotated[str, Meta(max_length=200, description="In any script.")] = ""
+    romanised: Annotated[str, Meta(max_length=200, description="In Latin letters.")] = ""
+    birth: Annotated[
+        str,
+        Meta(
+            pattern="^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$",
+            max_length=10,
+            description="A date, as exact as it is known: 1979, 1979-02, 1979-02-27.",
+        ),
+    ] = ""
+    national_id: Annotated[str, Meta(max_length=64)] = ""
+    escrow: Annotated[bool, Meta(description="Whether records may be opened in an emergency.")] = True
+
+
+class Registered(Struct, frozen=True):
+    """Who was registered, and whom of the organisation's own patients it may be: for people to judge."""
+
+    patient: Patient
+    like: list[str]
 
 
 class Covered(Struct, frozen=True):
@@ -125,6 +168,36 @@ def consent(desk: Desk, called: Called) -> Consent:
     raise RecordNotFound()
 
 
+def covered(compartments: Iterable[Compartment]) -> list[Covered]:
+    """Compartments as answers write them."""
+    return [
+        Covered(each.category.code, each.sensitivity is Sensitivity.RESTRICTED)
+        for each in sorted(compartments)
+    ]
+
+
+def register(desk: Desk, called: Called) -> Registered:
+    """Registers somebody, whose keys the organisation holds until they are claimed.
+
+    A repetition by the same idempotency key is the same person, finished. Raises ApiRefused, WritingRefused.
+    """
+    body, network, registrar = called.body, desk.world.network, called.who.staff.organisation
+    _check_writes(network.ledger.fresh_head(), called)
+    if body.birth and not is_day(body.birth, network.clock.now()):
+        raise ApiRefused(why="birth is no date that has come")
+    row = Identity(bytes(32), bytes(16), body.name, body.romanised, body.national_id, body.birth, bytes(32))
+    like = [each.alias.hex() for each in KnownPeople(registrar).like(row) if each.alias != called.unique]
+    made = workflows_register.patient(network, registrar, row, body.escrow, alias=called.unique)
+    kept = identity_of(registrar, made.alias)
+    return Registered(_patient(network.ledger.fresh_head(), kept), like)
+
+
+def _check_writes(view: LedgerView, called: Called) -> None:
+    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, called.who.staff.number).acting
+    if all(matrix.writing(role, Category.IDENTITY_PATIENT) is WriteCell.NO for role in acting):
+        raise WritingRefused(because="The access matrix does not let this post write who a patient is.")
+
+
 def _check_reads(desk: Desk, called: Called) -> None:
     if Category.IDENTITY_PATIENT in unreadable(desk.world.network, called.who):
         raise AccessRefused(because="The access matrix does not let this post read who a patient is.")
@@ -142,10 +215,6 @@ def _patient(view: LedgerView, row: Identity) -> Patient:
 
 def _consent(names: Names, held: Held) -> Consent:
     agreed, scope, grantee = held.agreed, held.agreed.scope, held.agreed.grantee
-    covered = [
-        Covered(each.category.code, each.sensitivity is Sensitivity.RESTRICTED)
-        for each in sorted(scope.compartments)
-    ]
     return Consent(
         held.commitment.hex(),
         held.alias.hex(),
@@ -157,7 +226,7 @@ def _consent(names: Names, held: Held) -> Consent:
             names.id(grantee.organisation.number),
         ),
         [each.code for each in sorted(scope.permissions)],
-        covered,
+        covered(scope.compartments),
         None if scope.handles is None else len(scope.handles),
         None if scope.authors is None else sorted(names.id(each.number) for each in scope.authors),
         scope.from_month,
@@ -172,6 +241,8 @@ def _consent(names: Names, held: Held) -> Consent:
 ROWS = (
     Row("GET", "/patients", "patients", "Whom one's own organisation registered.", patients, Page[Patient],
         query=Paged, refusals=(AccessRefused,)),
+    Row("POST", "/patients", "register", "Register somebody; the organisation holds the keys until they are claimed.",
+        register, Registered, takes=NewPatient, refusals=(WritingRefused, NotEnoughCustodians), status=201),
     Row("GET", "/patients/{patient}", "patient", "One of them.", patient, Patient,
         refusals=(AccessRefused, PatientNotFound)),
     Row("GET", "/consents", "consents", "The consents that name this post, its teams or its organisation, ended ones "

@@ -5,6 +5,7 @@ Nothing of a request is looked at for whom the table does not permit it.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,9 +28,10 @@ from careledger.domain.errors import (
     TooLarge,
 )
 from careledger.domain.parties import Role
-from careledger.gateway.api import docs, problems
+from careledger.gateway.api import docs, problems, repeats
 from careledger.gateway.api.openapi import document
 from careledger.gateway.api.pace import Pace
+from careledger.gateway.api.repeats import Answers, Repeat
 from careledger.gateway.api.rows import BASE, PARTS, Called, Later, Row
 from careledger.gateway.api.table import ROWS
 from careledger.gateway.desk import Desk
@@ -46,7 +48,7 @@ class Api:
         self, desk: Desk, entrance: Entrance, rows: Sequence[Row] = ROWS, pace: Pace | None = None
     ) -> None:
         self._desk, self._entrance, self._rows = desk, entrance, rows
-        self._pace = pace or Pace()
+        self._pace, self._answers = pace or Pace(), Answers()
 
     def routes(self) -> list[Route]:
         """The document and its page, which need no token, and one route for each row."""
@@ -87,6 +89,10 @@ class Api:
         roles = frozenset[Role]() if who is None else self._entrance.standing(who).roles
         if not row.permits(roles):
             raise ActRefused(why=_needs(row))
+        place = f"{row.method} {request.url.path}?{request.url.query}"
+        asked = None
+        if who is not None and row.once:
+            asked = repeats.repeat(who, request.headers.get(repeats.HEADER), place, body)
         called = Called(
             who,
             request.url.path,
@@ -94,8 +100,24 @@ class Api:
             _query(request.url.query, row.query),
             None if row.takes is None else _read(body, row.takes),
             tuple(each.name for each in self._rows if each.permits(roles)),
+            secrets.token_bytes(32) if asked is None else asked.unique,
         )
-        return _response(row.act(self._desk, called), row.status, row.kept)
+        return self._once(row, called, asked) if asked is not None else self._done(row, called)
+
+    def _once(self, row: Row, called: Called, asked: Repeat) -> Response:
+        """The answer that was given to the same request before, or the act."""
+        organisation, now = called.who.staff.organisation, self._desk.world.clock.now()
+        if (kept := repeats.answer_to(organisation, asked, now)) is not None:
+            return _response(kept.body, kept.status, row.kept)
+        made = self._done(row, called)
+        self._answers.keep(organisation, asked, made.status_code, bytes(made.body), now)
+        return made
+
+    def _done(self, row: Row, called: Called) -> Response:
+        answer, status = row.act(self._desk, called), row.status
+        if isinstance(answer, Later):
+            answer, status = answer.answer, 202
+        return _response(msgspec.json.encode(answer), status, row.kept)
 
 
 async def _open(body: bytes, media_type: str, request: Request) -> Response:
@@ -153,8 +175,5 @@ def _needs(row: Row) -> str:
     return "only posts with one of these roles may: " + ", ".join(sorted(each.code for each in row.may or ()))
 
 
-def _response(answer: object, status: int, kept: str) -> Response:
-    if isinstance(answer, Later):
-        answer, status = answer.answer, 202
-    headers = {**problems.SAFE, "Cache-Control": kept}
-    return Response(msgspec.json.encode(answer), status, headers, media_type=JSON)
+def _response(body: bytes, status: int, kept: str) -> Response:
+    return Response(body, status, {**problems.SAFE, "Cache-Control": kept}, media_type=JSON)

@@ -17,6 +17,7 @@ from careledger.domain.errors import (
     LedgerStale,
     PartyNotVerified,
     RecordNotFound,
+    RepeatRefused,
     StoreUnavailable,
     Throttled,
     TokenRefused,
@@ -51,6 +52,9 @@ PARTS = {
     "number": Part("[0-9a-f]{16}", "A party's number on the ledger."),
     "block": Part("[0-9]|[1-9][0-9]{1,14}", "A block's number."),
     "act": Part("[0-9a-f]{64}", "An act's name, from the answer to it."),
+    "request": Part("[0-9a-f]{32}", "A request for access."),
+    "proposal": Part("[0-9a-f]{32}", "A proposed emergency."),
+    "entry": Part("[0-9a-f]{64}", "An emergency's entry on the ledger."),
 }
 """What a path's parts look like; whatever does not is not found."""
 
@@ -64,7 +68,8 @@ class Called:
     """A request that was read: who asks, the whole path and its parts, query and body as the row's structs.
 
     ``bearer`` is None where an open row is asked without a token. ``operations``: the names of those that this post
-    may ask for.
+    may ask for. ``unique``: 32 bytes that nobody can guess, the same whenever the same token repeats the same request
+    under the same idempotency key.
     """
 
     bearer: Bearer | None
@@ -73,6 +78,7 @@ class Called:
     query: Any
     body: Any
     operations: tuple[str, ...]
+    unique: bytes
 
     @property
     def who(self) -> Bearer:
@@ -128,7 +134,13 @@ class Row:
         found: list[type[CareLedgerError]] = [*always, *self.refusals]
         found += [RecordNotFound] if self.parts else []
         found += [ActRefused] if self.may else []
+        found += [RepeatRefused] if self.once else []
         return list(dict.fromkeys(found))
+
+    @property
+    def once(self) -> bool:
+        """Whether it takes an idempotency key: what needs no token is named by its own signature instead."""
+        return self.method == "POST" and not self.open
 
     def permits(self, roles: frozenset[Role]) -> bool:
         """Whether a post with these roles may ask for it."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from careledger.gateway.api import agent, blocks, parties, patients
+from careledger.gateway.api import agent, blocks, emergencies, ministry, parties, patients, requests
 from careledger.gateway.api.rows import Row
 
-ROWS: tuple[Row, ...] = (*parties.ROWS, *patients.ROWS, *agent.ROWS, *blocks.ROWS)
+ROWS: tuple[Row, ...] = (
+    *parties.ROWS,
+    *patients.ROWS,
+    *requests.ROWS,
+    *emergencies.ROWS,
+    *ministry.ROWS,
+    *agent.ROWS,
+    *blocks.ROWS,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -15,6 +15,16 @@ Moment = Annotated[
         examples=["2026-05-04T09:30:00Z"],
     ),
 ]
+
+
+def is_day(text: str, now: int) -> bool:
+    """Whether a year, a month or a day is one of the calendar that has come; it is tomorrow already east of here."""
+    tomorrow = moment(now + 24 * 3600)[:10]
+    try:
+        date.fromisoformat(text + "-01-01"[len(text) - 4 :])
+    except ValueError:
+        return False
+    return text <= tomorrow
 
 
 def moment(seconds: int) -> str:
