@@ -24,6 +24,7 @@ MODULES = (
     "keyring",
     "persons",
     "relaying",
+    "events",
 )
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "formats.md"
 START, END = "<!-- messages -->", "<!-- /messages -->"

@@ -33,6 +33,7 @@ MODULES = (
     "keyring",
     "persons",
     "relaying",
+    "events",
 )
 FILE = Path(__file__).with_name("messages.json")
 KEY = SigningKey(bytes(31) + b"\x07")

@@ -14,6 +14,7 @@ import uvicorn
 from careledger.domain.errors import ServerUnavailable
 
 MOST_CONNECTIONS = 256
+UNREAD = 60_000  # milliseconds after which a client that does not read what was sent is cut off
 ENDS_WITHIN = 10  # seconds that requests under way are given
 _STARTS_WITHIN = 30.0
 
@@ -29,10 +30,10 @@ def is_loopback(host: str) -> bool:
 class HttpServer:
     """Order of effects at the end: no new connections, what is under way is answered, the socket is closed."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, most_connections: int = MOST_CONNECTIONS) -> None:
         """Takes the port, 0 a free one; raises ServerUnavailable for a host that is not loopback or a port that is
         taken. The application is given to ``start``, so that it can know its own address."""
-        self._socket = _listening(host, port)
+        self._socket, self._most = _listening(host, port), most_connections
         self.host, self.port = self._socket.getsockname()[:2]
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -45,7 +46,7 @@ class HttpServer:
 
     def start(self, application: Any) -> None:
         """Begins to answer; raises ServerUnavailable if it does not come up."""
-        self._server = server = uvicorn.Server(_config(application))
+        self._server = server = uvicorn.Server(_config(application, self._most))
         self._thread = threading.Thread(target=server.run, args=([self._socket],), name="http")
         self._thread.start()
         waited = threading.Event()
@@ -73,7 +74,7 @@ class HttpServer:
         self.close()
 
 
-def _config(application: Any) -> uvicorn.Config:
+def _config(application: Any, most_connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         lifespan="off",
@@ -84,7 +85,7 @@ def _config(application: Any) -> uvicorn.Config:
         log_config=None,
         log_level=logging.WARNING,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=most_connections,
         timeout_graceful_shutdown=ENDS_WITHIN,
     )
 
@@ -96,6 +97,8 @@ def _listening(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # taken over by every connection; Linux has it
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
         made.bind(address)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)

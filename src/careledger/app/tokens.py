@@ -59,6 +59,11 @@ def withdraw(employer: Organisation, digest: bytes) -> None:
     employer.books.drop(KEPT, [digest])
 
 
+def in_force(bearer: Bearer, now: int) -> bool:
+    """Whether a token that was brought earlier is neither over nor withdrawn."""
+    return now < bearer.until and bearer.staff.organisation.books.get(KEPT, bearer.digest) is not None
+
+
 class Bearers:
     """Who brings which token, for a gateway that is asked often: employers' keys are read once, their tokens each time.
 

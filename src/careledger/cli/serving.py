@@ -21,6 +21,8 @@ from careledger.rpc.server import Server
 
 TENDS_EVERY = 30.0
 """Seconds between two times that a gateway does what has come due."""
+LOOKS_EVERY = 2.0
+"""Seconds between two looks for what there is to tell posts' programs."""
 
 
 def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_json: bool) -> None:
@@ -40,7 +42,11 @@ def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_j
 
 def serve_gateway(folder: Path, host: str, port: int, as_json: bool) -> None:
     """Serves the directory's world likewise; raises DirectoryInUse, ServerUnavailable."""
-    with _told_to_stop() as stop, opened(folder) as world, Gateway(world, host, port, TENDS_EVERY) as gateway:
+    with (
+        _told_to_stop() as stop,
+        opened(folder) as world,
+        Gateway(world, host, port, TENDS_EVERY, LOOKS_EVERY) as gateway,
+    ):
         facts = {
             "fhir": gateway.base,
             "metadata": f"{gateway.base}/metadata",

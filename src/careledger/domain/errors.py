@@ -300,6 +300,10 @@ class TooLarge(CareLedgerError):
     """This request is larger than what is taken here."""
 
 
+class EventsGone(CareLedgerError):
+    """These events are not kept any more; begin again without a number."""
+
+
 class TooCostly(CareLedgerError):
     """This search would have to look into records that nobody named a patient for."""
 

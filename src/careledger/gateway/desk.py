@@ -19,6 +19,7 @@ from careledger.fhir.searching.query import Query
 from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.chart import Chart
+from careledger.gateway.events.service import Events
 from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.operations import consents
 from careledger.gateway.pages import Pages
@@ -32,6 +33,7 @@ class Desk:
     world: World
     base: str
     leases: Leases = field(init=False)
+    events: Events = field(init=False)
     pages: Pages = field(default_factory=Pages)
     brought: Brought = field(default_factory=Brought)
     chart: Chart = field(default_factory=Chart)
@@ -40,6 +42,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
         self.exports = Exports(self.leases, self.parsed)
+        self.events = Events(self.world)
 
     def current(self, who: Bearer, kind: str, id: str) -> Shown:
         """The current version, of what is shared or of the organisation's own writing.

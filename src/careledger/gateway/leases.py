@@ -19,6 +19,7 @@ from careledger.domain.errors import AccessRefused, RecordNotFound
 from careledger.domain.matrix import VERSIONS, ReadCell
 from careledger.domain.reasons import Rule
 from careledger.gateway.views import Seen, Shown, View
+from careledger.ports import LedgerView
 from careledger.workflows.actors import Session, open_session
 from careledger.workflows.asking import Access
 from careledger.workflows.custody import find_statement
@@ -186,8 +187,12 @@ class Leases:
 
 def unreadable(network: Network, bearer: Bearer) -> frozenset[Category]:
     """What the matrix in force lets nobody read who acts as this post does, whatever is shared."""
-    view = network.ledger.fresh_head()
-    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, bearer.staff.number).acting
+    return closed_to(network.ledger.fresh_head(), bearer.staff.number)
+
+
+def closed_to(view: LedgerView, post: int) -> frozenset[Category]:
+    """The same at one block."""
+    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, post).acting
     return frozenset(
         each for each in Category if all(matrix.reading(role, each) is ReadCell.NO for role in acting)
     )

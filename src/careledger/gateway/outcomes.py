@@ -28,6 +28,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.SignatureRefused, Kind(403, "forbidden")),
     (errors.PartyNotVerified, Kind(403, "forbidden")),
     (errors.PageGone, Kind(410, "expired")),
+    (errors.EventsGone, Kind(410, "expired")),
     (errors.RecordGone, Kind(410, "deleted")),
     (errors.VersionConflict, Kind(412, "conflict")),
     (errors.NoUpdateHere, Kind(405, "not-supported")),

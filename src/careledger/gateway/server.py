@@ -12,13 +12,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from careledger.app.serving import HttpServer
+from careledger.app.serving import MOST_CONNECTIONS, HttpServer
 from careledger.app.tending import Step, steps
 from careledger.app.world import World
 from careledger.domain.errors import ServerUnavailable
 from careledger.gateway.application import Edge
 from careledger.gateway.beside import Beside
 from careledger.gateway.desk import Desk
+from careledger.gateway.events.listening import MOST_LISTENERS
 
 HOST, PORT = "127.0.0.1", 8080
 HOUSE = 10.0
@@ -29,19 +30,25 @@ _LOG = logging.getLogger("careledger.gateway")
 class Gateway:
     """Serves a world until it is closed; the world stays open.
 
-    Every ``tends_every`` seconds it does what has come due, step by step between requests; never without it.
-    Exports are made likewise, whenever there are some.
-    Order of effects at the end: no new connections, what is under way is answered, every lease is dropped.
+    Every ``tends_every`` seconds it does what has come due, step by step between requests, and every ``looks_every``
+    seconds it looks for what there is to tell; never without them. Exports are made likewise, whenever there are some.
+    Order of effects at the end: event streams end, no new connections, what is under way is answered, every lease is
+    dropped.
     """
 
     def __init__(
-        self, world: World, host: str = HOST, port: int = PORT, tends_every: float | None = None
+        self,
+        world: World,
+        host: str = HOST,
+        port: int = PORT,
+        tends_every: float | None = None,
+        looks_every: float | None = None,
     ) -> None:
         """Port 0 takes a free one; raises ServerUnavailable for a host that is not loopback or a taken port."""
-        self._http = HttpServer(host, port)
+        self._http = HttpServer(host, port, MOST_CONNECTIONS + MOST_LISTENERS)
         self.url = self._http.url
         self.base = f"{self.url}/fhir"
-        self._world, self._tends_every = world, tends_every
+        self._world, self._tends_every, self._looks_every = world, tends_every, looks_every
         self._desk = Desk(world, self.base)
         self._worker = ThreadPoolExecutor(1, "gateway")
         self._beside = Beside()
@@ -52,6 +59,7 @@ class Gateway:
 
     def start(self) -> None:
         """Begins to answer; raises ServerUnavailable if it does not come up."""
+        self._desk.events.begin(self._worker, self._looks_every)
         try:
             self._http.start(self._edge.application())
         except ServerUnavailable:
@@ -71,6 +79,7 @@ class Gateway:
 
     def close(self) -> None:
         """Ends as the class says."""
+        self._desk.events.close()
         self._http.close()
         self._ended.set()
         self._desk.exports.woken.set()

@@ -24,6 +24,7 @@ from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Tagged, Writer
 from careledger.workflows.custody import Chain, Telling, outcomes, receipt
 from careledger.workflows.deposited import COPIES, UNDONE, Before, Copied, deposited_before
+from careledger.workflows.due import Subject, note_due
 from careledger.workflows.epochs import chain_in_force
 from careledger.workflows.network import Network
 
@@ -111,6 +112,8 @@ def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
     if network.ledger.fresh_head().anchor(plan.root) is None:
         network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
     books.put(COPIES, [(copies.row_key, copies.encode())])
+    if writer.depositor:
+        note_due(books, Subject.DEPOSIT, copies.row_key)
     if plan.missing:
         books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
     told = {missing.custodian for missing in plan.missing}

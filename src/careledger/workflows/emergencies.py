@@ -16,6 +16,7 @@ from careledger.formats.digests import uint
 from careledger.formats.releases import EmergencyOpening, EmergencyProposal
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.break_glass import Emergency, open_emergency
+from careledger.workflows.due import Subject, note_due
 from careledger.workflows.network import Network
 
 EMERGENCY = "emergency"
@@ -28,6 +29,7 @@ def remember_emergency(opener: Staff, emergency: Emergency) -> None:
     """Durable in the employer's books."""
     row = uint(emergency.until) + emergency.opening.encode()
     opener.organisation.books.put(EMERGENCY, [(emergency.entry, row)])
+    note_due(opener.organisation.books, Subject.EMERGENCY, emergency.entry)
 
 
 def opened_here(organisation: Organisation) -> list[Emergency]:

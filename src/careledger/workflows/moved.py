@@ -8,6 +8,7 @@ from careledger.formats.patients import Envelope
 from careledger.formats.persons import Misfiled, MoveNotice
 from careledger.formats.signed import open_signed
 from careledger.workflows.actors import Organisation
+from careledger.workflows.due import Subject, note_due
 from careledger.workflows.network import Network, verified
 from careledger.workflows.register import kept_aliases
 
@@ -30,6 +31,7 @@ def take_moved(network: Network, organisation: Organisation, envelope: Envelope)
         raise MalformedBytes(why="a notice to another organisation")
     key = notice.reader.to_bytes(8, "big") + notice.alias
     organisation.books.put(MOVED, [(key + handle, notice.encode()) for handle in notice.handles])
+    note_due(organisation.books, Subject.MOVE, *(key + handle for handle in notice.handles))
 
 
 def take_misfiled(network: Network, organisation: Organisation, envelope: Envelope) -> None:

@@ -25,6 +25,7 @@ from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.board import read_board
+from careledger.workflows.due import Subject, note_due
 from careledger.workflows.moved import take_misfiled, take_moved
 from careledger.workflows.network import Network
 from careledger.workflows.request_access import take_answer
@@ -106,6 +107,7 @@ def _take(network: Network, organisation: Organisation, envelope: Envelope) -> N
     row = ReceivedGrant(envelope.content, network.clock.now(), claimed.alias)
     organisation.books.put(RECEIVED, [(key, row.encode())])
     organisation.books.put(EPOCH_KEYS, [(key + _key_of(each), each.encode()) for each in package.epoch_keys])
+    note_due(organisation.books, Subject.GRANT, key)
 
 
 def _key_of(key: EpochKey) -> bytes:

@@ -16,6 +16,7 @@ from careledger.formats.scopes import scope_form
 from careledger.formats.signed import open_signed, sign
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.board import organisation_key, post_package, read_board
+from careledger.workflows.due import Subject, note_due
 from careledger.workflows.located import take_located
 from careledger.workflows.network import Network, verified
 
@@ -98,6 +99,7 @@ def take_answer(network: Network, organisation: Organisation, envelope: Envelope
         raise PatientNotFound()
     told = open_signed(AccessAnswer, envelope.content, facts.controller, network.ledger.deployment)
     organisation.books.put(ANSWERED, [(told.request, told.encode())])
+    note_due(organisation.books, Subject.ANSWER, told.request)
 
 
 def _checked(network: Network, envelope: Envelope) -> AccessRequest:

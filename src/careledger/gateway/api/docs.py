@@ -102,6 +102,8 @@ def _reply(status: str, reply: Document) -> str:
 
 
 def _named(schema: Document) -> str:
+    if "$ref" not in schema:
+        return escape(schema["type"])
     name = escape(schema["$ref"].rpartition("/")[2])
     return f'<a href="#schema-{name}">{name}</a>'
 

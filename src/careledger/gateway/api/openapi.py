@@ -74,7 +74,10 @@ def _operation(row: Row, schemas: Document) -> Document:
         "responses": {
             str(row.status): {
                 "description": "Done.",
-                "content": {"application/json": {"schema": _schema(row.gives)}},
+                "content": {
+                    "application/json": {"schema": _schema(row.gives)},
+                    **({row.also: {"schema": {"type": "string"}}} if row.also else {}),
+                },
             },
             **_refusals(row),
         },

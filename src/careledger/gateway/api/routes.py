@@ -95,6 +95,8 @@ class Api:
             asked = repeats.repeat(who, request.headers.get(repeats.HEADER), place, body)
         called = Called(
             who,
+            request.method,
+            request.headers,
             request.url.path,
             _parts(request.path_params),
             _query(request.url.query, row.query),
@@ -115,6 +117,8 @@ class Api:
 
     def _done(self, row: Row, called: Called) -> Response:
         answer, status = row.act(self._desk, called), row.status
+        if isinstance(answer, Response):
+            return answer
         if isinstance(answer, Later):
             answer, status = answer.answer, 202
         return _response(msgspec.json.encode(answer), status, row.kept)

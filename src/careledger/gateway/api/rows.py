@@ -65,7 +65,7 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, repr=False)
 class Called:
-    """A request that was read: who asks, the whole path and its parts, query and body as the row's structs.
+    """A request that was read: who asks, the method, the whole path and its parts, query and body as the row's structs.
 
     ``bearer`` is None where an open row is asked without a token. ``operations``: the names of those that this post
     may ask for. ``unique``: 32 bytes that nobody can guess, the same whenever the same token repeats the same request
@@ -73,6 +73,8 @@ class Called:
     """
 
     bearer: Bearer | None
+    method: str
+    headers: Mapping[str, str]
     place: str
     parts: Mapping[str, str]
     query: Any
@@ -104,6 +106,7 @@ class Row:
     ``open``: it needs no token, because what it takes counts by its own signatures and seals, and what it shows anybody
     may see. ``most``: bytes of a body. ``later``: it may answer with Later.
     ``kept``: the Cache-Control of what it gives.
+    ``also``: a media type that it answers with beside JSON, by a response of its own.
     """
 
     method: str
@@ -121,6 +124,7 @@ class Row:
     most: int = MOST_BODY
     later: bool = False
     kept: str = "no-store"
+    also: str = ""
 
     @property
     def parts(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from careledger.gateway.api import agent, blocks, emergencies, ministry, parties, patients, requests
+from careledger.gateway.api import agent, blocks, emergencies, events, ministry, parties, patients, requests
 from careledger.gateway.api.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -13,4 +13,5 @@ ROWS: tuple[Row, ...] = (
     *ministry.ROWS,
     *agent.ROWS,
     *blocks.ROWS,
+    *events.ROWS,
 )
