@@ -24,6 +24,8 @@ from careledger.gateway.events.listening import MOST_LISTENERS
 HOST, PORT = "127.0.0.1", 8080
 HOUSE = 10.0
 """Seconds between looks for leases that are over."""
+REST = 0.002
+"""Seconds between two steps of exports, so that a request that needs the worker twice waits for one step."""
 _LOG = logging.getLogger("careledger.gateway")
 
 
@@ -109,7 +111,9 @@ class Gateway:
                 more = self._worker.submit(exports.step).result()
             except Exception:  # whatever one look does, the gateway goes on
                 _LOG.exception("a step of the exports broke off")
-            if not more:
+            if more:
+                self._ended.wait(REST)
+            else:
                 exports.woken.wait(HOUSE)
                 exports.woken.clear()
 

@@ -5,6 +5,7 @@ The order is that of aliases and, within one, of record ids, whatever is written
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from careledger.domain.categories import Category, Compartment
@@ -39,7 +40,7 @@ class Newest:
 class OwnRecords:
     """What an organisation deposited of one patient, without closed categories; opened when it is asked for.
 
-    ``newest`` is by record id. A deposit's key is opened once.
+    ``newest`` is by record id, once ``read`` has ended. A deposit's key is opened once.
     """
 
     def __init__(
@@ -47,12 +48,18 @@ class OwnRecords:
     ) -> None:
         self._network, self._organisation = network, organisation
         self._keys: dict[bytes, sealed.CopyKey] = {}
+        self._alias, self._closed = alias, closed
+        self.newest: dict[bytes, Newest] = {}
+
+    def read(self) -> Iterator[None]:
+        """Learns what there is, version by version."""
         found: dict[bytes, Newest] = {}
-        for deposit in copies_of(organisation.books, alias):
+        for deposit in copies_of(self._organisation.books, self._alias):
             for place, copy in enumerate(deposit.rows()):
-                if Compartment.numbered(copy.compartment).category not in closed:
+                if Compartment.numbered(copy.compartment).category not in self._closed:
                     made = self._made(deposit, place, copy)
                     found[copy.record_id] = _after(found.get(copy.record_id), made)
+                yield
         self.newest = dict(sorted(found.items()))
 
     def entry(self, record_id: bytes) -> ChartEntry:

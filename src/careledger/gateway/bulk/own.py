@@ -109,6 +109,7 @@ class OwnWalk:
     def _patient(self, alias: bytes, after: bytes) -> Iterator[Step | None]:
         wanted = self._wanted
         own = OwnRecords(self._world.network, self._organisation, alias, wanted.closed)
+        yield from own.read()
         patient, newest = _Patient(own, alias), own.newest
         if any(wanted.changed(each.changed) for each in newest.values()):
             for record_id, each in newest.items():

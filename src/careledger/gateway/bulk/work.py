@@ -14,7 +14,7 @@ from careledger.gateway.bulk.jobs import DONE
 from careledger.gateway.bulk.wanted import Line, Step
 from careledger.ports import Books
 
-SLICE = 0.02
+SLICE = 0.01
 """Seconds of walking in one step; others wait no longer for it than that and one record."""
 PORTION = 2**20
 """Bytes that are gathered before they are written."""
