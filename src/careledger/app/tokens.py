@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass
 
 from careledger.app.keyring import Keyring
+from careledger.app.scopes import EVERYTHING, Scopes, read_scopes
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import TokenRefused
 from careledger.formats.keyring import BearerToken
@@ -29,7 +30,8 @@ LONGEST = 90 * 24 * 3600
 class Bearer:
     """Who brings a token: the post, for what purpose, until when; ``digest`` names the token and is no secret.
 
-    ``came``: when the request came, in seconds of the monotonic clock.
+    ``came``: when the request came, in seconds of the monotonic clock. ``scopes``: what of a post's requests are an
+    app's.
     """
 
     digest: bytes
@@ -37,14 +39,19 @@ class Bearer:
     purpose: Purpose
     until: int
     came: float
+    scopes: Scopes = EVERYTHING
 
 
-def issue(staff: Staff, purpose: Purpose, now: int, seconds: int, label: str = "") -> tuple[str, BearerToken]:
-    """A new token for a post and what is kept of it; raises TokenRefused for a time that is none or too long."""
+def issue(
+    staff: Staff, purpose: Purpose, now: int, seconds: int, label: str = "", scopes: str = ""
+) -> tuple[str, BearerToken]:
+    """A new token for a post and what is kept of it; with ``scopes`` an app's. Raises TokenRefused for a time that is
+    none or too long, ScopeRefused for scopes that are none."""
     if not 0 < seconds <= LONGEST:
         raise TokenRefused(why="a token is good for at most 90 days")
+    read_scopes(scopes)
     token = PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(BYTES)).rstrip(b"=").decode("ascii")
-    kept = BearerToken(staff.number, purpose.code, now, now + seconds, label)
+    kept = BearerToken(staff.number, purpose.code, now, now + seconds, label, " ".join(scopes.split()))
     staff.organisation.books.put(KEPT, [(digest_of(token), kept.encode())])
     return token, kept
 
@@ -102,7 +109,8 @@ class Bearers:
             kept = BearerToken.decode(row)
             for staff in self._keyring.all_staff(employer).values():
                 if staff.number == kept.post and now < kept.until:
-                    return Bearer(digest, staff, Purpose[kept.purpose], kept.until, came)
+                    purpose, scopes = Purpose[kept.purpose], read_scopes(kept.scopes)
+                    return Bearer(digest, staff, purpose, kept.until, came, scopes)
         return None
 
 

@@ -248,6 +248,10 @@ class PartyNotVerified(CareLedgerError):
     """This party is not in good standing on the ledger."""
 
 
+class ScopeRefused(CareLedgerError):
+    """The scopes of this token do not reach so far."""
+
+
 class TokenRefused(CareLedgerError):
     """This bearer token is none that is in force."""
 

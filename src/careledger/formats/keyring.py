@@ -42,7 +42,8 @@ class StaffKey(Message):
 class BearerToken(Message):
     """What a post's programs may do with a token that its employer issued, under the token's SHA-256 in its books.
 
-    ``purpose`` is a purpose of use code; ``issued`` and ``until`` are unix seconds; ``label`` says what it is for.
+    ``purpose`` is a purpose of use code; ``issued`` and ``until`` are unix seconds; ``label`` says what it is for;
+    ``scopes`` are those of an app, empty for a token that asks whatever the post may.
     """
 
     TYPE: ClassVar[str] = "bearer-token"
@@ -51,6 +52,7 @@ class BearerToken(Message):
     issued: int = uint()
     until: int = uint()
     label: str = text(100)
+    scopes: str = text(1_000)
 
 
 @dataclass(frozen=True)

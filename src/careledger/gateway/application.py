@@ -95,7 +95,7 @@ class Edge:
         if (turned := http.turned_away(request, handler.any_format)) is not None:
             return turned
         try:
-            who = await self._entrance.work(lambda: self._entrance.who(request, came))
+            who = await self._entrance.work(lambda: self._entrance.who(request, came, for_apps=True))
             asked = await http.read(request, handler)
             answered = await self._entrance.work(lambda: self._answer(handler, who, asked))
             if isinstance(answered, Generator):
@@ -109,6 +109,7 @@ class Edge:
     def _answer(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain | Slow:
         """For a post that stands on the ledger now, with its employer, and for no other, whatever is asked."""
         self._entrance.standing(who)
+        handler.check(who, asked)
         return handler.answer(who, asked)
 
 

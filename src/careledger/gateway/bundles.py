@@ -47,7 +47,7 @@ def history(base: str, versions: Sequence[Shown], part: Callable[[Resource], Res
     return _bundle("history", made, len(versions), {})
 
 
-def withheld(views: Iterable[View]) -> list[Resource]:
+def withheld(views: Sequence[View]) -> list[Resource]:
     """What every answer about shared records says: it may be incomplete; and which categories are not shared, whether
     or not they hold anything."""
     said = [outcome("information", "incomplete", "There may be more about this patient elsewhere.")]
@@ -61,6 +61,9 @@ def withheld(views: Iterable[View]) -> list[Resource]:
                 f"Not shared with you, whether or not it holds anything: {named}.",
             )
         )
+    if only := {types for view in views if (types := view.seen.types) is not None}:
+        named = ", ".join(sorted({each for types in only for each in types})) or "nothing"
+        said.append(outcome("information", "suppressed", f"This token's scopes show only: {named}."))
     if not all(view.seen.complete for view in views):
         said.append(
             outcome("warning", "incomplete", "Too few custodians answered; what is shown may not be all.")

@@ -35,13 +35,13 @@ WHERE = "the address"
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("POST", "/", partial(take, desk), JSONS),
-        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS),
-        Handler("PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None),
-        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,)),
-        Handler("DELETE", "/{kind}/{id}", partial(delete, desk)),
-        Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None),
-        Handler("POST", "/{kind}", partial(create, desk), JSONS),
+        Handler("POST", "/", partial(take, desk), JSONS, needs="c"),
+        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS, needs="ru"),
+        Handler("PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None, needs="rus"),
+        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,), needs="ru"),
+        Handler("DELETE", "/{kind}/{id}", partial(delete, desk), needs="d"),
+        Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None, needs="ds"),
+        Handler("POST", "/{kind}", partial(create, desk), JSONS, needs="c"),
     ]
 
 
@@ -50,6 +50,7 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     that matches among what this post sees of that patient, if one does; raises VersionConflict for several."""
     unless = asked.headers.get("if-none-exist")
     if unless is not None:
+        who.scopes.require("s", asked.kind)
         given = pairs(unless.removeprefix("?"))
         there = _match(desk, who, asked.kind, writing.whose(asked.body, asked.kind), given, "If-None-Exist")
         if there is not None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from careledger.app.scopes import ANY
 from careledger.app.serving import is_loopback
 from careledger.app.tokens import Bearer, Bearers
 from careledger.app.world import World
@@ -34,12 +35,16 @@ class Entrance:
         """What that act gives, carried out by the worker in the order of arrival."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, act)
 
-    def who(self, request: Request, came: float) -> Bearer:
-        """Who brings the request's token; on the worker. Raises TokenRefused."""
+    def who(self, request: Request, came: float, for_apps: bool = False) -> Bearer:
+        """Who brings the request's token; on the worker. ``for_apps``: whoever asks this looks at scopes itself.
+        Raises TokenRefused, ScopeRefused for an app's token elsewhere."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not token.strip():
             raise TokenRefused(why="a bearer token is needed")
-        return self._bearers.bearer(token.strip(), self._world.clock.now(), came)
+        who = self._bearers.bearer(token.strip(), self._world.clock.now(), came)
+        if not for_apps:
+            who.scopes.require("", ANY)
+        return who
 
     def standing(self, who: Bearer) -> PartyFacts:
         """The post as it stands on the ledger now, with its employer; on the worker. Raises PartyNotVerified."""

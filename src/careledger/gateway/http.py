@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from careledger.app.scopes import ANY
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError, FhirRefused, Throttled
 from careledger.fhir.canonical import canonical
@@ -110,6 +111,8 @@ class Handler:
     ``any_format``: it answers in whatever format, so that none that a client asks for is turned away unread.
     ``looks_at``: the parameters that it knows besides those that every route does; what else is given is refused where
     the client wants strict handling, and named otherwise. None where the route itself says what it ignored.
+    ``needs``: what of SMART's ``cruds`` an app's scopes have to allow, of the path's type or ``of`` this; without it
+    no app asks.
     """
 
     method: str
@@ -119,6 +122,13 @@ class Handler:
     most: int = MOST_BYTES
     any_format: bool = False
     looks_at: tuple[str, ...] | None = ()
+    needs: str = ""
+    of: str = ANY
+
+    def check(self, who: Bearer, asked: Asked) -> None:
+        """Raises ScopeRefused for what an app's token does not reach."""
+        if who.scopes.limited:
+            who.scopes.require(self.needs, asked.path.get("kind", self.of))
 
 
 def prefers(headers: Mapping[str, str], said: str) -> bool:

@@ -177,10 +177,10 @@ class Leases:
         closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
-            return _view(alias, found, found.records, closed), ground.access
+            return _view(bearer, alias, found, found.records, closed), ground.access
         begun = time.monotonic()
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
-        held = _Held(lease, _view(alias, lease.retrieved, lease.records(network), closed), begun)
+        held = _Held(lease, _view(bearer, alias, lease.retrieved, lease.records(network), closed), begun)
         self._held[bearer.digest, alias] = held
         return held.view, ground.access
 
@@ -199,7 +199,16 @@ def closed_to(view: LedgerView, post: int) -> frozenset[Category]:
 
 
 def _view(
-    alias: bytes, retrieved: Retrieved, records: Sequence[Record], closed: tuple[Compartment, ...]
+    bearer: Bearer,
+    alias: bytes,
+    retrieved: Retrieved,
+    records: Sequence[Record],
+    closed: tuple[Compartment, ...],
 ) -> View:
-    trusted = tuple(record for record in records if not record.distrust and not record.apart)
-    return View(Seen(alias, trusted, closed, retrieved.complete))
+    """What is trusted of what was released, and is of a type that the token's scopes show."""
+    trusted = tuple(
+        record
+        for record in records
+        if not record.distrust and not record.apart and bearer.scopes.shows(record.manifest.resource_type)
+    )
+    return View(Seen(alias, trusted, closed, retrieved.complete, bearer.scopes.shown))

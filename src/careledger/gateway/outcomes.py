@@ -21,6 +21,7 @@ class Kind:
 KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.TokenRefused, Kind(401, "login")),
     (errors.SessionExpired, Kind(401, "expired")),
+    (errors.ScopeRefused, Kind(403, "forbidden")),
     (errors.TooCostly, Kind(403, "too-costly")),
     (errors.AccessRefused, Kind(403, "forbidden")),
     (errors.WritingRefused, Kind(403, "forbidden")),

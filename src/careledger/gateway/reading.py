@@ -14,9 +14,9 @@ from careledger.gateway.http import PART, Answered, Asked, Handler
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/{kind}/{id}/_history/{version}", partial(vread, desk), looks_at=PART),
-        Handler("GET", "/{kind}/{id}/_history", partial(history, desk), looks_at=PART),
-        Handler("GET", "/{kind}/{id}", partial(read, desk), looks_at=PART),
+        Handler("GET", "/{kind}/{id}/_history/{version}", partial(vread, desk), looks_at=PART, needs="r"),
+        Handler("GET", "/{kind}/{id}/_history", partial(history, desk), looks_at=PART, needs="r"),
+        Handler("GET", "/{kind}/{id}", partial(read, desk), looks_at=PART, needs="r"),
     ]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
+from careledger.app.scopes import SOME
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
@@ -34,9 +35,11 @@ MOST_PATIENTS = 10
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/", partial(next_page, desk), looks_at=("_page",)),
-        Handler("POST", "/{kind}/_search", partial(search, desk), (FORM,), MOST_FORM, looks_at=None),
-        Handler("GET", "/{kind}", partial(search, desk), looks_at=None),
+        Handler("GET", "/", partial(next_page, desk), looks_at=("_page",), needs="s", of=SOME),
+        Handler(
+            "POST", "/{kind}/_search", partial(search, desk), (FORM,), MOST_FORM, looks_at=None, needs="s"
+        ),
+        Handler("GET", "/{kind}", partial(search, desk), looks_at=None, needs="s"),
     ]
 
 

@@ -27,12 +27,13 @@ ALIAS = "urn:careledger:alias"
 @dataclass(frozen=True, repr=False)
 class Seen:
     """What one look at a patient showed; ``closed`` are the compartments that the post's ground does not open,
-    whether or not they hold anything. Never printed."""
+    whether or not they hold anything; ``types`` are the only ones that an app's scopes show. Never printed."""
 
     alias: bytes
     records: tuple[Record, ...]
     closed: tuple[Compartment, ...]
     complete: bool
+    types: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from careledger.app import tokens
+from careledger.app.scopes import read_scopes
 from careledger.cli import scoping
 from careledger.cli.actors import organisation, staff
 from careledger.cli.moments import duration
@@ -14,6 +15,7 @@ from careledger.cli.opening import opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.words import Facts, minute, moment
+from careledger.domain.errors import ScopeRefused
 from careledger.formats.keyring import BearerToken
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ SHORT = 8
     "issue",
     'careledger token issue "Dr Sen, Lakeside" --until 12h',
     'careledger token issue "Dr Sen, Lakeside" --until 30d --label "ward tablet" --json',
+    'careledger token issue "Dr Sen, Lakeside" --scope user/Observation.rs --scope user/Patient.r',
 )
 def issue(
     named: Annotated[str, typer.Argument(metavar="POST", help="The post that a program is to act as.")],
@@ -36,19 +39,33 @@ def issue(
     ] = "12h",
     label: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
     purpose: scoping.ForPurpose = "TREAT",
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            metavar="SCOPE",
+            help="What an app may ask, after SMART: user/Observation.rs; several times.",
+        ),
+    ] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """Issue a token: whoever has it asks `careledger up` as this post. It is shown once, and kept nowhere.
 
-    What a post may see each patient decides all the same, and every request stands in the patient's log.
+    What a post may see each patient decides all the same, and every request stands in the patient's log. A token
+    without --scope is for the organisation's own EHR; an app's asks only what its scopes say.
     """
     seconds = duration(until, "--until")
     if not 0 < seconds <= tokens.LONGEST:
         raise typer.BadParameter("more than nothing and at most 90d", param_hint="--until")
+    said = " ".join(scopes or ())
+    try:
+        read_scopes(said)
+    except ScopeRefused as error:
+        raise typer.BadParameter(str(error), param_hint="--scope") from None
     with opened(data) as world:
         post = staff(world, named, "POST")
-        token, kept = tokens.issue(post, scoping.purpose(purpose), world.clock.now(), seconds, label)
+        token, kept = tokens.issue(post, scoping.purpose(purpose), world.clock.now(), seconds, label, said)
         tell(
             as_json,
             {"token": token, **_facts(world, tokens.digest_of(token), kept)},
@@ -66,10 +83,17 @@ def list_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
         print_json({"tokens": found})
         return
     rows = [
-        [each["token_digest"][:SHORT], each["post"], each["purpose"], each["until"], each["label"]]
+        [
+            each["token_digest"][:SHORT],
+            each["post"],
+            each["purpose"],
+            each["until"],
+            each["label"],
+            each["scopes"],
+        ]
         for each in found
     ]
-    screen().table(f"{len(found)} tokens", ["digest", "post", "for", "until (UTC)", "label"], rows)
+    screen().table(f"{len(found)} tokens", ["digest", "post", "for", "until (UTC)", "label", "scopes"], rows)
 
 
 @command(app, "withdraw", 'careledger token withdraw DIGEST --as "Lakeside Hospital"')
@@ -102,4 +126,5 @@ def _facts(world: World, digest: bytes, kept: BearerToken) -> Facts:
         "issued": moment(kept.issued),
         "until": moment(kept.until),
         "label": kept.label,
+        "scopes": kept.scopes,
     }

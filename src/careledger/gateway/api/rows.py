@@ -18,6 +18,7 @@ from careledger.domain.errors import (
     PartyNotVerified,
     RecordNotFound,
     RepeatRefused,
+    ScopeRefused,
     StoreUnavailable,
     Throttled,
     TokenRefused,
@@ -39,7 +40,7 @@ class Part:
 
 
 BASE = "/api/v1"
-ALWAYS = (TokenRefused, PartyNotVerified, ApiRefused, Throttled, LedgerStale, StoreUnavailable)
+ALWAYS = (TokenRefused, ScopeRefused, PartyNotVerified, ApiRefused, Throttled, LedgerStale, StoreUnavailable)
 """What every operation may refuse with."""
 WITH_TOKEN = (TokenRefused, PartyNotVerified)
 """What of it only those may that need a token."""

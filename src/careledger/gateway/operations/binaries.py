@@ -23,7 +23,17 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
 
 def handlers(desk: Desk) -> list[Handler]:
     """The route."""
-    return [Handler("GET", "/Binary/{id}", partial(content, desk), any_format=True, looks_at=PART)]
+    return [
+        Handler(
+            "GET",
+            "/Binary/{id}",
+            partial(content, desk),
+            any_format=True,
+            looks_at=PART,
+            needs="r",
+            of="Binary",
+        )
+    ]
 
 
 def content(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain:

@@ -96,7 +96,11 @@ OPERATIONS = (
 
 def handlers(desk: Desk) -> list[Handler]:
     """The route."""
-    return [Handler("GET", "/OperationDefinition/{id}", partial(definition, desk))]
+    return [
+        Handler(
+            "GET", "/OperationDefinition/{id}", partial(definition, desk), needs="r", of="OperationDefinition"
+        )
+    ]
 
 
 def definition(desk: Desk, who: Bearer, asked: Asked) -> Answered:

@@ -18,7 +18,16 @@ LOOKED_AT = ("_count", *PART)
 
 def handlers(desk: Desk) -> list[Handler]:
     """The route."""
-    return [Handler("GET", "/Patient/{id}/$everything", partial(everything, desk), looks_at=LOOKED_AT)]
+    return [
+        Handler(
+            "GET",
+            "/Patient/{id}/$everything",
+            partial(everything, desk),
+            looks_at=LOOKED_AT,
+            needs="r",
+            of="Patient",
+        )
+    ]
 
 
 def everything(desk: Desk, who: Bearer, asked: Asked) -> Answered:

@@ -32,16 +32,22 @@ def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     made = []
     for path, scope in (("/$export", SYSTEM), ("/Patient/$export", PATIENT)):
-        made.append(Handler("GET", path, partial(kick_off, desk, scope), looks_at=None))
-        made.append(Handler("POST", path, partial(kick_off, desk, scope), JSONS, MOST_ASKED, looks_at=None))
+        made.append(Handler("GET", path, partial(kick_off, desk, scope), looks_at=None, needs="rs"))
+        made.append(
+            Handler(
+                "POST", path, partial(kick_off, desk, scope), JSONS, MOST_ASKED, looks_at=None, needs="rs"
+            )
+        )
     path = "/Group/{id}/$export"
-    made.append(Handler("GET", path, partial(kick_off_group, desk), looks_at=None))
-    made.append(Handler("POST", path, partial(kick_off_group, desk), JSONS, MOST_ASKED, looks_at=None))
+    made.append(Handler("GET", path, partial(kick_off_group, desk), looks_at=None, needs="rs"))
+    made.append(
+        Handler("POST", path, partial(kick_off_group, desk), JSONS, MOST_ASKED, looks_at=None, needs="rs")
+    )
     return [
         *made,
-        Handler("GET", FILE, partial(file, desk), any_format=True),
-        Handler("GET", PLACE, partial(state, desk), any_format=True),
-        Handler("DELETE", PLACE, partial(end, desk), any_format=True),
+        Handler("GET", FILE, partial(file, desk), any_format=True, needs="rs"),
+        Handler("GET", PLACE, partial(state, desk), any_format=True, needs="rs"),
+        Handler("DELETE", PLACE, partial(end, desk), any_format=True, needs="rs"),
     ]
 
 

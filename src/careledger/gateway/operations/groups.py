@@ -47,10 +47,10 @@ _MEMBER = re.compile(r"Patient/([0-9a-f]{64})")
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("POST", "/Group", partial(create, desk), JSONS, MOST_GROUP),
-        Handler("GET", "/Group/{id}", partial(show, desk), looks_at=PART),
-        Handler("PUT", "/Group/{id}", partial(update, desk), JSONS, MOST_GROUP),
-        Handler("DELETE", "/Group/{id}", partial(delete, desk)),
+        Handler("POST", "/Group", partial(create, desk), JSONS, MOST_GROUP, needs="c", of="Group"),
+        Handler("GET", "/Group/{id}", partial(show, desk), looks_at=PART, needs="r", of="Group"),
+        Handler("PUT", "/Group/{id}", partial(update, desk), JSONS, MOST_GROUP, needs="ru", of="Group"),
+        Handler("DELETE", "/Group/{id}", partial(delete, desk), needs="d", of="Group"),
     ]
 
 

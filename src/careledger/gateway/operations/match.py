@@ -27,7 +27,9 @@ TAKEN = {"resource": "resource", "onlyCertainMatches": "valueBoolean", "count": 
 
 def handlers(desk: Desk) -> list[Handler]:
     """The route."""
-    return [Handler("POST", "/Patient/$match", partial(matching, desk), JSONS, MOST_FORM)]
+    return [
+        Handler("POST", "/Patient/$match", partial(matching, desk), JSONS, MOST_FORM, needs="s", of="Patient")
+    ]
 
 
 def matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:

@@ -27,8 +27,8 @@ class _Parameters(msgspec.Struct):
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", PATH, partial(summary, desk)),
-        Handler("POST", PATH, partial(posted, desk), JSONS, MOST_FORM),
+        Handler("GET", PATH, partial(summary, desk), needs="r"),
+        Handler("POST", PATH, partial(posted, desk), JSONS, MOST_FORM, needs="r"),
     ]
 
 

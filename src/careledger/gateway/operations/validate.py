@@ -18,7 +18,7 @@ ELSEWHERE = (OUTSIDE, NOBODYS)
 
 def handlers(desk: Desk) -> list[Handler]:
     """The route."""
-    return [Handler("POST", "/{kind}/$validate", partial(validate, desk), JSONS)]
+    return [Handler("POST", "/{kind}/$validate", partial(validate, desk), JSONS, needs="c")]
 
 
 def validate(desk: Desk, who: Bearer, asked: Asked) -> Answered:
