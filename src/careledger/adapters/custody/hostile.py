@@ -161,9 +161,9 @@ class LyingRows:
         found: list[KeptDeposit] = self._rows.deposits(self._rows_of or alias)
         return found
 
-    def versions(self, alias: bytes) -> list[KeptVersion]:
+    def versions(self, alias: bytes, compartments: Collection[int] | None = None) -> list[KeptVersion]:
         """The versions, of another alias or with other commitments if told to."""
-        found: list[KeptVersion] = self._rows.versions(self._rows_of or alias)
+        found: list[KeptVersion] = self._rows.versions(self._rows_of or alias, compartments)
         if self._rows_of is not None:
             found = [version._replace(alias=alias) for version in found]
         if self._wrong_commitment:

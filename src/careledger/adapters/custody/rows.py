@@ -6,7 +6,7 @@ May be backed up and restored: without the shred keys the shares in it are noise
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ CREATE TABLE deposits (
     month TEXT NOT NULL, proof BLOB NOT NULL, escrow BLOB,
     root BLOB, size INTEGER, first INTEGER, outside BLOB, block INTEGER, matrix INTEGER,
     items BLOB NOT NULL, commitments BLOB NOT NULL);
-CREATE INDEX deposits_alias ON deposits (alias);
+CREATE INDEX deposits_alias ON deposits (alias, compartment);
 CREATE TABLE marks (
     alias BLOB, handle BLOB, state TEXT NOT NULL, mark TEXT NOT NULL, acceptance BLOB,
     PRIMARY KEY (alias, handle)) WITHOUT ROWID;
@@ -50,8 +50,10 @@ _DEPOSIT = (
     "root, size, first, outside, block, matrix"
 )
 _MARKS = ("state", "mark", "acceptance")
+_SAID = "handle, state, mark, acceptance"
 _PLAIN = ("kept", "unconfirmed", None)
 MOST_CACHED = 4096
+AT_ONCE = 500  # names in one question to the file
 Known = TypeVar("Known")
 
 
@@ -190,9 +192,13 @@ class Rows(Shares):
         """The version of that handle, if it is that alias's."""
         return next((version for version in self.versions(alias) if version.handle == handle), None)
 
-    def versions(self, alias: bytes) -> list[KeptVersion]:
-        """All versions of an alias, deposit after deposit, by position."""
-        numbers = self._db.execute("SELECT number FROM deposits WHERE alias = ? ORDER BY number", (alias,))
+    def versions(self, alias: bytes, compartments: Collection[int] | None = None) -> list[KeptVersion]:
+        """All versions of an alias (or in these compartments), deposit after deposit, by position."""
+        within = "" if compartments is None else f" AND compartment IN ({marks(len(compartments))})"
+        numbers = self._db.execute(
+            f"SELECT number FROM deposits WHERE alias = ?{within} ORDER BY number",  # noqa: S608 - signs only
+            (alias, *(compartments or ())),
+        )
         return self._marked(
             alias, [version for (number,) in numbers.fetchall() for version in self._plain(number)]
         )
@@ -202,9 +208,9 @@ class Rows(Shares):
         row = self._db.execute("SELECT number, alias FROM deposits WHERE digest = ?", (deposit,)).fetchone()
         return self._marked(row[1], self._plain(row[0])) if row else []
 
-    def states(self, alias: bytes) -> dict[bytes, str]:
-        """The state of every version of an alias, by handle."""
-        return {version.handle: version.state for version in self.versions(alias)}
+    def states(self, deposits: Iterable[bytes]) -> dict[bytes, str]:
+        """The state of every version of these deposits, by handle."""
+        return {version.handle: version.state for each in deposits for version in self.versions_of(each)}
 
     def _plain(self, number: int) -> list[KeptVersion]:
         """A deposit's versions as they came, read once."""
@@ -232,12 +238,7 @@ class Rows(Shares):
 
     def _marked(self, alias: bytes, versions: list[KeptVersion]) -> list[KeptVersion]:
         """With their states and marks, which few have."""
-        said = {
-            handle: said
-            for handle, *said in self._db.execute(
-                "SELECT handle, state, mark, acceptance FROM marks WHERE alias = ?", (alias,)
-            )
-        }
+        said = self._said(alias, [version.handle for version in versions])
         if not said:
             return list(versions)
         return [
@@ -246,6 +247,20 @@ class Rows(Shares):
             else version._replace(**dict(zip(_MARKS, said[version.handle], strict=True)))
             for version in versions
         ]
+
+    def _said(self, alias: bytes, handles: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
+        """What is marked of these versions, without a look at the marks of others."""
+        if self._db.execute("SELECT 1 FROM marks WHERE alias = ? LIMIT 1", (alias,)).fetchone() is None:
+            return {}
+        found: dict[bytes, tuple[Any, ...]] = {}
+        for start in range(0, len(handles), AT_ONCE):
+            some = handles[start : start + AT_ONCE]
+            rows = self._db.execute(
+                f"SELECT {_SAID} FROM marks WHERE alias = ? AND handle IN ({marks(len(some))})",  # noqa: S608 - signs only
+                (alias, *some),
+            )
+            found.update((handle, (state, mark, proof)) for handle, state, mark, proof in rows)
+        return found
 
     def set_commitments(self, deposit: bytes, commitments: bytes) -> None:
         """The commitments of all versions and places of a deposit, joined, where they were not known."""

@@ -56,10 +56,23 @@ class Shares(ABC):
             key = self._keys.read(ShredKeys.name(alias, month), generation)
             if key is None:
                 continue
-            for deposit, sealed in self._sealed(alias, month):
-                if deposits is None or deposit in deposits:
-                    found.update(_unpacked(self._subjects(deposit)[3], open_sealed(key, deposit, sealed)))
+            named = (
+                self._sealed(alias, month) if deposits is None else self._sealed_of(alias, month, deposits)
+            )
+            for deposit, sealed in named:
+                found.update(_unpacked(self._subjects(deposit)[3], open_sealed(key, deposit, sealed)))
         return found
+
+    def _sealed_of(
+        self, alias: bytes, month: str, deposits: Iterable[bytes]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """The same of these deposits, each looked up by its name."""
+        for deposit in deposits:
+            yield from self._db.execute(
+                "SELECT digest, sealed FROM deposits JOIN shares ON deposit = number"
+                " WHERE digest = ? AND shares.alias = ? AND shares.month = ?",
+                (deposit, alias, month),
+            )
 
     def _sealed(self, alias: bytes, month: str) -> list[tuple[bytes, bytes]]:
         """Deposit digest and sealed row of everything under one shred key."""

@@ -54,9 +54,9 @@ class AnchoredHead:
 
 @dataclass(frozen=True, repr=False)
 class ReleasedState:
-    """What one request was given: versions with their states then, to be asked about until a time."""
+    """What one request was given: deposits, and versions with their states then, to be asked about until a time."""
 
-    alias: bytes
+    deposits: tuple[bytes, ...]
     until: int
     states: dict[bytes, str]
     certificate: Certificate | None

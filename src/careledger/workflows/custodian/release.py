@@ -105,7 +105,7 @@ def permitted(custody: Custody, asking: Asking) -> Released:
         general_use(custody, asking) if asking.rule is Rule.GENERAL else None,
         after_death.decision(custody, asking) if asking.rule is Rule.OFFICERS else None,
     )
-    everything = custody.rows.versions(asking.request.alias)
+    everything = _looked_at(custody, asking, basis.consent)
     asked = _asked(asking, everything)
     deposits = _deposits(custody, asked)
     records = standing.records(everything)
@@ -146,6 +146,14 @@ class _Basis:
 
 def _glass(custody: Custody, asking: Asking) -> BreakGlass | None:
     return broken_glass(asking) if asking.stood is None else emergencies.signed_glass(custody, asking)
+
+
+def _looked_at(custody: Custody, asking: Asking, consent: Consent | None) -> list[KeptVersion]:
+    """Those in the compartments that are asked for, so that what a reader may not see costs no work either; all where
+    the request or the consent names records, whose versions may lie in any."""
+    request = asking.request
+    named = request.handles is not None or (consent is not None and consent.scope.exceptions)
+    return custody.rows.versions(request.alias, None if named else sorted(request.compartments))
 
 
 def _asked(asking: Asking, versions: Iterable[KeptVersion]) -> list[KeptVersion]:

@@ -27,7 +27,7 @@ def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]
         custody.released.pop(next(iter(custody.released)))  # the oldest, which end first
     certificate = asking.signed.certificate
     custody.released[asking.request.id] = ReleasedState(
-        asking.request.alias,
+        tuple({version.deposit: None for version in versions}),
         until,
         {version.handle: version.state for version in versions},
         None if certificate is None else Certificate.decode(certificate.body),
@@ -44,7 +44,7 @@ def stands(custody: Custody, body: bytes) -> bytes:
     known = custody.released.get(question.request)
     if known is None or custody.time(view) >= known.until:
         raise RequestRefused(reason="unknown-request")
-    now = custody.rows.states(known.alias)
+    now = custody.rows.states(known.deposits)
     changed = sum(now.get(handle) != state for handle, state in known.states.items())
     revoked = known.certificate is not None and was_heard(custody, known.certificate)
     return custody.receipt(view, StandingQuestion.TYPE, question.digest(), changed + revoked)

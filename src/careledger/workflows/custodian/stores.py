@@ -59,8 +59,8 @@ class Rows(Protocol):
         """Digests of the depositor's intakes there."""
         ...
 
-    def states(self, alias: bytes) -> dict[bytes, str]:
-        """The state of every version of an alias, by handle."""
+    def states(self, deposits: Iterable[bytes]) -> dict[bytes, str]:
+        """The state of every version of these deposits, by handle."""
         ...
 
     def handles(self, alias: bytes) -> list[bytes]:
@@ -73,8 +73,8 @@ class Rows(Protocol):
 
     def version(self, alias: bytes, handle: bytes) -> KeptVersion | None: ...
 
-    def versions(self, alias: bytes) -> list[KeptVersion]:
-        """All versions of an alias, deposit after deposit, by position."""
+    def versions(self, alias: bytes, compartments: Collection[int] | None = None) -> list[KeptVersion]:
+        """All versions of an alias (or in these compartments), deposit after deposit, by position."""
         ...
 
     def versions_of(self, deposit: bytes) -> list[KeptVersion]:
