@@ -21,9 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from _importing import imported_copies, written
 from _measured import Figure, run
 from _network import new_patient, new_stage
-from imports import imported_copies, written
 
 from careledger.app.world import open_world
 from careledger.cli.demo.founding import CITY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from careledger.app import reading_ahead
+from careledger.app.beside import SELDOM, process_beside
 from careledger.app.reading_ahead import Desk, Unread, files_in, read, read_ahead, units
 from careledger.fhir import entries
 from careledger.workflows.staging import Staged
@@ -56,6 +58,23 @@ def test_files_come_in_order_from_another_process_and_a_broken_one_names_itself(
     found = list(read_ahead([(path,) for path in paths], Desk(b"")))
     assert [unit for unit, _ in found] == [(path,) for path in paths]
     assert [type(each) for _, each in found] == [Staged, Staged, Staged, Unread, Staged, Unread]
+
+
+def _threshold(_: object) -> int:
+    return gc.get_threshold()[0]
+
+
+def test_while_files_are_read_cycles_are_looked_for_seldom_here_and_beside_and_then_as_before(
+    tmp_path: Path,
+) -> None:
+    before, paths = gc.get_threshold(), [(patient(tmp_path / f"{number}.json", "p"),) for number in range(5)]
+    seen = {gc.get_threshold()[0] for _ in read_ahead(paths, Desk(b""))}
+    with process_beside() as pool:
+        assert pool.submit(_threshold, None).result() == SELDOM
+    assert (seen, gc.get_threshold()) == ({SELDOM}, before)
+    for _ in read_ahead(paths, Desk(b"")):
+        break  # broken off
+    assert gc.get_threshold() == before
 
 
 def test_a_folder_gives_its_patients_first_and_documents_only_where_somebody_is_named(tmp_path: Path) -> None:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from threading import Thread
+
+SELDOM = 20_000
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Cycles are looked for once in 20,000 objects until the block ends: versions have none, and each search looks at
+    many of them."""
+    before = gc.get_threshold()
+    gc.set_threshold(SELDOM, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def process_beside() -> ProcessPoolExecutor:
@@ -15,6 +32,7 @@ def process_beside() -> ProcessPoolExecutor:
 
 
 def _begins() -> None:
+    gc.set_threshold(SELDOM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_ends_with_its_parent, name="parent", daemon=True).start()
 

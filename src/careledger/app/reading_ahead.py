@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from careledger.app.beside import process_beside
+from careledger.app.beside import process_beside, seldom_collected
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
 from careledger.fhir.parse import NDJSON
@@ -101,11 +101,12 @@ def read(unit: Unit, desk: Desk) -> Staged | Unread:
 def read_ahead(paths: Sequence[Unit], desk: Desk) -> Iterator[tuple[Unit, Staged | Unread]]:
     """The files in order, each read; a few at most wait in memory."""
     reading = partial(read, desk=desk)
-    if len(paths) < WORTH_IT:
-        yield from ((path, reading(path)) for path in paths)
-        return
-    with process_beside() as pool:
-        yield from _ahead(pool, paths, reading)
+    with seldom_collected():
+        if len(paths) < WORTH_IT:
+            yield from ((path, reading(path)) for path in paths)
+            return
+        with process_beside() as pool:
+            yield from _ahead(pool, paths, reading)
 
 
 def _ahead(
