@@ -25,8 +25,10 @@ from careledger.domain.errors import (
     StoreUnavailable,
 )
 from careledger.formats.custody import Refusal
+from careledger.formats.digests import uint
 from careledger.formats.releases import SignedOpening
 from careledger.formats.signatures import SigningKey
+from careledger.workflows.custodian.attest import fact_of
 from custodian_world import World
 
 
@@ -163,6 +165,14 @@ def test_the_ledger_over_a_socket_says_what_the_ledger_says(world: World, tmp_pa
     assert made.notice is not None
     assert there.anchor(made.notice.root) == here.anchor(made.notice.root)
     assert there.party(999) is None
+    questions = {
+        **dict.fromkeys(("head", "custodians", "matrix"), b""),
+        **dict.fromkeys(("party", "custodian", "team", "checkpoint"), uint(1)),
+        **dict.fromkeys(("alias", "anchor", "anchored", "erased", "break-glass"), made.notice.root),
+        **{"in-team": uint(51) + uint(1), "filed-under": bytes(20), "consent": bytes(52)},
+    }
+    for question, subject in questions.items():  # what a custodian in a process of its own attests
+        assert fact_of(there, question, subject) == fact_of(here, question, subject)
     assert link.deployment == world.ledger.deployment
     world.ledger.stale = True
     with pytest.raises(LedgerStale):

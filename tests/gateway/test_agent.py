@@ -13,6 +13,7 @@ import pytest
 from careledger.adapters.edge.attested import AttestedLedger
 from careledger.adapters.edge.http import Edge as Reached
 from careledger.adapters.edge.links import EdgeBoard, EdgeCustodian, custodians
+from careledger.app import world as directory
 from careledger.app.clocks import SystemClock
 from careledger.domain.errors import (
     ApiRefused,
@@ -25,21 +26,27 @@ from careledger.domain.errors import (
     SignatureRefused,
     StoreUnavailable,
 )
+from careledger.formats import cbor
 from careledger.formats.consent_messages import GiveConsent, RevokeConsent
 from careledger.formats.custody import METHODS as EVERY_METHOD
-from careledger.formats.custody import FactQuestion
+from careledger.formats.custody import AttestedFact, FactQuestion
 from careledger.formats.ledger_messages import RotateAlias
 from careledger.formats.patients import AuditRequest, Order
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.gateway.api.agent import METHODS
+from careledger.gateway.api.pace import Pace
 from careledger.sealing.grants import find_packages, open_package, seal_package
 from careledger.sealing.keys import SealingKey
+from careledger.workflows.accesses import by_holder
 from careledger.workflows.audit import audit
+from careledger.workflows.epochs import own_statement
 from careledger.workflows.order import order
+from careledger.workflows.retrieve import retrieve
 from careledger.workflows.revoke import revoke
 from gateway.agent_world import Agent, agent
 from gateway.edge_world import DAY, Reply
+from story import EVERYTHING
 
 __all__ = ["agent"]
 COMMITMENT = b"\7" * 32
@@ -84,6 +91,18 @@ def test_an_agent_sees_and_proves_who_read_over_http_alone(agent: Agent) -> None
     assert after.accesses[-1].reader == agent.edge.story.staff["Dr Stay"].number
 
 
+def test_an_agent_reads_its_own_records_over_http_alone(agent: Agent) -> None:
+    network, holder = agent.network, agent.holder
+    statement, _ = own_statement(holder)
+    found = retrieve(network, by_holder(network, holder, statement, EVERYTHING), statement, EVERYTHING)
+    here = agent.edge.story.read_own(agent.edge.story.adam, EVERYTHING)
+    assert [each.handle for each in found.records] == [each.handle for each in here.records]
+    assert [each.body for each in found.records] == [each.body for each in here.records]
+    assert found.complete
+    assert not any(each.distrust for each in found.records)
+    assert len(found.records) >= 6
+
+
 def test_an_agent_restricts_a_record_over_http(agent: Agent) -> None:
     doctor, patient = agent.edge.client("Dr Stay"), agent.edge.story.adam.hex()
     found = doctor.ask(f"Condition?patient={patient}").matches
@@ -111,20 +130,45 @@ def test_a_fact_that_too_few_custodians_attest_is_not_believed(agent: Agent) -> 
     assert two.fresh_head().alias(alias) == facts
 
 
+def test_one_custodian_alone_holds_no_agent_back_at_an_old_block_or_leads_it_to_none(agent: Agent) -> None:
+    world, (liar, *_) = agent.edge.story.world, agent.pinned.signers
+    key = directory.custodian_keys(world.ledger.deployment, liar, world.directories[liar].seeds).signing
+
+    class Lying(EdgeCustodian):
+        said = 3
+
+        def call(self, method: str, body: bytes) -> bytes:
+            asked = FactQuestion.decode(body)
+            head = cbor.encode([self.said, bytes(32), 0])
+            made = AttestedFact(liar, asked.question, asked.subject, head, self.said, bytes(32), asked.nonce)
+            return sign(made, key, agent.pinned.deployment).encode()
+
+    links: dict[int, EdgeCustodian] = custodians(agent.reached, agent.pinned.signers)
+    for said in (3, 10_000):
+        links[liar] = Lying(agent.reached, liar)
+        Lying.said = said
+        ledger = AttestedLedger(agent.reached, agent.pinned, links, SystemClock())
+        assert ledger.fresh_head().head == world.ledger.fresh_head().head
+
+
 def test_an_old_attestation_is_not_taken_for_a_new_one(agent: Agent) -> None:
     """Whoever carries the answers replays those of before: each was signed for another question's nonce."""
     kept: dict[tuple[int, str], bytes] = {}
 
     class Replaying(EdgeCustodian):
         def call(self, method: str, body: bytes) -> bytes:
-            return kept.setdefault((self.party, method), super().call(method, body))
+            question = FactQuestion.decode(body).question
+            return kept.setdefault((self.party, question), super().call(method, body))
 
     signers = dict(list(agent.pinned.signers.items())[:2])
     links = {number: Replaying(agent.reached, number) for number in signers}
     ledger = AttestedLedger(agent.reached, replace(agent.pinned, signers=signers), links, SystemClock())
-    assert ledger.fresh_head().alias(agent.edge.story.adam) is not None
+    seen = ledger.fresh_head()
+    assert seen.alias(agent.edge.story.adam) is not None
     with pytest.raises(LedgerStale):
-        ledger.fresh_head().alias(agent.edge.story.adam)
+        ledger.fresh_head()
+    with pytest.raises(LedgerStale):
+        ledger.at(seen.head.number - 1).alias(agent.edge.story.adam)
 
 
 def test_attested_facts_are_those_of_the_ledger(agent: Agent) -> None:
@@ -344,7 +388,7 @@ def test_a_custodians_refusal_comes_as_its_own_with_its_details(agent: Agent) ->
     links = custodians(agent.reached, agent.pinned.signers)
     link = next(iter(links.values()))
     with pytest.raises(MalformedBytes):
-        link.call("attest", FactQuestion("weather", b"", bytes(16)).encode())
+        link.call("attest", FactQuestion("weather", b"", bytes(16), None).encode())
     with pytest.raises(PatientNotFound):
         link.call("audit", sign(AuditRequest(bytes(16), bytes(32), 0, link.party, 0, SystemClock().now() + 30),
                                 SigningKey.random(), agent.pinned.deployment).encode())  # fmt: skip
@@ -389,6 +433,18 @@ def test_what_no_agent_asks_is_not_passed_on(agent: Agent) -> None:
     ):
         named = f"custodians/{next(iter(agent.pinned.signers)):016x}"
         assert problem(agent.post(named, said)) == (400, "api-refused")
+
+
+def test_whoever_asks_too_often_is_told_when_to_come_back(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who come without a token together, each operation by itself."""
+    monkeypatch.setitem(agent.edge.gateway._edge._api._open_paces, "act", Pace(3, 0.001))
+    replies = [agent.get(f"acts/{'1' * 64}") for _ in range(4)]
+    assert [each.status for each in replies] == [404, 404, 404, 429]
+    assert problem(replies[-1]) == (429, "throttled")
+    assert int(replies[-1].headers["Retry-After"]) >= 1
+    assert agent.get("network").status == 200
 
 
 def test_what_is_posted_over_http_names_nobody_in_any_address(agent: Agent) -> None:

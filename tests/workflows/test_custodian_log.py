@@ -14,6 +14,7 @@ from careledger.domain.errors import (
     AccessRefused,
     CannotOpen,
     DigestMismatch,
+    LedgerStale,
     LogForked,
     ProofRefused,
     RequestRefused,
@@ -21,6 +22,7 @@ from careledger.domain.errors import (
     StatementRefused,
 )
 from careledger.domain.parties import ControllerKind
+from careledger.formats import cbor
 from careledger.formats.custody import AttestedFact, AuditAnswer, CosignRequest, FactQuestion, log_origin
 from careledger.formats.digests import uint
 from careledger.formats.patients import AuditRequest
@@ -246,16 +248,40 @@ def test_every_line_is_anchored_after_a_checkpoint_and_survives_a_restart(world:
     assert len(_audit(world, world.patient)) == 2
 
 
+def test_a_fact_is_attested_as_of_the_block_that_was_asked_for(world: World) -> None:
+    made = world.deposited(world.patient)
+    assert made.notice is not None
+    anchor = world.ledger.fresh_head().anchor(made.notice.root)
+    assert anchor is not None
+
+    def attested(question: str, subject: bytes, block: int | None) -> AttestedFact:
+        asked = FactQuestion(question, subject, b"\6" * 16, block)
+        signed = Signed.decode(world.custodians[0].call("attest", asked.encode()))
+        return open_signed(AttestedFact, signed, world.keys(1).signing.address, world.ledger.deployment)
+
+    now = attested("anchored", anchor.root, None)
+    assert cbor.decode(now.fact) == [anchor.block, anchor.time, anchor.organisation, anchor.count]
+    there, before = (attested("anchored", anchor.root, anchor.block - back) for back in (0, 1))
+    assert (there.fact, there.block_number) == (now.fact, anchor.block)
+    assert (before.fact, before.block_number) == (b"", anchor.block - 1)
+    assert before.block_hash == world.ledger.at(anchor.block - 1).head.hash
+    assert cbor.decode(attested("matrix", b"", None).fact) == [world.ledger.fresh_head().matrix_version()]
+    assert cbor.decode(attested("in-team", uint(51) + uint(1), None).fact) == [0]
+    assert attested("team", uint(1), None).fact == b""
+    with pytest.raises(LedgerStale):
+        attested("head", b"", now.block_number + 1)
+
+
 def test_facts_are_attested_with_block_and_nonce(world: World) -> None:
     made = world.deposited(world.patient)
     assert made.notice is not None
-    question = FactQuestion("anchor", made.notice.root, b"\6" * 16)
+    question = FactQuestion("anchor", made.notice.root, b"\6" * 16, None)
     signed = Signed.decode(world.custodians[0].call("attest", question.encode()))
     fact = open_signed(AttestedFact, signed, world.keys(1).signing.address, world.ledger.deployment)
     head = world.ledger.fresh_head().head
     assert (fact.fact, fact.nonce) == (uint(1), b"\6" * 16)
     assert (fact.block_number, fact.block_hash) == (head.number, head.hash)
-    unknown = FactQuestion("anchor", b"\1" * 32, b"\6" * 16)
+    unknown = FactQuestion("anchor", b"\1" * 32, b"\6" * 16, None)
     signed = Signed.decode(world.custodians[0].call("attest", unknown.encode()))
     assert AttestedFact.decode(signed.body).fact == b""
     for name, subject in (
@@ -264,5 +290,5 @@ def test_facts_are_attested_with_block_and_nonce(world: World) -> None:
         ("custodian", uint(1)),
         ("alias", world.patient.alias),
     ):
-        body = FactQuestion(name, subject, b"\6" * 16).encode()
+        body = FactQuestion(name, subject, b"\6" * 16, None).encode()
         assert AttestedFact.decode(Signed.decode(world.custodians[0].call("attest", body)).body).fact

@@ -241,15 +241,17 @@ class CosignRequest(Message):
 class FactQuestion(Message):
     """An agent that reaches no node asks for a ledger fact; ``nonce`` stands in the answer.
 
-    ``question`` is ``head`` (subject empty), ``party``, ``custodian`` or ``checkpoint`` (uint64), ``alias`` (32 bytes),
-    ``consent`` (owner ‖ commitment), ``anchor`` (root), ``erased`` (leaf), ``break-glass`` (entry), ``custodians``
-    (subject empty) or ``filed-under`` (a one-time owner's 20 bytes).
+    ``question`` is ``head``, ``custodians`` or ``matrix`` (subject empty), ``party``, ``custodian``, ``team`` or
+    ``checkpoint`` (uint64), ``in-team`` (post and team), ``alias`` (32 bytes), ``consent`` (owner ‖ commitment),
+    ``filed-under`` (a one-time owner's 20 bytes), ``anchor`` or ``anchored`` (root), ``erased`` (leaf) or
+    ``break-glass`` (entry). ``block``: after which block, null for the newest one.
     """
 
     TYPE: ClassVar[str] = "fact-question"
     question: str = text(64)
     subject: bytes = octets(most=64)
     nonce: bytes = octets(16)
+    block: int | None = maybe(uint())
 
 
 @dataclass(frozen=True)

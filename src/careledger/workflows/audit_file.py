@@ -41,7 +41,7 @@ def attest(network: Network, question: str, subject: bytes) -> AnchoredIn:
     Only words that the ledger's custodian signed count, and only those that most of them agree on.
     """
     view, nonce = network.ledger.fresh_head(), secrets.token_bytes(16)
-    asked = FactQuestion(question, subject, nonce).encode()
+    asked = FactQuestion(question, subject, nonce, None).encode()
     said: dict[bytes, list[Signed]] = defaultdict(list)
     for link in network.custodians.values():
         try:

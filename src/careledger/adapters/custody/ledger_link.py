@@ -23,7 +23,7 @@ from careledger.ports import Clock, Ledger, LedgerView
 
 VIEW = (
     "party", "in_team", "custodians", "custodian", "alias", "consent", "matrix_version", "anchor", "erased_by",
-    "erasures", "checkpoint", "break_glass", "may_break_glass", "retention",
+    "erasures", "checkpoint", "break_glass", "may_break_glass", "retention", "custodians_ever", "filed_under", "team",
 )  # fmt: skip
 ACTS = ("attest_erased", "anchor_checkpoint", "cosign_checkpoint")
 HEADS = ("fresh_head", "last_head", "at")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from careledger.adapters.edge.http import Edge
 from careledger.domain.errors import CareLedgerError, LedgerStale, MalformedBytes, NotYetFinal
 from careledger.domain.facts import (
     AliasFacts,
+    AnchorFacts,
     BreakGlassFacts,
     CheckpointFacts,
     ConsentFacts,
@@ -34,6 +36,8 @@ from careledger.ports import Clock, CustodianLink, Ledger, LedgerView
 
 DEADLINE = 1_800
 """Seconds that a signed message may still be entered."""
+MOST_KNOWN = 10_000
+"""Facts of past blocks that are kept, because they stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class AttestedLedger:
     ) -> None:
         self._edge, self._pinned, self._custodians, self._clock = edge, pinned, custodians, clock
         self.chain_id, self.deployment = pinned.chain_id, pinned.deployment
+        self._known: dict[tuple[str, bytes, int], bytes] = {}
 
     def port(self) -> Ledger:
         """This as the port Ledger: acts that no agent does are not there."""
@@ -70,8 +75,26 @@ class AttestedLedger:
         return self._pinned.contracts[name]
 
     def fresh_head(self) -> LedgerView:
-        """Facts as they stand now; each is asked for when it is needed. Raises LedgerStale if too few attest."""
-        return cast(LedgerView, AttestedView(self))
+        """The newest block that t custodians know; raises LedgerStale if fewer answer.
+
+        All are asked, and of what they say the t-th highest is taken, so that t − 1 of them can neither hold an agent
+        back at an old block nor lead it to one that is not there.
+        """
+        heads: list[int] = []
+        for number, signer in self._pinned.signers.items():
+            with suppress(CareLedgerError, KeyError, TypeError):
+                heads.append(Head(*_list(self._attested(number, signer, "head", b"", None))).number)
+        if len(heads) < self._pinned.needed:
+            raise LedgerStale(question="head", confirmed_by=len(heads))
+        return self.at(sorted(heads, reverse=True)[self._pinned.needed - 1])
+
+    def last_head(self) -> LedgerView:
+        """The same: an agent has no ledger of its own."""
+        return self.fresh_head()
+
+    def at(self, block: int) -> LedgerView:
+        """Facts as they stood after that block, each asked for when it is needed; raises LedgerStale then."""
+        return cast(LedgerView, AttestedView(self, block))
 
     def give_consent(
         self, owner: SigningKey, commitment: bytes, start: int, end: int, relay: SigningKey
@@ -95,12 +118,20 @@ class AttestedLedger:
             raise NotYetFinal(act=str(said.get("act"))[:64])
         return self.fresh_head().head
 
-    def fact(self, question: str, subject: bytes = b"") -> bytes:
-        """What t pinned custodians attest now, word for word alike; raises LedgerStale if fewer do."""
+    def fact(self, question: str, subject: bytes, block: int) -> bytes:
+        """What t pinned custodians attest as of that block, word for word alike; raises LedgerStale if fewer do."""
+        name = (question, subject, block)
+        if name not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[name] = self._confirmed(question, subject, block)
+        return self._known[name]
+
+    def _confirmed(self, question: str, subject: bytes, block: int) -> bytes:
         said: dict[bytes, int] = defaultdict(int)
         for number, signer in self._pinned.signers.items():
             try:
-                fact = self._attested(number, signer, question, subject)
+                fact = self._attested(number, signer, question, subject, block)
             except (CareLedgerError, KeyError):
                 continue
             said[fact] += 1
@@ -108,8 +139,10 @@ class AttestedLedger:
                 return fact
         raise LedgerStale(question=question, confirmed_by=max(said.values(), default=0))
 
-    def _attested(self, number: int, signer: Address, question: str, subject: bytes) -> bytes:
-        asked = FactQuestion(question, subject, secrets.token_bytes(16))
+    def _attested(
+        self, number: int, signer: Address, question: str, subject: bytes, block: int | None
+    ) -> bytes:
+        asked = FactQuestion(question, subject, secrets.token_bytes(16), block)
         signed = Signed.decode(self._custodians[number].call("attest", asked.encode()))
         fact = open_signed(AttestedFact, signed, signer, self.deployment)
         if (fact.custodian, fact.question, fact.subject, fact.nonce) != (
@@ -119,18 +152,20 @@ class AttestedLedger:
             asked.nonce,
         ):
             raise MalformedBytes(why="an answer to something else")
+        if block not in (None, fact.block_number):
+            raise MalformedBytes(why="of another block")
         return fact.fact
 
 
 class AttestedView:
-    """The part of a LedgerView that custodians attest, as it stands when it is asked for."""
+    """The part of a LedgerView that custodians attest, at one block."""
 
-    def __init__(self, ledger: AttestedLedger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: AttestedLedger, block: int) -> None:
+        self._ledger, self._block = ledger, block
 
     @property
     def head(self) -> Head:
-        """The newest final block."""
+        """The block."""
         return Head(*self._fields("head", b""))
 
     def party(self, number: int) -> PartyFacts | None:
@@ -169,9 +204,28 @@ class AttestedView:
         """The commitments under this one-time owner."""
         return tuple(self._fields("filed-under", owner))
 
+    def in_team(self, post: int, team: int) -> bool:
+        """Whether the role tree puts that post in that team or below it."""
+        return self._fields("in-team", uint(post) + uint(team)) == [1]
+
+    def team(self, number: int) -> tuple[int, int] | None:
+        """A team's organisation and the team above it."""
+        fields = self._fields("team", uint(number))
+        return (fields[0], fields[1]) if fields else None
+
+    def matrix_version(self) -> int:
+        """The number of the access matrix in force."""
+        version: int = self._fields("matrix", b"")[0]
+        return version
+
+    def anchor(self, root: bytes) -> AnchorFacts | None:
+        """An anchored root."""
+        fields = self._fields("anchored", root)
+        return AnchorFacts(root, *fields) if fields else None
+
     def checkpoint(self, custodian: int) -> CheckpointFacts | None:
         """Size, root and map's root; block, time and cosigners are not attested, and 0 here."""
-        fact = self._ledger.fact("checkpoint", uint(custodian))
+        fact = self._ledger.fact("checkpoint", uint(custodian), self._block)
         if not fact:
             return None
         if len(fact) != 72:
@@ -194,8 +248,13 @@ class AttestedView:
         )
 
     def _fields(self, question: str, subject: bytes) -> Sequence[Any]:
-        fact = self._ledger.fact(question, subject)
-        fields = cbor.decode(fact) if fact else []
-        if not isinstance(fields, list):
-            raise MalformedBytes(why="not a fact")
-        return fields
+        fact = self._ledger.fact(question, subject, self._block)
+        return _list(fact) if fact else []
+
+
+def _list(fact: bytes) -> Sequence[Any]:
+    """The fields of a fact; raises MalformedBytes."""
+    fields = cbor.decode(fact)
+    if not isinstance(fields, list):
+        raise MalformedBytes(why="not a fact")
+    return fields

@@ -292,7 +292,8 @@ _ACTS = (ApiRefused, SignatureRefused, PatientNotFound, LedgerRefused, Malformed
 ROWS = (
     Row("GET", "/agent/network", "agentNetwork", "Which network this is.", network, AgentNetwork, open=True),
     Row("POST", "/agent/custodians/{custodian}", "askCustodian", "Passes a signed message on to a custodian.", ask,
-        Told, takes=Asking, refusals=(PartyNotFound, ActRefused), open=True, most=MOST_MESSAGE),
+        Told, takes=Asking, refusals=(PartyNotFound, ActRefused), open=True, most=MOST_MESSAGE,
+        pace=(3_000, 300.0)),
     Row("POST", "/agent/acts", "bringAct", "Enters on the ledger what a patient's agent signed for it.", bring, Act,
         takes=SignedAct, refusals=_ACTS, open=True, later=True),
     Row("GET", "/agent/acts/{act}", "act", "What became of an act that was brought here.", brought, Act,

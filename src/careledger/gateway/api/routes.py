@@ -49,6 +49,7 @@ class Api:
     ) -> None:
         self._desk, self._entrance, self._rows = desk, entrance, rows
         self._pace, self._answers = pace or Pace(), Answers()
+        self._open_paces = {row.name: Pace(*row.pace) for row in rows if row.open}
 
     def routes(self) -> list[Route]:
         """The document and its page, which need no token, and one route for each row."""
@@ -75,9 +76,11 @@ class Api:
             return problems.failed(421)
         try:
             who = None
-            if not row.open:
+            if row.open:
+                self._open_paces[row.name].take(b"", came)
+            else:
                 who = await self._entrance.work(lambda: self._entrance.who(request, came))
-            self._pace.take(row.name.encode() if who is None else who.digest, came)
+                self._pace.take(who.digest, came)
             body = await _body(request, row)
             return await self._entrance.work(lambda: self._answer(row, who, request, body))
         except CareLedgerError as error:

@@ -106,7 +106,7 @@ class Row:
     the structs of the query and the body (None: no body). ``refusals``: what it refuses with beside ALWAYS.
     ``open``: it needs no token, because what it takes counts by its own signatures and seals, and what it shows anybody
     may see. ``most``: bytes of a body. ``later``: it may answer with Later.
-    ``kept``: the Cache-Control of what it gives.
+    ``kept``: the Cache-Control of what it gives. ``pace``: of an open row, how often at once and a second all together.
     ``also``: a media type that it answers with beside JSON, by a response of its own.
     """
 
@@ -125,6 +125,7 @@ class Row:
     most: int = MOST_BODY
     later: bool = False
     kept: str = "no-store"
+    pace: tuple[int, float] = (300, 30.0)
     also: str = ""
 
     @property
