@@ -14,9 +14,6 @@ from careledger.domain.errors import CareLedgerError
 from careledger.domain.records import Ground
 from careledger.fhir.split import import_bundle
 from careledger.gateway.server import Gateway
-from careledger.workflows import register
-from careledger.workflows.accesses import by_registrar
-from careledger.workflows.actors import Holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.epochs import own_statement
@@ -26,48 +23,10 @@ from careledger.workflows.import_file import namespace_of
 from careledger.workflows.intake import take_in
 from careledger.workflows.move import move
 from careledger.workflows.retract import RETRACTED, retract
-from careledger.workflows.retrieve import Record, retrieve
 from careledger.workflows.undo_import import undo_import
 from gateway.edge_world import Client, Edge
-from story import DIAGNOSIS, EVERYTHING
-
-ILLNESS = "written on the wrong person"
-
-
-class Ward:
-    """City's doctor, who writes about patients whom City registered and whom nobody has claimed."""
-
-    def __init__(self, edge: Edge) -> None:
-        self.edge, self.network = edge, edge.story.world.network
-        self.doctor = edge.story.staff["Dr City"]
-        self.city = self.doctor.organisation
-
-    @property
-    def reader(self) -> Client:
-        """A program of City's doctor, who has nothing open."""
-        return self.edge.client("Dr City")
-
-    @property
-    def writer(self) -> Writer:
-        return Writer(self.city, Ground.REGISTRAR, self.edge.story.session(self.doctor))
-
-    def patient(self) -> Holder:
-        wanted = [each.number for each in EVERYTHING]
-        return register.patient(self.network, self.city, None, escrow=False, compartments=wanted)
-
-    def written(self, holder: Holder, words: str = ILLNESS) -> str:
-        """The address of a new diagnosis."""
-        [(record_id, _)] = self.edge.story.note(holder.alias, words).handles.items()
-        self.edge.gateway._desk.chart.forget(self.city)
-        return f"Condition/{uuid.UUID(bytes=record_id)}"
-
-    def handles(self, holder: Holder) -> list[bytes]:
-        return [each.handle for each in copies(self.city, holder.alias)]
-
-    def records(self, holder: Holder) -> list[Record]:
-        statement, asked = own_statement(holder)[0], list(EVERYTHING)
-        access = by_registrar(self.network, self.edge.story.session(self.doctor), holder, statement, asked)
-        return list(retrieve(self.network, access, statement, asked).records)
+from gateway.ward import ILLNESS, Ward
+from story import DIAGNOSIS
 
 
 @pytest.fixture
@@ -141,7 +100,7 @@ def test_what_was_moved_is_read_as_the_right_persons_alone(ward: Ward) -> None:
     [record] = ward.records(wrong)
     here, there = own_statement(wrong)[0], own_statement(right)[0]
     made = move(ward.network, ward.writer, here, ward.writer, there, [record], "the right one", ward.doctor)
-    ward.edge.gateway._desk.chart.forget(ward.city)
+    ward.edge.gateway._desk.charts.of(ward.city).look_again()
     assert ward.reader.ask(path).body["meta"]["versionId"] == made.successor.hex()
     assert ward.reader.ask(f"{path}/_history").body["total"] == 1
     assert ward.reader.ask(f"{path}/_history/{record.handle.hex()}").status == 404

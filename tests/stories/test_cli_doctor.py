@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.app.own_index import place
 from careledger.app.world import open_world
+from careledger.gateway.own.chart import Charts
 from careledger.workflows import deposit
 from careledger.workflows.deposit import PLAN, SHARED
 from stories.cli_world import PATIENT, careledger, copied, explored, told
@@ -111,6 +113,27 @@ def test_a_damaged_database_is_named_and_the_rest_is_looked_at(copied: Callable[
         (folder / name).unlink(missing_ok=True)
     states = findings(folder)
     assert (states["databases"], states["blocks"], states["opening"]) == ("ill", "well", "ill")
+
+
+def test_a_damaged_index_of_own_writings_is_removed_and_one_that_is_whole_is_well(
+    copied: Callable[[], Path],
+) -> None:
+    folder = copied()
+    world = open_world(folder)
+    label, organisation = next(
+        pair for pair in world.keyring.organisations().items() if pair[1].books.keys("authors-copies", b"", 1)
+    )
+    charts, file = Charts(world), place(world, organisation)
+    assert charts.of(organisation).catch_up(60)
+    charts.close()
+    world.close()
+    part = f"index of {label}"
+    assert findings(folder)[part] == "well"
+    file.write_bytes(file.read_bytes()[:5_000] + b"damage" * 200 + file.read_bytes()[6_200:])
+    assert findings(folder)[part] == "open"
+    assert findings(folder, "--repair")[part] == "mended"
+    assert part not in findings(folder)
+    assert not file.exists()
 
 
 def test_a_deposit_that_a_crash_left_is_finished(

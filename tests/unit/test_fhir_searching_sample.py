@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 import plain_search as second
 from careledger.fhir.json_text import Number, Resource, read
 from careledger.fhir.sample import sample_file, sample_names
+from careledger.fhir.searching.indexing import entries_of, narrowed
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, parameters_of
 from careledger.fhir.searching.parse import parse
+from careledger.formats.indexing import Entry
+from index_sight import may_answer
 
 PEOPLE = sample_names()[::5]
 MOST_RESOURCES = 60  # of one type
@@ -35,6 +39,12 @@ def sample() -> dict[str, list[Resource]]:
                     holder["reference"] = f"{kinds[text]}/{text.removeprefix('urn:uuid:')}"
             made.setdefault(found["resourceType"], []).append(found)
     return {kind: found[:: len(found) // MOST_RESOURCES + 1] for kind, found in made.items()}
+
+
+@cache
+def indexed(kind: str) -> list[tuple[Resource, list[Entry]]]:
+    """Resources with what stands of them in an index."""
+    return [(each, entries_of(each, "")) for each in sample()[kind]]
 
 
 def references(value: Any) -> Iterator[dict[str, Any]]:
@@ -103,9 +113,14 @@ def test_the_second_evaluator_finds_the_same(parameter: tuple[str, str]) -> None
     assert parameters_of(kind)[name].type == how
     for modifier, value in questions(kind, name):
         asked = f"{name}:{modifier}" if modifier else name
-        answers = parse(kind, [(asked, value.replace(",", r"\,"))]).within(lambda reference: None)
+        escaped = value.replace(",", r"\,")
+        answers = parse(kind, [(asked, escaped)]).within(lambda reference: None)
         expected = [each["id"] for each in sample()[kind] if second.matches(each, name, modifier, value)]
         assert [each["id"] for each in sample()[kind] if answers(each)] == expected, (asked, value)
+        part = narrowed(kind, [(asked, escaped)], "", datetime.now(UTC))
+        maybe = {each["id"] for each, entries in indexed(kind) if may_answer(part, entries)}
+        assert maybe >= set(expected), (asked, value)
+        COUNTED["spared"] += len(maybe) < len(sample()[kind])
         COUNTED["asked"] += 1
         COUNTED["some"] += 0 < len(expected) < len(sample()[kind])
         COUNTED["none"] += not expected
@@ -118,6 +133,7 @@ def test_the_questions_were_of_every_kind_and_their_answers_differed() -> None:
         pytest.skip("the comparisons ran elsewhere")
     assert COUNTED["some"] > COUNTED["asked"] / 4
     assert COUNTED["none"] > COUNTED["asked"] / 10
+    assert COUNTED["spared"] > COUNTED["asked"] / 2
     for how in ("date", "quantity"):
         assert all(COUNTED[f"{how} {prefix}"] > 20 for prefix in PREFIXES)
     asked = {f"{how}:{each}" for how in ("token", "string") for each in MODIFIERS[how]} - {"token:of-type"}

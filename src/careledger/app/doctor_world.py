@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from careledger.adapters.index.file import remove
 from careledger.app.checking import custodian_log
 from careledger.app.diagnosis import MENDED, OPEN, WELL, Diagnosis
+from careledger.app.own_index import open_index, place
 from careledger.app.world import World
+from careledger.domain.errors import StoreCorrupt
 from careledger.domain.records import Ground
 from careledger.workflows.actors import Holder, Organisation, load_holder
 from careledger.workflows.batches import Writer
@@ -26,8 +29,11 @@ def parts(world: World, repair: bool) -> Iterator[Part]:
     yield "facts", partial(_facts, world, repair)
     for label, organisation in sorted(world.keyring.organisations().items()):
         yield f"books of {label}", partial(_organisation, world, organisation, f"books of {label}", repair)
-    for place, label in enumerate(world.keyring.patients(), start=1):
-        part = f"patient {place}"
+        if place(world, organisation).exists():
+            part = f"index of {label}"
+            yield part, partial(_own_index, world, organisation, part, repair)
+    for number, label in enumerate(world.keyring.patients(), start=1):
+        part = f"patient {number}"
         yield part, partial(_patient, world, label, part, repair)
     names = world.keyring.labels()
     for number in list(world.directories):
@@ -66,6 +72,26 @@ def _organisation(world: World, organisation: Organisation, part: str, repair: b
     if any(after.values()):
         return Diagnosis(part, OPEN, f"Still unfinished, because a custodian is missing: {_said(after)}.")
     return Diagnosis(part, MENDED, f"Finished: {_said(before)}.")
+
+
+def _own_index(world: World, organisation: Organisation, part: str, repair: bool) -> Diagnosis:
+    """Whether the index of own writings opens and is whole; it is nothing that cannot be made again."""
+    try:
+        index = open_index(world, organisation)
+        try:
+            index.check()
+            return Diagnosis(part, WELL, f"{index.size():,} own writings are indexed, every page is whole.")
+        finally:
+            index.close()
+    except StoreCorrupt:
+        if not repair:
+            return Diagnosis(part, OPEN, "It is damaged or under another key.")
+    remove(place(world, organisation))
+    return Diagnosis(
+        part,
+        MENDED,
+        "It was damaged or under another key, and is gone; a gateway makes it again of the copies.",
+    )
 
 
 def _begun(actor: Organisation | Holder) -> dict[str, int]:

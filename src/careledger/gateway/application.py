@@ -41,6 +41,7 @@ from careledger.gateway.operations import (
     validate,
 )
 from careledger.gateway.outcomes import outcome
+from careledger.gateway.own import history
 from careledger.gateway.turns import Turns
 
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
@@ -51,6 +52,7 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     validate.handlers,
     binaries.handlers,
     export.handlers,
+    history.handlers,
     groups.handlers,
     searching.handlers,
     reading.handlers,

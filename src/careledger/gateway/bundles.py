@@ -31,20 +31,29 @@ def searchset(
 
 def history(base: str, versions: Sequence[Shown], part: Callable[[Resource], Resource]) -> Resource:
     """The versions of one record, as much of each as is wanted, the newest first."""
-    made: list[Entry] = []
-    for at, shown in enumerate(versions):
-        first = at == len(versions) - 1
-        request = {"method": "POST", "url": shown.type} if first else {"method": "PUT", "url": shown.path}
-        response = {"status": "201" if first else "200", "etag": shown.etag}
-        made.append(
-            {
-                "fullUrl": f"{base}/{shown.path}",
-                "resource": part(shown.resource),
-                "request": request,
-                "response": response,
-            }
-        )
+    last = len(versions) - 1
+    made = [_past(base, shown, at == last, part(shown.resource)) for at, shown in enumerate(versions)]
     return _bundle("history", made, len(versions), {})
+
+
+def histories(
+    base: str, versions: Sequence[tuple[Shown, bool]], links: Mapping[str, str], said: Iterable[Resource]
+) -> Resource:
+    """A page of versions of several records, each with whether it is its record's first; without their number."""
+    made = [_past(base, shown, first, shown.resource) for shown, first in versions]
+    made += [{"resource": each, "response": {"status": "200"}} for each in said]
+    return _bundle("history", made, None, links)
+
+
+def _past(base: str, shown: Shown, first: bool, resource: Resource) -> Entry:
+    request = {"method": "POST", "url": shown.type} if first else {"method": "PUT", "url": shown.path}
+    response = {"status": "201" if first else "200", "etag": shown.etag}
+    return {
+        "fullUrl": f"{base}/{shown.path}",
+        "resource": resource,
+        "request": request,
+        "response": response,
+    }
 
 
 def withheld(views: Sequence[View]) -> list[Resource]:

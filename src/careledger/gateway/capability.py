@@ -10,7 +10,9 @@ from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFI
 from careledger.gateway.operations import groups
 from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
-INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete")
+INTERACTIONS = (
+    "read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete",
+)  # fmt: skip
 """What every type but Group has; the routes of ``application`` are these."""
 
 
@@ -38,6 +40,7 @@ def capability(base: str, started: str) -> Resource:
                 },
                 "operation": operations_of_all(),
                 "documentation": _comparing(),
+                "interaction": [{"code": code} for code in ("transaction", "batch", "history-system")],
                 "resource": [_type(name) for name in sorted(resource_types())],
             }
         ],

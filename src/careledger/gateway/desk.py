@@ -18,10 +18,11 @@ from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
 from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
-from careledger.gateway.chart import Chart
 from careledger.gateway.events.service import Events
 from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.operations import consents
+from careledger.gateway.own.chart import Charts
+from careledger.gateway.own.sight import Sight
 from careledger.gateway.pages import Pages
 from careledger.gateway.views import Shown, View
 
@@ -36,13 +37,19 @@ class Desk:
     events: Events = field(init=False)
     pages: Pages = field(default_factory=Pages)
     brought: Brought = field(default_factory=Brought)
-    chart: Chart = field(default_factory=Chart)
     exports: Exports = field(init=False)
+    charts: Charts = field(init=False)
 
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
         self.exports = Exports(self.leases, self.parsed)
         self.events = Events(self.world)
+        self.charts = Charts(self.world)
+
+    def close(self) -> None:
+        """Drops everything that is open."""
+        self.leases.close()
+        self.charts.close()
 
     def current(self, who: Bearer, kind: str, id: str) -> Shown:
         """The current version, of what is shared or of the organisation's own writing.
@@ -75,17 +82,25 @@ class Desk:
     def own(self, who: Bearer, kind: str, id: str) -> list[Shown]:
         """What the post's organisation wrote under that id, the newest first; raises RecordNotFound, and RecordGone
         for what it took back."""
-        network, organisation = self.world.network, who.staff.organisation
-        found = self.chart.versions(network, organisation, uuid_of(id), unreadable(network, who))
-        own = [shown for shown in found if shown.path == f"{kind}/{id}"]
+        own = [shown for shown in self.sight(who).versions(uuid_of(id)) if shown.path == f"{kind}/{id}"]
         if not own:
             raise RecordNotFound()
         return own
 
-    def parsed(self, kind: str, given: Sequence[tuple[str, str]]) -> Query:
+    def sight(self, who: Bearer) -> Sight:
+        """What the post's organisation wrote, as far as the post may read it."""
+        network = self.world.network
+        own = self.charts.of(who.staff.organisation)
+        return Sight(own, network, unreadable(network, who), who.scopes.shows)
+
+    @property
+    def now(self) -> datetime:
+        """The world's time."""
+        return datetime.fromtimestamp(self.world.clock.now(), UTC)
+
+    def parsed(self, kind: str, given: Sequence[tuple[str, str]], now: datetime | None = None) -> Query:
         """What a search asks; raises FhirRefused."""
-        now = datetime.fromtimestamp(self.world.clock.now(), UTC)
-        return parse(kind, given, base=self.base, now=now)
+        return parse(kind, given, base=self.base, now=now or self.now)
 
 
 def uuid_of(id: str) -> bytes:

@@ -119,25 +119,30 @@ def delete_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
-    record_id = uuid_of(id)
+    record_id, own = uuid_of(id), desk.charts.of(who.staff.organisation)
     try:
         alias: bytes | None = desk.found(who, kind, id).seen.alias
         seen = True
     except (RecordNotFound, RecordGone):
-        alias, seen = desk.chart.alias(desk.world.network, who.staff.organisation, record_id), False
+        alias, seen = own.alias(desk.world.network, record_id), False
     if alias is None:
         raise RecordNotFound()
     statement = find_statement(desk.world.network, alias, desk.world.custodians)
     writing.delete(desk.world.network, desk.leases.session(who), statement, record_id, seen)
+    own.forget(desk.world.network, record_id)
     return Answered(None, status=NO_CONTENT)
 
 
 def take(desk: Desk, who: Bearer, asked: Asked) -> Slow:
     """A Bundle that is imported; see ``taking.take``."""
+    own = desk.charts.of(who.staff.organisation)
     try:
-        return Answered((yield from take_bundle(desk.world.network, desk.leases.session(who), asked.body)))
-    finally:
-        desk.chart.forget(who.staff.organisation)
+        made, aliases = yield from take_bundle(desk.world.network, desk.leases.session(who), asked.body)
+    except BaseException:  # also where nobody waits for the answer any more
+        own.look_again()
+        raise
+    own.wrote(aliases)
+    return Answered(made)
 
 
 def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Answered:
@@ -181,7 +186,7 @@ def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where
 def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> Answered:
     """The version that was written, as this post sees it if it does."""
     desk.leases.forget(who, alias)
-    desk.chart.forget(who.staff.organisation)
+    desk.charts.of(who.staff.organisation).wrote([alias])
     path, status = f"{made.kind}/{made.id}", CREATED if made.new else 200
     with suppress(CareLedgerError):  # what is anchored is written, whatever cannot be shown now
         shown = desk.leases.look(who, alias).current.get(path)

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.query import Include, Query
+from careledger.gateway.own.sight import Sight
 from careledger.gateway.views import Shown
 
 
 @dataclass(frozen=True, repr=False)
 class Found:
-    """A search over a pool of resources that the reader may see: nothing else is looked into. Never printed."""
+    """A search over a pool of resources that the reader may see: nothing else is looked into, but what chains and
+    includes lead to in ``own``. Never printed."""
 
     query: Query
     pool: Sequence[Shown]
+    own: Sight | None = None
 
     @cached_property
     def matches(self) -> list[Shown]:
         """What answers the query, in its order."""
-        answers = self.query.within(self._resolve, self._of_type)
+        answers = self.answers
         found = [shown for shown in self.pool if answers(shown.resource)]
         by_resource = {id(each.resource): each for each in found}
         ordered = self.query.sorted([each.resource for each in found], self._resolve)
         return [by_resource[id(resource)] for resource in ordered]
+
+    @cached_property
+    def answers(self) -> Callable[[Resource], bool]:
+        """Whether a resource answers the query."""
+        return self.query.within(self._resolve, self._of_type)
 
     def included(self, page: Sequence[Shown]) -> list[Shown]:
         """What ``_include`` and ``_revinclude`` bring along with these matches, each once and no match again."""
@@ -53,14 +61,19 @@ class Found:
             if each in self.query.revincludes:
                 reached += [
                     shown
-                    for shown in self.pool
+                    for shown in (*self.pool, *(self.own.referring(each, matches) if self.own else ()))
                     if any(each.leads(shown.resource, match.resource, self._resolve) for match in matches)
                 ]
                 continue
             for match in matches:
-                found = [id(resource) for resource in each.reached(match.resource, self._resolve)]
-                reached += [self._by_resource[one] for one in found if one in self._by_resource]
+                found = each.reached(match.resource, self._resolve)
+                reached += [shown for one in found if (shown := self._shown(one)) is not None]
         return reached
+
+    def _shown(self, resource: Resource) -> Shown | None:
+        """What is shown as that resource; None for one that stands inside another."""
+        own = self.own.of_resource(id(resource)) if self.own else None
+        return self._by_resource.get(id(resource)) or own
 
     @cached_property
     def _by_path(self) -> dict[str, Shown]:
@@ -71,8 +84,9 @@ class Found:
         return {id(each.resource): each for each in self.pool}
 
     def _resolve(self, reference: str) -> Resource | None:
-        found = self._by_path.get(reference)
+        found = self._by_path.get(reference) or (self.own.resolve(reference) if self.own else None)
         return found.resource if found is not None else None
 
     def _of_type(self, kind: str) -> list[Resource]:
-        return [each.resource for each in self.pool if each.type == kind]
+        own = self.own.all_of(kind) if self.own else ()
+        return [each.resource for each in self.pool if each.type == kind] + [each.resource for each in own]

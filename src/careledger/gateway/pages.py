@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from careledger.domain.errors import PageGone
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.fhir.searching.query import Query
+from careledger.formats.indexing import Demand
 
 MOST_KEPT = 1_000
 
@@ -20,7 +21,7 @@ MOST_KEPT = 1_000
 @dataclass(frozen=True, repr=False)
 class Rest:
     """What a search found: for whom, of which patients, Type/id of each match, how many of them were shown before, how
-    they are wanted."""
+    they are wanted. ``across`` own writings too: ``own`` is where it goes on among them, if it does."""
 
     bearer: bytes
     aliases: tuple[bytes, ...]
@@ -28,15 +29,37 @@ class Rest:
     before: int
     query: Query
     until: int
+    across: bool = False
+    own: Onward | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Onward:
+    """The demands on own writings, and the row of the index after which a search goes on."""
+
+    demands: tuple[Demand, ...]
+    after: int
+
+
+@dataclass(frozen=True, repr=False)
+class Past:
+    """A history that goes on: for whom, of which type (empty: all), rows under which, since when, how many at once."""
+
+    bearer: bytes
+    kind: str
+    before: int
+    since: int
+    count: int
+    until: int
 
 
 class Pages:
     """The rests of all searches, the oldest forgotten first."""
 
     def __init__(self) -> None:
-        self._rests: OrderedDict[str, Rest] = OrderedDict()
+        self._rests: OrderedDict[str, Rest | Past] = OrderedDict()
 
-    def keep(self, rest: Rest) -> str:
+    def keep(self, rest: Rest | Past) -> str:
         """The name of that rest in a link."""
         name = secrets.token_hex(16)
         self._rests[name] = rest
@@ -44,7 +67,7 @@ class Pages:
             self._rests.popitem(last=False)
         return name
 
-    def rest(self, name: str, bearer: bytes, now: int) -> Rest:
+    def rest(self, name: str, bearer: bytes, now: int) -> Rest | Past:
         """What is behind a link, for whom it was made alone; raises PageGone."""
         rest = self._rests.get(name)
         if rest is None or not secrets.compare_digest(rest.bearer, bearer) or now >= rest.until:

@@ -1,14 +1,15 @@
 """Search, and its pages, over what this post sees.
 
-A search asks for a patient's compartment when it names the patient; one that names none looks into open leases and the
-organisation's own identity table, and into nothing else.
+A search asks for a patient's compartment when it names the patient; one that names none looks into open leases, the
+organisation's own identity table and own writings (``across``), and into nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlencode
 
@@ -16,18 +17,24 @@ from careledger.app.scopes import SOME
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
+from careledger.fhir.searching.indexing import narrowed
+from careledger.fhir.searching.query import Query
 from careledger.gateway import bundles
-from careledger.gateway.about import About, about_whom
+from careledger.gateway.about import about_whom
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
 from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler, refuse_if_strict
 from careledger.gateway.identities import registered
 from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
-from careledger.gateway.pages import Rest, until
+from careledger.gateway.own import history
+from careledger.gateway.own.sight import MOST_LOOKED
+from careledger.gateway.pages import Onward, Past, Rest, until
 from careledger.gateway.views import Shown, View, everything
 
 COUNT, MOST_COUNT = 50, 1_000
+AT_ONCE = 60
+"""How many own writings are looked at for one page, if there are no more."""
 MOST_PATIENTS = 10
 """How many patients one search may ask for."""
 
@@ -54,11 +61,14 @@ class Looked:
     @property
     def complete(self) -> bool:
         """Whether enough custodians answered: a number of matches would be wrong otherwise."""
-        return all(view.seen.complete for view in self.views)
+        own = self.found.own
+        return all(view.seen.complete for view in self.views) and (own is None or own.complete)
 
     def said(self) -> list[Resource]:
         """What every page says."""
-        return bundles.withheld(self.views) + not_looked_at(self.found.query.ignored)
+        own = self.found.own
+        behind = [] if own is None or own.complete else [outcome("warning", "incomplete", history.BEHIND)]
+        return bundles.withheld(self.views) + behind + not_looked_at(self.found.query.ignored)
 
 
 def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -67,12 +77,38 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     Raises FhirRefused, TooCostly for a search that names nobody, and what ``Leases.look`` raises.
     """
     about = about_whom(asked.kind, asked.given)
-    query = desk.parsed(asked.kind, about.rest)
+    now = desk.now
+    query = desk.parsed(asked.kind, about.rest, now)
     refuse_if_strict(asked.headers, query.ignored)
-    views, own = _views(desk, who, asked.kind, about)
     used = [each for each in asked.given if each not in about.rest or each in query.used]
+    if about.aliases is None:
+        return across(desk, who, query, now, address(desk, asked.kind, used))
+    views, own = _views(desk, who, asked.kind, about.aliases)
     looked = Looked(views, Found(query, [*everything(views), *own]), address(desk, asked.kind, used))
     return page(desk, who, looked, looked.found.matches)
+
+
+def across(desk: Desk, who: Bearer, query: Query, now: datetime, said: str) -> Answered:
+    """What matches among what is open, who is registered here and own writings; raises FhirRefused, TooCostly.
+
+    Own writings that may match are all looked at where they are few. Where they are many they come page by page, in the
+    order in which they were filed, unless an order, their number or what the index cannot narrow is asked for.
+    """
+    sight, kind = desk.sight(who), query.resource_type
+    sight.catch_up()
+    part = narrowed(kind, query.used, desk.base, now)
+    whole = bool(query.sort or query.counts or query.total == "accurate" or not part.whole)
+    own = sight.few(kind, part.demands, MOST_LOOKED if whole else AT_ONCE)
+    if own is None and whole:
+        raise TooCostly(most=MOST_LOOKED)
+    onward = Onward(part.demands, 0) if own is None else None
+    views = desk.leases.live(who)
+    seen = {shown.path for shown in everything(views)}
+    own = [each for each in own or () if each.path not in seen]
+    pool = [*everything(views), *_own(desk, who, kind, views), *own]
+    looked = Looked(views, Found(query, pool, sight), said)
+    matches = list({each.path: each for each in reversed(looked.found.matches)}.values())[::-1]
+    return page(desk, who, looked, matches, onward=onward)
 
 
 def address(desk: Desk, path: str, used: Sequence[tuple[str, str]]) -> str:
@@ -86,44 +122,82 @@ def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     if len(names) != 1:
         raise FhirRefused(path="_page", problem="name a type, or a page of a search")
     rest = desk.pages.rest(names[0], who.digest, desk.world.clock.now())
+    said = f"{desk.base}?_page={names[0]}"
+    if isinstance(rest, Past):
+        return history.page(desk, who, rest, said)
     views = [desk.leases.look(who, alias) for alias in rest.aliases]
-    found = Found(rest.query, [*everything(views), *_own(desk, who, rest.query.resource_type, views)])
-    current = {shown.path: shown for shown in found.pool}
+    sight = desk.sight(who) if rest.across else None
+    pool = [*everything(views), *_own(desk, who, rest.query.resource_type, views)]
+    current = {shown.path: shown for shown in pool}
+    for path in rest.paths:
+        if sight and path not in current and (own := sight.resolve(path)) is not None:
+            current[path] = own
     shown = [current[path] for path in rest.paths if path in current]
     before = sum(path in current for path in rest.paths[: rest.before])
-    return page(desk, who, Looked(views, found, f"{desk.base}?_page={names[0]}"), shown, before)
+    found = Found(rest.query, list(current.values()), sight)
+    return page(desk, who, Looked(views, found, said), shown, before, rest.own)
 
 
-def page(desk: Desk, who: Bearer, looked: Looked, matches: Sequence[Shown], before: int = 0) -> Answered:
-    """What follows the first ``before`` of these matches and what comes along with it; the others behind a link."""
+def page(
+    desk: Desk,
+    who: Bearer,
+    looked: Looked,
+    matches: Sequence[Shown],
+    before: int = 0,
+    onward: Onward | None = None,
+) -> Answered:
+    """What follows the first ``before`` of these matches, then own writings where the search goes ``onward``, and what
+    comes along with it; the others behind a link."""
     query, found, links = looked.found.query, looked.found, {"self": looked.address}
     size = 0 if query.counts else COUNT if query.count is None else min(query.count, MOST_COUNT)
-    now, end = matches[before : before + size], before + size
-    if size and end < len(matches):
+    now, end = list(matches[before : before + size]), before + size
+    total: int | None = len(matches) if onward is None else None
+    if onward is not None and size:
+        first = onward.after == 0 and before == 0
+        seen = {each.path for each in (*everything(looked.views), *matches)}
+        more, onward = following(found, onward, size - len(now), seen)
+        now += more
+        total = len(matches) + len(more) if first and onward is None else None
+    if size and (end < len(matches) or onward):
         aliases, paths = tuple(view.seen.alias for view in looked.views), tuple(each.path for each in matches)
         ends = until(desk.world.clock.now())
-        name = desk.pages.keep(Rest(who.digest, aliases, paths, end, query, ends))
-        links["next"] = f"{desk.base}?_page={name}"
+        rest = Rest(
+            who.digest, aliases, paths, min(end, len(matches)), query, ends, found.own is not None, onward
+        )
+        links["next"] = f"{desk.base}?_page={desk.pages.keep(rest)}"
     entries = [(shown, found.narrowed(shown), "match") for shown in now]
     entries += [(shown, found.summarised(shown), "include") for shown in found.included(now)]
     told = looked.complete and (query.counts or query.total != "none")
-    total = len(matches) if told else None
-    return Answered(bundles.searchset(desk.base, entries, total, links, looked.said()))
+    return Answered(bundles.searchset(desk.base, entries, total if told else None, links, looked.said()))
 
 
-def _views(desk: Desk, who: Bearer, kind: str, about: About) -> tuple[list[View], list[Shown]]:
-    """The patients whom a search names; else those that are open, and for patients who is registered here; for
-    consents those that are held."""
-    if about.aliases is not None:
-        if len(about.aliases) > MOST_PATIENTS:
-            raise TooCostly(most=MOST_PATIENTS)
-        if kind == consents.KIND and (own := consents.held(desk.world, who, about.aliases)):
-            return _looked(desk, who, about.aliases), own
-        return [desk.leases.look(who, alias) for alias in about.aliases], []
-    views = desk.leases.live(who)
-    if not views and kind not in ("Patient", consents.KIND):
-        raise TooCostly()
-    return views, _own(desk, who, kind, views)
+def following(found: Found, onward: Onward, room: int, before: Set[str]) -> tuple[list[Shown], Onward | None]:
+    """As many own writings as there is room for that answer the query and were not shown before; and where it goes on
+    from there, None if nothing is left."""
+    sight, query = found.own, found.query
+    made: list[Shown] = []
+    after, left = onward.after, MOST_LOOKED
+    while sight is not None and left > 0:
+        some = sight.candidates(query.resource_type, onward.demands, after, room - len(made) + 1)
+        if not some:
+            return made, None
+        for each in some:
+            if len(made) == room:
+                return made, Onward(onward.demands, after)
+            shown = sight.shown(each)
+            if shown is not None and shown.path not in before and found.answers(shown.resource):
+                made.append(shown)
+            after, left = each.row, left - 1
+    return made, Onward(onward.demands, after)
+
+
+def _views(desk: Desk, who: Bearer, kind: str, aliases: Sequence[bytes]) -> tuple[list[View], list[Shown]]:
+    """The patients whom a search names, and for consents those that are held; raises TooCostly."""
+    if len(aliases) > MOST_PATIENTS:
+        raise TooCostly(most=MOST_PATIENTS)
+    if kind == consents.KIND and (own := consents.held(desk.world, who, aliases)):
+        return _looked(desk, who, aliases), own
+    return [desk.leases.look(who, alias) for alias in aliases], []
 
 
 def _own(desk: Desk, who: Bearer, kind: str, views: Sequence[View]) -> list[Shown]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
@@ -22,8 +23,8 @@ from careledger.gateway.desk import Desk
 from careledger.gateway.events.listening import MOST_LISTENERS
 
 HOST, PORT = "127.0.0.1", 8080
-HOUSE = 10.0
-"""Seconds between looks for leases that are over."""
+HOUSE, BEAT = 10.0, 1.0
+"""Seconds between looks for leases that are over, and for what was written and is not in the index yet."""
 REST = 0.002
 """Seconds between two steps of exports, so that a request that needs the worker twice waits for one step."""
 _LOG = logging.getLogger("careledger.gateway")
@@ -89,18 +90,40 @@ class Gateway:
             if thread.is_alive():
                 thread.join()
         self._beside.close()
-        self._worker.submit(self._desk.leases.close)
+        self._worker.submit(self._desk.close)
         self._worker.shutdown()
 
     def _keep_house(self) -> None:
         """Nothing that a lease opened stays in memory after it, whether or not anybody asks again; does what is due."""
         every = self._tends_every
         tended = time.monotonic()
-        while not self._ended.wait(HOUSE if every is None else min(HOUSE, every)):
+        if every is not None:
+            self._look_again()
+        while not self._ended.wait(HOUSE if every is None else min(HOUSE, every, BEAT)):
             self._worker.submit(self._desk.leases.drop_ended)
             if every is not None and time.monotonic() - tended >= every:
                 self._tend()
+                self._look_again()
                 tended = time.monotonic()
+            elif every is not None:
+                self._level()
+
+    def _look_again(self) -> None:
+        """Compares the index of own writings with the copies."""
+        self._do(self._desk.charts.look_again)
+        self._level()
+
+    def _level(self) -> None:
+        """Brings it level, slice by slice."""
+        waiting = True
+
+        def slice() -> None:
+            nonlocal waiting
+            waiting = False  # unless this goes well: what fails is tried again at the next beat
+            waiting = not self._desk.charts.catch_up()
+
+        while waiting and not self._ended.is_set():
+            self._do(slice)
 
     def _export(self) -> None:
         """Makes exports, one step after the other, each waiting its turn among the requests."""
@@ -121,19 +144,15 @@ class Gateway:
         """One step after the other, each waiting its turn among the requests."""
         due: list[Step] = []
 
-        def looks() -> tuple[str, ...]:
-            due.extend(steps(self._world))
-            return ()
-
-        self._do(looks)
+        self._do(lambda: due.extend(steps(self._world)))
         for step in due:
             if self._ended.is_set():
                 return
             self._do(step)
 
-    def _do(self, step: Step) -> None:
+    def _do(self, step: Callable[[], tuple[str, ...] | None]) -> None:
         try:
-            for what in self._worker.submit(step).result():
+            for what in self._worker.submit(step).result() or ():
                 _LOG.warning("left for the next time: %s", what)
         except Exception:  # whatever one step does, the gateway goes on
             _LOG.exception("a step of tending broke off")

@@ -48,8 +48,9 @@ class _Bundle(msgspec.Struct):
 
 def take(
     network: Network, session: Session, data: bytes
-) -> Generator[Callable[[], Staged] | None, Any, Resource]:
-    """The response Bundle of a Bundle: for each entry what became of it; in steps (``http.Slow``).
+) -> Generator[Callable[[], Staged] | None, Any, tuple[Resource, list[bytes]]]:
+    """The response Bundle of a Bundle, for each entry what became of it, and about whom something was written; in
+    steps (``http.Slow``).
 
     Raises FhirRefused for what is no Bundle, of another type, or asks for anything but creating; ImportStopped for a
     transaction with an entry that is not taken; nothing is written then.
@@ -64,7 +65,8 @@ def take(
         answers += _answers(patient.staged, made)
     entries = [entry for _, entry in sorted(answers, key=lambda each: each[0])]
     response: Resource = {"resourceType": "Bundle", "type": TAKEN[asked.type]}
-    return {**response, "entry": entries} if entries else response
+    aliases = [made.alias for made in taken if made.alias is not None]
+    return {**response, "entry": entries} if entries else response, aliases
 
 
 def read(data: bytes, namespace: bytes) -> Staged:

@@ -38,7 +38,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Examine a data directory, part by part: settings, permissions, databases, chain, blocks, facts, what
-    organisations and patients have left unfinished, custodians' logs, shares and attestations.
+    organisations and patients have left unfinished, indexes of own writings, custodians' logs, shares and attestations.
 
     The exit code is 0 if nothing is left to do, 1 if something is; patients are numbered, not named.
     """

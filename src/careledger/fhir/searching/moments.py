@@ -81,15 +81,20 @@ SPANS = {"date": span, "dateTime": span, "instant": span, "Period": period, "Tim
 def tests(name: str, text: str, now: datetime | None) -> Made:
     """Makes the test of a date parameter's value; ``now`` is what ``ap`` measures its tenth from."""
     prefix, stated = prefix_of(text)
-    asked = span(stated)
+    asked = asked_span(prefix, stated, now)
     if asked is None:
         raise malformed(name, "not a date")
-    low, high = asked
-    if prefix == "ap" and now is not None:
-        tenth = abs(_since(now) - low) // 10
-        low, high = low - tenth, high + tenth
-    compare = comparing(prefix, low, high)
+    compare = comparing(prefix, *asked)
     return lambda element: _test(element, compare)
+
+
+def asked_span(prefix: str, stated: str, now: datetime | None) -> Span | None:
+    """The range that a date with that prefix is compared as; None for no date."""
+    asked = span(stated)
+    if asked is None or prefix != "ap" or now is None:
+        return asked
+    tenth = abs(_since(now) - asked[0]) // 10
+    return asked[0] - tenth, asked[1] + tenth
 
 
 def _test(element: Element, compare: Compare) -> Test | None:
@@ -107,3 +112,12 @@ def _test(element: Element, compare: Compare) -> Test | None:
 def _since(now: datetime) -> int:
     """A moment as ``span`` counts; one without a zone is UTC's."""
     return span((now.replace(tzinfo=UTC) if now.tzinfo is None else now).isoformat())[0]  # type: ignore[index]
+
+
+def since_of(text: str) -> int | None:
+    """The second (unix) with which a moment begins; None for what is no date."""
+    found = span(text)
+    return None if found is None else (found[0] - _EPOCH) // _SECOND
+
+
+_EPOCH = date(1970, 1, 1).toordinal() * _DAY

@@ -84,6 +84,12 @@ def _implies(element: Element, system: str, code: str) -> bool:
     return bool(element.value_set) and code in _codes(element.value_set).get(system, ())
 
 
+def implied(element: Element, code: str) -> list[str]:
+    """Every system of which a code without a system is one here."""
+    systems = [_BOOLEANS] if element.type == "boolean" else list(_codes(element.value_set))
+    return [each for each in systems if _implies(element, each, code)]
+
+
 @cache
 def _codes(value_set: str) -> dict[str, frozenset[str]]:
     found = definitions().sets.get(value_set, {}).get("codes", {})

@@ -99,13 +99,20 @@ def number_range(prefix: str, text: str) -> Compare | None:
 
     Only ``eq`` and ``ne`` regard the precision; ``ap`` is within a tenth (R4 search.html#number).
     """
+    found = number_bounds(prefix, text)
+    if found is None:
+        return None
+    return comparing(prefix, (found[0], 0), (found[1], -1 if prefix in ("eq", "ne") else 0))
+
+
+def number_bounds(prefix: str, text: str) -> tuple[Decimal, Decimal] | None:
+    """From where to where a number with that prefix reaches, its precision or tenth regarded; None for no number."""
     value = number_of(text)
     if value is None:
         return None
+    width = Decimal(0)
     if prefix in ("eq", "ne"):
-        half = precision_of(text)
-        return comparing(prefix, (_EXACT.subtract(value, half), 0), (_EXACT.add(value, half), -1))
-    if prefix == "ap":
-        tenth = abs(value) / 10
-        return comparing(prefix, (_EXACT.subtract(value, tenth), 0), (_EXACT.add(value, tenth), 0))
-    return comparing(prefix, (value, 0), (value, 0))
+        width = precision_of(text)
+    elif prefix == "ap":
+        width = _EXACT.divide(abs(value), Decimal(10))
+    return _EXACT.subtract(value, width), _EXACT.add(value, width)

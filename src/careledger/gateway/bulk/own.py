@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID
 
 from careledger.app.world import World
-from careledger.domain.errors import CareLedgerError
+from careledger.domain.errors import CareLedgerError, FhirRefused
 from careledger.fhir.json_text import Resource
 from careledger.fhir.references import rewritten
 from careledger.formats.deposits import sliced
 from careledger.gateway import identities
 from careledger.gateway.bulk.jobs import DELETED, ERROR
 from careledger.gateway.bulk.wanted import ALIAS, END, OUTCOME, Answers, Line, Step, Wanted
-from careledger.gateway.chart import as_shown
 from careledger.gateway.outcomes import refusal
+from careledger.gateway.own.showing import as_shown
 from careledger.gateway.views import Shown
 from careledger.workflows.actors import Organisation
 from careledger.workflows.own_records import OwnRecords, next_alias
@@ -50,11 +49,11 @@ class _Patient:
     def opened(self, record_id: bytes) -> tuple[Shown | None, int]:
         """The same opened again, and how many bytes it has."""
         entry, newest = self.own.entry(record_id), self.own.newest[record_id]
-        shown = as_shown(entry, newest.place)
-        if shown is not None:
-            made = datetime.fromtimestamp(newest.deposit.made, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            shown.resource["meta"]["lastUpdated"] = made
-        return shown, len(entry.body.canonical)
+        size = len(entry.body.canonical)
+        try:
+            return as_shown(entry, newest.deposit.made, newest.place), size
+        except FhirRefused:
+            return None, size
 
     def look(self, record_id: bytes) -> None:
         """Learns its name, and keeps it while there is room; what cannot be opened is remembered as such."""

@@ -1,0 +1,68 @@
+"""The history of a type or of everything: own writings alone, the last filed first, page by page.
+
+What patients shared is not in it: it has a history by its own address. What was taken back, moved, undone or erased is
+not in it either, nor is an entry that says so.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from careledger.app.tokens import Bearer
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.searching.moments import since_of
+from careledger.gateway import bundles
+from careledger.gateway.desk import Desk
+from careledger.gateway.http import Answered, Asked, Handler, whole_number
+from careledger.gateway.outcomes import outcome
+from careledger.gateway.pages import Past, until
+from careledger.gateway.views import Shown
+
+COUNT, MOST_COUNT = 50, 1_000
+LOOKED_AT = ("_count", "_since")
+FIRST = 2**62
+
+
+def handlers(desk: Desk) -> list[Handler]:
+    """The routes."""
+    return [
+        Handler("GET", "/_history", partial(history, desk), looks_at=LOOKED_AT, needs="r"),
+        Handler("GET", "/{kind}/_history", partial(history, desk), looks_at=LOOKED_AT, needs="r"),
+    ]
+
+
+def history(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """Its first page; raises FhirRefused."""
+    kind = asked.kind if "kind" in asked.path else ""
+    count, since = whole_number(asked, "_count"), 0
+    for each in asked.values("_since")[-1:]:
+        begun = since_of(each)
+        if begun is None:
+            raise FhirRefused(path="_since", problem="not an instant")
+        since = begun
+    size = COUNT if count is None else min(count, MOST_COUNT)
+    past = Past(who.digest, kind, FIRST, since, size, until(desk.world.clock.now()))
+    return page(desk, who, past, f"{desk.base}/{kind}/_history" if kind else f"{desk.base}/_history")
+
+
+def page(desk: Desk, who: Bearer, past: Past, said: str) -> Answered:
+    """The versions under a row of the index, and a link to those before them."""
+    sight, links = desk.sight(who), {"self": said}
+    sight.catch_up()
+    found = sight.history(past.kind, past.before, past.since, past.count + 1) if past.count else []
+    entries: list[tuple[Shown, bool]] = []
+    for each in found[: past.count]:
+        shown = sight.shown(each)
+        if shown is not None:
+            entries.append((shown, sight.is_first(each)))
+    if len(found) > past.count:
+        rest = Past(
+            who.digest, past.kind, found[past.count - 1].row, past.since, past.count,
+            until(desk.world.clock.now()),
+        )  # fmt: skip
+        links["next"] = f"{desk.base}?_page={desk.pages.keep(rest)}"
+    behind = [] if sight.complete else [outcome("warning", "incomplete", BEHIND)]
+    return Answered(bundles.histories(desk.base, entries, links, behind))
+
+
+BEHIND = "Own writings are still being read in; there are more than are shown."
