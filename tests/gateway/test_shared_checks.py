@@ -11,6 +11,7 @@ import pytest
 from careledger.adapters.memory.clock import ManualClock
 from careledger.app.tokens import Bearers
 from careledger.domain.questions import LONGEST_LEASE
+from careledger.gateway import leases as leases_module
 from careledger.gateway import server
 from careledger.gateway.leases import Leases
 from careledger.workflows.lease import Lease
@@ -81,6 +82,31 @@ def test_what_a_lease_opened_is_dropped_when_it_is_over_though_nobody_asks_again
     world.clock.wait(session.until - world.clock.now())
     leases.drop_ended()
     assert leases._sessions == {}
+
+
+def test_no_more_than_so_much_is_open_and_what_was_looked_at_longest_ago_goes(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = edge.story.world
+    leases, alias = Leases(world), edge.story.adam
+    bearers = [
+        Bearers(world.keyring).bearer(edge.token("Dr Stay"), world.clock.now(), time.monotonic())
+        for _ in range(4)
+    ]
+    first, second, third = [(each, leases.look(each, alias)) for each in bearers[:3]]
+    each_opens = len(first[1].seen.records)
+    assert each_opens > 0
+    monkeypatch.setattr(leases_module, "MOST_OPEN", 3 * each_opens)
+    assert leases.look(first[0], alias) is first[1]
+    leases.look(bearers[3], alias)
+    assert leases.drop_ended() == 3
+    assert leases.live(second[0]) == []
+    assert leases.live(third[0]) == [third[1]]
+    assert leases.live(first[0]) == [first[1]]
+    monkeypatch.setattr(leases_module, "MOST_OPEN", 0)
+    anew = leases.look(second[0], alias)
+    assert leases.live(second[0]) == [anew]
+    assert leases.drop_ended() == 1
 
 
 def test_a_running_gateway_looks_for_what_is_over(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:

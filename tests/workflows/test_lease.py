@@ -318,6 +318,7 @@ def test_a_custodian_that_was_started_again_confirms_nothing(world: World) -> No
 def test_who_does_not_know_the_request_is_told_nothing_and_nobody_after_a_leases_time(world: World) -> None:
     _, lease, _ = opened(world)
     number = lease.statement.custodians[0]
+    assert lease.retrieved.asked.answers == ()  # nothing is kept but what was opened
     known = StandingQuestion(lease.retrieved.asked.request.id, bytes(16))
     assert world.links[number].call("stands", known.encode())
     with pytest.raises(RequestRefused, match="unknown-request"):

@@ -32,6 +32,8 @@ from careledger.workflows.superseded import is_superseded
 
 WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
+MOST_OPEN = 50_000
+"""Versions that all leases of a gateway keep in memory together, some 20 KiB each."""
 
 
 @dataclass(repr=False)
@@ -41,6 +43,11 @@ class _Held:
     lease: Lease
     view: View
     checked: float
+
+    @property
+    def records(self) -> int:
+        """How many versions it keeps open."""
+        return len(self.lease.retrieved.records)
 
     def look(self, network: Network, came: float) -> View:
         """The view, once the lease was checked at the head now; raises what ``Lease.records`` raises.
@@ -76,11 +83,12 @@ class Leases:
         """What this post may see of this patient now; raises AccessRefused, PatientNotFound, and what
         ``retrieve`` raises."""
         network = self.world.network
-        held = self._held.get((bearer.digest, alias))
+        held = self._held.pop((bearer.digest, alias), None)
         if held is not None:
             with suppress(AccessRefused):
-                return held.look(network, bearer.came)
-            del self._held[bearer.digest, alias]
+                view = held.look(network, bearer.came)
+                self._held[bearer.digest, alias] = held  # the last one is the last to go
+                return view
         return self._ask(network, bearer, alias)[0]
 
     def once(self, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
@@ -182,7 +190,19 @@ class Leases:
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
         held = _Held(lease, _view(bearer, alias, lease.retrieved, lease.records(network), closed), begun)
         self._held[bearer.digest, alias] = held
+        self._make_room()
         return held.view, ground.access
+
+    def _make_room(self) -> None:
+        """Drops what was looked at longest ago while more is open than ``MOST_OPEN`` records; a look asks anew."""
+        kept = list(self._held.items())
+        open_now = sum(held.records for _, held in kept)
+        for name, held in kept[:-1]:
+            if open_now <= MOST_OPEN:
+                return
+            open_now -= held.records
+            held.lease.close()
+            del self._held[name]
 
 
 def unreadable(network: Network, bearer: Bearer) -> frozenset[Category]:

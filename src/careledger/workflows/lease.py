@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from careledger.domain.categories import Compartment
 from careledger.domain.consents import GranteeKind, Purpose
@@ -131,7 +131,7 @@ def open_lease(
     compartments: Iterable[Compartment],
     seconds: int = LONGEST_LEASE,
 ) -> Lease:
-    """One release of named categories, kept for a time.
+    """One release of named categories, kept for a time: what was opened, and not the answers that it was opened from.
 
     Raises what ``retrieve`` raises, and AccessRefused for ``own`` or for what another session asks.
     """
@@ -140,4 +140,8 @@ def open_lease(
     now = max(network.clock.now(), network.ledger.fresh_head().head.time)
     session.check(now)
     until = now + min(seconds, LONGEST_LEASE)
-    return Lease(session, access, statement, until, retrieve(network, access, statement, compartments))
+    found = retrieve(network, access, statement, compartments)
+    opened = replace(
+        found, asked=replace(found.asked, answers=())
+    )  # half of what a lease would keep in memory
+    return Lease(session, access, statement, until, opened)
