@@ -34,6 +34,7 @@ EXAMPLES = {
     "block": "0",
     "request": "0" * 32,
     "proposal": "0" * 32,
+    "webhook": "0" * 32,
     "entry": "0" * 64,
 }
 

@@ -38,6 +38,7 @@ OPEN = {
 PARTS = {
     "kind": "Condition", "id": "1", "version": "1", "party": "hos-0000000000001", "patient": "0" * 64,
     "consent": "0" * 64, "file": "0", "request": "0" * 32, "proposal": "0" * 32, "entry": "0" * 64,
+    "webhook": "0" * 32,
 }  # fmt: skip
 
 

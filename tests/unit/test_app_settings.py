@@ -10,7 +10,7 @@ import pytest
 
 from careledger.app.clocks import SystemClock
 from careledger.app.ledgers import connect
-from careledger.app.settings import FILE, RemoteLedger, Settings, load, save
+from careledger.app.settings import FILE, SWITCHES, RemoteLedger, Settings, load, save
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import NodeUnavailable, SettingsRefused
 
@@ -38,7 +38,7 @@ def test_what_was_saved_is_loaded_and_stays_as_it_is(tmp_path: Path) -> None:
 def test_a_key_that_is_missing_or_of_another_type_is_named(tmp_path: Path, key: str) -> None:
     with pytest.raises(SettingsRefused, match=f"key {key}, why missing"):
         load(written(tmp_path, **{key: None}))
-    for wrong in (1.5, 7 if key == "two_hops" else True, ["x"], 7 if key == "directory" else "7"):
+    for wrong in (1.5, 7 if key in SWITCHES else True, ["x"], 7 if key == "directory" else "7"):
         with pytest.raises(SettingsRefused, match=f"key {key}, why not of type"):
             load(written(tmp_path, **{key: wrong}))
     assert load(written(tmp_path)) == GOOD

@@ -18,7 +18,7 @@ EMBEDDED = "embedded"
 CHAIN_ID = 20261
 """The chain id of a network that is told no other."""
 TEXTS = {"directory", "ledger", "authorization", "authorities"}
-SWITCHES = {"two_hops"}
+SWITCHES = {"two_hops", "webhooks_to_loopback"}
 T = TypeVar("T")
 
 
@@ -67,8 +67,9 @@ class Settings:
     digits. ``opening`` (t), ``holding`` (n), ``listed`` (N), ``escrow``: see domain.custodians.Thresholds.
     ``registration_spread``: within how many seconds after its alias a patient's registration is entered on the ledger;
     0 enters it at once. ``two_hops``: whether a patient's messages go to the ledger by another member of this
-    machine (docs/threats.md), which takes seconds and hides nothing from its one operator. ``ledger``: "embedded", the
-    chain is in this directory; or where it is.
+    machine (docs/threats.md), which takes seconds and hides nothing from its one operator.
+    ``webhooks_to_loopback``: whether events may be sent to this machine, without https (docs/events.md). ``ledger``:
+    "embedded", the chain is in this directory; or where it is.
     """
 
     chain_id: int
@@ -79,6 +80,7 @@ class Settings:
     escrow: int = 3
     registration_spread: int = REGISTRATION_SPREAD
     two_hops: bool = False
+    webhooks_to_loopback: bool = False
     ledger: RemoteLedger | str = EMBEDDED
 
     def at(self, directory: bytes) -> Settings:

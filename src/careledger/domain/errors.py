@@ -308,6 +308,10 @@ class EventsGone(CareLedgerError):
     """These events are not kept any more; begin again without a number."""
 
 
+class EndpointRefused(CareLedgerError):
+    """Events are not sent there."""
+
+
 class TooCostly(CareLedgerError):
     """This search would have to look into records that nobody named a patient for."""
 

@@ -25,3 +25,26 @@ class Event(Message):
     grantees: tuple[GranteeForm, ...] = several(message(GranteeForm), most=8)
     roles: tuple[int, ...] = several(uint(8), most=16)
     categories: tuple[int, ...] = several(uint(8), most=64)
+
+
+@dataclass(frozen=True)
+class Endpoint(Message):
+    """Where a post has its events sent, in its organisation's books under the id.
+
+    ``kinds`` are the kinds of events that are sent, none for all. ``secret`` signs what is sent. ``reached`` is the
+    number of the last event that was delivered or passed over, ``tries`` how often the next one failed, ``due`` when it
+    is tried again (unix seconds), ``state`` ``active`` or ``dead``, ``problem`` why the last attempt failed.
+    """
+
+    TYPE: ClassVar[str] = "event-endpoint"
+    id: bytes = octets(16)
+    post: int = uint()
+    url: str = text(2_000)
+    kinds: tuple[str, ...] = several(text(32), most=32)
+    secret: bytes = octets(32)
+    made: int = uint()
+    reached: int = uint()
+    tries: int = uint(16)
+    due: int = uint()
+    state: str = text(16)
+    problem: str = text(100)

@@ -55,6 +55,7 @@ PARTS = {
     "act": Part("[0-9a-f]{64}", "An act's name, from the answer to it."),
     "request": Part("[0-9a-f]{32}", "A request for access."),
     "proposal": Part("[0-9a-f]{32}", "A proposed emergency."),
+    "webhook": Part("[0-9a-f]{32}", "A webhook."),
     "entry": Part("[0-9a-f]{64}", "An emergency's entry on the ledger."),
 }
 """What a path's parts look like; whatever does not is not found."""

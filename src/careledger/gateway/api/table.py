@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from careledger.gateway.api import agent, blocks, emergencies, events, ministry, parties, patients, requests
+from careledger.gateway.api import (
+    agent,
+    blocks,
+    emergencies,
+    events,
+    ministry,
+    parties,
+    patients,
+    requests,
+    webhooks,
+)
 from careledger.gateway.api.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -14,4 +24,5 @@ ROWS: tuple[Row, ...] = (
     *agent.ROWS,
     *blocks.ROWS,
     *events.ROWS,
+    *webhooks.ROWS,
 )

@@ -18,6 +18,8 @@ from careledger.app import tokens
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.errors import CareLedgerError, PartyNotFound, PartyNotVerified, ServerUnavailable
+from careledger.gateway.events import noticing, stages
+from careledger.gateway.events.delivery import Delivery
 from careledger.gateway.events.inbox import Inbox, Page, sees
 from careledger.gateway.events.listening import Listener, Listeners
 from careledger.gateway.events.noticing import Noticing
@@ -26,6 +28,13 @@ from careledger.gateway.events.streams import EventStream, written
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.network import verified
 
+KINDS = (
+    *(stages.GIVEN, stages.ENDED, stages.EXPIRED, stages.REVOKED),
+    *(stages.OPENED, stages.REVIEW_DUE, stages.REVIEWED),
+    *(noticing.ANSWERED, noticing.DEPOSITED, noticing.MOVED_AWAY),
+    *(noticing.JOINED, noticing.LEFT, noticing.REKEYED),
+)
+"""Every kind of event."""
 PAGE = 100
 """How many events one page has at most."""
 RECHECK = 15.0
@@ -41,6 +50,7 @@ class Events:
 
     def __init__(self, world: World) -> None:
         self.world, self.listeners = world, Listeners()
+        self.delivery = Delivery(world, self)
         self._worker: Executor | None = None
         self._outboxes: dict[int, Outbox] = {}
         self._inboxes: dict[int, Inbox] = {}
@@ -53,6 +63,7 @@ class Events:
         """From now on streams are served, and every so many seconds it looks for what happened; None: never."""
         self._worker = worker
         if every is not None:
+            self.delivery.begin(worker)
             self._thread = threading.Thread(
                 target=self._run, args=(every,), name="gateway-events", daemon=True
             )
@@ -62,6 +73,7 @@ class Events:
         """Ends every stream and looks no more."""
         self._ended.set()
         self.listeners.close()
+        self.delivery.close()
         if self._thread is not None:
             self._thread.join()
 
@@ -69,7 +81,7 @@ class Events:
 
     def page(self, staff: Staff, after: int, most: int) -> Page:
         """A post's events after a number; raises EventsGone, ApiRefused."""
-        inbox, seen = self._inbox(staff), sees(self.world.ledger.fresh_head(), staff)
+        inbox, seen = self.inbox(staff), sees(self.world.ledger.fresh_head(), staff)
         inbox.catch_up(seen)
         return inbox.page(after, min(most, PAGE), seen)
 
@@ -78,16 +90,22 @@ class Events:
 
         Raises EventsGone, ApiRefused, Throttled.
         """
-        inbox, seen = self._inbox(who.staff), sees(self.world.ledger.fresh_head(), who.staff)
+        begins = self.position(who.staff, after)
+        listener = Listener(who, self.inbox(who.staff).last)
+        self.listeners.join(listener)
+        return EventStream(self.listeners, listener, self._pages(who.staff), begins)
+
+    def position(self, staff: Staff, after: int | None) -> int:
+        """The number after which to begin, None: with what happens from now on; raises EventsGone, ApiRefused."""
+        inbox, seen = self.inbox(staff), sees(self.world.ledger.fresh_head(), staff)
         while after is None and inbox.behind:
             inbox.catch_up(seen)
         begins = inbox.last if after is None else after
         inbox.page(begins, 0, seen)  # refuses what cannot be resumed before it is promised
-        listener = Listener(who, inbox.last)
-        self.listeners.join(listener)
-        return EventStream(self.listeners, listener, self._pages(who.staff), begins)
+        return begins
 
-    def _inbox(self, staff: Staff) -> Inbox:
+    def inbox(self, staff: Staff) -> Inbox:
+        """A post's inbox, as far as it has caught up."""
         if staff.number not in self._inboxes:
             self._inboxes[staff.number] = Inbox(self._outbox(staff.organisation), staff.number)
         return self._inboxes[staff.number]
@@ -145,7 +163,7 @@ class Events:
 
     def _tell(self, staff: Staff) -> bool:
         """The next portion for one post, in one turn, so that none is missed; whether there is more."""
-        inbox = self._inbox(staff)
+        inbox = self.inbox(staff)
         mine = [each for each in self.listeners.all() if each.bearer.staff.number == staff.number]
         if not mine or not (inbox.behind or any(each.reached < inbox.last for each in mine)):
             return False
@@ -168,6 +186,7 @@ class Events:
             for organisation in organisations:
                 self._walk(self.look(organisation))
             self._walk(self.tell())
+            self._walk(self.delivery.look())
             if time.monotonic() - checked >= RECHECK:
                 self._walk(self.recheck())
                 checked = time.monotonic()
