@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from careledger.adapters.edge.acts import signed_act
 from careledger.adapters.edge.attested import AttestedLedger, Pinned
 from careledger.adapters.edge.http import Edge as Reached
-from careledger.adapters.edge.links import EdgeBlocks, EdgeBoard, custodians
+from careledger.adapters.edge.links import EdgeBlocks, EdgeBoard, EdgeGateway, custodians
 from careledger.app.clocks import SystemClock
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.parties import PartyId
 from careledger.formats.consent_messages import LedgerMessage
 from careledger.formats.signatures import SigningKey
 from careledger.workflows.actors import Holder
+from careledger.workflows.gateway import Gateway
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.network import Network
 from gateway.edge_world import DAY, Edge, Reply
@@ -32,6 +33,7 @@ class Agent:
     edge: Edge
     reached: Reached
     pinned: Pinned
+    relays: tuple[int, ...] = ()
 
     @property
     def network(self) -> Network:
@@ -48,6 +50,7 @@ class Agent:
             clock,
             SigningKey.random(),
             thresholds,
+            cast(Gateway, EdgeGateway(self.reached, self.relays)),
             together=False,
         )
 
@@ -76,17 +79,23 @@ class Agent:
         return signed_act(message, [message.sign(key, chain, contract) for key in signers], chain, contract)
 
 
-@pytest.fixture(scope="module")
-def agent(edge: Edge) -> Iterator[Agent]:
+def over(edge: Edge) -> Agent:
+    """An agent that pinned what it was handed at the desk where it claimed."""
     reached = Reached(edge.gateway.url)
     said, view = reached.get("/agent/network"), edge.story.world.ledger.fresh_head()
     signers = {}
     for named in said["custodians"]:
-        facts = view.custodian(int(named, 16))  # what an agent is handed at the desk where it claims
+        facts = view.custodian(int(named, 16))
         assert facts is not None
         signers[facts.number] = facts.signer
     contracts = {name: bytes.fromhex(each[2:]) for name, each in said["contracts"].items()}
     pinned = Pinned(said["chain_id"], bytes.fromhex(said["directory"][2:]), contracts, signers, needed=2)
     assert pinned.deployment.hex() == said["deployment"]
-    yield Agent(edge, reached, pinned)
-    reached.close()
+    return Agent(edge, reached, pinned, tuple(int(named, 16) for named in said["relays"]))
+
+
+@pytest.fixture(scope="module")
+def agent(edge: Edge) -> Iterator[Agent]:
+    made = over(edge)
+    yield made
+    made.reached.close()

@@ -32,6 +32,7 @@ OPEN = {
     ("GET", "/api/v1/agent/acts/{act}"),
     ("POST", "/api/v1/agent/packages"),
     ("GET", "/api/v1/agent/packages"),
+    ("POST", "/api/v1/agent/relays/{number}"),
     ("GET", "/api/v1/agent/sealing-keys/{number}"),
 }
 """The routes that need no token; a new one has to be decided here."""

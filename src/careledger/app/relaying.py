@@ -1,4 +1,4 @@
-"""The members of one machine as each other's relays: their desks, run while whoever acts waits.
+"""The members of one machine as each other's relays: their desks, run while whoever acts waits, or a gateway runs.
 
 For trying the two hops of docs/threats.md in one process; they hide nothing from the one operator of all desks.
 """
@@ -40,9 +40,13 @@ class Members:
         """Returns when so many seconds have passed; each second what is due goes on."""
         for _ in range(seconds):
             self._clock.wait(1)
-            self.gateway.hand_on(self.now())
-            for desk in self._desks.values():
-                desk.send_batch()
+            self.pass_on()
+
+    def pass_on(self) -> None:
+        """What is due goes on, from gateway to desks and from desks to the ledger; to be called every second."""
+        self.gateway.hand_on(self.now())
+        for desk in self._desks.values():
+            desk.send_batch()
 
     def finish(self) -> None:
         """Waits for the batches of what the desks have taken; what is for later is sent again by its agent."""

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 
+from careledger.app.relaying import Members
 from careledger.app.serving import MOST_CONNECTIONS, HttpServer
 from careledger.app.tending import Step, steps
 from careledger.app.world import World
@@ -24,7 +26,7 @@ from careledger.gateway.events.listening import MOST_LISTENERS
 
 HOST, PORT = "127.0.0.1", 8080
 HOUSE, BEAT = 10.0, 1.0
-"""Seconds between looks for leases that are over, and for what was written and is not in the index yet."""
+"""Seconds between looks for leases that are over; for what members relay, and what is not in the index yet."""
 REST = 0.002
 """Seconds between two steps of exports, so that a request that needs the worker twice waits for one step."""
 _LOG = logging.getLogger("careledger.gateway")
@@ -97,10 +99,14 @@ class Gateway:
         """Nothing that a lease opened stays in memory after it, whether or not anybody asks again; does what is due."""
         every = self._tends_every
         tended = time.monotonic()
+        members = self._world.members
         if every is not None:
             self._look_again()
-        while not self._ended.wait(HOUSE if every is None else min(HOUSE, every, BEAT)):
+        pauses = (HOUSE, *(() if every is None else (every, BEAT)), *(() if members is None else (BEAT,)))
+        while not self._ended.wait(min(pauses)):
             self._worker.submit(self._desk.leases.drop_ended)
+            if members is not None:
+                self._do(partial(_pass_on, members))
             if every is not None and time.monotonic() - tended >= every:
                 self._tend()
                 self._look_again()
@@ -165,3 +171,9 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _pass_on(members: Members) -> tuple[str, ...]:
+    """What members relay for each other's patients goes on."""
+    members.pass_on()
+    return ()

@@ -117,6 +117,21 @@ class EdgeBlocks:
         raise StoreUnavailable(why="nothing is deposited here")
 
 
+class EdgeGateway:
+    """The way to other members, as workflows.gateway has it: what is sealed to one goes by the patient's own gateway.
+
+    That one holds what is not due yet, so that the agent may sleep.
+    """
+
+    def __init__(self, edge: Edge, members: Iterable[int]) -> None:
+        self._edge = edge
+        self.relays = dict.fromkeys(members)
+
+    def forward(self, member: int, sealed: bytes, at: int, now: int) -> None:
+        """Hands a message on; raises what the gateway refused with, StoreUnavailable."""
+        self._edge.post(f"/agent/relays/{member:016x}", {"sealed": written(sealed), "at": at})
+
+
 def custodians(edge: Edge, numbers: Iterable[int]) -> dict[int, EdgeCustodian]:
     """A link to each of these custodians."""
     return {number: EdgeCustodian(edge, number) for number in numbers}

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from careledger.domain.errors import (
     ActRefused,
     ApiRefused,
+    CannotOpen,
     CareLedgerError,
     LedgerRefused,
     MalformedBytes,
@@ -60,6 +61,7 @@ class AgentNetwork(Struct, frozen=True):
     deployment: Annotated[Hex, Meta(description="Names this network in everything that is signed for it.")]
     contracts: Annotated[dict[str, str], Meta(description="Addresses of what agents sign for, by name.")]
     custodians: Annotated[list[Number], Meta(description="Those that are reached here.")]
+    relays: Annotated[list[Number], Meta(description="Members that what is sealed to them may go by.")]
     thresholds: Thresholds
 
 
@@ -136,6 +138,19 @@ class Posted(Struct, frozen=True):
     posted: bool
 
 
+class Forwarding(Struct, frozen=True, forbid_unknown_fields=True):
+    """A message sealed to a member, of 4, 8, 20 or 68 KiB, and when it is handed over."""
+
+    sealed: bytes
+    at: Annotated[int, Meta(ge=0, le=2**53, description="Unix seconds; what has come is now.")] = 0
+
+
+class Forwarded(Struct, frozen=True):
+    """It was handed over, or waits for its time; whether it was entered the ledger shows."""
+
+    forwarded: bool
+
+
 class After(Struct, frozen=True, forbid_unknown_fields=True):
     """Which part of the board."""
 
@@ -165,6 +180,7 @@ def network(desk: Desk, called: Called) -> AgentNetwork:
         world.ledger.deployment.hex(),
         {name: "0x" + world.ledger.contract(name).hex() for name in contracts},
         [f"{number:016x}" for number in sorted(world.custodians)],
+        [f"{number:016x}" for number in sorted(world.network.gateway.relays)],
         Thresholds(chosen.listed, chosen.holding, chosen.opening, chosen.escrow),
     )
 
@@ -266,6 +282,15 @@ def _bytes(name: str, said: int | str, length: int) -> bytes:
     return made
 
 
+def forward(desk: Desk, called: Called) -> Forwarded:
+    """Hands a message on unread; raises PartyNotFound for who relays nothing, and what that member raises."""
+    reached, member = desk.world.network, int(called.parts["number"], 16)
+    if member not in reached.gateway.relays:
+        raise PartyNotFound()
+    reached.gateway.forward(member, called.body.sealed, called.body.at, reached.clock.now())
+    return Forwarded(True)
+
+
 # The board ----------------------------------------------------------------------------------------
 
 
@@ -296,6 +321,9 @@ ROWS = (
         pace=(3_000, 300.0)),
     Row("POST", "/agent/acts", "bringAct", "Enters on the ledger what a patient's agent signed for it.", bring, Act,
         takes=SignedAct, refusals=_ACTS, open=True, later=True),
+    Row("POST", "/agent/relays/{number}", "forward", "Hands on, unread, what was sealed to another member.", forward,
+        Forwarded, takes=Forwarding, refusals=(PartyNotFound, CannotOpen, MalformedBytes), open=True,
+        most=MOST_PACKAGE),
     Row("GET", "/agent/acts/{act}", "act", "What became of an act that was brought here.", brought, Act,
         refusals=(LedgerRefused, PatientNotFound), open=True),
     Row("POST", "/agent/packages", "postPackage", "Posts a sealed package on the board.", post, Posted,
