@@ -10,6 +10,7 @@ import pytest
 import urllib3
 from openapi_spec_validator import validate
 
+from careledger.app.names import newest_rows
 from careledger.domain import errors
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import CareLedgerError, Throttled
@@ -184,6 +185,13 @@ def test_a_list_neither_skips_nor_repeats_when_somebody_joins_between_its_pages(
     seen = first + [each["id"] for each in walking]
     assert len(seen) == len(set(seen))
     assert set(before) <= set(seen)
+
+
+def test_the_rows_of_one_kind_are_those_among_all(edge: Edge) -> None:
+    world = edge.story.world
+    for kind in ("party", "alias", "custodian"):
+        assert newest_rows(world, kind) == {kind: newest_rows(world)[kind]}
+    assert newest_rows(world, "part") == {}
 
 
 def test_custodians_show_how_far_their_logs_are_anchored(stay: Client, edge: Edge) -> None:

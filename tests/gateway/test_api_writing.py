@@ -11,6 +11,7 @@ import pytest
 from careledger.app import tokens
 from careledger.app.founding import licence
 from careledger.app.world import officer_posts
+from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import RepeatRefused
 from careledger.domain.parties import Role
@@ -20,11 +21,15 @@ from careledger.gateway.api.rows import BASE
 from careledger.workflows import register
 from careledger.workflows.actors import Staff
 from careledger.workflows.emergencies import PROPOSED_FOR, propose_emergency, proposed_here
+from careledger.workflows.epochs import name_for_emergencies
+from careledger.workflows.register import kept_holder
 from careledger.workflows.request_access import answer, read_requests
 from gateway.edge_world import DAY, Client, Edge, Reply
 from story import BIRTH, LICENCE, NAME
 
 JSON = "application/json"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 
 
 def client(edge: Edge, staff: Staff, purpose: Purpose = Purpose.TREAT) -> Client:
@@ -304,6 +309,57 @@ def test_two_posts_break_the_glass_each_by_its_own_token_and_a_third_reviews(
     assert post(operator, f"emergencies/{entry}/review", {"justified": True}).status == 200
     assert post(officer, f"emergencies/{entry}/review", {"justified": False}).problem == "ledger-refused"
     assert opener.ask(f"emergencies/{entry}").body == done.body
+
+
+def opened(edge: Edge, opener: Staff, second: Client, **changes: Any) -> str:
+    """An emergency's entry."""
+    asked = emergency(edge, **changes)
+    proposal = post(client(edge, opener), "emergency-proposals", asked).body["id"]
+    reply = post(second, f"emergency-proposals/{proposal}/confirmation", {"patient": asked["patient"]})
+    return str(reply.body["entry"])
+
+
+def test_of_two_doctors_each_reads_by_the_emergency_that_was_opened_for_it(
+    edge: Edge, doctor: Staff, nurse: Client
+) -> None:
+    other = employed(edge, "Delta", "Dr Later, Delta", Role.DOCTOR)
+    opened(edge, doctor, nurse, seconds=3600)
+    assert condition(edge, doctor, Purpose.BTG).matches
+    assert condition(edge, other, Purpose.BTG).status == 403
+    opened(edge, other, nurse)
+    assert condition(edge, doctor, Purpose.BTG).matches
+    assert condition(edge, other, Purpose.BTG).matches
+
+
+def test_restricted_records_are_read_in_an_emergency_only_where_its_entry_names_them(
+    edge: Edge, doctor: Staff, nurse: Client, clerk: Client
+) -> None:
+    story, city = edge.story, edge.story.organisations["City"]
+    alias = post(clerk, "patients", {"name": "Guarded"}).body["patient"]["alias"]
+    holder = kept_holder(city, bytes.fromhex(alias))
+    guarded = Compartment(Category.DIAGNOSIS, Sensitivity.RESTRICTED)
+    name_for_emergencies(story.world.network, holder, [guarded.number])
+    author = client(edge, story.staff["Dr City"])
+    for words, labels in (("asthma", []), ("guarded", [{"system": CONFIDENTIALITY, "code": "R"}])):
+        made: dict[str, Any] = {
+            "resourceType": "Condition",
+            "clinicalStatus": {"coding": [{"system": CLINICAL, "code": "active"}]},
+            "code": {"text": words},
+            "subject": {"reference": f"Patient/{alias}"},
+        }
+        if labels:
+            made["meta"] = {"security": labels}
+        body = json.dumps(made).encode()
+        kind = {"Content_Type": "application/fhir+json"}
+        reply = author.ask(f"{edge.gateway.base}/Condition", "POST", body, **kind)
+        assert reply.status == 201, reply.body
+    other = employed(edge, "Delta", "Dr Named, Delta", Role.DOCTOR)
+    opened(edge, doctor, nurse, patient=alias)
+    opened(edge, other, nurse, patient=alias, restricted=["diagnosis"])
+    for staff, seen in ((doctor, {"asthma"}), (other, {"asthma", "guarded"})):
+        asking = client(edge, staff, Purpose.BTG)
+        found = asking.ask(f"{edge.gateway.base}/Condition?patient={alias}").matches
+        assert {each["code"]["text"] for each in found} == seen
 
 
 def test_nobody_confirms_an_emergency_alone_or_for_another_organisation(

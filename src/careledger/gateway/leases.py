@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
-from careledger.domain.categories import Category, Compartment
+from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import AccessRefused, RecordNotFound
 from careledger.domain.matrix import VERSIONS, ReadCell
@@ -34,6 +34,8 @@ WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
 MOST_OPEN = 50_000
 """Versions that all leases of a gateway keep in memory together, some 20 KiB each."""
+IN_EMERGENCY = (*WANTED, *(Compartment(category, Sensitivity.RESTRICTED) for category in Category))
+"""What is asked for where the glass was broken: of restricted records those that its entry names."""
 
 
 @dataclass(repr=False)
@@ -180,7 +182,8 @@ class Leases:
         session = self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
         rule = Rule.BREAK_GLASS if bearer.purpose is Purpose.BTG else None
-        ground: Reading = reading(network, session, statement, WANTED, bearer.purpose, rule)
+        wanted = WANTED if rule is None else IN_EMERGENCY
+        ground: Reading = reading(network, session, statement, wanted, bearer.purpose, rule)
         never = unreadable(network, bearer)
         closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request

@@ -14,6 +14,7 @@ from careledger.domain.categories import Compartment
 from careledger.domain.errors import AccessRefused, ActRefused, RecordNotFound
 from careledger.formats.digests import uint
 from careledger.formats.releases import EmergencyOpening, EmergencyProposal
+from careledger.ports import LedgerView
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.break_glass import Emergency, open_emergency
 from careledger.workflows.due import Subject, note_due
@@ -41,9 +42,14 @@ def opened_here(organisation: Organisation) -> list[Emergency]:
     return found
 
 
-def emergency_for(organisation: Organisation, alias: bytes, now: int) -> Emergency:
-    """The open emergency about that patient that lasts longest; raises AccessRefused."""
-    fitting = [each for each in opened_here(organisation) if each.opening.alias == alias and now < each.until]
+def emergency_for(view: LedgerView, opener: Staff, alias: bytes, now: int) -> Emergency:
+    """The open emergency about that patient that lasts longest of those that this post opened; raises AccessRefused."""
+    here = [
+        each for each in opened_here(opener.organisation) if each.opening.alias == alias and now < each.until
+    ]
+    entries = {each.entry: view.break_glass(each.entry) for each in here}
+    mine = {entry for entry, facts in entries.items() if facts is not None and facts.opener == opener.number}
+    fitting = [each for each in here if each.entry in mine]
     if not fitting:
         raise AccessRefused(reason="no-break-glass")
     return max(fitting, key=lambda each: each.until)

@@ -57,7 +57,8 @@ def reading(
     alias, organisation = statement.alias, session.staff.organisation
     fetch_grants(network, organisation)
     if rule is Rule.BREAK_GLASS:
-        emergency = emergency_for(organisation, alias, network.clock.now())
+        view, now = network.ledger.fresh_head(), network.clock.now()
+        emergency = emergency_for(view, session.staff, alias, now)
         named = {Compartment.numbered(number) for number in emergency.opening.restricted}
         reach = [each for each in wanted if each.category in BROKEN_OPEN and (_normal(each) or each in named)]
         return _reading(emergency_access(session, emergency), wanted, reach)

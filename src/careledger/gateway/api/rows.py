@@ -42,7 +42,7 @@ class Part:
 BASE = "/api/v1"
 ALWAYS = (TokenRefused, ScopeRefused, PartyNotVerified, ApiRefused, Throttled, LedgerStale, StoreUnavailable)
 """What every operation may refuse with."""
-WITH_TOKEN = (TokenRefused, PartyNotVerified)
+WITH_TOKEN = (TokenRefused, ScopeRefused, PartyNotVerified)
 """What of it only those may that need a token."""
 MOST_BODY = 64 * 1024
 PARTS = {
