@@ -34,7 +34,7 @@ from careledger.workflows.epochs import (
     publish_statement,
 )
 from careledger.workflows.grant import STANDS, given_consents, set_state
-from careledger.workflows.received import fetch_grants
+from careledger.workflows.received import epoch_keys, fetch_grants
 from careledger.workflows.register import kept_holder
 from careledger.workflows.replace_custodian import replace_custodian
 from careledger.workflows.replace_holder import (
@@ -46,6 +46,7 @@ from careledger.workflows.replace_holder import (
 from careledger.workflows.request_access import ANSWERED, answer, answer_to, read_requests, request_access
 from careledger.workflows.retrieve import retrieve
 from careledger.workflows.revoke import revoke
+from careledger.workflows.signed_consents import signed_consent, take_signed
 from careledger.workflows.tend import tend
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
 from world import DAY, DIAGNOSIS, GUARDED, VIEW, World, condition, texts
@@ -430,6 +431,26 @@ def fetching(world: World) -> Attempt:
     return attempt
 
 
+def taking_signed(world: World) -> Attempt:
+    """The grantee's gateway dies while it takes a Consent with its package."""
+    mine = world.claim(with_record(world)).holder
+
+    def attempt(trial: Trial) -> Finish:
+        granted = world.grant(mine, world.outsider)
+        consent = signed_consent(world.network, mine, granted.given)
+        die(trial, lambda: take_signed(trial.network, trial.organisation(world.clinic), consent))
+
+        def finish() -> None:
+            taken = take_signed(world.network, world.clinic, consent)
+            assert epoch_keys(world.clinic, taken.received.certificate)
+            assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+            revoke(world.network, mine, granted.owner)
+
+        return finish
+
+    return attempt
+
+
 # Custodians and logs -------------------------------------------------------------------------------
 
 
@@ -577,6 +598,7 @@ SCENARIOS = {
     "a grant and an answer are fetched": Scenario(
         ("received.fetch_grants", "request_access.take_answer"), fetching, 4
     ),
+    "a Consent is taken with its package": Scenario(("signed_consents.take_signed",), taking_signed, 2),
     "a custodian is replaced": Scenario(
         ("replace_custodian.replace_custodian", "repair.repair", "repair.retire"),
         replacing_custodians,

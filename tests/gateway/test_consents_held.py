@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from careledger.domain.categories import Category
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.parties import PartyId
@@ -13,10 +15,12 @@ from careledger.fhir.consent import words
 from careledger.fhir.consent.agreed import Known
 from careledger.fhir.consent.reading import agreements
 from careledger.formats.scopes import grantee_form, scope_form
+from careledger.workflows import register
 from careledger.workflows.grant import Granted, grant
 from careledger.workflows.received import grants
 from careledger.workflows.revoke import revoke
-from gateway.edge_world import JSON, Edge
+from careledger.workflows.signed_consents import signed_consent
+from gateway.edge_world import JSON, Edge, Reply
 from story import DIAGNOSIS, REPORT
 
 HIDDEN = b"\7" * 32
@@ -167,22 +171,140 @@ def test_an_advance_directive_is_kept_as_a_document_and_answered_that_it_grants_
     alias = taken[0]["location"].split("/")[1]
     single = json.dumps({**directive, "patient": {"reference": f"Patient/{alias}"}}).encode()
     reply = clerk.ask("Consent", "POST", single, Content_Type=JSON)
-    assert (reply.status, reply.issue) == (
-        403,
-        ("forbidden", "The mapping lets others sign this kind of record, not this role."),
-    )
+    assert reply.status == 201
+    assert "grants nothing" in reply.issue[1]
+    alone = reply.headers["Location"].split("/fhir/")[1].partition("/_history")[0]
     found = [f"Consent/{each['id']}" for each in clerk.ask(f"Consent?patient={alias}").matches]
-    assert found == [taken[1]["location"].partition("/_history")[0]]
+    assert set(found) == {taken[1]["location"].partition("/_history")[0], alone}
     assert edge.client("Dr Lake").ask(f"Consent?patient={alias}").status == 403
 
 
-def test_a_privacy_consent_that_nobody_signed_is_refused_and_grants_nothing(edge: Edge) -> None:
+@pytest.fixture(scope="module")
+def newcomer(edge: Edge) -> str:
+    """Somebody whom City registered and who has not claimed the record."""
+    city = edge.story.organisations["City"]
+    return register.patient(edge.story.world.network, city, compartments=()).alias.hex()
+
+
+@pytest.mark.parametrize("scope", ["patient-privacy", "research", "treatment"])
+def test_a_consent_that_nobody_signed_is_kept_as_a_restricted_document_and_grants_nothing(
+    edge: Edge, newcomer: str, scope: str
+) -> None:
     held = len(grants(edge.story.organisations["Lakeside"]))
-    body = written(edge, "patient-privacy")
-    reply = edge.client("Dr City").ask("Consent", "POST", body, Content_Type=JSON)
-    assert (reply.status, reply.issue[0]) == (400, "invalid")
-    assert "a privacy consent is given on the ledger by the patient" in reply.issue[1]
+    consent = json.loads(written(edge, scope)) | {"patient": {"reference": f"Patient/{newcomer}"}}
+    clerk, doctor = edge.client("clerk"), edge.client("Dr City")
+    reply = clerk.ask("Consent", "POST", json.dumps(consent).encode(), Content_Type=JSON)
+    assert (reply.status, reply.issue[0]) == (201, "informational")
+    assert "grants nothing" in reply.issue[1]
+    address = reply.headers["Location"].split("/fhir/")[1].partition("/_history")[0]
+    assert clerk.ask(f"Consent?patient={newcomer}").matches == []  # restricted: in nobody's view unless named
+    assert doctor.ask(f"Consent?patient={newcomer}").matches == []
+    kept = doctor.ask(
+        address
+    )  # the organisation's own chart, for those whom the matrix lets read a diagnosis
+    assert (kept.status, kept.body["scope"]) == (200, consent["scope"])
+    for stranger in ("clerk", "Dr Lake", "Dr Stay"):
+        assert edge.client(stranger).ask(address).status == 404
+    assert edge.client("Dr Lake").ask(f"Condition?patient={newcomer}").status == 403
+    assert len(grants(edge.story.organisations["Lakeside"])) == held
+    changed = json.dumps(consent | {"id": address.split("/")[1]}).encode()
+    assert doctor.ask(address, "PUT", changed, Content_Type=JSON).status == 405
+
+
+def test_a_consent_about_somebody_whom_nobody_here_may_write_about_is_refused(edge: Edge) -> None:
+    held = len(grants(edge.story.organisations["Lakeside"]))
+    for label in ("Dr City", "Dr Lake"):
+        body = written(edge, "patient-privacy")
+        reply = edge.client(label).ask("Consent", "POST", body, Content_Type=JSON)
+        assert (reply.status, reply.issue[0]) == (403, "forbidden")
     assert_grants_nothing(edge, held)
+
+
+# A Consent that the patient's agent signed -------------------------------------------------------
+
+
+def signed(edge: Edge, granted: Granted) -> bytes:
+    """What the patient's agent prints for the grantee's organisation."""
+    story = edge.story
+    made = signed_consent(story.world.network, story.holder(story.adam), granted.given)
+    return json.dumps(made).encode()
+
+
+def post(edge: Edge, label: str, body: bytes, path: str = "Consent", method: str = "POST") -> Reply:
+    return edge.client(label).ask(path, method, body, Content_Type=JSON)
+
+
+def test_a_signed_consent_that_a_post_brings_opens_what_it_says(edge: Edge) -> None:
+    adam = edge.story.adam.hex()
+    granted = given(edge, "Dr Lake", view_of(DIAGNOSIS))
+    body, id = signed(edge, granted), granted.commitment.hex()
+    replies = [post(edge, "Dr Lake", body) for _ in range(2)]
+    assert replies[0].status in (200, 201)  # the board may have brought it already
+    assert replies[1].status == 200
+    for reply in replies:
+        assert reply.headers["Location"] == f"{edge.gateway.base}/Consent/{id}"
+        assert (reply.body["id"], reply.body["status"]) == (id, "active")
+        assert "sourceAttachment" not in reply.body
+    lake = edge.client("Dr Lake")
+    assert lake.ask(f"Condition?patient={adam}").matches
+    assert lake.ask(f"Observation?patient={adam}").matches == []
+    wider = given(edge, "Dr Lake", view_of(DIAGNOSIS, REPORT))
+    lake.ask("Consent", "POST", signed(edge, wider), Content_Type=JSON)
+    assert lake.ask(f"Observation?patient={adam}").matches
+    revoke(edge.story.world.network, edge.story.holder(edge.story.adam), wider.owner)
+    revoke(edge.story.world.network, edge.story.holder(edge.story.adam), granted.owner)
+    replayed = post(edge, "Dr Lake", body)
+    assert (replayed.status, replayed.issue) == (403, ("forbidden", "The consent was revoked."))
+    assert edge.client("Dr Lake").ask(f"Condition?patient={adam}").status == 403
+
+
+def test_any_post_of_the_organisation_may_bring_it_and_sees_no_more_by_that(edge: Edge) -> None:
+    granted = given(edge, "Dr City", view_of(DIAGNOSIS))
+    reply = post(edge, "clerk", signed(edge, granted))
+    assert reply.status in (200, 201)
+    assert reply.issue[0] == "informational"
+    id = granted.commitment.hex()
+    assert edge.client("clerk").ask(f"Consent/{id}").status == 404
+    assert edge.client("Dr City").ask(f"Consent/{id}").status == 200
+
+
+def test_nobody_elses_organisation_takes_it_and_without_a_token_nobody(edge: Edge) -> None:
+    body, lakeside = (
+        signed(edge, given(edge, "Dr Stay", view_of(DIAGNOSIS))),
+        edge.story.organisations["Lakeside"],
+    )
+    held = len(grants(lakeside))
+    reply = post(edge, "Dr Lake", body)
+    assert (reply.status, reply.issue[0]) == (422, "processing")
+    assert edge.stranger().ask("Consent", "POST", body, Content_Type=JSON).status == 401
+    assert len(grants(lakeside)) == held
+
+
+def test_a_signed_consent_that_says_more_than_its_certificate_is_refused_with_its_path(edge: Edge) -> None:
+    granted = given(edge, "Dr Stay", view_of(REPORT))
+    made = json.loads(signed(edge, granted))
+    made["provision"]["class"][0]["code"] = "diagnosis"
+    reply = post(edge, "Dr Stay", json.dumps(made).encode())
+    assert (reply.status, reply.issue[0]) == (422, "processing")
+    assert "Consent.provision" in reply.issue[1]
+    made = json.loads(signed(edge, granted)) | {"performer": [{"display": "somebody"}]}
+    assert "Consent.performer" in post(edge, "Dr Stay", json.dumps(made).encode()).issue[1]
+
+
+def test_a_signed_consent_is_taken_by_itself_and_written_nowhere(edge: Edge) -> None:
+    granted = given(edge, "Dr Stay", view_of(DIAGNOSIS))
+    body = signed(edge, granted)
+    entry = {"resource": json.loads(body), "request": {"method": "POST", "url": "Consent"}}
+    for kind in ("transaction", "batch", "collection"):
+        bundle = json.dumps({"resourceType": "Bundle", "type": kind, "entry": [entry]}).encode()
+        reply = post(edge, "Dr Stay", bundle, "")
+        assert (reply.status, reply.issue[0]) == (400, "invalid")
+        assert "posted by itself" in reply.issue[1]
+    alias = edge.story.adam.hex()
+    reply = post(edge, "Dr Stay", body, f"Consent?patient={alias}&status=proposed", "PUT")
+    assert reply.status in (400, 405)
+    broken = body.replace(b'"data": "', b'"data": "!!')
+    assert post(edge, "Dr Stay", broken).status == 400
 
 
 def test_no_post_reads_or_writes_the_patients_log_as_audit_events(edge: Edge) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,17 @@ def test_a_file_of_which_one_part_cannot_be_given_gives_nothing(
     (tmp_path / "consent.json").write_bytes(b" " * ((1 << 20) + 1))
     assert careledger("consent", "grant-fhir", PATIENT, tmp_path / "consent.json", *at).code == 2
     assert given(lived) == before
+
+
+def test_a_consent_is_printed_with_its_package_for_the_grantee_alone(
+    lived: Path, stated: dict[str, Any]
+) -> None:
+    at = ("--data", lived)
+    done = careledger("consent", "signed", PATIENT, stated["id"][:12], *at)
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    attachment = made.pop("sourceAttachment")
+    assert made == stated
+    assert attachment["contentType"] == "application/vnd.careledger.grant-package"
+    assert len(b64decode(attachment["data"], validate=True)) in (4096, 16384, 65536)
+    assert careledger("consent", "signed", PATIENT, "nobody", *at).code == 2

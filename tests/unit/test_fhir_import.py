@@ -229,6 +229,29 @@ def test_free_text_is_restricted_where_the_file_holds_something_restricted_that_
     assert sensitivities(note, about("Condition", "c1", code=SECRET))["DiagnosticReport/n1"] == 1
 
 
+def test_a_privacy_consent_restricts_no_notes_and_one_that_names_what_is_treated_does() -> None:
+    note = about("DiagnosticReport", "n1", category=[concept("34117-2", "http://loinc.org")])
+
+    def consent(scope: str, **more: Any) -> dict[str, Any]:
+        patient = {"reference": "Patient/p1"}
+        return {"resourceType": "Consent", "id": "c", "scope": concept(scope), "patient": patient, **more}
+
+    for given, expected in (
+        (consent("patient-privacy"), 0),
+        (consent("patient-privacy", provision={"code": [SECRET]}), 1),
+        (consent("research"), 1),
+        (consent("treatment"), 1),
+    ):
+        found = sensitivities(note, given)
+        assert (found["Consent/c"], found["DiagnosticReport/n1"]) == (1, expected)
+
+
+def test_an_import_says_of_each_consent_that_it_grants_nothing() -> None:
+    consent = {"resourceType": "Consent", "id": "c", "scope": concept("patient-privacy")}
+    warnings = [(each.resource_type, each.what) for each in imported(consent).warnings]
+    assert ("Consent", "a Consent in a file is a document and grants nothing") in warnings
+
+
 def test_circular_references_end() -> None:
     one = about("Condition", "c1", code=SECRET, evidence=[{"detail": [{"reference": "Observation/o1"}]}])
     two = observation(focus=[{"reference": "Condition/c1"}], derivedFrom=[{"reference": "Observation/o1"}])

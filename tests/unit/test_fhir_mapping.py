@@ -141,6 +141,10 @@ def test_the_sample_has_no_reject_and_nothing_unmapped_and_both_sensitivities() 
         ({"resourceType": "MedicationDispense"}, "prescription"),
         ({"resourceType": "Coverage"}, "insurance"),
         ({"resourceType": "Consent", "scope": concept("adr")}, "history"),
+        ({"resourceType": "Consent", "scope": concept("patient-privacy")}, "diagnosis (restricted)"),
+        ({"resourceType": "Consent", "scope": concept("research")}, "diagnosis (restricted)"),
+        ({"resourceType": "Consent", "scope": concept("treatment")}, "diagnosis (restricted)"),
+        ({"resourceType": "Consent"}, "diagnosis (restricted)"),
         ({"resourceType": "QuestionnaireResponse"}, "diagnosis (restricted)"),
     ],
 )
@@ -151,8 +155,6 @@ def test_the_first_matching_row_gives_the_category(resource: dict[str, Any], pla
 @pytest.mark.parametrize(
     ("resource", "reason"),
     [
-        ({"resourceType": "Consent", "scope": concept("patient-privacy")}, "ledger"),
-        ({"resourceType": "Consent", "scope": concept("research")}, "study"),
         ({"resourceType": "AuditEvent"}, "release log"),
         ({"resourceType": "Group"}, "never exchanged"),
         ({"resourceType": "ValueSet"}, "about no patient"),

@@ -55,7 +55,8 @@ WITHOUT_EFFECTS = {
     "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
     "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.ground_misses", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
-    "relay_entry.check", "relay_entry.shows", "received.live_grant", "register.choose_custodians",
+    "relay_entry.check", "relay_entry.shows", "received.check_grant", "received.live_grant",
+    "signed_consents.signed_consent", "register.choose_custodians",
     "second_look.SecondLook", "signing.new_signed", "superseded.is_superseded",
     "two_hops.signed_entry", "two_hops.signed_revocation",
 }  # fmt: skip
@@ -68,7 +69,7 @@ STEPS = {
     "custody.outcomes", "custody.receipt", "custody.receipts", "custody.tell", "deposit.finish",
     "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.publish_epoch",
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
-    "grant.send_package", "grant.wait_for_grants", "lease.Lease", "two_hops.stop_replacement",
+    "grant.send_package", "grant.wait_for_grants", "lease.Lease", "received.keep_grant", "two_hops.stop_replacement",
     "intake.take_in_steps", "staging.deposit_in_steps",
 }  # fmt: skip
 EFFECT = re.compile(

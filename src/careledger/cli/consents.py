@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from careledger.app.names import Names
 from careledger.cli.opening import Mine
+from careledger.cli.scoping import by_digits
 from careledger.cli.screen import Screen
 from careledger.cli.words import NONE, Facts, listed, minute, moment
 from careledger.domain.categories import Compartment
@@ -118,3 +121,24 @@ def _what(each: Facts) -> str:
 def _window(each: Facts) -> str:
     start, end = each["window"]
     return f"{minute(start)}\n{minute(end)}" if end else NONE
+
+
+def owner_of(world: World, mine: Mine, named: str) -> bytes:
+    """The one-time owner of the consent with these digits, or of the only one that stands for a grantee whose name is
+    or begins so."""
+    found, said = facts(world, mine)["consents"], named.casefold()
+    standing = [each for each in found if each["state"] in ("active", "not yet")]
+    fitting = [each for each in standing if each["grantee"] == named] or [
+        each for each in standing if said and each["grantee"].casefold().startswith(said)
+    ]
+    if len(fitting) == 1:
+        return bytes.fromhex(fitting[0]["owner"][2:])
+    known: dict[str, object] = {each["commitment"]: each["owner"] for each in found}
+    if fitting or not any(digits.startswith(said.removeprefix("0x")) for digits in known):
+        why = (
+            "several consents stand for such a name"
+            if fitting
+            else "none stands for such a name or begins so"
+        )
+        raise typer.BadParameter(f"{why}; careledger consent list has them", param_hint="CONSENT")
+    return bytes.fromhex(str(known[by_digits(named, known, "CONSENT")])[2:])

@@ -127,6 +127,12 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.TooLarge: Ending(USAGE, "send less at once"),
     errors.Throttled: Ending(REFUSED, "wait, and ask less often"),
     errors.TooCostly: Ending(REFUSED, "name the patients"),
+    errors.ReadingBrokeOff: Ending(REFUSED, _AGAIN),
+    errors.ExportRefused: Ending(USAGE, "ask for an export that docs/gateway.md names"),
+    errors.EventsGone: Ending(REFUSED, "read again from the beginning"),
+    errors.EndpointRefused: Ending(USAGE, "name another address"),
+    errors.ScopeRefused: Ending(USAGE, "careledger token issue --help says what a scope is"),
+    errors.ExportsBusy: Ending(REFUSED, "remove an export first"),
     # Decisions
     errors.AccessRefused: Ending(REFUSED, "careledger consent list says which consents stand"),
     errors.WritingRefused: Ending(REFUSED, "careledger consent list says which consents stand"),

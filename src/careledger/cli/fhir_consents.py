@@ -16,9 +16,8 @@ from careledger.cli.opening import Mine
 from careledger.cli.records import own_records
 from careledger.cli.words import Facts
 from careledger.domain.categories import Sensitivity
-from careledger.domain.consents import Grantee, GranteeKind, Purpose, Window
-from careledger.domain.errors import FhirRefused, MalformedBytes
-from careledger.domain.parties import PartyId
+from careledger.domain.consents import Purpose, Window
+from careledger.domain.errors import FhirRefused
 from careledger.fhir.consent import words
 from careledger.fhir.consent.agreed import Agreed, Known, NamedRecord
 from careledger.fhir.consent.reading import agreements
@@ -28,6 +27,7 @@ from careledger.formats.patients import GivenConsent, RecordKey
 from careledger.formats.scopes import grantee_of, scope_of
 from careledger.workflows.grant import certificate_of, given_consents
 from careledger.workflows.retrieve import Record, newest
+from careledger.workflows.signed_consents import party_at
 
 if TYPE_CHECKING:
     from careledger.app.world import World
@@ -76,7 +76,7 @@ class Agent:
         now, alias = max(self._world.clock.now(), self._view.head.time), self._mine.holder.alias.hex()
         known = Known(
             frozenset({f"{words.ALIAS}|{alias}", f"Patient/{alias}"}),
-            self._party,
+            lambda name: party_at(self._view, name),
             self._record,
             frozenset(policies),
             end(until, now) if until else None,
@@ -93,17 +93,6 @@ class Agent:
             for each in found
             if each.handle in wanted
         }
-
-    def _party(self, name: str) -> Grantee | None:
-        system, _, value = name.rpartition("|")
-        number = _number(value) if system == words.PARTY else 0
-        if not number:
-            return None
-        facts, team = self._view.party(number), self._view.team(number)
-        if facts is not None:
-            kind = GranteeKind.POST if facts.employer else GranteeKind.ORGANISATION
-            return Grantee(kind, number, PartyId(facts.employer or number))
-        return None if team is None else Grantee(GranteeKind.TEAM, number, PartyId(team[0]))
 
     def _record(self, name: str) -> NamedRecord | None:
         """By the version's identifier, or as the gateway calls records: ``Type/id``, ``Type/id/_history/version``."""
@@ -126,15 +115,6 @@ def _path(record: Record) -> str:
     digits = record.manifest.record_id.hex()
     parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
     return f"{record.manifest.resource_type}/{'-'.join(parts)}"
-
-
-def _number(value: str) -> int:
-    """The number in a party's identifier, or of a team, which is written in hex; 0 for anything else."""
-    try:
-        return PartyId.parse(value).number
-    except MalformedBytes:
-        plain = len(value) == 16 and not set(value) - set("0123456789abcdef")
-        return int(value, 16) if plain else 0
 
 
 def _sensitivities(labels: Sequence[str]) -> frozenset[Sensitivity] | None:

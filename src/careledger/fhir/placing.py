@@ -12,8 +12,10 @@ from careledger.fhir.mapping import Follows, Placing
 Placings = dict[int, Placing]
 
 _IDENTITIES = frozenset(category for category in Category if category.code.startswith("identity-"))
-# That a record belongs to a person or a visit says nothing about why that visit is guarded.
+# That a record belongs to a person or a visit says nothing about why that visit is guarded; nor is what a privacy
+# consent says, who may see what, repeated by a patient's other records.
 _SAY_NOTHING = _IDENTITIES | {Category.VISIT}
+_PRIVACY_ALONE = ("privacy-consent",)
 
 
 def settle(links: Links, placings: Placings) -> Placings:
@@ -55,7 +57,8 @@ def _guard_free_text(links: Links, made: Placings) -> None:
 def _gives_away(placing: Placing) -> bool:
     compartment = placing.compartment
     restricted = compartment.sensitivity is Sensitivity.RESTRICTED
-    return restricted and not placing.follows and compartment.category not in _SAY_NOTHING
+    silent = compartment.category in _SAY_NOTHING or placing.why_restricted == _PRIVACY_ALONE
+    return restricted and not placing.follows and not silent
 
 
 def _can_be_guarded(placing: Placing) -> bool:

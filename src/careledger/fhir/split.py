@@ -31,6 +31,7 @@ NAMING = frozenset({"id", "meta", "identifier", "text"})
 
 OUTSIDE = "refers to something that is not in this file"
 NOBODYS = "is about no patient of this file"
+A_DOCUMENT = "a Consent in a file is a document and grants nothing"
 
 
 @contextmanager
@@ -228,6 +229,8 @@ class _Splitter:
             yield Notice(entry.index, entry.type, what, path)
         if self._patients[entry.index] is None and self._links.patient_of(entry) is None:
             yield Notice(entry.index, entry.type, NOBODYS)
+        if entry.type == "Consent":
+            yield Notice(entry.index, entry.type, A_DOCUMENT)
 
     def _loose(self, entry: Entry) -> Iterator[tuple[str, str]]:
         """The references that this file does not settle, as (path, what)."""

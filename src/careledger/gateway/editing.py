@@ -17,12 +17,26 @@ from careledger.domain.errors import (
     RecordNotFound,
     VersionConflict,
 )
+from careledger.fhir.canonical import canonical
+from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.subsets import is_part
 from careledger.gateway import writing
 from careledger.gateway.about import Given, about_whom
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.finding import Found
-from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PATCH, Answered, Asked, Handler, Slow, pairs
+from careledger.gateway.http import (
+    CREATED,
+    JSON,
+    JSONS,
+    NO_CONTENT,
+    PATCH,
+    Answered,
+    Asked,
+    Handler,
+    Plain,
+    Slow,
+    pairs,
+)
 from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.taking import take as take_bundle
@@ -45,9 +59,14 @@ def handlers(desk: Desk) -> list[Handler]:
     ]
 
 
-def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def create(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain:
     """A new record of the patient whom it names, anchored; see ``writing.create``. With If-None-Exist the one
-    that matches among what this post sees of that patient, if one does; raises VersionConflict for several."""
+    that matches among what this post sees of that patient, if one does; raises VersionConflict for several.
+
+    A Consent with its grant package is no record: see ``consents.take``.
+    """
+    if asked.kind == consents.KIND and (signed := consents.signed(asked.body)) is not None:
+        return _consent_taken(desk, who, signed)
     unless = asked.headers.get("if-none-exist")
     if unless is not None:
         who.scopes.require("s", asked.kind)
@@ -56,6 +75,13 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         if there is not None:
             return Answered(there.resource, there)
     return _created(desk, who, asked)
+
+
+def _consent_taken(desk: Desk, who: Bearer, signed: Resource) -> Plain:
+    alias, id, seen, new = consents.take(desk.world, who, signed)
+    desk.leases.forget(who, alias)
+    where = {"Location": f"{desk.base}/{consents.KIND}/{id}"}
+    return Plain(canonical(seen), JSON, CREATED if new else 200, where)
 
 
 def _created(desk: Desk, who: Bearer, asked: Asked) -> Answered:

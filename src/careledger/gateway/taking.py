@@ -36,8 +36,13 @@ class _Request(msgspec.Struct):
     method: str = "POST"
 
 
+class _Resource(msgspec.Struct):
+    sourceAttachment: object = None
+
+
 class _Entry(msgspec.Struct):
     request: _Request | None = None
+    resource: _Resource | None = None
 
 
 class _Bundle(msgspec.Struct):
@@ -84,6 +89,8 @@ def _asked(data: bytes) -> _Bundle:
     for index, entry in enumerate(asked.entry):
         if entry.request is not None and entry.request.method != "POST":
             raise FhirRefused(path=f"Bundle.entry[{index}].request.method", problem="only POST is taken")
+        if entry.resource is not None:
+            consents.check_unsigned({"sourceAttachment": entry.resource.sourceAttachment})
     return asked
 
 

@@ -22,6 +22,7 @@ from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.fhir.split import import_bundle
 from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
+from careledger.gateway.operations import consents
 from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Organisation, Session
 from careledger.workflows.amend import amend
@@ -64,14 +65,15 @@ def create(
 ) -> Written:
     """A new record of that patient, signed by the session's post; ``key`` makes a repetition the same one.
 
-    Raises FhirRefused, and what ``new_signed`` and ``deposit`` raise.
+    A Consent is the patient's word and not the post's: it is kept as imported, signed by nobody. Raises FhirRefused,
+    and what ``new_signed`` and ``deposit`` raise.
     """
     organisation = session.staff.organisation
     unique = (
         hmac_tag(organisation.tag, framed("idempotency", key.encode())) if key else secrets.token_bytes(32)
     )
     sent = _single(body, kind, namespace_of(organisation) + unique)
-    version = new_signed(network, sent.version, session.staff)
+    version = sent.version if kind == consents.KIND else new_signed(network, sent.version, session.staff)
     by = writer(network, session, statement)
     if statement.alias in kept_aliases(organisation):
         ensure_epochs(network, kept_holder(organisation, statement.alias), [version.compartment.number])
@@ -155,6 +157,8 @@ def _named(sent: _Sent) -> bytes | None:
 
 
 def _single(body: bytes, kind: str, namespace: bytes) -> _Sent:
+    if kind == consents.KIND and (signed := consents.signed(body)) is not None:
+        consents.check_unsigned(signed)
     report = import_bundle(body, "the resource", namespace=namespace)
     for reject in report.rejects:
         raise FhirRefused(path=reject.path, problem=reject.why)

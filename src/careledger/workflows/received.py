@@ -53,7 +53,7 @@ def fetch_grants(network: Network, organisation: Organisation) -> int:
 
     def take(envelope: Envelope) -> None:
         if envelope.kind == GrantPackage.TYPE:
-            _take(network, organisation, envelope)
+            keep_grant(network, organisation, envelope, check_grant(network, organisation, envelope))
         elif envelope.kind == MoveNotice.TYPE:
             take_moved(network, organisation, envelope)
         elif envelope.kind == Misfiled.TYPE:
@@ -90,9 +90,11 @@ def _received(package: GrantPackage) -> Received:
     )
 
 
-def _take(network: Network, organisation: Organisation, envelope: Envelope) -> None:
-    """Checks a package against the alias's present controller (of the dead the last) and keeps it, with the epoch keys
-    known before."""
+def check_grant(network: Network, organisation: Organisation, envelope: Envelope) -> Received:
+    """A package that the alias's present controller (of the dead the last) signed for this organisation.
+
+    Raises MalformedBytes, PatientNotFound, SignatureRefused.
+    """
     claimed = _received(GrantPackage.decode(envelope.content.body))
     facts = network.ledger.fresh_head().alias(claimed.alias)
     if facts is None:
@@ -103,11 +105,31 @@ def _take(network: Network, organisation: Organisation, envelope: Envelope) -> N
     open_signed(AliasStatement, package.alias_statement, facts.signer, deployment)
     if claimed.certificate.grantee.organisation != organisation.number:
         raise MalformedBytes(why="a grant to another organisation")
-    key = claimed.certificate.owner + claimed.certificate.commitment
-    row = ReceivedGrant(envelope.content, network.clock.now(), claimed.alias)
-    organisation.books.put(RECEIVED, [(key, row.encode())])
+    return claimed
+
+
+def keep_grant(network: Network, organisation: Organisation, envelope: Envelope, checked: Received) -> None:
+    """Keeps what was checked, with the epoch keys known before; one sent again late displaces no newer one."""
+    key, package = _key(checked.certificate), checked.package
+    before = organisation.books.get(RECEIVED, key)
+    if before is None or _statement_of(before).number <= checked.statement.number:
+        row = ReceivedGrant(envelope.content, network.clock.now(), checked.alias)
+        organisation.books.put(RECEIVED, [(key, row.encode())])
     organisation.books.put(EPOCH_KEYS, [(key + _key_of(each), each.encode()) for each in package.epoch_keys])
     note_due(organisation.books, Subject.GRANT, key)
+
+
+def is_held(organisation: Organisation, checked: Received) -> bool:
+    """Whether a grant under that consent came before."""
+    return organisation.books.get(RECEIVED, _key(checked.certificate)) is not None
+
+
+def _statement_of(row: bytes) -> AliasStatement:
+    return _received(GrantPackage.decode(ReceivedGrant.decode(row).package.body)).statement
+
+
+def _key(certificate: Certificate) -> bytes:
+    return certificate.owner + certificate.commitment
 
 
 def _key_of(key: EpochKey) -> bytes:
@@ -116,7 +138,7 @@ def _key_of(key: EpochKey) -> bytes:
 
 def epoch_keys(organisation: Organisation, certificate: Certificate) -> list[EpochKey]:
     """All epoch keys that packages of this consent brought, newest of each compartment last."""
-    prefix = certificate.owner + certificate.commitment
+    prefix = _key(certificate)
     return [
         EpochKey.decode(row) for key, row in organisation.books.rows(EPOCH_KEYS) if key.startswith(prefix)
     ]

@@ -243,7 +243,7 @@ def revoke_(
     """End a consent at once: custodians refuse from that block, and new keys close what comes after."""
     with opened(data) as world:
         mine = patient(world, named)
-        owner = _consent(world, mine, consent)
+        owner = consents.owner_of(world, mine, consent)
         head = revoke(world.network, mine.holder, owner)
         facts = {
             "patient": mine.label,
@@ -252,27 +252,6 @@ def revoke_(
             "time": moment(head.time),
         }
         tell(as_json, facts, f"Over from block {head.number}. What was read before cannot be recalled.")
-
-
-def _consent(world: World, mine: Mine, named: str) -> bytes:
-    """The one-time owner of the consent with these digits, or of the only one that stands for a grantee whose name is
-    or begins so."""
-    found, said = consents.facts(world, mine)["consents"], named.casefold()
-    standing = [each for each in found if each["state"] in ("active", "not yet")]
-    fitting = [each for each in standing if each["grantee"] == named] or [
-        each for each in standing if said and each["grantee"].casefold().startswith(said)
-    ]
-    if len(fitting) == 1:
-        return bytes.fromhex(fitting[0]["owner"][2:])
-    known: dict[str, object] = {each["commitment"]: each["owner"] for each in found}
-    if fitting or not any(digits.startswith(said.removeprefix("0x")) for digits in known):
-        why = (
-            "several consents stand for such a name"
-            if fitting
-            else "none stands for such a name or begins so"
-        )
-        raise typer.BadParameter(f"{why}; careledger consent list has them", param_hint="CONSENT")
-    return bytes.fromhex(str(known[by_digits(named, known, "CONSENT")])[2:])
 
 
 @command(app, "list", "careledger consent list velvet", "careledger consent list velvet --fhir")

@@ -1,4 +1,4 @@
-"""``careledger consent grant-fhir``."""
+"""``careledger consent grant-fhir`` and ``consent signed``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from careledger.cli.options import DATA, Data, Json, Patient, command
 from careledger.cli.output import print_json, screen
 from careledger.workflows.give_agreed import give_agreed
 from careledger.workflows.grant import wait_for_grants
+from careledger.workflows.revoke import find_given
+from careledger.workflows.signed_consents import signed_consent
 
 
 def grant_fhir(
@@ -57,11 +59,32 @@ def grant_fhir(
         print_json(found) if as_json else consents.print_consents(screen(), found)
 
 
+def signed(
+    named: Patient,
+    consent: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONSENT", help="The first digits that consent list shows, or the name of a grantee."
+        ),
+    ],
+    data: Data = DATA,
+) -> None:
+    """Print a consent that stands as a FHIR Consent with its sealed grant package.
+
+    Whoever brings it, the grantee's organisation alone takes it, by POST to /fhir/Consent of its gateway.
+    """
+    with opened(data) as world:
+        mine = patient(world, named)
+        owner = consents.owner_of(world, mine, consent)
+        print_json(signed_consent(world.network, mine.holder, find_given(mine.holder, owner)))
+
+
 def add(app: typer.Typer) -> None:
-    """Puts the command into its group."""
+    """Puts the commands into their group."""
     command(
         app,
         "grant-fhir",
         "careledger consent grant-fhir velvet consent.json",
         "careledger consent grant-fhir velvet consent.json --until 2026-12-31 --label normal --policy http://example.org/policy",
     )(grant_fhir)
+    command(app, "signed", 'careledger consent signed velvet "City Hospital"')(signed)

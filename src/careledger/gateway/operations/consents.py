@@ -1,6 +1,7 @@
 """The consents that a post holds, as Consent resources: made of the grants that reached its organisation, kept nowhere.
 
-A Consent that is sent as a resource is a document: what it says is given by the patient's agent, signed, or not at all.
+A Consent that is sent is a document and grants nothing, unless it carries the grant package that the patient's own
+agent signed and sealed: that is taken as if it had come by the board.
 """
 
 from __future__ import annotations
@@ -12,22 +13,23 @@ from dataclasses import dataclass, replace
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.consents import Consent, ConsentState, Purpose, Window
-from careledger.domain.errors import CannotExpress, RecordNotFound
-from careledger.domain.parties import party_id
+from careledger.domain.errors import CannotExpress, FhirRefused, RecordNotFound
 from careledger.fhir.consent.agreed import Agreed
 from careledger.fhir.consent.writing import Stands, resource_of
-from careledger.fhir.json_text import Resource
+from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
 from careledger.ports import LedgerView
 from careledger.workflows.judging import consent_at
 from careledger.workflows.received import Received, fetch_grants, grants, names_reader
+from careledger.workflows.signed_consents import ATTACHMENT, is_signed, name_at, take_signed
 
 KIND = "Consent"
 GRANTS_NOTHING = (
     "Kept as a document. It grants nothing: a consent counts when the patient's own agent has signed it and it stands "
     "on the ledger."
 )
+FOR_ANOTHER = "Taken. It names another post of this organisation, or none that is this one's now."
 REDACTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "REDACTED"}
 """On every one: which records a consent leaves out is not said, whether or not it leaves any out."""
 
@@ -80,6 +82,34 @@ def grants_nothing() -> Resource:
     return outcome("warning", "informational", GRANTS_NOTHING)
 
 
+def signed(body: bytes) -> Resource | None:
+    """The Consent in a body that carries its sealed grant package; None for any other."""
+    try:
+        consent = read(body)
+    except Flaw:
+        return None  # what is not JSON is refused where it would be written
+    return consent if is_signed(consent) else None
+
+
+def take(world: World, who: Bearer, consent: Resource) -> tuple[bytes, str, Resource, bool]:
+    """Takes a signed Consent for the post's organisation: the alias, its id, what this post sees of it, and whether it
+    is new. Raises what ``take_signed`` raises."""
+    taken = take_signed(world.network, who.staff.organisation, consent)
+    certificate = taken.received.certificate
+    id = certificate.commitment.hex()
+    try:
+        seen = one(world, who, id).resource
+    except RecordNotFound:
+        seen = outcome("information", "informational", FOR_ANOTHER)
+    return certificate.alias, id, seen, taken.new
+
+
+def check_unsigned(resource: Resource) -> None:
+    """Raises FhirRefused for a Consent with a grant package, which is taken by itself and never written."""
+    if is_signed(resource):
+        raise FhirRefused(path=ATTACHMENT, problem="a signed Consent is posted by itself")
+
+
 def _held(world: World, view: LedgerView, received: Received) -> Held:
     consent = consent_at(view, received.package.certificate, world.ledger.deployment)
     package = received.package
@@ -93,13 +123,9 @@ def _held(world: World, view: LedgerView, received: Received) -> Held:
 
 
 def _shown(view: LedgerView, each: Held) -> Shown | None:
-    def named(number: int) -> str:
-        facts = view.party(number)
-        return f"{number:016x}" if facts is None else party_id(number, facts.roles)
-
     try:
         stands = Stands(each.commitment, each.status, each.given_at)
-        resource = resource_of(each.agreed, each.alias, named, stands)
+        resource = resource_of(each.agreed, each.alias, name_at(view), stands)
     except CannotExpress:
         return None
     return Shown(KIND, each.commitment.hex(), "0", 0, {**resource, "meta": {"security": [REDACTED]}})

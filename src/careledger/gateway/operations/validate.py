@@ -7,12 +7,12 @@ from functools import partial
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.json_text import Resource
-from careledger.fhir.split import NOBODYS, OUTSIDE, import_bundle
+from careledger.fhir.split import A_DOCUMENT, NOBODYS, OUTSIDE, import_bundle
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import JSONS, Answered, Asked, Handler
 
 Issue = dict[str, object]
-ELSEWHERE = (OUTSIDE, NOBODYS)
+ELSEWHERE = (OUTSIDE, NOBODYS, A_DOCUMENT)
 """What a file has to say and a single resource has not."""
 
 
