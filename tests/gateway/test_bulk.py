@@ -25,9 +25,12 @@ from careledger.gateway.bulk import exports, jobs, work
 from careledger.gateway.server import Gateway
 from careledger.workflows import parties
 from careledger.workflows.chart import copies
+from careledger.workflows.custody import find_statement
 from careledger.workflows.from_fhir import staged
+from careledger.workflows.grounds import writer
 from careledger.workflows.intake import take_in
 from careledger.workflows.register import Officer
+from careledger.workflows.retract import retract
 from careledger.workflows.undo_import import runs, undo_import
 from gateway.bulk_flow import Exported, begin, export, fetch, kick_off, lines, parameters, wait
 from gateway.edge_world import JSON, Client, Edge
@@ -373,6 +376,36 @@ def test_later_exports_since_the_last_lose_nothing_and_name_what_was_taken_back(
     time.sleep(1.1)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     assert export(client, f"$export?_since={now}").gone == []
+
+
+def test_a_record_counts_as_changed_when_a_version_of_it_comes_or_goes(edge: Edge) -> None:
+    client, network = edge.client("Dr City"), edge.story.world.network
+    session = edge.story.session(edge.story.staff["clerk"])
+    _, [taken] = take_in(network, session, staged(import_bundle(bundle(), "mine.json", namespace=b"mine")))
+    assert taken.alias is not None
+    made = client.ask("Condition", "POST", condition(taken.alias, "first words"), Content_Type=JSON)
+    assert made.status == 201, made.body
+    path = f"Condition/{made.body['id']}"
+    since = later_second()
+    body = json.dumps(json.loads(condition(taken.alias, "second words")) | {"id": made.body["id"]}).encode()
+    changed = client.ask(path, "PUT", body, Content_Type=JSON)
+    assert changed.status == 200, changed.body
+    [found] = [each for each in export(client, f"$export?_since={since}").output if path.endswith(each["id"])]
+    assert found["code"]["text"] == "second words"
+    since = later_second()
+    statement = find_statement(network, taken.alias, edge.story.world.custodians)
+    handle = bytes.fromhex(changed.body["meta"]["versionId"])
+    retract(network, writer(network, session, statement), statement, [handle])
+    after = export(client, f"$export?_since={since}")
+    [found] = [each for each in after.output if path.endswith(each["id"])]
+    assert found["code"]["text"] == "first words"
+    assert path not in after.gone
+
+
+def later_second() -> str:
+    """The time in a second in which nothing was written yet."""
+    time.sleep(1.1)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def test_an_import_that_was_undone_is_not_exported_and_counts_as_taken_back(edge: Edge) -> None:
