@@ -151,6 +151,34 @@ def test_patients_are_exported_with_their_records_all_of_them_or_those_who_are_n
     assert kick_off(client, "Patient/$export", body=parameters(("patient", wrong))).status == 400
 
 
+def test_an_app_exports_the_types_of_its_scopes_and_learns_nothing_of_others(edge: Edge) -> None:
+    city, now = edge.story.staff["Dr City"], edge.story.world.clock.now()
+
+    def app(scopes: str) -> Client:
+        return Client(edge.gateway.base, tokens.issue(city, Purpose.TREAT, now, 3_600, scopes=scopes)[0])
+
+    client, whole = app("system/Condition.rs user/Patient.r"), export(edge.client("Dr City"))
+    expected = [each["id"] for each in whole.output if each["resourceType"] == "Condition"]
+    found = export(client)
+    assert {each["resourceType"] for each in found.output} == {"Condition"}
+    assert sorted(each["id"] for each in found.output) == sorted(expected)
+    assert export(client, "$export?_type=Condition").paths == found.paths
+    for path in (
+        "$export?_type=Condition,Patient",
+        "$export?_type=Observation",
+        "Patient/$export?_type=Patient",
+    ):
+        assert (kick_off(client, path).status, kick_off(client, path).issue[0]) == (403, "forbidden")
+    assert kick_off(app("user/Condition.r")).status == 403
+    [about] = [
+        each for each in whole.output if each.get("encounter") and each["resourceType"] == "Condition"
+    ][:1]
+    chain = "_type=Condition&_typeFilter=Condition%3Fencounter%3AEncounter.status%3Dfinished"
+    assert about["id"] in [each["id"] for each in export(edge.client("Dr City"), f"$export?{chain}").output]
+    assert export(client, f"$export?{chain}").output == []
+    assert export(app("system/*.rs")).paths == whole.paths
+
+
 def test_only_types_elements_and_resources_that_are_wanted_are_in_it(edge: Edge) -> None:
     client = edge.client("Dr City")
     found = export(client, "$export?_type=Condition&_elements=code")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from careledger.app.scopes import Scopes
 from careledger.domain.categories import Category
 from careledger.domain.errors import ExportRefused
 from careledger.fhir.definitions.tables import resource_types
@@ -87,13 +88,19 @@ def kicked_off(parsed: Parsed, asked: Asked, scope: str) -> Kickoff:
     )
 
 
-def wanted(parsed: Parsed, job: ExportJob, closed: frozenset[Category]) -> Wanted:
+def wanted(parsed: Parsed, job: ExportJob, closed: frozenset[Category], scopes: Scopes) -> Wanted:
     """What a job is to write now; raises SearchRefused."""
     filters: dict[str, list[Filter]] = {}
     for kind, made in (_filter(parsed, each) for each in job.filters):
         filters.setdefault(kind, []).append(made)
     return Wanted(
-        frozenset(job.types), job.since, filters, Subset(elements=job.elements), job.patients, closed
+        frozenset(job.types),
+        job.since,
+        filters,
+        Subset(elements=job.elements),
+        job.patients,
+        closed,
+        scopes.shows,
     )
 
 

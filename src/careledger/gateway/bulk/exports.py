@@ -188,7 +188,7 @@ class Exports:
 
     def _work(self, who: Bearer, key: bytes, job: ExportJob) -> Work:
         closed = frozenset(each for each in Category if not job.readable >> each & 1)
-        asked, organisation = wanted(self.parsed, job, closed), who.staff.organisation
+        asked, organisation = wanted(self.parsed, job, closed, who.scopes), who.staff.organisation
         shared = job.scope == GROUP
         walk = (
             SharedWalk(self.leases, who, asked) if shared else OwnWalk(self.leases.world, organisation, asked)

@@ -127,7 +127,11 @@ class OwnWalk:
         yield Step(alias + END, self._registered(alias, answers) if new else (), True)
 
     def _answers(self, patient: _Patient) -> Answers:
-        paths = {path: each for each, path in patient.named.items() if patient.own.newest[each].stands}
+        paths = {
+            path: each
+            for each, path in patient.named.items()
+            if patient.own.newest[each].stands and self._wanted.shows(path.partition("/")[0])
+        }
 
         def resolve(reference: str) -> Resource | None:
             shown = patient.shown(paths[reference]) if reference in paths else None

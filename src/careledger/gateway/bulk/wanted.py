@@ -66,7 +66,8 @@ class Filter:
 @dataclass(frozen=True, repr=False)
 class Wanted:
     """What of everything is to be written: types (all, if none is named), what is not older than ``since``, filters by
-    type, which elements; of these aliases, or of all; nothing of a closed category. Never printed."""
+    type, which elements; of these aliases, or of all; nothing of a closed category; a
+    filter looks through references into types that the token ``shows``. Never printed."""
 
     types: frozenset[str]
     since: int | None
@@ -74,6 +75,7 @@ class Wanted:
     subset: Subset
     patients: bytes
     closed: frozenset[Category]
+    shows: Callable[[str], bool]
 
     def changed(self, at: int | None) -> bool:
         """Whether what changed then is wanted; what changed nobody knows when is."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 
+from careledger.app.scopes import ANY, SOME, Scopes
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import ExportRefused, RecordNotFound
 from careledger.fhir.canonical import canonical
@@ -32,22 +33,31 @@ def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     made = []
     for path, scope in (("/$export", SYSTEM), ("/Patient/$export", PATIENT)):
-        made.append(Handler("GET", path, partial(kick_off, desk, scope), looks_at=None, needs="rs"))
+        made.append(Handler("GET", path, partial(kick_off, desk, scope), looks_at=None, needs="rs", of=SOME))
         made.append(
             Handler(
-                "POST", path, partial(kick_off, desk, scope), JSONS, MOST_ASKED, looks_at=None, needs="rs"
+                "POST",
+                path,
+                partial(kick_off, desk, scope),
+                JSONS,
+                MOST_ASKED,
+                looks_at=None,
+                needs="rs",
+                of=SOME,
             )
         )
     path = "/Group/{id}/$export"
-    made.append(Handler("GET", path, partial(kick_off_group, desk), looks_at=None, needs="rs"))
+    made.append(Handler("GET", path, partial(kick_off_group, desk), looks_at=None, needs="rs", of=SOME))
     made.append(
-        Handler("POST", path, partial(kick_off_group, desk), JSONS, MOST_ASKED, looks_at=None, needs="rs")
+        Handler(
+            "POST", path, partial(kick_off_group, desk), JSONS, MOST_ASKED, looks_at=None, needs="rs", of=SOME
+        )
     )
     return [
         *made,
-        Handler("GET", FILE, partial(file, desk), any_format=True, needs="rs"),
-        Handler("GET", PLACE, partial(state, desk), any_format=True, needs="rs"),
-        Handler("DELETE", PLACE, partial(end, desk), any_format=True, needs="rs"),
+        Handler("GET", FILE, partial(file, desk), any_format=True, needs="rs", of=SOME),
+        Handler("GET", PLACE, partial(state, desk), any_format=True, needs="rs", of=SOME),
+        Handler("DELETE", PLACE, partial(end, desk), any_format=True, needs="rs", of=SOME),
     ]
 
 
@@ -68,11 +78,21 @@ def kick_off_group(desk: Desk, who: Bearer, asked: Asked) -> Plain:
 
 
 def _begun(desk: Desk, who: Bearer, scope: str, asked: Asked, kickoff: Kickoff) -> Plain:
-    id = desk.exports.begin(who, scope, asked.url, kickoff).hex()
+    types = _within(who.scopes, kickoff.types)
+    id = desk.exports.begin(who, scope, asked.url, replace(kickoff, types=types)).hex()
     said = outcome(
         "information", "informational", "The export has begun; Content-Location says how far it is."
     )
     return Plain(canonical(said), JSON, ACCEPTED, {"Content-Location": f"{desk.base}/bulk/{id}"})
+
+
+def _within(scopes: Scopes, types: tuple[str, ...]) -> tuple[str, ...]:
+    """The types that an app is given: those it names, else all of its scopes; raises ScopeRefused for another."""
+    if scopes.allow("rs", ANY):
+        return types
+    for kind in types:
+        scopes.require("rs", kind)
+    return types or tuple(kind for kind in scopes.shown or () if scopes.allow("rs", kind))
 
 
 def state(desk: Desk, who: Bearer, asked: Asked) -> Plain | Answered:
