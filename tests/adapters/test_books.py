@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from careledger.adapters.books.memory import MemoryBooks
-from careledger.adapters.books.sqlite import SqliteBooks
+from careledger.adapters.books.sqlite import SCHEMA, SqliteBooks
 from careledger.domain.errors import StoreCorrupt
 from careledger.ports import Books
 
@@ -62,6 +62,20 @@ def test_keys_are_walked_in_order_a_few_at_a_time_and_of_one_kind(books: Books) 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "books.db"
+
+
+def test_a_file_of_before_with_names_and_values_in_one_tree_is_used_as_it_is(file: Path) -> None:
+    key = secrets.token_bytes(32)
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(SCHEMA.replace("(kind, key))", "(kind, key)) WITHOUT ROWID"))
+    books = SqliteBooks(file, key)
+    books.put("grants", [(b"b", b"1" * 100_000), (b"a", b"2")])
+    books.put("grants", [(b"a", b"3")])
+    assert books.rows("grants") == [(b"a", b"3"), (b"b", b"1" * 100_000)]
+    assert books.keys("grants", b"a", 1) == [b"b"]
+    books.drop("grants", [b"b"])
+    assert books.get("grants", b"b") is None
+    books.close()
 
 
 def test_rows_survive_closing_and_are_not_in_the_file_in_the_clear(file: Path) -> None:

@@ -15,9 +15,9 @@ from careledger.domain.errors import StoreCorrupt
 from careledger.formats.digests import framed
 
 NONCE = 12
+# With rowids, so that names lie apart from values: to compare two names SQLite would read both rows whole.
 SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS books "
-    "(kind TEXT, key BLOB, value BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+    "CREATE TABLE IF NOT EXISTS books (kind TEXT, key BLOB, value BLOB NOT NULL, PRIMARY KEY (kind, key))"
 )
 MOST_KEY = 256
 LAST = b"\xff" * MOST_KEY  # no key that begins with a prefix stands after the prefix and these
