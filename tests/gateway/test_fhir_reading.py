@@ -215,10 +215,10 @@ def test_an_unknown_parameter_is_named_or_refused_if_the_client_is_strict(edge: 
     assert (refused.status, refused.issue[0]) == (400, "invalid")
 
 
-def test_only_json_is_made_and_only_loopback_is_answered(edge: Edge) -> None:
+def test_only_fhirs_forms_are_made_and_only_loopback_is_answered(edge: Edge) -> None:
     client = edge.client("Dr Stay")
-    assert client.ask("metadata", Accept="application/fhir+xml").status == 406
-    assert client.ask("metadata?_format=xml").status == 406
+    assert client.ask("metadata", Accept="text/turtle").status == 406
+    assert client.ask("metadata?_format=ttl").status == 406
     assert client.ask("metadata?_format=json", Accept="text/html").status == 200
     assert client.ask("metadata", Host="records.example").status == 421
 

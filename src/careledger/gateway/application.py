@@ -29,6 +29,7 @@ from careledger.gateway.beside import Beside
 from careledger.gateway.capability import capability
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, unexpected
+from careledger.gateway.forms import JSON
 from careledger.gateway.http import Answered, Asked, Handler, Plain, Slow
 from careledger.gateway.operations import (
     binaries,
@@ -90,29 +91,30 @@ class Edge:
     async def _metadata(self, request: Request) -> Response:
         if (turned := http.turned_away(request)) is not None:
             return turned
-        return http.response(capability(self._desk.base, self._started))
+        return http.response(capability(self._desk.base, self._started), form=http.form_of(request) or JSON)
 
     async def _handle(self, handler: Handler, request: Request) -> Response:
-        came = time.monotonic()
+        came, form = time.monotonic(), http.form_of(request) or JSON
         if (turned := http.turned_away(request, handler.any_format)) is not None:
             return turned
         try:
             who = await self._entrance.work(lambda: self._entrance.who(request, came, for_apps=True))
             asked = await http.read(request, handler)
+            form = asked.form
             answered = await self._entrance.work(lambda: self._answer(handler, who, asked))
             if isinstance(answered, Generator):
                 answered = await self._turns.taken(who, answered)
+            return http.answered(request, asked, self._desk.base, answered)
         except CareLedgerError as error:
-            return http.refused(error)
+            return http.refused(error, form)
         except Exception:
             return http.response(outcome("fatal", "exception", unexpected()), 500)
-        return http.answered(request, asked, self._desk.base, answered)
 
     def _answer(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain | Slow:
         """For a post that stands on the ledger now, with its employer, and for no other, whatever is asked."""
         self._entrance.standing(who)
         handler.check(who, asked)
-        return handler.answer(who, asked)
+        return handler.answer(who, http.in_json(asked))
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

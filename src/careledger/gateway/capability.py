@@ -7,6 +7,7 @@ from importlib.metadata import version
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, parameters_of
+from careledger.gateway.forms import JSON, XML
 from careledger.gateway.operations import groups
 from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
@@ -30,7 +31,7 @@ def capability(base: str, started: str) -> Resource:
         },
         "instantiates": [BULK.replace("OperationDefinition", "CapabilityStatement/bulk-data")],
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": [JSON, XML, "json", "xml"],
         "rest": [
             {
                 "mode": "server",
@@ -95,4 +96,4 @@ def _type(name: str) -> Resource:
         made["documentation"] = (
             "Read as the content itself, whole or by Range, unless application/fhir+json is asked for."
         )
-    return made
+    return {name: each for name, each in made.items() if each != []}  # FHIR has no empty arrays

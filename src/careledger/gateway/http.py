@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from careledger.app.scopes import ANY
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError, FhirRefused, Throttled
-from careledger.fhir.canonical import canonical
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import MOST_BYTES, Resource
 from careledger.fhir.searching.parse import named
 from careledger.fhir.searching.results import subset_of
-from careledger.gateway import outcomes
+from careledger.gateway import forms, outcomes
 from careledger.gateway.entrance import is_here
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
 
-JSON = "application/fhir+json"
+JSON, XMLS = forms.JSON, forms.XMLS
 EVERYWHERE = ("_format", "_pretty")
 """What every route looks at."""
 PART = ("_summary", "_elements")
@@ -37,13 +35,12 @@ MOST_FORM = 64 * 1024
 MOST_SAID = 1_000
 """Characters of a warning."""
 CREATED, NO_CONTENT = 201, 204
-_TAKEN = ("application/fhir+json", "application/json", "json", "*/*", "application/*", "text/json")
 
 
 @dataclass(frozen=True)
 class Asked:
     """A request that was read: its path's parts, headers, query and form, body, HTTP method, and address; ``ignored``
-    names the parameters that its route does not look at."""
+    names the parameters that its route does not look at, ``form`` is the one of FHIR's that is wanted back."""
 
     path: Mapping[str, str]
     headers: Mapping[str, str]
@@ -52,6 +49,7 @@ class Asked:
     method: str = "GET"
     ignored: tuple[str, ...] = ()
     url: str = ""
+    form: str = JSON
 
     @property
     def kind(self) -> str:
@@ -160,14 +158,29 @@ async def read(request: Request, handler: Handler) -> Asked:
     given, body = pairs(request.url.query), b""
     if handler.takes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in handler.takes:
+        if kind not in handler.takes and not (kind in XMLS and JSON in handler.takes):
             raise FhirRefused(problem=f"the content type is not {handler.takes[0]}")
         body = await _body(request, handler.most)
         if kind == FORM:
             given += pairs(body.decode("ascii", "replace"))
     ignored = _ignored(handler, [name for name, _ in given])
     refuse_if_strict(request.headers, ignored)
-    return Asked(request.path_params, request.headers, given, body, request.method, ignored, str(request.url))
+    named_forms = [value for name, value in given if name == "_format"]
+    form = form_of(request, named_forms[-1] if named_forms else None) or JSON
+    return Asked(
+        request.path_params, request.headers, given, body, request.method, ignored, str(request.url), form
+    )
+
+
+def form_of(request: Request, named: str | None = None) -> str | None:
+    """Which of FHIR's forms a request wants back; None if it is none of them."""
+    return forms.wanted(request.headers.get("accept", "*/*"), named or request.query_params.get("_format"))
+
+
+def in_json(asked: Asked) -> Asked:
+    """The same request, what came as XML in JSON; raises FhirRefused."""
+    kind = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return replace(asked, body=forms.in_json(asked.body)) if asked.body and kind in XMLS else asked
 
 
 def _ignored(handler: Handler, names: list[str]) -> tuple[str, ...]:
@@ -198,15 +211,10 @@ def turned_away(request: Request, any_format: bool = False) -> Response | None:
         return response(outcome("error", "security", "Ask under a name of loopback."), 421)
     if any_format:
         return None
-    if not _is_made_here(request.headers.get("accept", "*/*"), request.query_params.get("_format")):
-        return response(outcome("error", "not-supported", f"Only {JSON} is made here."), 406)
+    if form_of(request) is None:
+        said = f"Only {JSON} and {forms.XML} are made here."
+        return response(outcome("error", "not-supported", said), 406)
     return None
-
-
-def _is_made_here(accept: str, named: str | None) -> bool:
-    """Whether one of the formats is made; a plus that was not escaped in an address arrives as a space."""
-    wanted = [named.replace(" ", "+")] if named else accept.split(",")
-    return any(each.partition(";")[0].strip().lower() in _TAKEN for each in wanted)
 
 
 def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) -> Response:
@@ -227,7 +235,7 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
             return Response(status_code=304, headers=_safe(headers))
     if prefers(request.headers, "return=minimal") and "Location" in headers:
         return Response(status_code=made.status, headers=_safe(headers))
-    return response(made.resource, made.status, headers, asked.values("_pretty")[-1:] == ["true"])
+    return response(made.resource, made.status, headers, asked.form, asked.values("_pretty")[-1:] == ["true"])
 
 
 def _passed_over(asked: Asked) -> dict[str, str]:
@@ -248,13 +256,13 @@ def _is_known(request: Request, shown: Shown) -> bool:
     return bool(shown.anchored) and shown.anchored <= since.timestamp()
 
 
-def refused(error: CareLedgerError) -> Response:
+def refused(error: CareLedgerError, form: str = JSON) -> Response:
     """Why something was refused."""
     status = outcomes.kind_of(error).status
     headers = {"WWW-Authenticate": 'Bearer realm="careledger"'} if status == 401 else {}
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.details["seconds"])
-    return response(outcomes.refusal(error), status, headers)
+    return response(outcomes.refusal(error), status, headers, form)
 
 
 async def no_route(request: Request, error: Exception) -> Response:
@@ -266,12 +274,14 @@ async def no_route(request: Request, error: Exception) -> Response:
 
 
 def response(
-    resource: Resource, status: int = 200, headers: Mapping[str, str] | None = None, pretty: bool = False
+    resource: Resource,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    form: str = JSON,
+    pretty: bool = False,
 ) -> Response:
-    """A resource as JSON; ``pretty`` in lines that people can read, its numbers untouched."""
-    text = canonical(resource)
-    body = msgspec.json.format(text, indent=2) if pretty else text
-    return Response(body, status, _safe(headers or {}), media_type=JSON)
+    """A resource in one of FHIR's forms."""
+    return Response(forms.written(resource, form, pretty), status, _safe(headers or {}), media_type=form)
 
 
 def _safe(headers: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from functools import partial
 
 from careledger.app.tokens import Bearer
 from careledger.gateway.desk import Desk
+from careledger.gateway.forms import XML
 from careledger.gateway.http import JSONS, PART, Answered, Asked, Handler, Plain
 from careledger.gateway.views import Shown
 
@@ -68,7 +69,7 @@ def _wants_resource(asked: Asked) -> bool:
     named = [each.replace(" ", "+") for each in asked.values("_format")] or asked.headers.get(
         "accept", ""
     ).split(",")
-    return any(each.partition(";")[0].strip().lower() in (*JSONS, "json") for each in named)
+    return any(each.partition(";")[0].strip().lower() in (*JSONS, XML, "json", "xml") for each in named)
 
 
 def kind_of(shown: Shown) -> str:

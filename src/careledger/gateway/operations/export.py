@@ -18,7 +18,8 @@ from careledger.gateway.bulk.asking import GROUP, NDJSON, PATIENT, SYSTEM, Kicko
 from careledger.gateway.bulk.jobs import DELETED, DONE, ERROR, FAILED, OUTPUT
 from careledger.gateway.bulk.wanted import ALIAS
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import JSON, JSONS, Answered, Asked, Handler, Plain, Slow
+from careledger.gateway.forms import JSON
+from careledger.gateway.http import JSONS, Answered, Asked, Handler, Plain, Slow
 from careledger.gateway.operations import groups
 from careledger.gateway.outcomes import outcome
 
