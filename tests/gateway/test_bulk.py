@@ -439,7 +439,7 @@ def later_second() -> str:
 def test_an_import_that_was_undone_is_not_exported_and_counts_as_taken_back(edge: Edge) -> None:
     client, city = edge.client("Dr City"), edge.story.organisations["City"]
     network, session = edge.story.world.network, edge.story.session(edge.story.staff["clerk"])
-    report = staged(import_bundle(bundle(), "undone.json", namespace=b"undone"))
+    report = staged(import_bundle(bundle("undone since"), "undone.json", namespace=b"undone"))
     take_in(network, session, report, run=b"r" * 16)
     before = export(client)
     [new] = [each for each in before.output if "undone since" in json.dumps(each)]
@@ -452,7 +452,7 @@ def test_an_import_that_was_undone_is_not_exported_and_counts_as_taken_back(edge
     assert after.gone == [f"Condition/{new['id']}"]
 
 
-def bundle() -> bytes:
+def bundle(words: str = "some illness") -> bytes:
     """A patient and a condition of theirs."""
     patient, record = (f"urn:uuid:{digit * 8}-2222-4222-8222-222222222222" for digit in "23")
     person = {
@@ -461,7 +461,7 @@ def bundle() -> bytes:
         "name": [{"family": "Exported"}],
         "birthDate": "1950-01-02",
     }
-    about = json.loads(condition(bytes(32), "undone since")) | {"id": "c1", "subject": {"reference": patient}}
+    about = json.loads(condition(bytes(32), words)) | {"id": "c1", "subject": {"reference": patient}}
     entries = [{"fullUrl": patient, "resource": person}, {"fullUrl": record, "resource": about}]
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
 
