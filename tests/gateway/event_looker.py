@@ -41,7 +41,7 @@ def main() -> None:
     world = open_world(folder)
     SqliteBooks.put = killing(SqliteBooks.put, at, when)  # type: ignore[method-assign]
     SqliteBooks.drop = killing(SqliteBooks.drop, at, when)  # type: ignore[method-assign]
-    events = Events(world)
+    events = Events(world, "http://localhost/fhir")
     for organisation in world.keyring.organisations().values():
         for _ in events.look(organisation):
             pass

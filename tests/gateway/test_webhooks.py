@@ -129,7 +129,7 @@ def test_a_secret_is_shown_once_and_lies_nowhere_in_the_clear(telling: Edge) -> 
         assert shown(telling, hook)["secret"] is None
         assert {each["secret"] for each in api(telling, "EHR City").ask("webhooks").body["items"]} == {None}
         kept = telling.gateway._desk.events.delivery.one(
-            telling.story.staff["EHR City"], bytes.fromhex(hook["id"])
+            telling.story.staff["EHR City"], bytes.fromhex(hook["id"]), ("webhook",)
         )
         for file in Path(telling.story.folder).rglob("*"):
             if file.is_file():
@@ -354,7 +354,9 @@ def test_this_machine_is_sent_to_only_where_the_settings_say_so_and_nothing_else
                 addresses.target(inside, True)
     fresh = replace(edge.story.world.settings, webhooks_to_loopback=False)
     assert not Settings(1, "ab" * 20).webhooks_to_loopback
-    assert not Delivery(replace(edge.story.world, settings=fresh), edge.gateway._desk.events).sender.loopback
+    assert not Delivery(
+        replace(edge.story.world, settings=fresh), "http://x", edge.gateway._desk.events
+    ).sender.loopback
 
 
 def test_a_name_that_means_an_address_inside_too_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -447,7 +449,9 @@ def test_delays_grow_until_the_endpoint_is_dead_and_a_delivery_begins_anew(
 ) -> None:
     monkeypatch.undo()
     assert list(delivery.DELAYS) == sorted(set(delivery.DELAYS))
-    made = Endpoint(b"i" * 16, 1, "https://x.example/", (), b"s" * 32, 0, 5, 0, 0, "active", "")
+    made = Endpoint(
+        b"i" * 16, 1, "https://x.example/", (), b"s" * 32, 0, 5, 0, 0, "active", "", 0, "webhook", (), 0, ""
+    )
     waits, failing = [], made
     while failing.state == "active":
         failing = delivery.after_attempt(failing, 6, Outcome(500, "answered 500"), 1_000)

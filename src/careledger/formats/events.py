@@ -33,7 +33,9 @@ class Endpoint(Message):
 
     ``kinds`` are the kinds of events that are sent, none for all. ``secret`` signs what is sent. ``reached`` is the
     number of the last event that was delivered or passed over, ``tries`` how often the next one failed, ``due`` when it
-    is tried again (unix seconds), ``state`` ``active`` or ``dead``, ``problem`` why the last attempt failed.
+    is tried again (unix seconds), ``state`` ``active`` or ``dead``, ``problem`` why the last attempt failed, ``sent``
+    how many were delivered. ``form`` is ``webhook``, or of a FHIR Subscription ``nothing``, ``empty`` or ``id-only``;
+    that has ``headers`` that are sent along, ``until`` (unix seconds, 0: no end) and ``reason``.
     """
 
     TYPE: ClassVar[str] = "event-endpoint"
@@ -48,3 +50,8 @@ class Endpoint(Message):
     due: int = uint()
     state: str = text(16)
     problem: str = text(100)
+    sent: int = uint()
+    form: str = text(16)
+    headers: tuple[str, ...] = several(text(1_000), most=10)
+    until: int = uint()
+    reason: str = text(1_000)

@@ -38,6 +38,7 @@ from careledger.gateway.operations import (
     export,
     groups,
     match,
+    subscriptions,
     summary,
     validate,
 )
@@ -55,6 +56,7 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     export.handlers,
     history.handlers,
     groups.handlers,
+    subscriptions.handlers,
     searching.handlers,
     reading.handlers,
     editing.handlers,

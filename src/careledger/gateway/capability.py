@@ -8,13 +8,13 @@ from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, parameters_of
 from careledger.gateway.forms import JSON, XML
-from careledger.gateway.operations import groups
+from careledger.gateway.operations import groups, subscriptions
 from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
 INTERACTIONS = (
     "read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete",
 )  # fmt: skip
-"""What every type but Group has; the routes of ``application`` are these."""
+"""What every type but Group and Subscription has; the routes of ``application`` are these."""
 
 
 def capability(base: str, started: str) -> Resource:
@@ -71,6 +71,17 @@ def _type(name: str) -> Resource:
             "documentation": "Lists of the organisation's own patients, kept by it alone; they open no record.",
             "interaction": [{"code": code} for code in groups.INTERACTIONS],
             "versioning": "versioned",
+            "readHistory": False,
+            "updateCreate": False,
+            "operation": operations_of(name),
+        }
+    if name == subscriptions.KIND:
+        return {
+            "type": name,
+            "documentation": "rest-hook alone, of the consents that name the post (criteria Consent); payload none, or "
+            "empty or id-only by backport-payload-content. For posts of machines and operators.",
+            "interaction": [{"code": code} for code in subscriptions.INTERACTIONS],
+            "versioning": "no-version",
             "readHistory": False,
             "updateCreate": False,
             "operation": operations_of(name),

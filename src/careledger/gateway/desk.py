@@ -43,7 +43,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
         self.exports = Exports(self.leases, self.parsed)
-        self.events = Events(self.world)
+        self.events = Events(self.world, self.base)
         self.charts = Charts(self.world)
 
     def close(self) -> None:

@@ -233,6 +233,8 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
             headers["Location"] = f"{base}/{shown.path}/_history/{shown.version}"
         if request.method == "GET" and _is_known(request, shown):
             return Response(status_code=304, headers=_safe(headers))
+    elif shown is not None and made.status == CREATED:
+        headers["Location"] = f"{base}/{shown.path}"
     if prefers(request.headers, "return=minimal") and "Location" in headers:
         return Response(status_code=made.status, headers=_safe(headers))
     return response(made.resource, made.status, headers, asked.form, asked.values("_pretty")[-1:] == ["true"])

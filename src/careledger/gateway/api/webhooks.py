@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from careledger.domain.errors import ApiRefused, EndpointRefused, EventsGone
-from careledger.domain.parties import Role
 from careledger.formats.digests import digest
 from careledger.formats.events import Endpoint
 from careledger.gateway.api.events import LARGEST
@@ -16,11 +15,10 @@ from careledger.gateway.api.rows import Called, Row
 from careledger.gateway.api.times import Moment, moment
 from careledger.gateway.desk import Desk
 from careledger.gateway.events.addresses import target
-from careledger.gateway.events.delivery import ACTIVE
+from careledger.gateway.events.delivery import ACTIVE, MACHINES
+from careledger.gateway.events.notices import WEBHOOK, secret_of
 from careledger.gateway.events.service import KINDS
-from careledger.gateway.events.webhooks import secret_of
 
-MACHINES = frozenset({Role.DEVICE, Role.OPERATOR})
 Kind = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
 
 
@@ -66,7 +64,7 @@ def create(desk: Desk, called: Called) -> Webhook:
     reached = desk.events.position(who.staff, body.after)
     made = Endpoint(
         called.unique[:16], who.staff.number, body.url, tuple(body.kinds), digest("webhook-secret", called.unique),
-        desk.world.clock.now(), reached, 0, 0, ACTIVE, "",
+        desk.world.clock.now(), reached, 0, 0, ACTIVE, "", 0, WEBHOOK, (), 0, "",
     )  # fmt: skip
     kept = delivery.add(who.staff, made)
     return _shown(kept, secret_of(kept))
@@ -74,18 +72,22 @@ def create(desk: Desk, called: Called) -> Webhook:
 
 def webhooks(desk: Desk, called: Called) -> Page[Webhook]:
     """The post's own, by id."""
-    found = {each.id.hex(): each for each in desk.events.delivery.of(called.who.staff)}
+    found = {each.id.hex(): each for each in desk.events.delivery.of(called.who.staff, (WEBHOOK,))}
     return page(called, found, lambda name: _shown(found[name]))
 
 
 def webhook(desk: Desk, called: Called) -> Webhook:
     """One of them; raises RecordNotFound."""
-    return _shown(desk.events.delivery.one(called.who.staff, bytes.fromhex(called.parts["webhook"])))
+    return _shown(
+        desk.events.delivery.one(called.who.staff, bytes.fromhex(called.parts["webhook"]), (WEBHOOK,))
+    )
 
 
 def remove(desk: Desk, called: Called) -> Webhook:
     """Ends one; raises RecordNotFound."""
-    return _shown(desk.events.delivery.remove(called.who.staff, bytes.fromhex(called.parts["webhook"])))
+    return _shown(
+        desk.events.delivery.remove(called.who.staff, bytes.fromhex(called.parts["webhook"]), (WEBHOOK,))
+    )
 
 
 def _shown(endpoint: Endpoint, secret: str | None = None) -> Webhook:

@@ -10,7 +10,7 @@ same id.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,14 +18,18 @@ from typing import Protocol
 
 from careledger.app.world import World
 from careledger.domain.errors import CareLedgerError, EndpointRefused, RecordNotFound
+from careledger.domain.parties import Role
 from careledger.formats.events import Endpoint
 from careledger.gateway.events.inbox import Inbox, Numbered, Sees, sees
+from careledger.gateway.events.notices import Posted, posted
 from careledger.gateway.events.sending import GONE, Outcome, Sender
-from careledger.gateway.events.webhooks import Posted, posted
 from careledger.workflows.actors import Staff
 
 KEPT = "event-endpoint"
 ACTIVE, DEAD = "active", "dead"
+ENDED = "it has ended"
+MACHINES = frozenset({Role.DEVICE, Role.OPERATOR})
+"""Roles of posts that may have their events sent."""
 DELAYS = (5, 30, 120, 600, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 24 * 3_600)
 """Seconds until an event is tried again, after the first failure and each further one; then the endpoint is dead."""
 HELD = 300
@@ -53,8 +57,9 @@ class _Known:
 class Delivery:
     """For one gateway. But for ``begin`` and ``close`` its methods are the worker's."""
 
-    def __init__(self, world: World, inboxes: Inboxes, sender: Sender | None = None) -> None:
-        self._world, self._inboxes = world, inboxes
+    def __init__(self, world: World, base: str, inboxes: Inboxes, sender: Sender | None = None) -> None:
+        """``base``: the FHIR address."""
+        self._world, self._base, self._inboxes = world, base, inboxes
         self.sender = sender or Sender(world.settings.webhooks_to_loopback)
         self._known: dict[bytes, _Known] | None = None
         self._worker: Executor | None = None
@@ -84,20 +89,21 @@ class Delivery:
         known[endpoint.id] = _Known(staff, endpoint)
         return endpoint
 
-    def of(self, staff: Staff) -> list[Endpoint]:
-        """A post's endpoints."""
-        return [each.endpoint for each in self._all().values() if each.staff.number == staff.number]
+    def of(self, staff: Staff, forms: Container[str]) -> list[Endpoint]:
+        """A post's endpoints of these forms."""
+        own = [each.endpoint for each in self._all().values() if each.staff.number == staff.number]
+        return [each for each in own if each.form in forms]
 
-    def one(self, staff: Staff, id: bytes) -> Endpoint:
+    def one(self, staff: Staff, id: bytes, forms: Container[str]) -> Endpoint:
         """One of them; raises RecordNotFound, for another post's too."""
-        for endpoint in self.of(staff):
+        for endpoint in self.of(staff, forms):
             if endpoint.id == id:
                 return endpoint
         raise RecordNotFound()
 
-    def remove(self, staff: Staff, id: bytes) -> Endpoint:
+    def remove(self, staff: Staff, id: bytes, forms: Container[str]) -> Endpoint:
         """Nothing is sent there any more, durable when it returns; raises RecordNotFound."""
-        endpoint = self.one(staff, id)
+        endpoint = self.one(staff, id, forms)
         staff.organisation.books.drop(KEPT, [id])
         del self._all()[id]
         return endpoint
@@ -118,6 +124,10 @@ class Delivery:
             return
         if known.endpoint.state != ACTIVE or known.endpoint.due > now:
             return
+        if known.endpoint.until and known.endpoint.until <= now:
+            known.endpoint = replace(known.endpoint, state=DEAD, problem=ENDED)
+            self._keep(known.staff, known.endpoint)
+            return
         try:
             seen = sees(self._world.ledger.fresh_head(), known.staff)
         except CareLedgerError:  # it does not stand, or nobody can say so now: nothing is sent meanwhile
@@ -126,7 +136,9 @@ class Delivery:
         told = self._next(known, seen)
         if told is not None:
             known.sending = True
-            self._pool.submit(self._send, id, known.endpoint, told, posted(known.endpoint, told, now))
+            self._pool.submit(
+                self._send, id, known.endpoint, told, posted(known.endpoint, told, now, self._base)
+            )
 
     def _next(self, known: _Known, seen: Sees) -> Numbered | None:
         """The next event for an endpoint; those of other kinds are passed over."""
@@ -176,7 +188,7 @@ def after_attempt(endpoint: Endpoint, number: int, outcome: Outcome, now: int) -
     """An endpoint after an attempt: on to the next event, again later, or dead after the last delay or where it says
     that it is gone for good (410)."""
     if outcome.delivered:
-        return replace(endpoint, reached=number, tries=0, due=0, problem="")
+        return replace(endpoint, reached=number, tries=0, due=0, problem="", sent=endpoint.sent + 1)
     tries = endpoint.tries + 1
     over = tries > len(DELAYS) or outcome.status == GONE
     due = 0 if over else now + DELAYS[tries - 1]

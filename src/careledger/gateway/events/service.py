@@ -48,9 +48,10 @@ T = TypeVar("T")
 class Events:
     """For one gateway. But for ``begin`` and ``close`` its methods are the worker's."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, base: str) -> None:
+        """``base``: the FHIR address."""
         self.world, self.listeners = world, Listeners()
-        self.delivery = Delivery(world, self)
+        self.delivery = Delivery(world, base, self)
         self._worker: Executor | None = None
         self._outboxes: dict[int, Outbox] = {}
         self._inboxes: dict[int, Inbox] = {}
