@@ -1,4 +1,4 @@
-"""FHIR Subscriptions: of consents that name the post, empty or by id, delivered like webhooks, true about themselves."""
+"""FHIR Subscriptions: of consents that name the post, empty or by id, delivered like webhooks, true of themselves."""
 
 from __future__ import annotations
 
