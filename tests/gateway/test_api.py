@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import urllib3
 from openapi_spec_validator import validate
 
+from careledger.app import tokens
 from careledger.app.names import newest_rows
 from careledger.domain import errors
 from careledger.domain.consents import Purpose
@@ -22,7 +24,7 @@ from careledger.gateway.api.pace import MOST_KEPT, Pace
 from careledger.gateway.api.rows import BASE, PARTS
 from careledger.gateway.api.table import ROWS
 from careledger.workflows import register
-from gateway.edge_world import Client, Edge, Reply
+from gateway.edge_world import DAY, Client, Edge, Reply
 from story import BIRTH, LICENCE, NAME, NATIONAL_ID
 
 EXAMPLES = {
@@ -111,6 +113,9 @@ def test_the_page_is_served_from_here_alone_and_has_every_operation(edge: Edge) 
     assert not re.search(r"<script>|\son\w+=|style=", page)
     ids = re.findall(r'id="([^"]*)"', page)
     assert len(ids) == len(set(ids))
+    assert '"seconds": 2592000' in html.unescape(
+        page
+    )  # a body's form begins with what is meant if nothing is said
     for row in ROWS:
         assert f'id="{row.name}"' in page
         assert f'data-path="{BASE}{row.path}"' in page
@@ -134,6 +139,22 @@ def test_every_operation_refuses_a_post_without_the_role_that_its_row_names(edge
             assert row.name not in asking.ask("posts/me").body["operations"]
             tried += 1
     assert tried >= sum(row.may is not None for row in ROWS)
+
+
+def test_an_apps_token_opens_nothing_here_whatever_its_scopes_are(edge: Edge) -> None:
+    staff, now = edge.story.staff["Dr Stay"], edge.story.world.clock.now()
+    token = tokens.issue(staff, Purpose.TREAT, now, DAY, scopes="user/*.cruds")[0]
+    asking = Client(edge.gateway.url + BASE, token)
+    for row in (each for each in ROWS if not each.open):
+        body = b"{}" if row.takes else None
+        reply = asking.ask(row.path.format(**EXAMPLES)[1:], row.method, body, Content_Type="application/json")
+        assert (reply.status, reply.problem) == (403, "scope-refused"), row
+        assert (
+            "scope-refused"
+            in document([row])["paths"][row.path][row.method.lower()]["responses"]["403"]["description"]
+        )
+    for row in (each for each in ROWS if each.open):
+        assert errors.ScopeRefused not in row.refused
 
 
 def test_a_post_learns_what_it_is_and_may_do(stay: Client, edge: Edge) -> None:

@@ -40,11 +40,11 @@ def _file(name: str) -> bytes:
 
 
 def _page(document: Document) -> str:
+    info, schemas = document["info"], document["components"]["schemas"]
     by_tag: dict[str, list[str]] = defaultdict(list)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            by_tag[operation["tags"][0]].append(_operation(method, path, operation))
-    info, schemas = document["info"], document["components"]["schemas"]
+            by_tag[operation["tags"][0]].append(_operation(method, path, operation, schemas))
     sections = "".join(_section(tag, operations) for tag, operations in by_tag.items())
     shapes = "".join(_shape(name, schema) for name, schema in sorted(schemas.items()))
     return (
@@ -62,8 +62,8 @@ def _section(tag: str, operations: Iterable[str]) -> str:
     return f'<h2 id="about-{escape(tag)}">{escape(tag)}</h2>{"".join(operations)}'
 
 
-def _operation(method: str, path: str, operation: Document) -> str:
-    fields = "".join(map(_field, operation["parameters"])) + _body(operation.get("requestBody"))
+def _operation(method: str, path: str, operation: Document, schemas: Document) -> str:
+    fields = "".join(map(_field, operation["parameters"])) + _body(operation.get("requestBody"), schemas)
     replies = "".join(_reply(status, each) for status, each in operation["responses"].items())
     return (
         f'<details id="{escape(operation["operationId"])}"><summary><b>{method.upper()}</b> '
@@ -85,13 +85,28 @@ def _field(parameter: Document) -> str:
     )
 
 
-def _body(body: Document | None) -> str:
+def _body(body: Document | None, schemas: Document) -> str:
     if body is None:
         return ""
     schema = body["content"]["application/json"]["schema"]
+    begun = escape(json.dumps(_example(schema, schemas), indent=2))
     return (
         f"<p><label>Body, {_named(schema)}<br>"
-        '<textarea name="body" data-in="body" rows="8" cols="80" spellcheck="false">{}</textarea></label></p>'
+        f'<textarea name="body" data-in="body" rows="8" cols="80" spellcheck="false">{begun}</textarea></label></p>'
+    )
+
+
+def _example(schema: Document, schemas: Document) -> Any:
+    """Every member of a body, as it is if nothing is said or else empty, for a person to fill in."""
+    if "$ref" in schema:
+        return _example(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "default" in schema:
+        return schema["default"]
+    if schema.get("type") == "object":
+        members: Document = schema.get("properties", {})
+        return {name: _example(each, schemas) for name, each in members.items()}
+    return {"array": [], "integer": schema.get("minimum", 0), "boolean": False}.get(
+        schema.get("type", ""), ""
     )
 
 
