@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,20 +19,25 @@ from careledger.app.clocks import SystemClock
 from careledger.domain.errors import (
     ApiRefused,
     CannotOpen,
+    CareLedgerError,
     LedgerRefused,
     LedgerStale,
     MalformedBytes,
     PartyNotFound,
     PatientNotFound,
+    ProofRefused,
     SignatureRefused,
     StoreUnavailable,
 )
 from careledger.formats import cbor
 from careledger.formats.consent_messages import GiveConsent, RevokeConsent
 from careledger.formats.custody import METHODS as EVERY_METHOD
-from careledger.formats.custody import AttestedFact, FactQuestion
+from careledger.formats.custody import AliasQuestion, AttestedFact, FactQuestion, StandingQuestion
 from careledger.formats.ledger_messages import RotateAlias
-from careledger.formats.patients import AuditRequest, Order
+from careledger.formats.patients import AuditRequest, Enrolment, EpochRecords, Order
+from careledger.formats.relaying import ConsentRevocation
+from careledger.formats.releases import SignedRequest
+from careledger.formats.schema import Message
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.gateway.api.agent import METHODS
@@ -413,6 +419,37 @@ def test_a_stranger_who_asks_custodians_gets_and_changes_nothing(agent: Agent) -
         reply = asked(agent, method, secrets.token_bytes(300))
         assert (reply.status, reply.body["answer"]) == (200, None), method
     assert agent.edge.client("Dr Stay").ask(f"Condition?patient={alias.hex()}").status == 200
+
+
+def test_whatever_a_stranger_sends_to_a_custodian_is_refused_and_breaks_nothing(agent: Agent) -> None:
+    """Every message that travels, signed by a stranger or not, whole or with bytes changed, to every method."""
+    random, stranger = Random(7), SigningKey.random()
+    kinds: tuple[type[Message], ...] = (
+        *(Enrolment, EpochRecords, Order, AuditRequest, AliasQuestion, FactQuestion, ConsentRevocation),
+        *(SignedRequest, StandingQuestion),
+    )
+    examples = [kind.example() for kind in kinds]
+    sent = [
+        form
+        for each in examples
+        for form in (each.encode(), sign(each, stranger, agent.pinned.deployment).encode())
+    ]
+    link, answered = EdgeCustodian(agent.reached, next(iter(agent.pinned.signers))), set[str]()
+    refused: set[type[CareLedgerError]] = set()
+    for method in sorted(METHODS - {"keys"}):
+        for each in sent:
+            changed = bytearray(each)
+            changed[random.randrange(len(each))] ^= 1 << random.randrange(8)
+            for body in (each, bytes(changed)):
+                try:
+                    link.call(method, body)
+                    answered.add(method)
+                except CareLedgerError as refusal:
+                    refused.add(type(refusal))
+    assert StoreUnavailable not in refused  # as which an answer 500 would come
+    assert {MalformedBytes, ProofRefused} <= refused
+    assert answered <= {"alias", "attest"}  # an alias that nobody has, a fact that is none
+    assert agent.edge.client("Dr Stay").ask(f"Condition?patient={agent.edge.story.adam.hex()}").status == 200
 
 
 def test_what_no_agent_asks_is_not_passed_on(agent: Agent) -> None:
