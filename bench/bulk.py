@@ -44,7 +44,7 @@ from careledger.workflows.network import Network
 
 COMMAND = "python bench/bulk.py"
 PATIENT_HAS, SAMPLES, ALONE = 200, 10, 100
-WAIT = 0.05
+WAIT, POLL = 0.05, 0.5
 
 
 def versions() -> list[tuple[NewVersion, ReadyBody]]:
@@ -126,7 +126,7 @@ def exported(base: str, token: str) -> tuple[float, float, int, float]:
     reply = pool.request("GET", f"{base}/$export", headers={**headers, "Prefer": "respond-async"})
     place = reply.headers["Content-Location"]
     while (reply := pool.request("GET", place, headers=headers)).status == 202:
-        time.sleep(WAIT)
+        time.sleep(POLL)
     made = time.perf_counter() - begun
     begun, lines, parsing = time.perf_counter(), 0, 0.0
     for each in json.loads(reply.data)["output"]:

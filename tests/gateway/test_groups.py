@@ -32,12 +32,15 @@ def test_a_group_is_created_read_changed_and_deleted(edge: Edge) -> None:
     assert made.headers["Location"] == f"{edge.gateway.base}/{path}/_history/1"
     read = client.ask(path)
     assert (read.status, read.headers["ETag"], read.body) == (200, 'W/"1"', made.body)
+    assert client.ask(made.headers["Location"]).body == made.body
     both = group(edge.story.adam, edge.story.berta, id=made.body["id"])
     assert put(client, both, path, If_Match='W/"2"').status == 412
     changed = put(client, both, path, If_Match='W/"1"')
     assert (changed.status, changed.headers["ETag"]) == (200, 'W/"2"')
     assert len(client.ask(path).body["member"]) == 2
     assert "name" not in client.ask(path).body
+    assert client.ask(made.headers["Location"]).status == 404
+    assert client.ask(changed.headers["Location"]).body == client.ask(path).body
     assert client.ask(path, "DELETE").status == 204
     assert client.ask(path).status == 410
     assert client.ask(path, "DELETE").status == 410
@@ -111,5 +114,5 @@ def test_the_capability_statement_says_of_groups_what_there_is(edge: Edge) -> No
         for each in edge.stranger().ask("metadata").body["rest"][0]["resource"]
         if each["type"] == "Group"
     ]
-    assert {each["code"] for each in found["interaction"]} == {"read", "create", "update", "delete"}
+    assert {each["code"] for each in found["interaction"]} == {"read", "vread", "create", "update", "delete"}
     assert {each["name"] for each in found["operation"]} == {"export", "validate"}

@@ -39,7 +39,7 @@ from careledger.workflows.match import POSTS
 from careledger.workflows.register import identity_of
 
 KIND, ROWS = "Group", "group"
-INTERACTIONS = ("read", "create", "update", "delete")
+INTERACTIONS = ("read", "vread", "create", "update", "delete")
 MOST_MEMBERS, MOST_GROUP = 5_000, 2**20
 _MEMBER = re.compile(r"Patient/([0-9a-f]{64})")
 
@@ -48,6 +48,9 @@ def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
         Handler("POST", "/Group", partial(create, desk), JSONS, MOST_GROUP, needs="c", of="Group"),
+        Handler(
+            "GET", "/Group/{id}/_history/{version}", partial(show, desk), looks_at=PART, needs="r", of=KIND
+        ),
         Handler("GET", "/Group/{id}", partial(show, desk), looks_at=PART, needs="r", of="Group"),
         Handler("PUT", "/Group/{id}", partial(update, desk), JSONS, MOST_GROUP, needs="ru", of="Group"),
         Handler("DELETE", "/Group/{id}", partial(delete, desk), needs="d", of="Group"),
@@ -55,8 +58,10 @@ def handlers(desk: Desk) -> list[Handler]:
 
 
 def show(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """A group of this organisation; raises RecordNotFound, RecordGone."""
+    """A group of this organisation, of which only the current version is kept; raises RecordNotFound, RecordGone."""
     shown = _shown(asked.path["id"], _kept(who.staff.organisation, asked.path["id"]))
+    if asked.path.get("version", shown.version) != shown.version:
+        raise RecordNotFound()
     return Answered(asked.part(shown.resource), shown)
 
 
