@@ -22,7 +22,13 @@ from careledger.adapters.blocks import segment_set
 from careledger.adapters.blocks.memory import MemoryBlocks
 from careledger.adapters.blocks.segments import HEADER, Place, write_all
 from careledger.adapters.blocks.store import SegmentBlocks
-from careledger.domain.errors import BlockMismatch, BlockNotFound, StoreCorrupt, StoreUnavailable
+from careledger.domain.errors import (
+    BlockMismatch,
+    BlockNotFound,
+    DirectoryInUse,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from careledger.formats.cids import raw_cid
 from careledger.formats.large import CHUNK, Index
 
@@ -73,7 +79,7 @@ def test_a_put_returns_only_after_its_bytes_were_synced(
 
 
 def test_a_directory_is_open_once(tmp_path: Path) -> None:
-    with SegmentBlocks(tmp_path), pytest.raises(StoreUnavailable):
+    with SegmentBlocks(tmp_path), pytest.raises(DirectoryInUse):
         SegmentBlocks(tmp_path)
     code = (
         "import sys; from pathlib import Path; from careledger.adapters.blocks.store import SegmentBlocks; "
@@ -81,7 +87,7 @@ def test_a_directory_is_open_once(tmp_path: Path) -> None:
     )
     with SegmentBlocks(tmp_path):
         other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-        assert "StoreUnavailable" in other.stderr
+        assert "DirectoryInUse" in other.stderr
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 0
 
 

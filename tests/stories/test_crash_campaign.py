@@ -17,7 +17,7 @@ from crash.__main__ import perform
 from crash.acts import ACTS
 from crash.failpoints import FAILING, How, Points
 from crash.kinds import HOSTILE, Campaign, Run
-from crash.runs import DONE, KILLED, Ended, forked, read_back
+from crash.runs import DONE, KILLED, REFUSED, Ended, forked, read_back
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,13 @@ def test_every_kind_that_this_machine_can_do_is_in_the_campaign(campaign: Campai
         "hostile custodian",
         "hostile store",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(places.available()), reason="only root mounts disks")
+def test_on_a_read_only_disk_a_process_is_refused_by_name(campaign: Campaign) -> None:
+    ended = campaign._on_disk("deposit", None)
+    assert (ended.how, "DirectoryNotWritable" in ended.why) == (REFUSED, True)
 
 
 @pytest.mark.slow

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import stat
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from careledger.app.checking import check
 from careledger.app.clocks import StoryClock, SystemClock
+from careledger.app.doctor import Treatment, examine
+from careledger.app.removal import remove
 from careledger.app.settings import FILE
 from careledger.app.vault import InsecurePlainGuard
 from careledger.app.world import (
@@ -22,9 +28,16 @@ from careledger.app.world import (
     officer_posts,
     open_world,
 )
-from careledger.domain.errors import CareLedgerError, DirectoryInUse, SettingsRefused, StoreCorrupt
+from careledger.domain.errors import (
+    CareLedgerError,
+    DirectoryInUse,
+    DirectoryNotWritable,
+    SettingsRefused,
+    StoreCorrupt,
+)
 from careledger.domain.parties import Role, Status
 from careledger.workflows import register
+from crash import places
 
 LICENCE = b"\1" * 32
 
@@ -71,6 +84,43 @@ def test_an_opened_directory_is_the_network_that_was_founded(tmp_path: Path) -> 
         assert len(officer_posts(world)) == 2
         with pytest.raises(DirectoryInUse):
             open_world(folder)
+
+
+@contextmanager
+def taking_nothing(disk: Path) -> Iterator[None]:
+    """The disk as one that is mounted read-only; for others than root, its folders as another user's."""
+    if os.geteuid() == 0:
+        places.remount(disk, "ro")
+        yield
+        places.remount(disk, "rw")
+        return
+    folders = [disk, *(path for path in disk.rglob("*") if path.is_dir())]
+    locks = list(disk.rglob("lock"))
+    for path in (*folders, *locks):
+        path.chmod(0o500)
+    yield
+    for path in (*folders, *locks):
+        path.chmod(0o700)
+
+
+def test_a_disk_that_takes_nothing_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    with ExitStack() as opened:
+        disk = tmp_path / "disk"
+        if os.geteuid() == 0:
+            if places.available():
+                pytest.skip(places.available())
+            opened.enter_context(places.mounted(disk, 60_000))
+        folder = disk / "data"
+        with_custodian(folder)
+        with taking_nothing(disk):
+            acts: list[Callable[[], object]] = [
+                lambda: open_world(folder), lambda: list(check(folder)), lambda: list(examine(folder, Treatment())),
+                lambda: remove(folder),
+            ]  # fmt: skip
+            for act in acts:
+                with pytest.raises(DirectoryNotWritable):
+                    act()
+        assert all(finding.holds for finding in check(folder))
 
 
 def test_custodians_that_share_a_process_are_asked_one_after_the_other(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from careledger.domain.errors import (
     CareLedgerError,
     ChainCorrupt,
     DirectoryInUse,
+    DirectoryNotWritable,
     LogForked,
     ProofRefused,
     StoreCorrupt,
@@ -56,8 +57,8 @@ class Finding:
 def check(
     folder: Path, progress: Callable[[int], None] | None = None, passphrase: Ask = from_environment
 ) -> Iterator[Finding]:
-    """Checks one part after the other; raises SettingsRefused, DirectoryInUse, PassphraseMissing, PassphraseRefused if
-    the directory cannot be opened.
+    """Checks one part after the other; raises SettingsRefused, DirectoryInUse, DirectoryNotWritable,
+    PassphraseMissing, PassphraseRefused if the directory cannot be opened.
 
     ``progress`` is told the number of each replayed block.
     """
@@ -66,7 +67,7 @@ def check(
     opened: EvmLedger | CareLedgerError
     try:
         opened = _opened(folder)
-    except DirectoryInUse:
+    except (DirectoryInUse, DirectoryNotWritable):
         raise
     except CareLedgerError as error:
         opened = error
@@ -87,7 +88,7 @@ def check(
 def _found(part: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(part, check())
-    except DirectoryInUse:
+    except (DirectoryInUse, DirectoryNotWritable):
         raise
     except CareLedgerError as error:
         return Finding(part, str(error), error)

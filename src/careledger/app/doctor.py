@@ -26,6 +26,7 @@ from careledger.app.world import open_world
 from careledger.domain.errors import (
     CareLedgerError,
     DirectoryInUse,
+    DirectoryNotWritable,
     PassphraseMissing,
     PassphraseRefused,
     StoreCorrupt,
@@ -48,8 +49,8 @@ def examine(
     progress: Callable[[int], None] = lambda block: None,
     passphrase: Ask = from_environment,
 ) -> Iterator[Diagnosis]:
-    """One diagnosis after the other; raises DirectoryInUse, PassphraseMissing, PassphraseRefused, and SettingsRefused,
-    without which nothing can be opened.
+    """One diagnosis after the other; raises DirectoryInUse, DirectoryNotWritable, PassphraseMissing,
+    PassphraseRefused, and SettingsRefused, without which nothing can be opened.
 
     ``progress`` is told each block of the chain.
     """
@@ -61,7 +62,7 @@ def examine(
     yield one("blocks", partial(doctor_files.blocks, folder, treatment.blocks, treatment.repair))
     try:
         world = open_world(folder, passphrase=passphrase)
-    except (DirectoryInUse, PassphraseMissing, PassphraseRefused):
+    except (DirectoryInUse, DirectoryNotWritable, PassphraseMissing, PassphraseRefused):
         raise
     except (CareLedgerError, sqlite3.DatabaseError) as error:
         yield Diagnosis(
@@ -79,7 +80,7 @@ def one(part: str, look: Callable[[], Diagnosis]) -> Diagnosis:
     """What was found of one part; what it refuses with is the finding."""
     try:
         return look()
-    except DirectoryInUse:
+    except (DirectoryInUse, DirectoryNotWritable):
         raise
     except CareLedgerError as error:
         return Diagnosis(part, ILL, str(error))

@@ -29,7 +29,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def open_node(folder: Path, settings: Settings, clock: Clock) -> Node:
     """The chain in the directory, or the nodes elsewhere; close it.
 
-    Raises DirectoryInUse, and what EmbeddedChain and RemoteNode raise.
+    Raises DirectoryInUse, DirectoryNotWritable, and what EmbeddedChain and RemoteNode raise.
     """
     if isinstance(settings.ledger, RemoteLedger):
         return connect(folder / LEDGER, settings.chain_id, settings.ledger, clock)

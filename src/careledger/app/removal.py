@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
 
+from careledger.adapters.locks import hold
 from careledger.app import settings as settings_file
-from careledger.domain.errors import DirectoryInUse, SettingsRefused
+from careledger.domain.errors import SettingsRefused
 
 KNOWN = frozenset(
     {
@@ -28,7 +28,8 @@ KNOWN = frozenset(
 
 
 def remove(folder: Path) -> None:
-    """Removes a CareLedger data directory; raises SettingsRefused for anything else, DirectoryInUse."""
+    """Removes a CareLedger data directory; raises SettingsRefused for anything else, DirectoryInUse,
+    DirectoryNotWritable."""
     if folder.is_symlink():
         raise SettingsRefused(folder=str(folder), why="a link, not a data directory")
     settings_file.load(folder)
@@ -46,12 +47,6 @@ def remove(folder: Path) -> None:
 
 
 def refuse_in_use(folder: Path) -> None:
-    """Raises DirectoryInUse where a process holds one of its locks."""
+    """Raises DirectoryInUse where a process holds one of its locks, DirectoryNotWritable."""
     for path in folder.rglob("lock"):
-        handle = os.open(path, os.O_RDWR)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DirectoryInUse() from None
-        finally:
-            os.close(handle)
+        os.close(hold(path.parent))

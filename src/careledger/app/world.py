@@ -171,8 +171,8 @@ def found(
 def open_world(folder: Path, clock: WaitingClock | None = None, passphrase: Ask = from_environment) -> World:
     """Opens a directory with all its custodians; ``passphrase`` is asked for if its keys lie under one.
 
-    Raises SettingsRefused, also if the settings name another ledger's contracts, DirectoryInUse, PassphraseMissing,
-    PassphraseRefused.
+    Raises SettingsRefused, also if the settings name another ledger's contracts, DirectoryInUse, DirectoryNotWritable,
+    PassphraseMissing, PassphraseRefused.
     """
     settings = settings_file.load(folder)
     guard = open_guard(folder, passphrase)

@@ -77,6 +77,9 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
         DATA, "name one with --data, or make one with careledger init or careledger demo"
     ),
     errors.DirectoryInUse: Ending(DATA, "wait until the other process is done, or end it"),
+    errors.DirectoryNotWritable: Ending(
+        DATA, "mount the disk so that it can be written to, or let the user who runs careledger write there"
+    ),
     errors.SettingsRefused: Ending(DATA, _SETTINGS),
     # Ledger
     errors.LedgerRefused: Ending(REFUSED, "careledger show says how everybody stands on the ledger"),

@@ -108,6 +108,10 @@ class DirectoryInUse(CareLedgerError):
     """Another process has this data directory open."""
 
 
+class DirectoryNotWritable(CareLedgerError):
+    """This data directory cannot be written to."""
+
+
 class SettingsRefused(CareLedgerError):
     """A setting of this data directory is missing, unknown or wrong."""
 

@@ -6,7 +6,6 @@ the CIDs returned. A crash before the sync leaves bytes that nobody was told of;
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -19,7 +18,8 @@ from careledger.adapters.blocks.pins import Pins
 from careledger.adapters.blocks.reports import Collected, Health, Repaired, Source, closure, mend
 from careledger.adapters.blocks.segment_set import SegmentSet
 from careledger.adapters.blocks.segments import MOST_BLOCK, sync_directory
-from careledger.domain.errors import BlockNotFound, MalformedBytes, StoreCorrupt, StoreUnavailable
+from careledger.adapters.locks import hold
+from careledger.domain.errors import BlockNotFound, MalformedBytes, StoreCorrupt
 from careledger.formats.cids import RAW_PREFIX, Cid, check_block, check_cid, is_block, raw_cid, text
 from careledger.formats.large import open_large, put_stream
 
@@ -41,12 +41,11 @@ class SegmentBlocks:
         grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens or makes the directory; raises StoreUnavailable if another process has it open.
+        """Opens or makes the directory; raises DirectoryInUse if another process has it open, DirectoryNotWritable.
 
         ``grace``: for how many seconds after it was put a block that was never pinned is not collected.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(directory / "lock")
+        self._lock = hold(directory)
         self._grace = grace
         self._clock = clock
         self._guard = threading.RLock()
@@ -170,13 +169,3 @@ class SegmentBlocks:
 
     def _is_whole(self, cid: Cid) -> bool:
         return self.has(cid) and is_block(cid, self._segments.read(cid[4:]))
-
-
-def _locked(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise StoreUnavailable(why="the directory is already open") from None
-    return descriptor

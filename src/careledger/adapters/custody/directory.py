@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from careledger.adapters.custody.journal import Journal
 from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.custody.rows import Rows
 from careledger.adapters.custody.shred import ShredKeys
-from careledger.domain.errors import DirectoryInUse, StoreCorrupt
+from careledger.adapters.locks import hold
+from careledger.domain.errors import StoreCorrupt
 from careledger.ports import KeyFiles
 
 KEYS = ("signing", "log", "sealing")
@@ -53,17 +53,12 @@ class CustodyDirectory:
     def __init__(self, path: Path, key_files: KeyFiles | None = None) -> None:
         """``key_files`` opens its keys; None: they lie there as they are.
 
-        Raises DirectoryInUse if another process has it, StoreCorrupt if something is missing.
+        Raises DirectoryInUse if another process has it, DirectoryNotWritable, StoreCorrupt if something is missing.
         """
         opener = key_files or InsecurePlainKeys()
         if not path.is_dir():
             raise StoreCorrupt(missing="the custodian's directory")
-        self._lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise DirectoryInUse() from None
+        self._lock = hold(path)
         self.path = path
         try:
             self.seeds = KeySeeds(*(_read_key(path / "keys" / name, opener) for name in KEYS))

@@ -7,7 +7,6 @@ before the commit leaves nothing, after it everything. There are no forks and no
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -38,10 +37,10 @@ from careledger.adapters.evm.transactions import (
     SignedTransaction,
     decode_transaction,
 )
+from careledger.adapters.locks import hold
 from careledger.domain.errors import (
     BlockNotFound,
     ChainMismatch,
-    DirectoryInUse,
     LedgerRefused,
     StoreCorrupt,
     StoreUnavailable,
@@ -89,7 +88,7 @@ class EmbeddedChain:
         self.chain_id, self._clock, self._engine_name = chain_id, clock, engine
         self._writer, self._queue_lock = threading.RLock(), threading.Lock()
         self._queue: list[_Batch] = []
-        self._lock_file = _lock(directory) if directory is not None else None
+        self._lock_file = hold(directory) if directory is not None else None
         try:
             self._open(directory)
         except sqlite3.DatabaseError as error:
@@ -320,15 +319,3 @@ class EmbeddedChain:
             seen = at.timestamp if timestamp is None else timestamp
             engine = self._engine if at.number == self._head.number else self._past.at(at.number)
             return simulated(engine, message, BlockContext(at.number, seen, self.chain_id))
-
-
-def _lock(directory: Path) -> int:
-    """Hold the directory for this process; raises DirectoryInUse."""
-    directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise DirectoryInUse(directory=directory.name) from None
-    return handle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -10,13 +9,14 @@ from pathlib import Path
 from careledger.adapters.evm.engine import ZERO_ADDRESS
 from careledger.adapters.evm.node import Call, Mined
 from careledger.adapters.evm.tables import FoundLog
+from careledger.adapters.locks import hold
 from careledger.adapters.remote import reading
 from careledger.adapters.remote.answers import SeenReceipt
 from careledger.adapters.remote.courier import Courier, Limits
 from careledger.adapters.remote.heads import Heads
 from careledger.adapters.remote.journal import Journal
 from careledger.adapters.remote.nodes import Nodes
-from careledger.domain.errors import DirectoryInUse, LedgerRefused, LedgerStale, NodeUnavailable
+from careledger.domain.errors import LedgerRefused, LedgerStale, NodeUnavailable
 from careledger.domain.facts import Head
 from careledger.formats.signatures import Address, SigningKey
 from careledger.ports import Clock
@@ -44,7 +44,7 @@ class RemoteNode:
         Raises DirectoryInUse, WrongNetwork, NodeUnavailable, LedgerStale, LedgerRewritten, StoreCorrupt.
         """
         self.chain_id, self._nodes, self._clock, self._oldest = chain_id, nodes, clock, oldest
-        self._lock_file = _hold(folder)
+        self._lock_file = hold(folder)
         try:
             nodes.check(chain_id)
             self._journal = Journal(folder / "sent.sqlite")
@@ -145,15 +145,3 @@ class RemoteNode:
             except LedgerRefused as refused:
                 return str(refused.details["reason"])
         return "not told"
-
-
-def _hold(folder: Path) -> int:
-    """Holds the folder for this process; raises DirectoryInUse."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise DirectoryInUse(directory=folder.name) from None
-    return handle

@@ -1,0 +1,27 @@
+"""The lock file by which one process holds a directory; the kernel lets go of it however the process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from careledger.domain.errors import DirectoryInUse, DirectoryNotWritable
+
+
+def hold(directory: Path) -> int:
+    """Holds the directory, which is made if need be, until what this returns is closed.
+
+    Raises DirectoryInUse where another process holds it, DirectoryNotWritable where the disk takes nothing.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DirectoryNotWritable(directory=directory.name, why=error.strerror) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise DirectoryInUse(directory=directory.name) from None
+    return handle
