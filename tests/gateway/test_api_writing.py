@@ -16,13 +16,14 @@ from careledger.domain.consents import Purpose
 from careledger.domain.errors import RepeatRefused
 from careledger.domain.parties import Role
 from careledger.gateway.api import repeats
+from careledger.gateway.api.patients import MOST_LIKE
 from careledger.gateway.api.repeats import HOUR, KEPT, WEEK, Answers
 from careledger.gateway.api.rows import BASE
 from careledger.workflows import register
 from careledger.workflows.actors import Staff
 from careledger.workflows.emergencies import PROPOSED_FOR, propose_emergency, proposed_here
 from careledger.workflows.epochs import name_for_emergencies
-from careledger.workflows.register import kept_holder
+from careledger.workflows.register import IDENTITY, Identity, kept_holder
 from careledger.workflows.request_access import answer, read_requests
 from gateway.edge_world import DAY, Client, Edge, Reply
 from story import BIRTH, LICENCE, NAME
@@ -239,6 +240,22 @@ def test_a_hospitals_post_registers_a_patient_and_one_that_the_matrix_does_not_l
         refused = post(stranger, "patients", {"name": "Nobody"})
         assert (refused.status, refused.problem) == (403, "writing-refused")
     assert edge.story.world.ledger.fresh_head().head == before
+
+
+def test_of_many_who_look_alike_some_are_named_and_a_repetition_is_answered(
+    clerk: Client, edge: Edge
+) -> None:
+    books = edge.story.organisations["City"].books
+    twins = [bytes([number]) * 32 for number in range(MOST_LIKE + 5)]
+    rows = [Identity(alias, bytes(16), "Twin Namesake", "", "", "1970-01-01", bytes(32)) for alias in twins]
+    books.put(IDENTITY, [(row.alias, row.encode()) for row in rows])
+    try:
+        person = {"name": "Twin Namesake", "birth": "1970-01-01"}
+        made = post(clerk, "patients", person, "twins")
+        assert len(made.body["like"]) == MOST_LIKE
+        assert post(clerk, "patients", person, "twins").body == made.body
+    finally:
+        books.drop(IDENTITY, twins)
 
 
 def test_nothing_about_a_patient_is_mandatory_and_a_date_is_one(clerk: Client) -> None:

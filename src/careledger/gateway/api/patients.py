@@ -43,6 +43,7 @@ Alias = Annotated[
         description="The patient's alias, as in FHIR's Patient/ and behind it.",
     ),
 ]
+MOST_LIKE = 20
 CONTROLLERS = {
     ControllerKind.SELF: "patient",
     ControllerKind.GUARDIAN: "guardian",
@@ -86,7 +87,7 @@ class Registered(Struct, frozen=True):
     """Who was registered, and whom of the organisation's own patients it may be: for people to judge."""
 
     patient: Patient
-    like: list[str]
+    like: Annotated[list[str], Meta(max_length=MOST_LIKE)]
 
 
 class Covered(Struct, frozen=True):
@@ -189,7 +190,7 @@ def register(desk: Desk, called: Called) -> Registered:
     like = [each.alias.hex() for each in KnownPeople(registrar).like(row) if each.alias != called.unique]
     made = workflows_register.patient(network, registrar, row, body.escrow, alias=called.unique)
     kept = identity_of(registrar, made.alias)
-    return Registered(_patient(network.ledger.fresh_head(), kept), like)
+    return Registered(_patient(network.ledger.fresh_head(), kept), like[:MOST_LIKE])
 
 
 def _check_writes(view: LedgerView, called: Called) -> None:
