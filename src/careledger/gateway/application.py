@@ -8,6 +8,7 @@ between.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor
@@ -21,7 +22,7 @@ from starlette.routing import Route
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError
-from careledger.gateway import editing, http, logs, reading, sealed, searching
+from careledger.gateway import bundles, editing, http, logs, reading, sealed, searching
 from careledger.gateway.api import problems
 from careledger.gateway.api.routes import Api
 from careledger.gateway.api.rows import BASE
@@ -38,6 +39,7 @@ from careledger.gateway.operations import (
     export,
     groups,
     match,
+    pending,
     subscriptions,
     summary,
     validate,
@@ -54,6 +56,7 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     validate.handlers,
     binaries.handlers,
     export.handlers,
+    pending.handlers,
     history.handlers,
     groups.handlers,
     subscriptions.handlers,
@@ -72,6 +75,7 @@ class Edge:
         self._entrance = Entrance(desk.world, worker)
         self._api = Api(desk, self._entrance)
         self._turns = Turns(self._entrance, beside)
+        self._put_offs: set[asyncio.Task[None]] = set()
         self._started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def application(self) -> Starlette:
@@ -103,14 +107,40 @@ class Edge:
             who = await self._entrance.work(lambda: self._entrance.who(request, came, for_apps=True))
             asked = await http.read(request, handler)
             form = asked.form
-            answered = await self._entrance.work(lambda: self._answer(handler, who, asked))
-            if isinstance(answered, Generator):
-                answered = await self._turns.taken(who, answered)
+            if handler.later and asked.prefers("respond-async") and not who.scopes.limited:
+                name = self._desk.later.begin(who.digest, self._desk.world.clock.now())
+                if name is not None:
+                    return self._put_off(name, handler, who, asked)
+            answered = await self._answered(handler, who, asked)
             return http.answered(request, asked, self._desk.base, answered)
         except CareLedgerError as error:
             return http.refused(error, form)
         except Exception:
             return http.response(outcome("fatal", "exception", unexpected()), 500)
+
+    async def _answered(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain:
+        answered = await self._entrance.work(lambda: self._answer(handler, who, asked))
+        return await self._turns.taken(who, answered) if isinstance(answered, Generator) else answered
+
+    def _put_off(self, name: str, handler: Handler, who: Bearer, asked: Asked) -> Response:
+        """Accepted: carried out in its turn as if it had been waited for, and asked after under that name."""
+        task = asyncio.create_task(self._carry_out(name, handler, who, asked))
+        self._put_offs.add(task)
+        task.add_done_callback(self._put_offs.discard)
+        place = {"Content-Location": f"{self._desk.base}/later/{name}", "Preference-Applied": "respond-async"}
+        said = outcome("information", "informational", "Accepted; Content-Location says what becomes of it.")
+        return http.response(said, http.ACCEPTED, place, asked.form)
+
+    async def _carry_out(self, name: str, handler: Handler, who: Bearer, asked: Asked) -> None:
+        try:
+            said = bundles.became(self._desk.base, await self._answered(handler, who, asked))
+        except CareLedgerError as error:
+            said = bundles.refused(error)
+        except Exception:
+            said = bundles.one_response(
+                {"status": "500", "outcome": outcome("fatal", "exception", unexpected())}
+            )
+        self._desk.later.done(name, said, self._desk.world.clock.now())
 
     def _answer(self, handler: Handler, who: Bearer, asked: Asked) -> Answered | Plain | Slow:
         """For a post that stands on the ledger now, with its employer, and for no other, whatever is asked."""

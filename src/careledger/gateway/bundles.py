@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from careledger.domain.categories import Compartment
+from careledger.domain.errors import CareLedgerError
 from careledger.fhir.json_text import Number, Resource
+from careledger.gateway import outcomes
+from careledger.gateway.http import CREATED, Answered, Plain, location
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown, View
 
@@ -91,3 +94,29 @@ def _bundle(kind: str, entries: list[Entry], total: int | None, links: Mapping[s
     if links:
         bundle["link"] = [{"relation": relation, "url": url} for relation, url in links.items()]
     return {**bundle, "entry": entries} if entries else bundle
+
+
+def became(base: str, made: Answered | Plain) -> Resource:
+    """What a request that nobody waited for led to: where a version is, not what it says, or the Bundle of answers."""
+    response: Resource = {"status": str(made.status)}
+    if isinstance(made, Plain):
+        return one_response(response)
+    if made.shown is not None and (made.shown.version != "0" or made.status == CREATED):
+        response |= {"location": location(base, made.shown), "etag": made.shown.etag}
+    elif "Location" in made.headers:
+        response["location"] = made.headers["Location"]
+    resource = made.resource or {}
+    if resource.get("resourceType") == "OperationOutcome":
+        response["outcome"] = resource
+    return one_response(response, resource if resource.get("resourceType") == "Bundle" else None)
+
+
+def refused(error: CareLedgerError) -> Resource:
+    """Why it was refused."""
+    return one_response({"status": str(outcomes.kind_of(error).status), "outcome": outcomes.refusal(error)})
+
+
+def one_response(response: Resource, resource: Resource | None = None) -> Resource:
+    """A batch-response of one entry."""
+    entry = {"response": response} if resource is None else {"response": response, "resource": resource}
+    return {"resourceType": "Bundle", "type": "batch-response", "entry": [entry]}

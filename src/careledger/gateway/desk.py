@@ -19,6 +19,7 @@ from careledger.fhir.searching.query import Query
 from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.events.service import Events
+from careledger.gateway.later import Later
 from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.operations import consents
 from careledger.gateway.own.chart import Charts
@@ -37,6 +38,7 @@ class Desk:
     events: Events = field(init=False)
     pages: Pages = field(default_factory=Pages)
     brought: Brought = field(default_factory=Brought)
+    later: Later = field(default_factory=Later)
     exports: Exports = field(init=False)
     charts: Charts = field(init=False)
 

@@ -17,7 +17,6 @@ from careledger.domain.errors import (
     RecordNotFound,
     VersionConflict,
 )
-from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.subsets import is_part
 from careledger.gateway import writing
@@ -26,14 +25,12 @@ from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.finding import Found
 from careledger.gateway.http import (
     CREATED,
-    JSON,
     JSONS,
     NO_CONTENT,
     PATCH,
     Answered,
     Asked,
     Handler,
-    Plain,
     Slow,
     pairs,
 )
@@ -49,17 +46,19 @@ WHERE = "the address"
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("POST", "/", partial(take, desk), JSONS, needs="c"),
-        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS, needs="ru"),
-        Handler("PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None, needs="rus"),
-        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,), needs="ru"),
-        Handler("DELETE", "/{kind}/{id}", partial(delete, desk), needs="d"),
-        Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None, needs="ds"),
-        Handler("POST", "/{kind}", partial(create, desk), JSONS, needs="c"),
+        Handler("POST", "/", partial(take, desk), JSONS, later=True, needs="c"),
+        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS, later=True, needs="ru"),
+        Handler(
+            "PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None, later=True, needs="rus"
+        ),
+        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,), later=True, needs="ru"),
+        Handler("DELETE", "/{kind}/{id}", partial(delete, desk), later=True, needs="d"),
+        Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None, later=True, needs="ds"),
+        Handler("POST", "/{kind}", partial(create, desk), JSONS, later=True, needs="c"),
     ]
 
 
-def create(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain:
+def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """A new record of the patient whom it names, anchored; see ``writing.create``. With If-None-Exist the one
     that matches among what this post sees of that patient, if one does; raises VersionConflict for several.
 
@@ -77,11 +76,11 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain:
     return _created(desk, who, asked)
 
 
-def _consent_taken(desk: Desk, who: Bearer, signed: Resource) -> Plain:
+def _consent_taken(desk: Desk, who: Bearer, signed: Resource) -> Answered:
     alias, id, seen, new = consents.take(desk.world, who, signed)
     desk.leases.forget(who, alias)
     where = {"Location": f"{desk.base}/{consents.KIND}/{id}"}
-    return Plain(canonical(seen), JSON, CREATED if new else 200, where)
+    return Answered(seen, status=CREATED if new else 200, headers=where)
 
 
 def _created(desk: Desk, who: Bearer, asked: Asked) -> Answered:

@@ -27,6 +27,7 @@ from careledger.gateway.views import Shown
 JSON, XMLS = forms.JSON, forms.XMLS
 EVERYWHERE = ("_format", "_pretty")
 """What every route looks at."""
+WRITTEN = outcome("information", "informational", "Written; Location says where it is.")
 PART = ("_summary", "_elements")
 FORM = "application/x-www-form-urlencoded"
 PATCH = "application/json-patch+json"
@@ -34,7 +35,8 @@ JSONS = (JSON, "application/json")
 MOST_FORM = 64 * 1024
 MOST_SAID = 1_000
 """Characters of a warning."""
-CREATED, NO_CONTENT = 201, 204
+CREATED, ACCEPTED, NO_CONTENT = 201, 202, 204
+WRITES = ("POST", "PUT", "PATCH")
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,12 @@ class Asked:
 
 @dataclass(frozen=True, repr=False)
 class Answered:
-    """A resource to send back; ``shown`` where it is one record's version."""
+    """A resource to send back; ``shown`` where it is one record's version, ``headers`` besides those that follow."""
 
     resource: Resource | None
     shown: Shown | None = None
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,8 +112,8 @@ class Handler:
     ``any_format``: it answers in whatever format, so that none that a client asks for is turned away unread.
     ``looks_at``: the parameters that it knows besides those that every route does; what else is given is refused where
     the client wants strict handling, and named otherwise. None where the route itself says what it ignored.
-    ``needs``: what of SMART's ``cruds`` an app's scopes have to allow, of the path's type or ``of`` this; without it
-    no app asks.
+    ``later``: a client need not wait for it. ``needs``: what of SMART's ``cruds`` an app's scopes have to allow, of
+    the path's type or ``of`` this; without it no app asks.
     """
 
     method: str
@@ -120,6 +123,7 @@ class Handler:
     most: int = MOST_BYTES
     any_format: bool = False
     looks_at: tuple[str, ...] | None = ()
+    later: bool = False
     needs: str = ""
     of: str = ANY
 
@@ -130,9 +134,10 @@ class Handler:
 
 
 def prefers(headers: Mapping[str, str], said: str) -> bool:
-    """Whether one of the preferences of a Prefer header (RFC 7240) is this; their parameters say nothing here."""
-    stated = (each.partition(";")[0].strip() for each in headers.get("prefer", "").split(","))
-    return said in stated
+    """Whether one of the preferences of the Prefer headers (RFC 7240) is this; their parameters say nothing here."""
+    lines = (value for name, value in headers.items() if name.casefold() == "prefer")
+    stated = (each.partition(";")[0].strip().replace('"', "") for line in lines for each in line.split(","))
+    return said.casefold() in (each.casefold() for each in stated)
 
 
 def pairs(query: str) -> list[tuple[str, str]]:
@@ -222,22 +227,40 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
     if isinstance(made, Plain):
         return Response(made.body, made.status, _safe(made.headers), media_type=made.media_type)
     if made.resource is None:
-        return Response(status_code=made.status, headers=_safe(_passed_over(asked)))
-    shown, headers = made.shown, _passed_over(asked)
+        return Response(status_code=made.status, headers=_safe({**_passed_over(asked), **made.headers}))
+    shown, headers = made.shown, {**_passed_over(asked), **made.headers}
     if shown is not None and shown.version != "0":
         headers["ETag"] = shown.etag
         if shown.anchored:
             when = datetime.fromtimestamp(shown.anchored, UTC)
             headers["Last-Modified"] = format_datetime(when, usegmt=True)
-        if request.method in ("POST", "PUT", "PATCH"):
-            headers["Location"] = f"{base}/{shown.path}/_history/{shown.version}"
+        if request.method in WRITES:
+            headers["Location"] = location(base, shown)
         if request.method == "GET" and _is_known(request, shown):
             return Response(status_code=304, headers=_safe(headers))
     elif shown is not None and made.status == CREATED:
-        headers["Location"] = f"{base}/{shown.path}"
-    if prefers(request.headers, "return=minimal") and "Location" in headers:
+        headers["Location"] = location(base, shown)
+    resource = _preferred(request, made, headers) if "Location" in headers else made.resource
+    if resource is None:
         return Response(status_code=made.status, headers=_safe(headers))
-    return response(made.resource, made.status, headers, asked.form, asked.values("_pretty")[-1:] == ["true"])
+    return response(resource, made.status, headers, asked.form, asked.values("_pretty")[-1:] == ["true"])
+
+
+def location(base: str, shown: Shown) -> str:
+    """The address of a version, or of what has none."""
+    at = f"{base}/{shown.path}"
+    return at if shown.version == "0" else f"{at}/_history/{shown.version}"
+
+
+def _preferred(request: Request, made: Answered, headers: dict[str, str]) -> Resource | None:
+    """What a client wants back of what it wrote (R4 http.html#ops): nothing, an OperationOutcome, or the record; the
+    headers say which of them was followed."""
+    for wish in ("minimal", "OperationOutcome", "representation"):
+        if prefers(request.headers, f"return={wish}"):
+            headers["Preference-Applied"] = f"return={wish}"
+            outcomes_only = wish == "OperationOutcome" and (made.resource or {}).get("resourceType") != wish
+            return None if wish == "minimal" else WRITTEN if outcomes_only else made.resource
+    return made.resource
 
 
 def _passed_over(asked: Asked) -> dict[str, str]:
