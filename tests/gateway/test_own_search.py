@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -11,9 +14,10 @@ from typing import Any
 
 import pytest
 
+import story
 from careledger.adapters.index.file import WritingsFile, remove
 from careledger.app import tokens
-from careledger.app.own_index import place
+from careledger.app.own_index import open_index, place
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import StoreCorrupt
 from careledger.gateway import searching
@@ -24,6 +28,7 @@ from careledger.workflows.epochs import own_statement
 from careledger.workflows.retract import retract
 from gateway.edge_world import DAY, JSON, Client, Edge, Reply
 from gateway.ward import SYSTEM, Ward
+from story import Story
 
 
 @pytest.fixture
@@ -364,6 +369,45 @@ def crashing(method: Callable[..., Any], before: bool) -> Callable[..., Any]:
         return made
 
     return dies
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from careledger.adapters.index.file import WritingsFile
+from careledger.app.world import open_world
+from careledger.gateway.own.chart import Charts
+world, left, add = open_world(Path(sys.argv[1])), iter(range(2, -1, -1)), WritingsFile.add
+
+def killed(*given):
+    add(*given)
+    if next(left) == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+WritingsFile.add = killed
+Charts(world).of(world.keyring.organisation("City")).catch_up(60)
+"""
+
+
+def test_what_a_killed_process_had_read_in_is_there_and_the_rest_is_read_in_by_the_next(
+    told: Story, tmp_path: Path
+) -> None:
+    mine = story.copied(told, tmp_path / "data")
+    expected = {each.handle for each in copies(mine.organisations["City"])}
+    mine.world.close()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(mine.folder)], timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL
+    mine = story.everybody(mine.folder)
+    city = mine.organisations["City"]
+    index = open_index(mine.world, city)
+    assert 0 < index.size() < len(expected)
+    index.close()
+    charts = Charts(mine.world)
+    assert charts.of(city).catch_up(60)
+    found = charts.of(city).ask(WritingsFile.history, "", list(range(64)), 2**62, 0, 1_000)
+    assert sorted(each.copy.handle for each in found) == sorted(expected)
+    charts.close()
+    mine.world.close()
 
 
 def test_a_running_gateway_takes_in_what_it_was_not_told_of(ward: Ward) -> None:

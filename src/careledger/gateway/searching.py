@@ -33,8 +33,8 @@ from careledger.gateway.pages import Onward, Past, Rest, until
 from careledger.gateway.views import Shown, View, everything
 
 COUNT, MOST_COUNT = 50, 1_000
-AT_ONCE = 60
-"""How many own writings are looked at for one page, if there are no more."""
+FEWEST, AT_ONCE = 20, 60
+"""How many own writings are looked at whatever the page holds, and at most for one page, if there are no more."""
 MOST_PATIENTS = 10
 """How many patients one search may ask for."""
 
@@ -98,7 +98,8 @@ def across(desk: Desk, who: Bearer, query: Query, now: datetime, said: str) -> A
     sight.catch_up()
     part = narrowed(kind, query.used, desk.base, now)
     whole = bool(query.sort or query.counts or query.total == "accurate" or not part.whole)
-    own = sight.few(kind, part.demands, MOST_LOOKED if whole else AT_ONCE)
+    wanted = COUNT if query.count is None else query.count
+    own = sight.few(kind, part.demands, MOST_LOOKED if whole else min(max(wanted, FEWEST), AT_ONCE))
     if own is None and whole:
         raise TooCostly(most=MOST_LOOKED)
     onward = Onward(part.demands, 0) if own is None else None

@@ -28,7 +28,7 @@ HOST, PORT = "127.0.0.1", 8080
 HOUSE, BEAT = 10.0, 1.0
 """Seconds between looks for leases that are over; for what members relay, and what is not in the index yet."""
 REST = 0.002
-"""Seconds between two steps of exports, so that a request that needs the worker twice waits for one step."""
+"""Seconds between two steps of exports or of the index, so that a request that needs the worker twice waits for one."""
 _LOG = logging.getLogger("careledger.gateway")
 
 
@@ -128,7 +128,7 @@ class Gateway:
             waiting = False  # unless this goes well: what fails is tried again at the next beat
             waiting = not self._desk.charts.catch_up()
 
-        while waiting and not self._ended.is_set():
+        while waiting and not self._ended.wait(REST):
             self._do(slice)
 
     def _export(self) -> None:

@@ -17,6 +17,8 @@ from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 from careledger.formats.charts import AuthorsCopy
 from careledger.formats.indexing import Demand, Entry, Filed, Range
 
+CACHE = -32 * 1024
+"""KiB of pages that are kept in memory, as SQLite wants it said."""
 FEW = 5_000
 """As many rows are put in order for one search; more are gone through in the order in which they were filed."""
 SCHEMA = """
@@ -85,7 +87,12 @@ class WritingsFile:
         self._parameters: dict[tuple[str, str], int] = {}
         self._db.pragma("cipher", "chacha20")
         self._db.pragma("key", f"raw:{key.hex()}")
-        for name, value in (("journal_mode", "wal"), ("synchronous", "normal"), ("secure_delete", "on")):
+        for name, value in (
+            ("journal_mode", "wal"),
+            ("synchronous", "normal"),
+            ("secure_delete", "on"),
+            ("cache_size", CACHE),
+        ):
             self._db.pragma(name, value)
         self._db.execute(SCHEMA)
         for id, kind, name in self._db.execute("SELECT id, kind, name FROM parameter"):

@@ -26,8 +26,8 @@ from careledger.workflows.deposited import COPIES, UNDONE
 from careledger.workflows.network import Network
 from careledger.workflows.retract import RETRACTED
 
-SLICE = 0.02
-"""Seconds for which the index is brought level before the next request gets its turn."""
+SLICE, OPENING = 0.01, 0.25
+"""Seconds for which the index is brought level before the next request gets its turn, and when it is opened."""
 AT_ONCE = 16
 MOST_KEYS, MOST_ASKED = 4_096, 500
 T = TypeVar("T")
@@ -235,7 +235,8 @@ class Charts:
     def of(self, organisation: Organisation) -> Writings:
         """One organisation's; raises StoreUnavailable."""
         if organisation.number not in self._open:
-            self._open[organisation.number] = Writings(self._world, organisation)
+            made = self._open[organisation.number] = Writings(self._world, organisation)
+            made.catch_up(OPENING)
         return self._open[organisation.number]
 
     def look_again(self) -> None:
