@@ -81,7 +81,7 @@ def questions(
         *(f"Patient/{patient}{more}" for more in ("", "/_history", "/$everything?_count=1", "/$summary")),
         *(f"{each}{more}" for each in (shown, *hidden) for more in ("", "/_history", f"/_history/{version}")),
         f"Encounter?_id={own_id}", "Encounter?status=finished", "Condition?code:text=morbus", f"Consent?{of}",
-        "Consent", f"Patient/{patient}/$everything",
+        "Consent", f"Patient/{patient}/$everything", "Encounter/_history", "_history",
     ]  # fmt: skip
     condition = {"resourceType": "Encounter", "id": own_id, "status": "finished", "class": {"code": "AMB"},
                  "subject": {"reference": f"Patient/{patient}"}}  # fmt: skip
