@@ -16,8 +16,6 @@ from careledger.domain.errors import EndpointRefused
 
 LONGEST = 2_000
 _PRINTED = re.compile(r"[!-~]+")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 """Addresses out of the public space at which clouds answer their machines."""
 
@@ -81,9 +79,7 @@ def is_public(said: str) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
         return True
     inner = address.ipv4_mapped or address.sixtofour or address.teredo
-    return (
-        inner is None and not address.is_site_local and address not in _NAT64 and address not in _COMPATIBLE
-    )
+    return inner is None and not address.is_site_local
 
 
 def _check(numbers: list[str], found: Target, loopback: bool) -> None:
