@@ -128,6 +128,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.ContentRefused: Ending(USAGE, "send JSON"),
     errors.RepeatRefused: Ending(REFUSED, "name another request by another key"),
     errors.TooLarge: Ending(USAGE, "send less at once"),
+    errors.NotInstalled: Ending(USAGE, "install careledger[pdf]"),
     errors.Throttled: Ending(REFUSED, "wait, and ask less often"),
     errors.TooCostly: Ending(REFUSED, "name the patients"),
     errors.ReadingBrokeOff: Ending(REFUSED, _AGAIN),

@@ -324,6 +324,10 @@ class RepeatRefused(CareLedgerError):
     """This idempotency key named another request before."""
 
 
+class NotInstalled(CareLedgerError):
+    """This needs a part of CareLedger that is not installed here."""
+
+
 class Throttled(CareLedgerError):
     """Too much was asked in too short a time; ask again later."""
 

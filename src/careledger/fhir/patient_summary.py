@@ -15,7 +15,7 @@ from careledger.fhir.dates import clinical_date
 from careledger.fhir.json_text import Resource
 from careledger.fhir.paths import name_of
 from careledger.fhir.summary_sections import SECTIONS, Section, is_error
-from careledger.fhir.summary_text import INCOMPLETE, table, words
+from careledger.fhir.summary_text import INCOMPLETE, Lines, lines, one_line, table, words
 
 LOINC = "http://loinc.org"
 EMPTY = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
@@ -37,12 +37,42 @@ class Summarised:
     number: UUID
 
 
+@dataclass(frozen=True, repr=False)
+class Part:
+    """One section as people read it, with the full URLs of its records and the classes in it that are not shared."""
+
+    title: str
+    code: str
+    urls: tuple[str, ...]
+    closed: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Readable:
+    """All that a summary says to people; ``patient`` is what to call the record by, never printed."""
+
+    title: str
+    patient: str
+    made: str
+    said: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+def readable(given: Summarised) -> Readable:
+    """The words and tables of the document, for pages and screens."""
+    patient = "/".join(given.patient.rsplit("/", 2)[-2:])
+    said = tuple(one_line(each) for each in _said(given))
+    return Readable(TITLE, patient, given.made, said, tuple(_parts(given, _shown(given))))
+
+
 def patient_summary(given: Summarised) -> Resource:
     """The document: Composition, patient, the device that made it, records of the sections, and what these refer to."""
-    shown = {url: each for url, each in given.resources.items() if not is_error(each)}
-    filled = [(section, _filling(section, shown)) for section in SECTIONS]
-    composition, device = _composition(given, filled), _device(given.number)
-    named = [given.patient, *(url for _, urls in filled for url in urls)]
+    shown = _shown(given)
+    parts = _parts(given, shown)
+    composition, device = _composition(given, parts), _device(given.number)
+    named = [given.patient, *(url for part in parts for url in part.urls)]
     entries = [(_urn(composition), composition), (given.patient, given.resources[given.patient])]
     entries.append((_urn(device), device))
     entries += [(url, given.resources[url]) for url in _reached(named, shown) if url != given.patient]
@@ -55,13 +85,35 @@ def patient_summary(given: Summarised) -> Resource:
     }
 
 
+def _shown(given: Summarised) -> dict[str, Resource]:
+    return {url: each for url, each in given.resources.items() if not is_error(each)}
+
+
+def _parts(given: Summarised, shown: Mapping[str, Resource]) -> list[Part]:
+    filled = [(section, _filling(section, shown)) for section in SECTIONS]
+    return [
+        _part(section, urls, given)
+        for section, urls in filled
+        if urls or section.required or section.categories & given.closed
+    ]
+
+
+def _part(section: Section, urls: Sequence[str], given: Summarised) -> Part:
+    closed = tuple(each.code for each in sorted(section.categories & given.closed))
+    notes = [NOTHING] if not urls and not closed else []
+    if closed:
+        notes.append(f"Not shared, whether or not it holds anything: {', '.join(closed)}.")
+    told = lines([given.resources[url] for url in urls], [*notes, INCOMPLETE])
+    return Part(section.title, section.code, tuple(urls), closed, told.rows, told.said)
+
+
 def _filling(section: Section, shown: Mapping[str, Resource]) -> list[str]:
     """The full URLs of what stands in a section, the newest first."""
     urls = [url for url, resource in shown.items() if section.takes(resource)]
     return sorted(urls, key=lambda url: clinical_date(shown[url]) or "", reverse=True)
 
 
-def _composition(given: Summarised, filled: Sequence[tuple[Section, list[str]]]) -> Resource:
+def _composition(given: Summarised, parts: Sequence[Part]) -> Resource:
     id = uuid5(given.number, "Composition")
     author = {"reference": f"urn:uuid:{uuid5(given.number, 'Device')}", "display": "CareLedger"}
     return {
@@ -74,18 +126,16 @@ def _composition(given: Summarised, filled: Sequence[tuple[Section, list[str]]])
         "date": given.made,
         "author": [author],
         "title": TITLE,
-        "section": [
-            _section(section, urls, given)
-            for section, urls in filled
-            if urls or section.required or section.categories & given.closed
-        ],
+        "section": [_section(part) for part in parts],
     }
 
 
 def _said(given: Summarised) -> list[str]:
-    name = name_of(given.resources[given.patient])
+    patient = given.resources[given.patient]
+    name, born = name_of(patient), patient.get("birthDate")
     said = [
         f"Patient: {name}" if name else "The patient's name is not shown.",
+        *([f"Born: {born}"] if isinstance(born, str) else []),
         f"Made: {given.made}",
         INCOMPLETE,
     ]
@@ -95,20 +145,15 @@ def _said(given: Summarised) -> list[str]:
     return said if given.complete else [*said, FEW]
 
 
-def _section(section: Section, urls: Sequence[str], given: Summarised) -> Resource:
-    closed = sorted(section.categories & given.closed)
-    notes = [NOTHING] if not urls and not closed else []
-    if closed:
-        named = ", ".join(each.code for each in closed)
-        notes.append(f"Not shared, whether or not it holds anything: {named}.")
+def _section(part: Part) -> Resource:
     made: Resource = {
-        "title": section.title,
-        "code": {"coding": [{"system": LOINC, "code": section.code}]},
-        "text": table([given.resources[url] for url in urls], [*notes, INCOMPLETE]),
+        "title": part.title,
+        "code": {"coding": [{"system": LOINC, "code": part.code}]},
+        "text": table(Lines(part.rows, part.said)),
     }
-    if urls:
-        return {**made, "entry": [{"reference": url} for url in urls]}
-    reason = "withheld" if closed else "unavailable"
+    if part.urls:
+        return {**made, "entry": [{"reference": url} for url in part.urls]}
+    reason = "withheld" if part.closed else "unavailable"
     return {**made, "emptyReason": {"coding": [{"system": EMPTY, "code": reason}]}}
 
 

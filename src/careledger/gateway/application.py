@@ -39,6 +39,7 @@ from careledger.gateway.operations import (
     export,
     groups,
     match,
+    pdf,
     pending,
     subscriptions,
     summary,
@@ -51,6 +52,7 @@ from careledger.gateway.turns import Turns
 FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
     everything.handlers,
     summary.handlers,
+    pdf.handlers,
     match.handlers,
     definitions.handlers,
     validate.handlers,

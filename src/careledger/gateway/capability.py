@@ -42,7 +42,7 @@ def capability(base: str, started: str) -> Resource:
                 "operation": operations_of_all(),
                 "documentation": _comparing(),
                 "interaction": [{"code": code} for code in ("transaction", "batch", "history-system")],
-                "resource": [_type(name) for name in sorted(resource_types())],
+                "resource": [_type(name, base) for name in sorted(resource_types())],
             }
         ],
     }
@@ -64,7 +64,7 @@ def _references(name: str) -> list[str]:
     return sorted(code for code, each in parameters_of(name).items() if each.type == "reference")
 
 
-def _type(name: str) -> Resource:
+def _type(name: str, base: str) -> Resource:
     if name == groups.KIND:
         return {
             "type": name,
@@ -73,7 +73,7 @@ def _type(name: str) -> Resource:
             "versioning": "versioned",
             "readHistory": False,
             "updateCreate": False,
-            "operation": operations_of(name),
+            "operation": operations_of(name, base),
         }
     if name == subscriptions.KIND:
         return {
@@ -84,7 +84,7 @@ def _type(name: str) -> Resource:
             "versioning": "no-version",
             "readHistory": False,
             "updateCreate": False,
-            "operation": operations_of(name),
+            "operation": operations_of(name, base),
         }
     made: Resource = {
         "type": name,
@@ -101,7 +101,7 @@ def _type(name: str) -> Resource:
             for parameter, each in sorted(parameters_of(name).items())
         ],
         "searchInclude": [f"{name}:{parameter}" for parameter in _references(name)],
-        "operation": operations_of(name),
+        "operation": operations_of(name, base),
     }
     if name == "Binary":
         made["documentation"] = (

@@ -42,6 +42,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.TooLarge, Kind(413, "too-long")),
     (errors.RepeatRefused, Kind(422, "conflict")),
     (errors.ContentRefused, Kind(415, "not-supported")),
+    (errors.NotInstalled, Kind(501, "not-supported")),
     (errors.Throttled, Kind(429, "throttled")),
     (errors.ImportStopped, Kind(400, "invalid")),
     (errors.ExportsBusy, Kind(429, "throttled")),

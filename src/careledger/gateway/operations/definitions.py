@@ -14,10 +14,10 @@ from careledger.gateway.http import Answered, Asked, Handler
 
 @dataclass(frozen=True)
 class Operation:
-    """``base`` is the published definition that it follows, ``on`` the type that it is asked of, empty for one of the
-    whole system, ``instance`` whether of one resource or of the type; ``takes`` are its parameters as (name, type,
-    least), ``gives`` what it answers, if that is a resource; ``id`` is what its definition is called where several have
-    one code."""
+    """``base`` is the published definition that it follows, empty if none is, ``on`` the type that it is asked of,
+    empty for one of the whole system, ``instance`` whether of one resource or of the type; ``takes`` are its parameters
+    as (name, type, least), ``gives`` what it answers, if that is a resource; ``id`` is what its definition is called
+    where several have one code."""
 
     code: str
     base: str
@@ -55,6 +55,7 @@ OPERATIONS = (
     Operation(
         "summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", "Patient", True, (), "Bundle"
     ),
+    Operation("pdf", "", "Patient", True, (), "Binary"),
     Operation(
         "match",
         "http://hl7.org/fhir/OperationDefinition/Patient-match",
@@ -111,10 +112,11 @@ def definition(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     raise RecordNotFound()
 
 
-def operations_of(kind: str) -> list[Resource]:
+def operations_of(kind: str, base: str) -> list[Resource]:
     """What a CapabilityStatement says of a type's operations."""
     found = [each for each in OPERATIONS if each.on in (kind, "Resource")]
-    return [{"name": each.code, "definition": each.base} for each in found]
+    here = f"{base}/OperationDefinition"
+    return [{"name": each.code, "definition": each.base or f"{here}/{each.name}"} for each in found]
 
 
 def operations_of_all() -> list[Resource]:
@@ -135,7 +137,7 @@ def _resource(base: str, operation: Operation) -> Resource:
         "kind": "operation",
         "affectsState": False,
         "code": operation.code,
-        "base": operation.base,
+        **({"base": operation.base} if operation.base else {}),
         **on,
         "system": not operation.on,
         "type": bool(operation.on) and not operation.instance,

@@ -32,22 +32,32 @@ def handlers(desk: Desk) -> list[Handler]:
     ]
 
 
-def posted(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """The same, asked for by a Parameters resource without any; raises FhirRefused for another body."""
+def check_parameters(asked: Asked) -> None:
+    """Raises FhirRefused for another body than a Parameters resource without any."""
     try:
         given = msgspec.json.decode(asked.body, type=_Parameters)
     except (msgspec.DecodeError, RecursionError):
         raise FhirRefused(problem="not a Parameters resource in JSON") from None
     if given.resourceType != "Parameters" or given.parameter:
         raise FhirRefused(path="Parameters.parameter", problem="is not supported here")
+
+
+def posted(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The same, asked for by a Parameters resource without any; raises FhirRefused for another body."""
+    check_parameters(asked)
     return summary(desk, who, asked)
 
 
 def summary(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """Raises what ``Leases.look`` raises."""
+    return Answered(patient_summary(summarised(desk, who, asked)))
+
+
+def summarised(desk: Desk, who: Bearer, asked: Asked) -> Summarised:
+    """What a summary is made of now; raises what ``Leases.look`` raises."""
     view = desk.found(who, "Patient", asked.path["id"])
     made = datetime.fromtimestamp(desk.world.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Answered(patient_summary(_summarised(desk.base, view, made)))
+    return _summarised(desk.base, view, made)
 
 
 def _summarised(base: str, view: View, made: str) -> Summarised:
