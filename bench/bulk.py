@@ -34,6 +34,7 @@ from careledger.fhir.sample import sample_file, sample_names
 from careledger.fhir.split import import_bundle
 from careledger.formats import large
 from careledger.formats.charts import AuthorsCopies, AuthorsCopy
+from careledger.gateway.own.history import BEHIND
 from careledger.sealing import versions as sealed
 from careledger.sealing.keys import Secret
 from careledger.workflows.actors import Organisation
@@ -119,6 +120,12 @@ def others(base: str, token: str, over: threading.Event, taken: list[float]) -> 
         time.sleep(WAIT)
 
 
+def indexed(line: Line) -> None:
+    """Waits until the server has read everything into its index, which it does between requests too."""
+    while BEHIND.encode() in line.ask("/fhir/Basic?_count=0"):
+        time.sleep(POLL)
+
+
 def exported(base: str, token: str) -> tuple[float, float, int, float]:
     """Seconds until the manifest, seconds of fetching, lines, seconds of ``json.loads`` of them."""
     pool, headers = urllib3.PoolManager(), {"Authorization": f"Bearer {token}"}
@@ -143,7 +150,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         token = prepared(Path(folder) / "data", chosen.resources)
         with serving(Path(folder) / "data") as (base, process):
-            Line(base, token).ask("/fhir/OperationDefinition/export")
+            indexed(Line(base, token))
             alone, _ = spread(partial(Line(base, token).ask, "/fhir/OperationDefinition/export"), ALONE)
             before, used, over = peak(process), processor(process), threading.Event()
             taken: list[float] = []
