@@ -484,3 +484,21 @@ def test_what_was_not_delivered_is_delivered_by_the_next_gateway_and_nothing_twi
             time.sleep(0.5)
             assert len(receiver.got) == 2
             removed(Edge(story, gateway), hook)
+
+
+def test_an_attempt_that_was_cut_off_is_made_again_under_the_same_id(edge: Edge) -> None:
+    story = edge.story
+    waits = [20.0]
+    with Receiver(lambda got: (200, {}, waits.pop() if waits else 0.0)) as receiver:
+        with Gateway(story.world, port=0, looks_every=LOOKS) as first:
+            hook = created(Edge(story, first), receiver.url)
+            given(edge)
+            receiver.until(1)
+        begun = time.monotonic()
+        with Gateway(story.world, port=0, looks_every=LOOKS) as second:
+            one, again = receiver.until(2)
+            assert one.headers["webhook-id"] == again.headers["webhook-id"]
+            assert one.body == again.body
+            assert time.monotonic() - begun < 10
+            eventually(Edge(story, second), hook, reached=again.said["data"]["number"])
+            removed(Edge(story, second), hook)

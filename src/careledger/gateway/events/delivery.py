@@ -175,13 +175,15 @@ class Delivery:
     def _all(self) -> dict[bytes, _Known]:
         """Every endpoint of this directory's organisations, read once."""
         if self._known is None:
-            self._known, keyring = {}, self._world.keyring
-            for employer in (*keyring.organisations().values(), keyring.ministry()):
-                staff = {each.number: each for each in keyring.all_staff(employer).values()}
-                for id, row in employer.books.rows(KEPT):
-                    endpoint = Endpoint.decode(row)
-                    self._known[id] = _Known(staff[endpoint.post], endpoint)
+            self._known = {each.endpoint.id: each for each in self._read()}
         return self._known
+
+    def _read(self) -> Iterator[_Known]:
+        keyring = self._world.keyring
+        for employer in (*keyring.organisations().values(), keyring.ministry()):
+            staff = {each.number: each for each in keyring.all_staff(employer).values()}
+            endpoints = (Endpoint.decode(row) for _, row in employer.books.rows(KEPT))
+            yield from (_Known(staff[each.post], each) for each in endpoints if each.post in staff)
 
 
 def after_attempt(endpoint: Endpoint, number: int, outcome: Outcome, now: int) -> Endpoint:
