@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "search": "Search a patient's records as somebody who may read them; trends.",
         "record": "One record: confirm, dispute, restrict, erase; write, amend, retract, adopt, move.",
         "erase": "Destroy all shares of a record.",
+        "summary": "Sum up a patient's record for people, on the screen or as a PDF.",
         "export": "Take a patient's record away.",
     },
     "The network": {

@@ -56,17 +56,17 @@ def summary(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 def summarised(desk: Desk, who: Bearer, asked: Asked) -> Summarised:
     """What a summary is made of now; raises what ``Leases.look`` raises."""
     view = desk.found(who, "Patient", asked.path["id"])
-    made = datetime.fromtimestamp(desk.world.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _summarised(desk.base, view, made)
+    return of_view(desk.base, view, desk.world.clock.now())
 
 
-def _summarised(base: str, view: View, made: str) -> Summarised:
+def of_view(base: str, view: View, now: int) -> Summarised:
+    """What a summary is made of, of one look at a patient; ``now`` in unix seconds."""
     closed = {each.category for each in view.seen.closed if each.sensitivity is Sensitivity.NORMAL}
     return Summarised(
         patient=f"{base}/{view.patient.path}",
         resources={f"{base}/{path}": shown.resource for path, shown in view.current.items()},
         closed=frozenset(closed),
         complete=view.seen.complete,
-        made=made,
+        made=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         number=uuid.uuid4(),
     )
