@@ -73,7 +73,7 @@ def level(base: str, token: str) -> tuple[float, list[float]]:
     return time.perf_counter() - begun, waited
 
 
-def searches(base: str, token: str, scratch: Path) -> list[Figure]:
+def searches(base: str, process: int, token: str, scratch: Path) -> list[Figure]:
     """Each search for itself, then all of them together."""
     figures, medians = [], []
     line = Line(base, token)
@@ -82,13 +82,16 @@ def searches(base: str, token: str, scratch: Path) -> list[Figure]:
         path = "/fhir/" + path.format(one)
         body = line.ask(path)
         found = sum(each["search"]["mode"] == "match" for each in json.loads(body).get("entry", ()))
+        used = processor(process)
         median, late = spread(partial(line.ask, path), TIMES)
+        spent = 1_000 * (processor(process) - used) / TIMES
         medians.append(median)
         with bare(scratch, body, 18_180 + at) as other:
             nothing, _ = spread(partial(Line(other).ask, "/fhir/x"), TIMES)
         said = f"search across own writings: {name} ({found})"
         figures.append(Figure.of(f"{said}, median", median, "ms", COMMAND, "bare Starlette", nothing))
         figures.append(Figure.of(f"{said}, p99", late, "ms", COMMAND))
+        figures.append(Figure.of(f"{said}, processor time of the server", spent, "ms", COMMAND))
         line = Line(base, token)
     figures.append(
         Figure.of("search across own writings, median of these", statistics.median(medians), "ms", COMMAND)
@@ -106,7 +109,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
             used = processor(process)
             took, waited = level(base, token)
             spent = processor(process) - used
-            figures = searches(base, token, Path(scratch))
+            figures = searches(base, process, token, Path(scratch))
         size = sum(each.stat().st_size for each in folder.rglob(f"{FILE}*"))
     late = sorted(waited)[int(0.99 * (len(waited) - 1))]
     return [

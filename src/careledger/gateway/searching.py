@@ -74,7 +74,7 @@ class Looked:
 def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """What matches among everything that this post sees of the patients who are named.
 
-    Raises FhirRefused, TooCostly for a search that names nobody, and what ``Leases.look`` raises.
+    Raises FhirRefused, TooCostly, and what ``Leases.look`` raises.
     """
     about = about_whom(asked.kind, asked.given)
     now = desk.now
