@@ -186,6 +186,36 @@ def test_what_refers_and_what_is_referred_to_is_found_and_comes_along(ward: Ward
     assert "include" not in [each["search"]["mode"] for each in nurse.body["entry"]]
 
 
+def test_of_a_patient_who_shares_nothing_ones_own_writings_are_found_and_nothing_else(ward: Ward) -> None:
+    story, sought = ward.edge.story, code()
+    lake, berta = ward.edge.client("Dr Lake"), story.berta.hex()
+    made = []
+    for text in ("one", "two"):
+        sent = {
+            "resourceType": "Condition",
+            "code": {"coding": [{"system": SYSTEM, "code": sought}], "text": text},
+            "subject": {"reference": f"Patient/{berta}"},
+        }
+        made.append(lake.ask("Condition", "POST", json.dumps(sent).encode(), Content_Type=JSON))
+    assert [each.status for each in made] == [201, 201]
+    client = ward.edge.client("Dr Lake")
+    found = client.ask(f"Condition?patient={berta}&code={sought}")
+    assert (texts(found), found.body["total"]) == (["one", "two"], 2)
+    assert "There is no consent" in found.said["suppressed"]
+    others = {each.manifest.record_id.hex() for each in story.read_own(story.berta).records if not each.apart}
+    every = client.ask(f"Condition?patient={berta}").matches
+    assert others
+    assert not others & {each["id"].replace("-", "") for each in every}
+    assert everything(client, client.ask(f"Condition?patient={berta}&code={sought}&_count=1")) == [
+        "one",
+        "two",
+    ]
+    assert client.ask(f"Observation?patient={berta}").matches == []
+    for stranger in ("Dr Stay", "Dr City"):
+        there = ward.edge.client(stranger).ask(f"Condition?patient={berta}&code={sought}")
+        assert there.status == 403 or there.matches == [], stranger
+
+
 def test_an_app_finds_the_types_that_its_scopes_show_and_is_led_to_no_other(ward: Ward) -> None:
     sought = code()
     ward.diagnosed(ward.patient(), sought)

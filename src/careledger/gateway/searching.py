@@ -26,9 +26,9 @@ from careledger.gateway.finding import Found
 from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler, refuse_if_strict
 from careledger.gateway.identities import registered
 from careledger.gateway.operations import consents
-from careledger.gateway.outcomes import outcome
+from careledger.gateway.outcomes import outcome, why
 from careledger.gateway.own import history
-from careledger.gateway.own.sight import MOST_LOOKED
+from careledger.gateway.own.sight import MOST_LOOKED, Sight
 from careledger.gateway.pages import Onward, Past, Rest, until
 from careledger.gateway.views import Shown, View, everything
 
@@ -52,11 +52,13 @@ def handlers(desk: Desk) -> list[Handler]:
 
 @dataclass(frozen=True, repr=False)
 class Looked:
-    """What was searched for, in which views, and ``address`` of that search without what was passed over."""
+    """What was searched for, in which views, and ``address`` of that search without what was passed over; why patients
+    let this post see nothing of whom only own writings are shown."""
 
     views: Sequence[View]
     found: Found
     address: str
+    refused: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:
@@ -68,7 +70,15 @@ class Looked:
         """What every page says."""
         own = self.found.own
         behind = [] if own is None or own.complete else [outcome("warning", "incomplete", history.BEHIND)]
-        return bundles.withheld(self.views) + behind + not_looked_at(self.found.query.ignored)
+        refused = [
+            outcome(
+                "information",
+                "suppressed",
+                f"But for what was written here nothing is shared with you: {reason}",
+            )
+            for reason in dict.fromkeys(self.refused)
+        ]
+        return bundles.withheld(self.views) + refused + behind + not_looked_at(self.found.query.ignored)
 
 
 def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -83,9 +93,11 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     used = [each for each in asked.given if each not in about.rest or each in query.used]
     if about.aliases is None:
         return across(desk, who, query, now, address(desk, asked.kind, used))
-    views, own = _views(desk, who, asked.kind, about.aliases)
-    looked = Looked(views, Found(query, [*everything(views), *own]), address(desk, asked.kind, used))
-    return page(desk, who, looked, looked.found.matches)
+    sight = desk.sight(who)
+    views, own, refused = _views(desk, who, query, now, about.aliases, sight)
+    found = Found(query, [*everything(views), *own], sight if refused else None)
+    looked = Looked(views, found, address(desk, asked.kind, used), refused)
+    return page(desk, who, looked, found.matches)
 
 
 def across(desk: Desk, who: Bearer, query: Query, now: datetime, said: str) -> Answered:
@@ -192,13 +204,26 @@ def following(found: Found, onward: Onward, room: int, before: Set[str]) -> tupl
     return made, Onward(onward.demands, after)
 
 
-def _views(desk: Desk, who: Bearer, kind: str, aliases: Sequence[bytes]) -> tuple[list[View], list[Shown]]:
-    """The patients whom a search names, and for consents those that are held; raises TooCostly."""
+def _views(
+    desk: Desk, who: Bearer, query: Query, now: datetime, aliases: Sequence[bytes], sight: Sight
+) -> tuple[list[View], list[Shown], list[str]]:
+    """The patients whom a search names, and for consents those that are held. Of a patient who lets this post see
+    nothing what was written here, if anything was, and why it sees no more; raises TooCostly, and else the refusal."""
+    kind, views, own, refused = query.resource_type, list[View](), list[Shown](), list[str]()
     if len(aliases) > MOST_PATIENTS:
         raise TooCostly(most=MOST_PATIENTS)
     if kind == consents.KIND and (own := consents.held(desk.world, who, aliases)):
-        return _looked(desk, who, aliases), own
-    return [desk.leases.look(who, alias) for alias in aliases], []
+        return _looked(desk, who, aliases), own, []
+    for alias in aliases:
+        try:
+            views.append(desk.leases.look(who, alias))
+        except AccessRefused as error:
+            written = sight.about(alias, kind, narrowed(kind, query.used, desk.base, now).demands)
+            if written is None:
+                raise
+            own += written
+            refused.append(why(error))
+    return views, own, refused
 
 
 def _own(desk: Desk, who: Bearer, kind: str, views: Sequence[View]) -> list[Shown]:

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS writing (
     body_key BLOB NOT NULL, content_digest BLOB NOT NULL, leaf BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS by_kind ON writing (kind, current, row);
+CREATE INDEX IF NOT EXISTS by_alias ON writing (alias, current, row);
 CREATE INDEX IF NOT EXISTS by_name ON writing (name, made, place);
 CREATE INDEX IF NOT EXISTS by_record ON writing (record);
 CREATE INDEX IF NOT EXISTS by_deposit ON writing (deposit);
@@ -221,6 +222,19 @@ class WritingsFile:
         return self._found(
             f"{begins} AND w.compartment IN ({marks}) {others} ORDER BY {order} LIMIT ?",
             (*given, *compartments, *bounds, most),
+        )
+
+    @_guarded
+    def of_patient(
+        self, alias: bytes, kind: str, compartments: Sequence[int], demands: Sequence[Demand], most: int
+    ) -> list[Filed]:
+        """The same about one patient, of every type where it is empty; the first so many."""
+        marks, of_kind = ",".join("?" * len(compartments)), "AND w.kind = ?" if kind else ""
+        others, bounds = self._others(kind, demands)
+        return self._found(
+            f"FROM writing w WHERE w.alias = ? AND w.current = 1 {of_kind} AND w.compartment IN ({marks}) {others} "
+            "ORDER BY w.row LIMIT ?",
+            (alias, *([kind] if kind else []), *compartments, *bounds, most),
         )
 
     @_guarded

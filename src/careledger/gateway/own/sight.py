@@ -67,6 +67,22 @@ class Sight:
         """Newest versions that may meet every demand, in the order of filing."""
         return self._writings.ask(WritingsFile.select, kind, self._compartments, demands, after, most)
 
+    def about(self, alias: bytes, kind: str, demands: Sequence[Demand]) -> list[Shown] | None:
+        """What was written of that type about one patient and may meet the demands; None if nothing of any type was.
+
+        Raises TooCostly before any is opened.
+        """
+        self.catch_up()
+        if not self._of_patient(alias, "", (), 1):
+            return None
+        found = self._of_patient(alias, kind, demands, MOST_LOOKED + 1) if self._shows(kind) else []
+        if len(found) > MOST_LOOKED:
+            raise TooCostly(most=MOST_LOOKED)
+        return [each for each in map(self.shown, found) if each is not None]
+
+    def _of_patient(self, alias: bytes, kind: str, demands: Sequence[Demand], most: int) -> list[Filed]:
+        return self._writings.ask(WritingsFile.of_patient, alias, kind, self._compartments, demands, most)
+
     def history(self, kind: str, before: int, since: int, most: int) -> list[Filed]:
         """Versions of a type, of all where it is empty, the last filed first."""
         return self._writings.ask(WritingsFile.history, kind, self._compartments, before, since, most)
