@@ -15,10 +15,10 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import RepeatRefused
 from careledger.domain.parties import Role
-from careledger.gateway.api import repeats
+from careledger.gateway import repeats
 from careledger.gateway.api.patients import MOST_LIKE
-from careledger.gateway.api.repeats import HOUR, KEPT, WEEK, Answers
 from careledger.gateway.api.rows import BASE
+from careledger.gateway.repeats import HOUR, KEPT, WEEK, Answers
 from careledger.workflows import register
 from careledger.workflows.actors import Staff
 from careledger.workflows.emergencies import PROPOSED_FOR, propose_emergency, proposed_here

@@ -78,9 +78,23 @@ def test_a_plain_post_twice_creates_twice_and_with_an_idempotency_key_once(
     twice = [post(doctor, condition(patient, "posted twice")) for _ in range(2)]
     assert [each.status for each in twice] == [201, 201]
     assert twice[0].body["id"] != twice[1].body["id"]
-    keyed = [post(doctor, condition(patient, "posted once"), Idempotency_Key="order 7") for _ in range(2)]
+    keyed = [post(doctor, condition(patient, "posted once"), Idempotency_Key="order-7") for _ in range(2)]
     assert [each.status for each in keyed] == [201, 200]
     assert keyed[0].headers["Location"] == keyed[1].headers["Location"]
+
+
+def test_a_key_names_one_request_and_another_under_it_is_refused(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    first = post(doctor, condition(patient, "by its key"), Idempotency_Key="order-8")
+    assert first.status == 201
+    before = edge.story.world.ledger.fresh_head().head.number
+    other = post(doctor, condition(patient, "something else"), Idempotency_Key="order-8")
+    assert (other.status, other.issue[0]) == (422, "conflict")
+    assert post(doctor, condition(patient, "no key"), Idempotency_Key="order 8").status == 400
+    assert edge.story.world.ledger.fresh_head().head.number == before
+    again = post(doctor, condition(patient, "by its key"), Idempotency_Key="order-8")
+    assert (again.status, again.headers["Location"]) == (200, first.headers["Location"])
 
 
 def test_what_is_there_already_is_not_created_again_if_the_program_says_so(

@@ -25,6 +25,7 @@ from careledger.gateway.operations import consents
 from careledger.gateway.own.chart import Charts
 from careledger.gateway.own.sight import Sight
 from careledger.gateway.pages import Pages
+from careledger.gateway.repeats import Answers
 from careledger.gateway.views import Shown, View
 
 
@@ -39,6 +40,7 @@ class Desk:
     pages: Pages = field(default_factory=Pages)
     brought: Brought = field(default_factory=Brought)
     later: Later = field(default_factory=Later)
+    answers: Answers = field(default_factory=Answers)
     exports: Exports = field(init=False)
     charts: Charts = field(init=False)
 

@@ -36,6 +36,7 @@ from careledger.gateway.http import (
 )
 from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome
+from careledger.gateway.repeats import answer_to, repeat
 from careledger.gateway.taking import take as take_bundle
 from careledger.gateway.views import Shown, everything
 from careledger.workflows.custody import find_statement
@@ -84,11 +85,17 @@ def _consent_taken(desk: Desk, who: Bearer, signed: Resource) -> Answered:
 
 
 def _created(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """Raises RepeatRefused where the key named another request; what is kept of the answer says only that there was
+    one, for a repetition finds its record."""
     kind, body = asked.kind, asked.body
     network, session, alias = desk.world.network, desk.leases.session(who), writing.whose(body, kind)
     statement = find_statement(network, alias, desk.world.custodians)
-    key = asked.headers.get("idempotency-key", "")
-    answered = _written(desk, who, alias, writing.create(network, session, statement, kind, body, key))
+    key, organisation = asked.headers.get("idempotency-key"), who.staff.organisation
+    asked_once, now = repeat(who, key, kind, body), desk.world.clock.now()
+    answer_to(organisation, asked_once, now)
+    made = writing.create(network, session, statement, kind, body, key or "")
+    desk.answers.keep(organisation, asked_once, CREATED, b"", now)
+    answered = _written(desk, who, alias, made)
     return replace(answered, resource=consents.grants_nothing()) if kind == consents.KIND else answered
 
 

@@ -12,8 +12,8 @@ import msgspec
 from careledger.domain.errors import ContentRefused, TooLarge
 from careledger.gateway import outcomes
 from careledger.gateway.api.problems import PROBLEM, TYPES, Problem, title_of, type_of
-from careledger.gateway.api.repeats import HEADER, KEY
 from careledger.gateway.api.rows import BASE, PARTS, Row
+from careledger.gateway.repeats import HEADER, KEY
 
 Document = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"

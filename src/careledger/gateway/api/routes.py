@@ -28,14 +28,15 @@ from careledger.domain.errors import (
     TooLarge,
 )
 from careledger.domain.parties import Role
-from careledger.gateway.api import docs, problems, repeats
+from careledger.gateway import repeats
+from careledger.gateway.api import docs, problems
 from careledger.gateway.api.openapi import document
 from careledger.gateway.api.pace import Pace
-from careledger.gateway.api.repeats import Answers, Repeat
 from careledger.gateway.api.rows import BASE, PARTS, Called, Later, Row
 from careledger.gateway.api.table import ROWS
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, is_here, unexpected
+from careledger.gateway.repeats import Repeat
 
 JSON = "application/json"
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Api:
         self, desk: Desk, entrance: Entrance, rows: Sequence[Row] = ROWS, pace: Pace | None = None
     ) -> None:
         self._desk, self._entrance, self._rows = desk, entrance, rows
-        self._pace, self._answers = pace or Pace(), Answers()
+        self._pace = pace or Pace()
         self._open_paces = {row.name: Pace(*row.pace) for row in rows if row.open}
 
     def routes(self) -> list[Route]:
@@ -115,7 +116,7 @@ class Api:
         if (kept := repeats.answer_to(organisation, asked, now)) is not None:
             return _response(kept.body, kept.status, row.kept)
         made = self._done(row, called)
-        self._answers.keep(organisation, asked, made.status_code, bytes(made.body), now)
+        self._desk.answers.keep(organisation, asked, made.status_code, bytes(made.body), now)
         return made
 
     def _done(self, row: Row, called: Called) -> Response:
