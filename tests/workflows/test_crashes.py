@@ -17,6 +17,7 @@ from careledger.workflows.actors import Holder, load_holder
 from careledger.workflows.chart import copies
 from careledger.workflows.claim import claim
 from careledger.workflows.deposit import PLAN, deposit
+from careledger.workflows.due import Subject, noted
 from careledger.workflows.erase import conclude, erase
 from careledger.workflows.grant import STANDS, certificate_of, finish_grants, given_consents, grant
 from careledger.workflows.order import repeat_orders
@@ -44,10 +45,12 @@ def test_a_deposit_that_crashed_anywhere_is_there_once_after_it_was_repeated(wor
             assert read.problems == ()
             assert len(copies(world.hospital, holder.alias)) == 1
             assert list(world.hospital.books.rows(PLAN)) == []
+            told = [key for key in noted(world.hospital.books) if key[1:33] == holder.alias]
+            assert [key[0] for key in told] == [Subject.DEPOSIT]
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 17
+    assert crash_everywhere(world, attempt) == 18
 
 
 def test_a_grant_that_crashed_anywhere_is_given_once_and_read_with(world: World) -> None:
