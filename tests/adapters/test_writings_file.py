@@ -144,11 +144,30 @@ def test_only_the_newest_version_that_was_not_taken_back_is_found(made: Writings
     made.take_back([filed(3).copy.handle])
     assert (found(made), found(made, (Range("code", 3, 3),))) == ([2], [])
     assert [int.from_bytes(each.copy.handle, "big") for each in made.versions(filed(9).name)] == [1, 2, 3]
-    assert [each.made for each in made.history("", [NORMAL], 99, 0, 9)] == [2, 1]
+    assert [each.made for each in made.history("", [NORMAL], (99, 0), 0, 9)] == [2, 1]
     made.drop("deposit", [filed(2).deposit])
     assert found(made) == [1]
     made.drop("leaf", [filed(1).copy.leaf])
     assert (found(made), made.size()) == ([], 1)
+
+
+def test_a_history_is_in_the_order_of_writing_whatever_order_it_was_filed_in(made: WritingsFile) -> None:
+    for at in (3, 1, 2):
+        made.add([(filed(at, record=at, made=at), [])])
+    pages, before = [], (99, 0)
+    while found := made.history("", [NORMAL], before, 0, 1):
+        before = (found[0].made, found[0].row)
+        pages.append(found[0].made)
+    assert pages == [3, 2, 1]
+
+
+@pytest.mark.parametrize("many", [1, 501, 2_000])
+def test_as_many_alternatives_as_a_search_may_have_are_looked_for(made: WritingsFile, many: int) -> None:
+    made.add([(filed(1), [Entry("code", 7, 0)])])
+    wanted = tuple(Range("code", at, at) for at in range(7, 7 + many))
+    assert found(made, wanted) == [1]
+    assert found(made, (Range("code", 7, 7),), wanted) == [1]
+    assert found(made, wanted[1:] or (Range("code", 8, 8),)) == []
 
 
 def test_what_is_filed_twice_is_there_once_and_a_crash_between_leaves_nothing_half(

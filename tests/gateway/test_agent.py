@@ -141,16 +141,16 @@ def test_one_custodian_alone_holds_no_agent_back_at_an_old_block_or_leads_it_to_
     key = directory.custodian_keys(world.ledger.deployment, liar, world.directories[liar].seeds).signing
 
     class Lying(EdgeCustodian):
-        said = 3
+        said: object = 3
 
         def call(self, method: str, body: bytes) -> bytes:
             asked = FactQuestion.decode(body)
             head = cbor.encode([self.said, bytes(32), 0])
-            made = AttestedFact(liar, asked.question, asked.subject, head, self.said, bytes(32), asked.nonce)
+            made = AttestedFact(liar, asked.question, asked.subject, head, 3, bytes(32), asked.nonce)
             return sign(made, key, agent.pinned.deployment).encode()
 
     links: dict[int, EdgeCustodian] = custodians(agent.reached, agent.pinned.signers)
-    for said in (3, 10_000):
+    for said in (3, 10_000, "x", None, b"", True):
         links[liar] = Lying(agent.reached, liar)
         Lying.said = said
         ledger = AttestedLedger(agent.reached, agent.pinned, links, SystemClock())

@@ -6,17 +6,21 @@ import base64
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 import story
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
+from careledger.domain.errors import CannotOpen, StoreUnavailable
 from careledger.formats.consent_messages import GiveConsent
 from careledger.formats.relaying import RelayedMessage
 from careledger.formats.signatures import SigningKey
 from careledger.gateway.server import Gateway
+from careledger.ports import Relay
 from careledger.sealing.relays import SIZES, seal_relayed
+from careledger.workflows import gateway
 from careledger.workflows.board import organisation_key
 from careledger.workflows.grant import finish_grants, wait_for_grants
 from careledger.workflows.revoke import revoke
@@ -120,3 +124,26 @@ def test_where_no_member_relays_nothing_is_forwarded(edge: Edge) -> None:
     for number in alone.pinned.signers:
         assert forward(alone, number, bytes(SIZES[0])).status == 404
     alone.reached.close()
+
+
+def test_what_is_held_is_bounded_by_what_is_due_last_and_takes_nothing_that_no_member_opens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[bytes] = []
+
+    class Member:
+        def take(self, sealed: bytes) -> None:
+            taken.append(sealed)
+
+    monkeypatch.setattr(gateway, "MOST_HELD", 3)
+    mine = gateway.Gateway({1: cast(Relay, Member())})
+    with pytest.raises(CannotOpen):
+        mine.forward(1, b"short", 10, 0)
+    for _ in range(3):
+        mine.forward(1, bytes(SIZES[0]), 2**53, 0)
+    soon = b"s" + bytes(SIZES[0] - 1)
+    mine.forward(1, soon, 3, 0)
+    with pytest.raises(StoreUnavailable):
+        mine.forward(1, bytes(SIZES[0]), 2**53 + 1, 0)
+    assert mine.hand_on(3) == 1
+    assert taken == [soon]

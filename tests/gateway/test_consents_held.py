@@ -322,3 +322,21 @@ def test_no_post_reads_or_writes_the_patients_log_as_audit_events(edge: Edge) ->
     reply = client.ask("AuditEvent", "POST", json.dumps(event).encode(), Content_Type=JSON)
     assert reply.status == 400
     assert "accesses are kept in the release log" in reply.issue[1]
+
+
+def test_a_consent_without_an_end_that_can_be_said_spoils_no_other(edge: Edge) -> None:
+    sane = given(edge, "Dr Stay", view_of(DIAGNOSIS)).commitment.hex()
+    story, staff = edge.story, edge.story.staff["Dr Stay"]
+    grantee = Grantee(GranteeKind.ORGANISATION, staff.organisation.number, PartyId(staff.organisation.number))
+    window = Window(story.world.clock.now() - 10, 2**40)
+    endless = grant(
+        story.world.network, story.holder(story.adam), grantee, view_of(DIAGNOSIS), Purpose.TREAT, window
+    ).commitment.hex()
+    client = edge.client("Dr Stay")
+    assert sane in {each["id"] for each in client.ask("Consent?_count=1000").matches}
+    assert client.ask(f"Consent/{sane}").status == 200
+    assert client.ask(f"Consent/{endless}").status == 404  # FHIR has no way to say when it ends
+    plain = client.ask(f"{edge.gateway.url}/api/v1/consents?limit=200")
+    assert plain.status == 200
+    until = {each["commitment"]: each for each in plain.body["items"]}[endless]
+    assert "9999-12-31T23:59:59Z" in json.dumps(until)

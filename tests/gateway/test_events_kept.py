@@ -15,7 +15,7 @@ import story
 from careledger.adapters.books.memory import MemoryBooks
 from careledger.app.tokens import Bearer
 from careledger.domain.consents import Purpose
-from careledger.domain.errors import ApiRefused, EventsGone, Throttled
+from careledger.domain.errors import ApiRefused, EventsGone, StoreUnavailable, Throttled
 from careledger.domain.facts import BreakGlassFacts, ConsentFacts
 from careledger.formats.events import Event
 from careledger.gateway.events import listening
@@ -132,6 +132,25 @@ def test_old_events_are_dropped_and_who_would_resume_before_them_is_told_so() ->
     outbox.append([event(6)], {})
     inbox.catch_up(everything)
     assert [one.number for one in inbox.page(5, 9, everything).found] == [6]
+
+
+def test_what_could_not_be_written_down_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    books = MemoryBooks()
+    outbox = Outbox(books)
+    inbox = Inbox(outbox, 7)
+    outbox.append([event(1)], {})
+
+    def full(*rows: object) -> None:
+        raise StoreUnavailable(why="the disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(books, "put", full)
+        with pytest.raises(StoreUnavailable):
+            inbox.catch_up(everything)
+    outbox.append([event(2)], {})
+    inbox.catch_up(everything)
+    for each in (inbox, Inbox(Outbox(books), 7)):
+        assert [one.event for one in each.page(0, 9, everything).found] == [event(1), event(2)]
 
 
 def test_a_post_is_told_what_it_sees_under_numbers_of_its_own() -> None:

@@ -230,3 +230,10 @@ def test_a_page_is_for_whom_it_was_made(edge: Edge) -> None:
     other = edge.client("Dr Stay").ask(page)
     assert (other.status, other.issue[0]) == (410, "expired")
     assert client.ask(page).status == 200
+
+
+def test_a_date_that_is_none_says_nothing(edge: Edge) -> None:
+    client = edge.client("Dr Stay")
+    one = client.ask(f"Condition?patient={edge.story.adam.hex()}").matches[0]
+    for said in ("1 Jan 99999999999 00:00:00 GMT", "Sun, 06 Nov 1994 08:49:37 +99999999999999", "yesterday"):
+        assert client.ask(f"Condition/{one['id']}", If_Modified_Since=said).status == 200

@@ -100,12 +100,17 @@ def test_a_repetition_under_one_key_makes_one_group(edge: Edge) -> None:
     again = put(client, group(edge.story.adam), Idempotency_Key="a")
     assert (first.status, again.status) == (201, 200)
     assert again.body == first.body
+    other = put(client, group(), Idempotency_Key="a")
+    assert (other.status, other.issue[0]) == (422, "conflict")
+    assert put(edge.client("clerk"), group(), Idempotency_Key="a").body["id"] != first.body["id"]
     others = {
         put(client, group(edge.story.adam)).body["id"],
         put(client, group(), Idempotency_Key="b").body["id"],
     }
     assert len({first.body["id"], *others}) == 3
     assert put(client, group(), If_None_Exist="name=a").status == 400
+    assert client.ask(f"Group/{first.body['id']}", "DELETE").status == 204
+    assert put(client, group(edge.story.adam), Idempotency_Key="a").status == 410
 
 
 def test_the_capability_statement_says_of_groups_what_there_is(edge: Edge) -> None:

@@ -155,3 +155,8 @@ def test_nobody_without_a_row_is_matched(edge: Edge) -> None:
     register.patient(edge.story.world.network, edge.story.organisations["City"], NOBODY, compartments=())
     body = parameters({"name": [{"text": "A B"}], "birthDate": "2001"})
     assert grades(ask(edge.client("clerk"), body)) == []
+
+
+def test_a_number_that_no_table_has_is_refused_before_anybody_is_compared(edge: Edge) -> None:
+    long = {"resourceType": "Patient", "identifier": [{"system": NATIONAL, "value": "\ufdfa" * 20_000}]}
+    assert ask(edge.client("clerk"), parameters(long)).status == 400

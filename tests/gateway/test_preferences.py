@@ -150,3 +150,18 @@ def test_so_many_wait_and_no_more_and_answers_are_forgotten_in_time() -> None:
         later.said(first, b"o" * 32, 6)
     with pytest.raises(RecordNotFound):
         later.said(first, mine, 5 + LONGEST_LEASE)
+
+
+def test_what_is_not_asked_after_any_more_counts_until_it_is_done() -> None:
+    later, mine = Later(), b"m" * 32
+    names = [later.begin(mine, 0) for _ in range(MOST_WAITING)]
+    first = names[0]
+    assert first is not None
+    later.forget(first, mine, 0)
+    with pytest.raises(RecordNotFound):
+        later.said(first, mine, 0)
+    assert later.begin(mine, 0) is None
+    later.done(first, {"resourceType": "Bundle"}, 1)
+    with pytest.raises(RecordNotFound):
+        later.said(first, mine, 1)
+    assert later.begin(mine, 1) is not None

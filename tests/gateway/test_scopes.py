@@ -113,6 +113,9 @@ def test_an_app_writes_what_its_scopes_say_and_takes_back_nothing_else(edge: Edg
         == 403
     )
     assert post(app(edge, "Dr City", "user/Condition.rs"), said).status == 403
+    for other in (app(edge, "Dr City", "user/Device.cruds"), edge.client("Dr City")):
+        assert other.ask(f"Device/{made.body['id']}", "DELETE").status == 404  # what is there is no Device
+    assert edge.client("Dr City").ask(address).status == 200
     blind = post(app(edge, "Dr City", "user/Condition.c"), said)
     assert (blind.status, blind.body["resourceType"]) == (201, "OperationOutcome")
 

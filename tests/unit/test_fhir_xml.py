@@ -152,3 +152,30 @@ def test_any_bytes_are_a_resource_or_refused(data: bytes) -> None:
     for given_ in (data, patient("") + data, b'<Patient xmlns="http://hl7.org/fhir">' + data):
         with suppress(Flaw):
             assert from_xml(given_)["resourceType"] == "Patient"
+
+
+FORGED = (
+    "<div xmlns='http://www.w3.org/1999/xhtml'>x</div></text></Observation></resource></entry>"
+    "<entry><resource><Basic><text>"
+)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"resourceType": "Observation", "text": {"status": "generated", "div": FORGED}},
+        {"resourceType": "Observation", "text": {"status": "generated", "div": 5}},
+        {
+            "resourceType": "Observation",
+            "text": {"status": "generated", "div": "<div>of no name space</div>"},
+        },
+        {"resourceType": "Foo"},
+        {"resourceType": "Observation", "code": "a text"},
+    ],
+)
+def test_a_record_that_is_no_fhir_spoils_no_others_place_and_brings_no_markup(bad: dict[str, Any]) -> None:
+    good = {"resourceType": "Patient", "id": "1"}
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": bad}, {"resource": good}]}
+    found = from_xml(to_xml(bundle))
+    assert [each["resource"]["resourceType"] for each in found["entry"]] == ["OperationOutcome", "Patient"]
+    assert from_xml(to_xml(bad))["resourceType"] == "OperationOutcome"

@@ -30,7 +30,7 @@ def is_loopback(host: str) -> bool:
 class HttpServer:
     """Order of effects at the end: no new connections, what is under way is answered, the socket is closed."""
 
-    def __init__(self, host: str, port: int, most_connections: int = MOST_CONNECTIONS) -> None:
+    def __init__(self, host: str, port: int, most_connections: int = 0) -> None:
         """Takes the port, 0 a free one; raises ServerUnavailable for a host that is not loopback or a port that is
         taken. The application is given to ``start``, so that it can know its own address."""
         self._socket, self._most = _listening(host, port), most_connections
@@ -85,7 +85,7 @@ def _config(application: Any, most_connections: int) -> uvicorn.Config:
         log_config=None,
         log_level=logging.WARNING,
         server_header=False,
-        limit_concurrency=most_connections,
+        limit_concurrency=most_connections or MOST_CONNECTIONS,
         timeout_graceful_shutdown=ENDS_WITHIN,
     )
 

@@ -21,21 +21,53 @@ FHIR = "http://hl7.org/fhir"
 XHTML = "http://www.w3.org/1999/xhtml"
 _NUMBERS = ("decimal", "integer", "positiveInt", "unsignedInt")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+NO_XML: Resource = {
+    "resourceType": "OperationOutcome",
+    "issue": [
+        {
+            "severity": "error",
+            "code": "invalid",
+            "diagnostics": "What stands here is not valid FHIR and has no XML form; ask for it as JSON.",
+        }
+    ],
+}
 _KEPT = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
 
 def to_xml(resource: Resource) -> bytes:
-    """A valid resource as XML in UTF-8."""
+    """A resource as XML in UTF-8; where one is no valid FHIR, an OperationOutcome stands that says so: whoever wrote
+    it spoils no other's place in a Bundle, and nothing of it is markup."""
     out = ['<?xml version="1.0" encoding="UTF-8"?>']
     _write_resource(resource, out, f' xmlns="{FHIR}"')
     return "".join(out).encode()
 
 
 def _write_resource(resource: Resource, out: list[str], said: str = "") -> None:
+    begun = len(out)
+    try:
+        _write_whole(resource, out, said)
+    except (AttributeError, KeyError, TypeError, IndexError, Flaw, expat.ExpatError):
+        del out[begun:]
+        _write_whole(NO_XML, out, said)
+
+
+def _write_whole(resource: Resource, out: list[str], said: str) -> None:
     kind = resource["resourceType"]
     out.append(f"<{kind}{said}>")
     _write_children(resource, kind, out)
     out.append(f"</{kind}>")
+
+
+def _check_narrative(text: Any) -> None:
+    """Raises Flaw or ExpatError for what is not one div of XHTML and nothing else."""
+    if not isinstance(text, str) or not text.lstrip().startswith("<div"):
+        raise Flaw("not a narrative")
+    names: list[str] = []
+    parser = expat.ParserCreate("UTF-8", " ")
+    parser.StartElementHandler = lambda name, attributes: names.append(name)
+    parser.Parse(text, True)
+    if names[0] != f"{XHTML} div" or not all(each.startswith(f"{XHTML} ") for each in names):
+        raise Flaw("a narrative of another name space than XHTML's")
 
 
 def _write_children(value: Resource, shape: str, out: list[str]) -> None:
@@ -48,6 +80,7 @@ def _write_children(value: Resource, shape: str, out: list[str]) -> None:
 
 def _write(name: str, kind: str, value: Any, beside: Resource, out: list[str]) -> None:
     if kind == "xhtml":
+        _check_narrative(value)
         out.append(value)
         return
     if kind == "Resource":

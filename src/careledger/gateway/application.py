@@ -1,9 +1,9 @@
 """The HTTP side of the gateway: every route, who asks, and one worker that does what has to be done.
 
-Every route but the CapabilityStatement and the release logs' files needs a bearer token, which is looked at before
-anything else of the request. It is answered only while its post and employer stand on the ledger. Nothing of a request
-is logged. The worker takes requests in the order of arrival, one that takes long step by step, so that others pass
-between.
+Every route but the CapabilityStatement and the files of release logs and sealed blocks needs a bearer token, which is
+looked at before anything else of the request. It is answered only while its post and employer stand on the ledger.
+Nothing of a request is logged. The worker takes requests in the order of arrival, one that takes long step by step, so
+that others pass between.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
         alias: bytes | None = desk.found(who, kind, id).seen.alias
         seen = True
     except (RecordNotFound, RecordGone):
-        alias, seen = own.alias(desk.world.network, record_id), False
+        alias, seen = own.alias(desk.world.network, kind, record_id), False
     if alias is None:
         raise RecordNotFound()
     statement = find_statement(desk.world.network, alias, desk.world.custodians)
@@ -218,7 +218,8 @@ def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where
 def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> Answered:
     """The version that was written, as this post sees it if it does."""
     desk.leases.forget(who, alias)
-    desk.charts.of(who.staff.organisation).wrote([alias])
+    with suppress(CareLedgerError):  # an index that does not open now is read in as a whole once it does
+        desk.charts.of(who.staff.organisation).wrote([alias])
     path, status = f"{made.kind}/{made.id}", CREATED if made.new else 200
     with suppress(CareLedgerError):  # what is anchored is written, whatever cannot be shown now
         shown = desk.leases.look(who, alias).current.get(path)

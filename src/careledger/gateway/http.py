@@ -276,7 +276,7 @@ def _is_known(request: Request, shown: Shown) -> bool:
         return shown.etag in {each.strip() for each in tags.split(",")}
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # a date that is none says nothing (RFC 9110, 13.1.3)
         return False
     return bool(shown.anchored) and shown.anchored <= since.timestamp()
 

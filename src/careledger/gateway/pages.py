@@ -43,11 +43,11 @@ class Onward:
 
 @dataclass(frozen=True, repr=False)
 class Past:
-    """A history that goes on: for whom, of which type (empty: all), rows under which, since when, how many at once."""
+    """A history that goes on: for whom, of which type (empty: all), before which time and row, since when, how much."""
 
     bearer: bytes
     kind: str
-    before: int
+    before: tuple[int, int]
     since: int
     count: int
     until: int

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from careledger.domain.errors import CareLedgerError, StoreUnavailable
+from careledger.domain.errors import CannotOpen, CareLedgerError, StoreUnavailable
 from careledger.ports import Relay
+from careledger.sealing.relays import SIZES
 
-MOST_HELD = 10_000
+MOST_HELD = 1_000
 
 
 @dataclass
@@ -28,14 +29,22 @@ class Gateway:
         self._lock = threading.Lock()
 
     def forward(self, member: int, sealed: bytes, at: int, now: int) -> None:
-        """Hands a message to that member, now or held until ``at``; raises what the member raises, StoreUnavailable."""
+        """Hands a message to that member, now or held until ``at``; where too much is held, what is due last goes.
+
+        Raises what the member raises, CannotOpen for what no member could open, StoreUnavailable.
+        """
         if at <= now:
             self.relays[member].take(sealed)
             return
+        if len(sealed) not in SIZES:
+            raise CannotOpen()
         with self._lock:
-            if len(self._held) >= MOST_HELD:
-                raise StoreUnavailable(why="too much waits here")
             self._held.append((at, member, sealed))
+            if len(self._held) > MOST_HELD:
+                latest = max(self._held, key=lambda each: each[0])
+                self._held.remove(latest)
+                if latest == (at, member, sealed):
+                    raise StoreUnavailable(why="too much waits here")
 
     def hand_on(self, now: int) -> int:
         """Hands on what is due, to be called every second; what a member refuses is dropped. Returns how many."""

@@ -77,8 +77,10 @@ def likeness(one: Identity, other: Identity) -> str:
         return ""
     if _names(one) & _names(other):
         return "name-and-birth"
+    if not len(one.birth) == len(other.birth) == 10:
+        return ""
     near = any(SequenceMatcher(None, a, b).ratio() >= SIMILAR for a in _names(one) for b in _names(other))
-    return "similar-name-and-birth" if near and len(one.birth) == len(other.birth) == 10 else ""
+    return "similar-name-and-birth" if near else ""
 
 
 def births_agree(one: str, other: str) -> bool:

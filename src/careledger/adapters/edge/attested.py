@@ -83,7 +83,9 @@ class AttestedLedger:
         heads: list[int] = []
         for number, signer in self._pinned.signers.items():
             with suppress(CareLedgerError, KeyError, TypeError):
-                heads.append(Head(*_list(self._attested(number, signer, "head", b"", None))).number)
+                said = Head(*_list(self._attested(number, signer, "head", b"", None))).number
+                if type(said) is int:
+                    heads.append(said)
         if len(heads) < self._pinned.needed:
             raise LedgerStale(question="head", confirmed_by=len(heads))
         return self.at(sorted(heads, reverse=True)[self._pinned.needed - 1])

@@ -57,7 +57,7 @@ def _followed(said: Any, number: int, parent: bytes) -> FollowedBlock:
         header = decode_header(_octets(said["header"]))
         transactions = tuple(_octets(each) for each in said["transactions"])
         receipts = tuple(_octets(each) for each in said["receipts"])
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise MalformedBytes(why="not a block") from None
     if header.number != number or header.parent != parent:
         raise LedgerRewritten(block=number)

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS writing (
 CREATE INDEX IF NOT EXISTS by_kind ON writing (kind, current, row);
 CREATE INDEX IF NOT EXISTS by_alias ON writing (alias, current, row);
 CREATE INDEX IF NOT EXISTS by_name ON writing (name, made, place);
+CREATE INDEX IF NOT EXISTS by_made ON writing (made, row);
 CREATE INDEX IF NOT EXISTS by_record ON writing (record);
 CREATE INDEX IF NOT EXISTS by_deposit ON writing (deposit);
 CREATE INDEX IF NOT EXISTS by_leaf ON writing (leaf);
@@ -182,14 +183,15 @@ class WritingsFile:
 
     @_guarded
     def history(
-        self, kind: str, compartments: Sequence[int], before: int, since: int, most: int
+        self, kind: str, compartments: Sequence[int], before: tuple[int, int], since: int, most: int
     ) -> list[Filed]:
-        """Versions of that type, of all where it is empty, the last filed first, with rows under ``before``."""
+        """Versions of that type, of all where it is empty, the last written first, before a time and row."""
         marks, of_kind = ",".join("?" * len(compartments)), "AND w.kind = ?" if kind else ""
         return self._found(
-            f"FROM writing w WHERE w.row < ? AND w.back = 0 AND w.made >= ? AND w.compartment IN ({marks}) {of_kind} "
-            "ORDER BY w.row DESC LIMIT ?",
-            (before, since, *compartments, *([kind] if kind else []), most),
+            "FROM writing w WHERE (w.made, w.row) < (?, ?) AND w.back = 0 AND w.made >= ? "
+            f"AND w.compartment IN ({marks}) {of_kind} "
+            "ORDER BY w.made DESC, w.row DESC LIMIT ?",
+            (*before, since, *compartments, *([kind] if kind else []), most),
         )
 
     @_guarded
@@ -294,17 +296,28 @@ class WritingsFile:
         return int(self._db.execute(f"SELECT count(*) FROM ({rows} LIMIT {FEW + 1})", bounds).get)
 
     def _rows(self, kind: str, demand: Demand) -> tuple[str, list[Any]]:
-        parts, bounds = [], []
+        parts = self._any(kind, demand)
+        rows = " UNION ALL ".join(f"SELECT row FROM value WHERE {where}" for where, _ in parts)
+        return rows, [each for _, bound in parts for each in bound]
+
+    def _any(self, kind: str, demand: Demand) -> list[tuple[str, list[Any]]]:
+        """Conditions of which any will do: one for all single values of a parameter, because SQLite takes few."""
+        made = [self._bounded(kind, each) for each in demand if not each.exact]
+        exact: dict[str, list[Any]] = {}
         for each in demand:
-            where, bound = self._bounded(kind, each)
-            parts.append(f"SELECT row FROM value WHERE {where}")
-            bounds += bound
-        return " UNION ALL ".join(parts), bounds
+            if each.exact:
+                exact.setdefault(each.parameter, []).append(each.low_from)
+        for name, keys in exact.items():
+            marks = ",".join("?" * len(keys))
+            made.append(
+                (f"parameter = ? AND low IN ({marks})", [self._parameters.get((kind, name), 0), *keys])
+            )
+        return made
 
     def _others(self, kind: str, demands: Iterable[Demand]) -> tuple[str, list[Any]]:
         said, bounds = [], []
         for demand in demands:
-            parts = [self._bounded(kind, each) for each in demand]
+            parts = self._any(kind, demand)
             where = " OR ".join(
                 f"EXISTS (SELECT 1 FROM value WHERE row = w.row AND {part})" for part, _ in parts
             )

@@ -60,6 +60,8 @@ def issue(
         raise typer.BadParameter("more than nothing and at most 90d", param_hint="--until")
     said = " ".join(scopes or ())
     try:
+        if any(not each.strip() for each in scopes or ()):
+            raise ScopeRefused(why="an empty one is none; without --scope it is the organisation's own EHR's")
         read_scopes(said)
     except ScopeRefused as error:
         raise typer.BadParameter(str(error), param_hint="--scope") from None

@@ -13,6 +13,8 @@ from careledger.fhir.searching.moments import span
 
 Months = tuple[str | None, str | None]
 SECOND = 10**9
+LAST = 253_402_300_799
+"""The last second that a year of four digits has."""
 EPOCH = date(1970, 1, 1).toordinal() * 86_400
 _DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
@@ -28,7 +30,9 @@ def seconds(text: Any, path: str) -> tuple[int, int]:
 
 
 def instant(second: int) -> str:
-    """A unix second as a FHIR instant."""
+    """A unix second as a FHIR instant; raises CannotExpress for one after the year 9999."""
+    if second > LAST:
+        raise refused("provision.period", "later than the year 9999")
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

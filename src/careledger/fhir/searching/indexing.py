@@ -27,6 +27,8 @@ from careledger.fhir.searching.tokens import implied, pairs
 from careledger.fhir.searching.values import number_bounds, plain, prefix_of, split
 from careledger.formats.indexing import Demand, Entry, Range, Value
 
+MOST_RANGES = 400
+"""Of one criterion; with more it does not narrow, because a store takes only so many."""
 MOST_TEXT = 40
 _YEAR = 367 * 24 * 3_600 * 10**6
 _WIDE = "~"
@@ -117,7 +119,7 @@ def _demand(parameter: Parameter, modifier: str, text: str, base: str, now: date
         if ranges is None:
             return None
         made += [Range(parameter.name + tail, *bounds) for tail, *bounds in ranges]
-    return tuple(made)
+    return tuple(made) if sum(not each.exact for each in made) <= MOST_RANGES else None
 
 
 def _resolutions(parameter: Parameter) -> list[Callable[[str], Any]]:

@@ -50,7 +50,7 @@ def events(desk: Desk, called: Called) -> Events | EventStream:
     query: AfterEvent = called.query
     if called.method == "GET" and MEDIA_TYPE in called.headers.get("accept", ""):
         return desk.events.stream(called.who, _resumed(called.headers.get("last-event-id", ""), query.after))
-    page = desk.events.page(called.who.staff, query.after or 0, query.limit)
+    page = desk.events.page(called.who.staff, query.after, query.limit)
     shown = [Event(n, each.kind, moment(each.time), reference(each)) for n, each in page.found]
     return Events(shown, page.reached, page.more)
 

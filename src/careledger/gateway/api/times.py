@@ -7,6 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from careledger.fhir.consent.times import LAST
+
 Moment = Annotated[
     str,
     Meta(
@@ -28,5 +30,5 @@ def is_day(text: str, now: int) -> bool:
 
 
 def moment(seconds: int) -> str:
-    """Unix seconds in words."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Unix seconds in words; what is later than the year 9999 as its end."""
+    return datetime.fromtimestamp(min(seconds, LAST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

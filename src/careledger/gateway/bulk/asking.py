@@ -31,6 +31,8 @@ Parsed = Callable[[str, Sequence[tuple[str, str]]], Query]
 """What a search of a type asks; raises SearchRefused."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _ALIAS = re.compile(r"(?:https?://\S+/)?Patient/([0-9a-f]{64})")
+MOST_FILTERS = 50
+"""Searches of one export, each tried on every record."""
 _NEXT = re.compile(r",(?=[A-Z][A-Za-z]{1,60}\?)")
 _NOT_FOR_FILTERS = ("_include", "_revinclude", "_sort", "_count", "_summary", "_elements", "_total", "_has")
 
@@ -72,6 +74,8 @@ def kicked_off(parsed: Parsed, asked: Asked, scope: str) -> Kickoff:
     looked = {"_outputFormat", "_since", "_type", "_typeFilter", "_elements"}
     looked |= {"patient"} if asked.method == "POST" and scope != SYSTEM else set()
     filters = tuple(each for value in _values(given, "_typeFilter") for each in _NEXT.split(value) if each)
+    if len(filters) > MOST_FILTERS:
+        raise ExportRefused(path="_typeFilter", problem=f"more than {MOST_FILTERS} searches")
     ignored = [name for name, _ in given if name not in looked]
     ignored += [f"_typeFilter {name}" for each in filters for name in _filter(parsed, each)[1].query.ignored]
     if ignored and asked.prefers("handling=strict"):

@@ -154,7 +154,10 @@ class Delivery:
 
     def _send(self, id: bytes, endpoint: Endpoint, told: Numbered, what: Posted) -> None:
         """In a thread of the pool."""
-        outcome = self.sender.send(endpoint.url, what.headers, what.body)
+        try:
+            outcome = self.sender.send(endpoint.url, what.headers, what.body)
+        except Exception:  # whatever an endpoint brings about, it is one attempt that failed
+            outcome = Outcome(0, "no answer")
         with suppress(RuntimeError):  # the gateway ends
             if self._worker is not None:
                 self._worker.submit(self._came, id, told, outcome)
@@ -165,8 +168,8 @@ class Delivery:
         if known is None:
             return
         after = after_attempt(known.endpoint, told.number, outcome, self._world.clock.now())
-        self._keep(known.staff, after)
         known.endpoint, known.sending = after, False
+        self._keep(known.staff, after)  # what cannot be kept now is kept with the next outcome
         self._attempt(id)
 
     def _keep(self, staff: Staff, endpoint: Endpoint) -> None:

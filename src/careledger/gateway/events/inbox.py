@@ -77,9 +77,10 @@ class Inbox:
             if event is not None and seen(event):
                 last += 1
                 rows.append((self._post + uint(last), uint(number)))
-        self._scanned = max(self._scanned, end)
+        scanned = max(self._scanned, end)
         if rows:
-            self._put(rows, self.first, last)
+            self._put(rows, self.first, last, scanned)
+        self._scanned = scanned  # not before it is durable: what could not be written is looked at again
         if self._forgot < self._outbox.first:
             self._forget()
             self._forgot = self._outbox.first
@@ -113,10 +114,10 @@ class Inbox:
             first += 1
         if first > self.first:
             gone = [self._post + uint(number) for number in range(self.first, first)]
-            self._put([], first, self.last)
+            self._put([], first, self.last, self._scanned)
             self._outbox.books.drop(KEPT, gone)
 
-    def _put(self, rows: list[tuple[bytes, bytes]], first: int, last: int) -> None:
-        position = uint(self._scanned) + uint(first) + uint(last)
+    def _put(self, rows: list[tuple[bytes, bytes]], first: int, last: int, scanned: int) -> None:
+        position = uint(scanned) + uint(first) + uint(last)
         self._outbox.books.put(KEPT, [*rows, (self._post, position)])
         self.first, self.last = first, last

@@ -80,11 +80,11 @@ class Events:
 
     # For who asks --------------------------------------------------------------------------------
 
-    def page(self, staff: Staff, after: int, most: int) -> Page:
-        """A post's events after a number; raises EventsGone, ApiRefused."""
+    def page(self, staff: Staff, after: int | None, most: int) -> Page:
+        """A post's events after a number, None: from the oldest that is kept; raises EventsGone, ApiRefused."""
         inbox, seen = self.inbox(staff), sees(self.world.ledger.fresh_head(), staff)
         inbox.catch_up(seen)
-        return inbox.page(after, min(most, PAGE), seen)
+        return inbox.page(inbox.first - 1 if after is None else after, min(most, PAGE), seen)
 
     def stream(self, who: Bearer, after: int | None) -> EventStream:
         """A stream of a post's events after a number, None: of what happens from now on.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.consents import Consent, ConsentState, Purpose, Window
-from careledger.domain.errors import CannotExpress, FhirRefused, RecordNotFound
+from careledger.domain.errors import CannotExpress, FhirRefused, MalformedBytes, RecordNotFound
 from careledger.fhir.consent.agreed import Agreed
 from careledger.fhir.consent.writing import Stands, resource_of
 from careledger.fhir.json_text import Flaw, Resource, read
@@ -59,7 +60,14 @@ def holding(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -
     fetch_grants(network, organisation)
     wanted = None if aliases is None else set(aliases)
     mine = [each for each in grants(organisation) if names_reader(view, each.certificate.grantee, who.staff)]
-    return [_held(world, view, each) for each in mine if wanted is None or each.alias in wanted]
+    made = []
+    for each in mine:
+        if wanted is None or each.alias in wanted:
+            with suppress(
+                CannotExpress, MalformedBytes
+            ):  # who signs for an alias may sign anything: it is passed over
+                made.append(_held(world, view, each))
+    return made
 
 
 def held(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Shown]:

@@ -7,7 +7,6 @@ it, as each sees the identity table. Being in a group opens no record.
 from __future__ import annotations
 
 import re
-import secrets
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -25,13 +24,12 @@ from careledger.domain.errors import (
 from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.fhir.validation.check import examine
-from careledger.formats.digests import framed
 from careledger.formats.exports import KeptGroup
 from careledger.gateway import writing
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PART, Answered, Asked, Handler
+from careledger.gateway.repeats import answer_to, repeat
 from careledger.gateway.views import Shown
-from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Organisation
 from careledger.workflows.find import MAY_ASK
 from careledger.workflows.judging import post_at
@@ -66,17 +64,20 @@ def show(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """A new group, or the one that was made under the same Idempotency-Key. Raises FhirRefused, WritingRefused."""
+    """A new group, or the one that was made under the same Idempotency-Key. Raises FhirRefused, WritingRefused,
+    RepeatRefused for another one, RecordGone for one that was deleted."""
     _check_keeper(desk, who)
     if "if-none-exist" in asked.headers:
         raise FhirRefused(path="If-None-Exist", problem="groups are not searched")
-    organisation, key = who.staff.organisation, asked.headers.get("idempotency-key", "")
-    tag = hmac_tag(organisation.tag, framed("idempotent-group", key.encode()))[:16]
-    id = UUID(bytes=tag if key else secrets.token_bytes(16), version=4)
-    if (row := organisation.books.get(ROWS, id.bytes)) is not None and KeptGroup.decode(row).resource:
-        shown = _shown(str(id), KeptGroup.decode(row))
+    organisation, now = who.staff.organisation, desk.world.clock.now()
+    once = repeat(who, asked.headers.get("idempotency-key"), "Group", asked.body)
+    answer_to(organisation, once, now)
+    id = UUID(bytes=once.unique[:16], version=4)
+    if organisation.books.get(ROWS, id.bytes) is not None:
+        shown = _shown(str(id), _kept(organisation, str(id)))
         return Answered(shown.resource, shown)
     shown = _put(desk, organisation, str(id), 1, _checked(organisation, asked.body))
+    desk.answers.keep(organisation, once, CREATED, b"", now)
     return Answered(shown.resource, shown, CREATED)
 
 

@@ -21,7 +21,7 @@ GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 CERTAIN = {NUMBER: "1.0", NAME: "0.95"}
 POSSIBLE = {NUMBER: "0.8", NAME: "0.7", LIKE: "0.5", SWAPPED: "0.4"}
 """Scores: an order of likelihood, no measured probability."""
-COUNT, MOST_NAMES = 10, 5
+COUNT, MOST_NAMES, MOST_NUMBER = 10, 5, 64
 TAKEN = {"resource": "resource", "onlyCertainMatches": "valueBoolean", "count": "valueInteger"}
 
 
@@ -83,6 +83,10 @@ def _sought(patient: Any) -> list[Identity]:
     if len(numbers) > 1 or len(names) > MOST_NAMES:
         raise FhirRefused(path="Patient", problem=f"more than one national identifier or {MOST_NAMES} names")
     number, born = "".join(numbers), patient.get("birthDate", "")
+    if len(number) > MOST_NUMBER:
+        raise FhirRefused(
+            path="Patient.identifier", problem=f"a number of more than {MOST_NUMBER} characters"
+        )
     made = [identity_of({"name": [each], "birthDate": born}) for each in names]
     return [Identity(each.alias, each.registration, each.name, "", number, born, each.salt) for each in made]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from careledger.adapters.index.file import WritingsFile, remove
@@ -53,7 +54,8 @@ class Writings:
     def wrote(self, aliases: Iterable[bytes]) -> None:
         """Something was written about these."""
         self._written.update(dict.fromkeys(aliases))
-        self.catch_up(SLICE)
+        with suppress(CareLedgerError):  # what is anchored is written, whatever becomes of the index now
+            self.catch_up(SLICE)
 
     def look_again(self) -> None:
         """Compares everything once more, in slices."""
@@ -67,6 +69,11 @@ class Writings:
                 self._one_part()
             except StoreCorrupt:
                 self._remake()
+            except (
+                BaseException
+            ):  # that part is over: what it left is looked for again, and until then is lacking
+                self._part, self._work = None, self._everything()
+                raise
         return self.level
 
     def ask(self, question: Callable[..., T], *given: object) -> T:
@@ -98,11 +105,22 @@ class Writings:
         self.catch_up(SLICE)
         return self.ask(WritingsFile.versions, name) if self.level else [*self._by_copies(name)]
 
-    def alias(self, network: Network, name: bytes) -> bytes | None:
-        """The patient of whom that record was written; of several, to whom it was moved, the last."""
+    def alias(self, network: Network, kind: str, name: bytes) -> bytes | None:
+        """The patient of whom that record of that type was written; of several, to whom it was moved, the last."""
         found = self.versions(name)
         standing = [each for each in found if self.fate(network, each) is Fate.STANDS]
-        return next((each.copy.alias for each in reversed(standing or found)), None)
+        last = next(reversed(standing or found), None)
+        if last is None:
+            return None
+        said = last.kind or (self._kind(network, last) if standing else kind)
+        return last.copy.alias if said == kind else None
+
+    def _kind(self, network: Network, each: Filed) -> str:
+        """The type of a version that is not indexed yet; nothing for what cannot be shown."""
+        try:
+            return as_shown(self.open(network, each), each.made, each.place).type
+        except CareLedgerError:
+            return ""
 
     def close(self) -> None:
         """Closes the file."""

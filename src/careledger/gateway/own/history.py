@@ -1,4 +1,4 @@
-"""The history of a type or of everything: own writings alone, the last filed first, page by page.
+"""The history of a type or of everything: own writings alone, the last written first, page by page.
 
 What patients shared is not in it: it has a history by its own address. What was taken back, moved, undone or erased is
 not in it either, nor is an entry that says so.
@@ -20,7 +20,7 @@ from careledger.gateway.views import Shown
 
 COUNT, MOST_COUNT = 50, 1_000
 LOOKED_AT = ("_count", "_since")
-FIRST = 2**62
+FIRST = (2**62, 2**62)
 
 
 def handlers(desk: Desk) -> list[Handler]:
@@ -46,7 +46,7 @@ def history(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def page(desk: Desk, who: Bearer, past: Past, said: str) -> Answered:
-    """The versions under a row of the index, and a link to those before them."""
+    """The versions before a time and a row of the index, and a link to those before them."""
     sight, links = desk.sight(who), {"self": said}
     sight.catch_up()
     found = sight.history(past.kind, past.before, past.since, past.count + 1) if past.count else []
@@ -56,8 +56,9 @@ def page(desk: Desk, who: Bearer, past: Past, said: str) -> Answered:
         if shown is not None:
             entries.append((shown, sight.is_first(each)))
     if len(found) > past.count:
+        last = found[past.count - 1]
         rest = Past(
-            who.digest, past.kind, found[past.count - 1].row, past.since, past.count,
+            who.digest, past.kind, (last.made, last.row), past.since, past.count,
             until(desk.world.clock.now()),
         )  # fmt: skip
         links["next"] = f"{desk.base}?_page={desk.pages.keep(rest)}"

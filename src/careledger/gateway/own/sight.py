@@ -83,8 +83,8 @@ class Sight:
     def _of_patient(self, alias: bytes, kind: str, demands: Sequence[Demand], most: int) -> list[Filed]:
         return self._writings.ask(WritingsFile.of_patient, alias, kind, self._compartments, demands, most)
 
-    def history(self, kind: str, before: int, since: int, most: int) -> list[Filed]:
-        """Versions of a type, of all where it is empty, the last filed first."""
+    def history(self, kind: str, before: tuple[int, int], since: int, most: int) -> list[Filed]:
+        """Versions of a type, of all where it is empty, the last written first."""
         return self._writings.ask(WritingsFile.history, kind, self._compartments, before, since, most)
 
     def is_first(self, each: Filed) -> bool:
