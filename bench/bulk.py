@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def prepared(folder: Path, count: int) -> str:
     city, every = world.keyring.organisation(CITY), versions()
     for first in range(0, count, PATIENT_HAS):
         at = first % len(every)
-        write(world.network, city, (every + every)[at : at + min(PATIENT_HAS, count - first)])
+        some = (every + every)[at : at + min(PATIENT_HAS, count - first)]
+        fresh = [(replace(each, record_id=secrets.token_bytes(16)), ready) for each, ready in some]
+        write(world.network, city, fresh)
     staff = world.keyring.all_staff(city)[DOCTOR]
     token = tokens.issue(staff, Purpose.TREAT, int(time.time()), 24 * 3_600)[0]
     world.close()

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +18,7 @@ from urllib.parse import urlsplit
 
 from _measured import Figure, run
 from _network import DESK, new_stage
-from over_http import CARELEDGER, DOCTOR, Line
+from over_http import DOCTOR, Line, serving
 
 from careledger.app import tokens
 from careledger.app.world import open_world
@@ -129,17 +127,8 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=chosen.directory) as scratch:
         folder = Path(scratch) / "data"
         given, desk = prepared(folder, chosen.clients)
-        words = [sys.executable, "-c", CARELEDGER, "up", "--data", str(folder), "--port", "0", "--json"]
-        running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        assert running.stdout is not None
-        said = ""
-        while not said.endswith("}\n") and (line := running.stdout.readline()):
-            said += line
-        try:
-            return asyncio.run(measured(json.loads(said)["fhir"], running.pid, given, desk, chosen))
-        finally:
-            running.terminate()
-            running.wait()
+        with serving(folder) as (base, process):
+            return asyncio.run(measured(base, process, given, desk, chosen))
 
 
 if __name__ == "__main__":

@@ -11,24 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from _measured import Figure, run, spread
-from _network import new_stage
-from bulk import PATIENT_HAS, processor, versions, write
-from over_http import DOCTOR, Line, bare, serving
+from bulk import prepared, processor
+from over_http import Line, bare, serving
 
-from careledger.app import tokens
 from careledger.app.own_index import FILE
-from careledger.app.world import open_world
-from careledger.cli.demo.founding import CITY
-from careledger.domain.consents import Purpose
 
 COMMAND = "python bench/own_search.py"
 SEARCHES = {
@@ -41,24 +34,6 @@ SEARCHES = {
     "one by its id": "Observation?_id={}",
 }
 TIMES = 40
-
-
-def prepared(folder: Path, count: int) -> str:
-    """A directory with so many own writings of City Hospital, and a token of its doctor."""
-    stage = new_stage(folder)
-    stage.world.close()
-    world = open_world(folder)
-    city, every = world.keyring.organisation(CITY), versions()
-    for first in range(0, count, PATIENT_HAS):
-        at = first % len(every)
-        some = (every + every)[at : at + min(PATIENT_HAS, count - first)]
-        fresh = [(replace(each, record_id=secrets.token_bytes(16)), ready) for each, ready in some]
-        write(world.network, city, fresh)
-    token = tokens.issue(world.keyring.all_staff(city)[DOCTOR], Purpose.TREAT, int(time.time()), 24 * 3_600)[
-        0
-    ]
-    world.close()
-    return token
 
 
 def level(base: str, token: str) -> tuple[float, list[float]]:

@@ -516,3 +516,11 @@ def lines_of(client: Client, place: str) -> int:
     said = re.search(r"([0-9]+) lines", client.ask(place).headers.get("X-Progress", ""))
     assert said is not None, "it ended before it was killed"
     return int(said[1])
+
+
+def test_an_export_tries_fifty_searches_on_a_record_and_no_more(edge: Edge) -> None:
+    client = edge.client("Dr City")
+    many = ",".join(f"Condition%3Fcode%3Da{at}" for at in range(51))
+    refused = kick_off(client, f"$export?_typeFilter={many}")
+    assert (refused.status, "_typeFilter" in refused.issue[1]) == (400, True)
+    assert kick_off(client, f"$export?_typeFilter={many.rpartition(',')[0]}").status == 202

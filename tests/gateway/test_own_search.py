@@ -19,7 +19,7 @@ from careledger.adapters.index.file import WritingsFile, remove
 from careledger.app import tokens
 from careledger.app.own_index import open_index, place
 from careledger.domain.consents import Purpose
-from careledger.domain.errors import StoreCorrupt
+from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 from careledger.gateway import searching
 from careledger.gateway.own.chart import Charts, Writings
 from careledger.gateway.server import Gateway
@@ -470,3 +470,24 @@ def test_a_running_gateway_takes_in_what_it_was_not_told_of(ward: Ward) -> None:
 def level(ward: Ward) -> None:
     """Nothing here is about an index that is behind, unless it says so."""
     ward.writings.catch_up(60)
+
+
+def test_what_is_anchored_is_answered_so_whatever_becomes_of_the_index_and_found_once_it_can_be(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, sought, add = ward.patient(), code(), WritingsFile.add
+
+    def full(*given: object) -> None:
+        raise StoreUnavailable(why="the disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(WritingsFile, "add", full)
+        made = ward.diagnosed(holder, sought, "on a full disk")
+        assert made.status == 201
+    assert WritingsFile.add is add
+    for _ in range(200):
+        reply = ward.reader.ask(f"Condition?code={sought}")
+        if texts(reply):
+            break
+        assert "incomplete" in reply.said
+    assert texts(reply) == ["on a full disk"]

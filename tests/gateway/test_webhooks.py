@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from careledger.app.settings import Settings
 from careledger.domain.consents import Permission
-from careledger.domain.errors import EndpointRefused
+from careledger.domain.errors import EndpointRefused, StoreUnavailable
 from careledger.domain.parties import Role
 from careledger.formats.events import Endpoint
 from careledger.gateway.events import addresses, delivery, sending
@@ -120,6 +120,50 @@ def test_an_event_is_posted_and_signed_as_standard_webhooks_says(telling: Edge) 
         assert (said["type"], said["data"]["reference"]) == ("consent-given", reference(granted))
         assert got.headers["webhook-id"] == f"msg_{hook['id']}_{said['data']['number']}"
         eventually(telling, hook, reached=said["data"]["number"], tries=0, problem="")
+        removed(telling, hook)
+
+
+def test_whatever_an_attempt_breaks_with_it_is_one_attempt_and_is_made_again(
+    telling: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, broken = Sender.send, list[str]()
+
+    def breaks_once(sender: Sender, url: str, *given: Any) -> Outcome:
+        if not broken:
+            broken.append(url)
+            raise AttributeError("a line that was cut in its handshake")
+        return send(sender, url, *given)
+
+    monkeypatch.setattr(Sender, "send", breaks_once)
+    with Receiver() as receiver:
+        hook = created(telling, receiver.url)
+        granted = given(telling)
+        (got,) = receiver.until(1)
+        assert got.said["data"]["reference"] == reference(granted)
+        assert broken == [receiver.url]
+        eventually(telling, hook, reached=got.said["data"]["number"], tries=0, problem="")
+        removed(telling, hook)
+
+
+def test_an_outcome_that_cannot_be_kept_leaves_no_endpoint_silent(
+    telling: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, failed = delivery.Delivery._keep, list[bytes]()
+
+    def fails_once(mine: delivery.Delivery, staff: Any, endpoint: Any) -> None:
+        if endpoint.reached and not failed:
+            failed.append(endpoint.id)
+            raise StoreUnavailable(why="the disk is full")
+        keep(mine, staff, endpoint)
+
+    with Receiver() as receiver:
+        hook = created(telling, receiver.url)
+        monkeypatch.setattr(delivery.Delivery, "_keep", fails_once)
+        first, second = given(telling), given(telling)
+        got = receiver.until(2)
+        assert {each.said["data"]["reference"] for each in got} >= {reference(first), reference(second)}
+        assert failed == [bytes.fromhex(hook["id"])]
+        eventually(telling, hook, reached=got[-1].said["data"]["number"], tries=0, problem="")
         removed(telling, hook)
 
 

@@ -29,16 +29,8 @@ def test_who_was_named_and_who_was_decided_for_read_the_dead_and_nobody_else(
     at, file = ("--data", lived), tmp_path / "decision"
     wanted = ("--category", "diagnosis", *at)
     told(
-        "consent",
-        "grant",
-        PATIENT,
-        "--to",
-        "Dr Sen, Lakeside",
-        *("--for", "AFTERDEATH"),
-        "--until",
-        "10y",
-        *wanted,
-    )
+        "consent", "grant", PATIENT, "--to", "Dr Sen, Lakeside", "--for", "AFTERDEATH", "--until", "10y", *wanted,
+    )  # fmt: skip
     named = ("search", PATIENT, "--as", "Dr Sen, Lakeside", "--for", "AFTERDEATH", *wanted)
     decide = (
         "patient",

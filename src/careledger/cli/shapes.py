@@ -14,7 +14,7 @@ _DEPOSITED = ("records", "handles", "ground", "root", "thin")
 _ORDERED = ("patient", "record", "act", "versions", "custodians")
 _CUSTODIAN = ("name", "leaving", "here", "patients", "log_lines", "anchored_lines", "anchored_at", "cosigners",
               "forked", "attestations_owed", "evidence")  # fmt: skip
-_TOKEN = ("token_digest", "post", "purpose", "issued", "until", "label")
+_TOKEN = ("token_digest", "post", "purpose", "issued", "until", "label", "scopes")
 _HELD = ("patient", "alias", "controller")
 
 SHAPES: dict[str, tuple[str, ...]] = {

@@ -36,9 +36,11 @@ class EdgeCustodian:
 
 def _refusal(said: object) -> Refusal:
     """The custodian's refusal; raises MalformedBytes."""
+    if not isinstance(said, dict):
+        raise MalformedBytes(why="not a refusal")
     try:
-        details = tuple((str(pair[0])[:500], str(pair[1])[:500]) for pair in said["details"])  # type: ignore[index]
-        return Refusal(str(said["error"])[:64], details[:16])  # type: ignore[index]
+        details = tuple((str(pair[0])[:500], str(pair[1])[:500]) for pair in said["details"])
+        return Refusal(str(said["error"])[:64], details[:16])
     except (KeyError, IndexError, TypeError):
         raise MalformedBytes(why="not a refusal") from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from careledger.app.tokens import Bearer
@@ -22,13 +21,13 @@ from careledger.domain.errors import (
     WritingRefused,
 )
 from careledger.fhir.canonical import canonical
-from careledger.fhir.json_text import Flaw, Resource, read
-from careledger.fhir.validation.check import examine
+from careledger.fhir.json_text import Resource, read
 from careledger.formats.exports import KeptGroup
 from careledger.gateway import writing
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PART, Answered, Asked, Handler
 from careledger.gateway.repeats import answer_to, repeat
+from careledger.gateway.sent import sent
 from careledger.gateway.views import Shown
 from careledger.workflows.actors import Organisation
 from careledger.workflows.find import MAY_ASK
@@ -143,14 +142,7 @@ def _check_keeper(desk: Desk, who: Bearer) -> None:
 
 def _checked(organisation: Organisation, body: bytes) -> Resource:
     """A group of actual persons, all of them in the identity table; raises FhirRefused."""
-    try:
-        made: Any = read(body)
-    except Flaw as flaw:
-        raise FhirRefused(path=flaw.path, problem=flaw.why) from None
-    if not isinstance(made, dict) or made.get("resourceType") != KIND:
-        raise FhirRefused(path="resourceType", problem=f"not one {KIND}")
-    for error in examine(made).errors:
-        raise FhirRefused(path=f"{KIND}.{error.path}", problem=error.what)
+    made = sent(KIND, body)
     if made.get("type") != "person" or made.get("actual") is not True:
         raise FhirRefused(path=KIND, problem="only groups of actual persons are kept")
     if len(made.get("member", ())) > MOST_MEMBERS:

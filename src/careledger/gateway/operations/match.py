@@ -7,12 +7,12 @@ from typing import Any
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import FhirRefused
-from careledger.fhir.json_text import Flaw, Number, Resource, read
-from careledger.fhir.validation.check import examine
+from careledger.fhir.json_text import Number, Resource
 from careledger.gateway import bundles
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import JSONS, MOST_FORM, Answered, Asked, Handler
 from careledger.gateway.identities import NATIONAL, shown_of
+from careledger.gateway.sent import sent
 from careledger.workflows.from_fhir import identity_of
 from careledger.workflows.match import LIKE, NAME, NUMBER, SWAPPED, Asker, Candidate, match
 from careledger.workflows.register import Identity
@@ -55,14 +55,7 @@ def _graded(found: Candidate) -> Resource:
 
 def _given(body: bytes) -> dict[str, Any]:
     """The parameters by name; raises FhirRefused."""
-    try:
-        parameters = read(body)
-    except Flaw as flaw:
-        raise FhirRefused(path=flaw.path, problem=flaw.why) from None
-    if not isinstance(parameters, dict) or parameters.get("resourceType") != "Parameters":
-        raise FhirRefused(problem="not a Parameters resource in JSON")
-    for error in examine(parameters).errors:
-        raise FhirRefused(path=error.path, problem=error.what)
+    parameters = sent("Parameters", body)
     made: dict[str, Any] = {}
     for index, each in enumerate(parameters.get("parameter", ())):
         name, where = each["name"], f"Parameters.parameter[{index}]"

@@ -11,13 +11,11 @@ import re
 import secrets
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import ActRefused, FhirRefused
-from careledger.fhir.json_text import Flaw, Resource, read
-from careledger.fhir.validation.check import examine
+from careledger.fhir.json_text import Resource
 from careledger.formats.events import Endpoint
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.events import stages
@@ -25,6 +23,7 @@ from careledger.gateway.events.addresses import target
 from careledger.gateway.events.delivery import ACTIVE, DEAD, MACHINES
 from careledger.gateway.events.notices import EMPTY, FHIR, ID_ONLY, NOTHING, SUBSCRIPTIONS
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PART, Answered, Asked, Handler
+from careledger.gateway.sent import sent
 from careledger.gateway.views import Shown
 from careledger.workflows.network import verified
 
@@ -85,14 +84,7 @@ def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def _checked(body: bytes) -> Resource:
     """A Subscription that is supported here; raises FhirRefused."""
-    try:
-        made: Any = read(body)
-    except Flaw as flaw:
-        raise FhirRefused(path=flaw.path, problem=flaw.why) from None
-    if not isinstance(made, dict) or made.get("resourceType") != KIND:
-        raise FhirRefused(path="resourceType", problem=f"not one {KIND}")
-    for error in examine(made).errors:
-        raise FhirRefused(path=f"{KIND}.{error.path}", problem=error.what)
+    made = sent(KIND, body)
     if made["status"] not in ("requested", "active"):
         raise FhirRefused(path="Subscription.status", problem="a new one is requested")
     if made["criteria"] not in CRITERIA:

@@ -69,9 +69,8 @@ class Writings:
                 self._one_part()
             except StoreCorrupt:
                 self._remake()
-            except (
-                BaseException
-            ):  # that part is over: what it left is looked for again, and until then is lacking
+            except BaseException:
+                # its part is over: what it left is looked for again, and is lacking until then
                 self._part, self._work = None, self._everything()
                 raise
         return self.level
