@@ -10,7 +10,7 @@ DATA ?= demo-data
 PYTEST_ARGS ?=
 CRASH_ARGS ?=
 
-.PHONY: install demo test crash bench lint types imports contracts gas docs clean
+.PHONY: install demo test crash bench lint types imports contracts gas docs audit wheel advisories clean
 
 install: $(READY)
 
@@ -53,6 +53,18 @@ gas: $(READY)
 docs: $(READY)
 	for script in tools/message_tables.py tools/*_page.py docs/vectors/make_*.py; do \
 		echo "$$script --check"; $(BIN)/python $$script --check || exit 1; done
+
+audit: $(READY)
+	$(BIN)/python tools/licences.py
+	$(BIN)/python tools/sbom.py
+
+wheel: $(READY)
+	$(BIN)/python tools/wheel.py
+
+# Asks a public database; where that is not reached it fails (docs/supply-chain.md).
+advisories: $(READY)
+	$(PIP) pip-audit
+	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r requirements/lock.txt
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ def _short(value: float | None) -> str:
 
 
 def run(
-    doc: str, measure: Callable[[argparse.Namespace], list[Figure]], *options: tuple[str, dict[str, object]]
+    doc: str, measure: Callable[[argparse.Namespace], list[Figure]], *options: tuple[str, dict[str, Any]]
 ) -> None:
     """The main function of a part: parses options, measures, prints a table, or a list of objects with ``--json``."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     for name, words in options:
-        parser.add_argument(name, **words)  # type: ignore[arg-type]
+        parser.add_argument(name, **words)
     chosen = parser.parse_args()
     figures = measure(chosen)
     if chosen.json:

@@ -5,8 +5,8 @@
 The rival is AES-256-GCM in pieces of 64 KiB on the same files in the same run, each way in its turn; the fastest round
 of each counts, by processor time, reading included, and what comes out is thrown away: how long a disk makes one wait
 is neither's. The body commits to its key and binds each chunk to its place and the end; the bare cipher does not. Peak
-memory is of a process that does nothing else, its interpreter and libraries included. No deposit carries so much: a
-record has at most 256 MiB and is sealed in memory.
+memory is of a process that does nothing else, its interpreter and libraries included. What a
+deposit of such a file takes besides is measured by large.py.
 """
 
 from __future__ import annotations

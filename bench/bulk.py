@@ -39,10 +39,10 @@ from careledger.gateway.own.history import BEHIND
 from careledger.sealing import versions as sealed
 from careledger.sealing.keys import Secret
 from careledger.workflows.actors import Organisation
-from careledger.workflows.batches import NewVersion, ReadyBody
 from careledger.workflows.deposited import COPIES
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion, ReadyBody
 
 COMMAND = "python bench/bulk.py"
 PATIENT_HAS, SAMPLES, ALONE = 200, 10, 100
@@ -56,8 +56,8 @@ def versions() -> list[tuple[NewVersion, ReadyBody]]:
         report = staged(import_bundle(sample_file(name), name, namespace=b"bench"))
         loaded = [each.load() for patient in report.patients for each in patient.versions][:PATIENT_HAS]
         for version in loaded:
-            body = version.body
-            made.append((version, body if isinstance(body, ReadyBody) else ReadyBody.of(body)))
+            assert isinstance(version.body, ReadyBody)
+            made.append((version, version.body))
     return made
 
 
@@ -68,8 +68,8 @@ def write(network: Network, organisation: Organisation, some: list[tuple[NewVers
     copies, blocks = [], []
     for place, (version, ready) in enumerate(some):
         handle, body_key = sealed.new_handle(), Secret.random()
-        cid, made = large.split(sealed.seal_body(body_key, ready.frame).data)
-        blocks += made
+        cid, block, _ = large.split(sealed.seal_body(body_key, ready.frame).data)
+        blocks.append(block)
         sealed_key = copy_key.seal(place, handle, body_key)
         copies.append(
             AuthorsCopy(

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -191,7 +192,7 @@ def engine_figures(folder: Path, seconds: float) -> list[Figure]:
             f"revm in process, durable, block of {size:,}",
             "tx/s",
             size,
-            lambda each, size=size: in_process(each, size, seconds),  # type: ignore[misc]
+            partial(in_process, size=size, seconds=seconds),
         )
         for size in SIZES
     ]

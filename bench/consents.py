@@ -30,11 +30,12 @@ from careledger.formats.bodies import RecordBody
 from careledger.sealing.phrase import Phrase
 from careledger.workflows import register
 from careledger.workflows.actors import Holder
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.claim import claim
 from careledger.workflows.deposit import deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import grant
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.revoke import revoke
 
 COMMAND = "python bench/consents.py"

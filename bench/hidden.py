@@ -28,10 +28,11 @@ from careledger.cli.demo.founding import CITY
 from careledger.cli.demo.stage import Stage
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.records import Ground
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import deposit
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.lease import open_lease
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.retrieve import retrieve
 
 COMMAND = "python bench/hidden.py"

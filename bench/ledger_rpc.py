@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from adapters.ledger_world import CHAIN_ID, HOSPITAL, LedgerWorld, digest, of
 from adapters.remote_world import DEV_NODES, TravellingClock, founded
+from careledger.adapters.evm.ledger import EvmLedger
 from careledger.adapters.evm.node import Call
 from careledger.formats.consent_messages import GiveConsent
 from careledger.formats.relaying import RelayedEntry
@@ -69,6 +70,7 @@ def once(act: Callable[[], object], count: int) -> Rate:
 def measured(world: LedgerWorld, seconds: float, threads: int) -> list[tuple[str, Rate, Rate]]:
     """Name, many at once, one at a time."""
     ledger = world.ledger
+    assert isinstance(ledger, EvmLedger)
     world.organisation(HOSPITAL)
 
     def anchor(number: int) -> None:
@@ -85,12 +87,12 @@ def measured(world: LedgerWorld, seconds: float, threads: int) -> list[tuple[str
         (f"anchors by one organisation, {threads} callers", rate(anchor, threads, seconds), one_anchor),
         (f"consents by as many relays, {threads} callers", rate(consent, threads, seconds), one_consent),
     ]
-    contract = ledger._contract("Records")  # type: ignore[attr-defined]
+    contract = ledger._contract("Records")
     calls = [
         Call(contract.address, contract.calldata("anchor", digest(f"lane {n}"), HOSPITAL, 1))
         for n in range(LANE)
     ]
-    lane = once(lambda: ledger._node.send(of(HOSPITAL), calls), LANE)  # type: ignore[attr-defined]
+    lane = once(lambda: ledger._node.send(of(HOSPITAL), calls), LANE)
     entries = [carried(world, number) for number in range(CARRIED)]
     batches = once(lambda: ledger.carry(entries, SigningKey.random()), CARRIED)
     return [

@@ -56,14 +56,22 @@ uvicorn.run(app, port=int(sys.argv[2]), http="h11", loop="asyncio", access_log=F
 """
 
 
+class Refused(RuntimeError):
+    """An answer that is none that was hoped for, by its status."""
+
+    def __init__(self, status: int, said: bytes) -> None:
+        super().__init__(f"{status}: {said[:300]!r}")
+        self.status = status
+
+
 class Line:
-    """One keep-alive connection with a token."""
+    """One keep-alive connection with a token, or without one."""
 
     def __init__(self, base: str, token: str = "") -> None:
         at = urlsplit(base)
         self._line = http.client.HTTPConnection(at.hostname or "", at.port, timeout=300)
         self._used = time.monotonic()
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": JSON}
+        self._headers = {"Content-Type": JSON} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def ask(
         self, path: str, body: bytes | None = None, more: Mapping[str, str] = MappingProxyType({})
@@ -74,16 +82,30 @@ class Line:
         return self._sent("PUT", path, body, {})
 
     def _sent(self, method: str, path: str, body: bytes | None, more: Mapping[str, str]) -> bytes:
+        status, _, data = self.exchange(method, path, body, more)
+        if not 200 <= status < 300:
+            raise Refused(status, data)
+        return data
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Status, headers and body of the answer, whatever it is; raises OSError, HTTPException."""
         now = time.monotonic()
         if now - self._used > IDLE:
             self._line.close()  # the next request opens it again
         self._used = now
-        self._line.request(method, path, body, {**self._headers, **more})
-        reply = self._line.getresponse()
-        data = reply.read()
-        if reply.status not in (200, 201):
-            raise RuntimeError(f"{reply.status}: {data[:300]!r}")
-        return data
+        try:
+            self._line.request(method, path, body, {**self._headers, **more})
+            reply = self._line.getresponse()
+            return reply.status, reply.getheaders(), reply.read()
+        except (OSError, http.client.HTTPException):
+            self._line.close()
+            raise
 
 
 def prepared(folder: Path, seconds: int = 3_600) -> tuple[str, list[str], str]:
@@ -103,17 +125,23 @@ def prepared(folder: Path, seconds: int = 3_600) -> tuple[str, list[str], str]:
     return alias, made, desk
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """``careledger up`` in a process of its own: its address and process id."""
-    words = [sys.executable, "-c", CARELEDGER, "up", "--data", str(folder), "--port", "0", "--json"]
+def started(folder: Path, port: int = 0) -> tuple[str, subprocess.Popen[str]]:
+    """``careledger up`` in a process of its own: its address, and the process."""
+    words = [sys.executable, "-c", CARELEDGER, "up", "--data", str(folder), "--port", str(port), "--json"]
     running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
     said = ""
     while not said.endswith("}\n") and (line := running.stdout.readline()):
         said += line
+    return json.loads(said)["fhir"], running
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """The same, ended afterwards: its address and process id."""
+    base, running = started(folder)
     try:
-        yield json.loads(said)["fhir"], running.pid
+        yield base, running.pid
     finally:
         running.terminate()
         running.wait()
@@ -211,12 +239,12 @@ def reading(base: str, alias: str, given: list[str], seconds: float, folder: Pat
 
 
 def taking(base: str, desk: str) -> Figure:
-    """Transactions of whole patients, one after the other."""
+    """Transactions of whole patients, one after the other; the load generator has written them before."""
+    said = [json.loads(sample_file(name)) for name in list(sample_names())[1:6]]
+    bodies = [json.dumps({**each, "type": "transaction"}).encode() for each in said]
     line, count, begun = Line(base, desk), 0, time.perf_counter()
-    for name in list(sample_names())[1:6]:
-        said = json.loads(sample_file(name))
-        response = json.loads(line.ask("/fhir", json.dumps({**said, "type": "transaction"}).encode()))
-        count += len(response["entry"])
+    for body in bodies:
+        count += len(json.loads(line.ask("/fhir", body))["entry"])
     return Figure.of(
         "transactions of whole patients", count / (time.perf_counter() - begun), "resources/s", COMMAND
     )

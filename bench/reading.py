@@ -32,11 +32,12 @@ from careledger.formats.patients import AliasStatement
 from careledger.workflows.accesses import by_registrar
 from careledger.workflows.actors import Organisation, Session, open_session
 from careledger.workflows.asking import Access
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import deposit
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.lease import open_lease
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.register import kept_holder
 from careledger.workflows.retrieve import retrieve
 

@@ -2,8 +2,9 @@
 
     python bench/results.py [PART …] [--out FILE]
 
-Without parts: imports, reading, consents, opening, bodies, chain, over_http. FILE is bench/results.json. Nothing
-else should run meanwhile.
+Without parts: imports, reading, consents, opening, bodies, large, chain, over_http, bulk, events, hidden, oauth,
+sign_in, and own_search and soak with fewer records and minutes than a whole run of theirs has; one that is named runs
+as a whole. FILE is bench/results.json. Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTS = ("imports", "reading", "consents", "opening", "bodies", "chain", "over_http")
+PARTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("imports", "reading", "consents", "opening", "bodies", "large", "chain", "over_http"), ()
+    ),
+    **dict.fromkeys(("bulk", "events", "hidden", "oauth", "sign_in"), ()),
+    "own_search": ("--resources", "20000"),
+    "soak": ("--minutes", "2", "--pace", "10"),
+}
+"""What each part is given where none is named."""
 
 
 def machine() -> dict[str, object]:
@@ -44,11 +53,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
     chosen = parser.parse_args()
     figures = []
-    for part in chosen.parts or PARTS:
-        print(part, flush=True)
-        done = subprocess.run(
-            [sys.executable, HERE / f"{part}.py", "--json"], check=True, stdout=subprocess.PIPE, text=True
-        )
+    for part, options in (dict.fromkeys(chosen.parts, ()) or PARTS).items():
+        print(part, *options, flush=True)
+        words = [sys.executable, str(HERE / f"{part}.py"), "--json", *options]
+        done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         figures += json.loads(done.stdout)
     chosen.out.write_text(json.dumps({"machine": machine(), "figures": figures}, indent=2) + "\n")
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 from _measured import Figure, run
 
@@ -44,6 +45,11 @@ def microseconds(work: Callable[[], object], times: int, rounds: int) -> float:
     return min(taken) / times * 1e6
 
 
+def asked(answers: Callable[[Resource], object], found: list[Resource]) -> list[object]:
+    """What a demand says of each resource."""
+    return [answers(each) for each in found]
+
+
 def demands(
     kind: str, queries: dict[str, tuple[str, str]], found: list[Resource], resolve: Resolve, rounds: int
 ) -> list[Figure]:
@@ -53,7 +59,7 @@ def demands(
     made = []
     for name, given in queries.items():
         answers = parse(kind, [given]).within(resolve)
-        cost = microseconds(lambda asks=answers: [asks(each) for each in found], len(found), rounds)  # type: ignore[misc]
+        cost = microseconds(partial(asked, answers, found), len(found), rounds)
         label = f"search: {name} on one {kind}"
         made.append(Figure.of(label, cost, "µs", COMMAND, "json.loads of the resource", loads))
     return made

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+_LIMIT = sys.getrecursionlimit()
+import_module("py_ecc")  # of web3: it lets everything recurse so deeply that a parser in C leaves its stack
+sys.setrecursionlimit(_LIMIT)
 
 settings.register_profile("careledger", deadline=None, derandomize=True, print_blob=False)
 settings.load_profile("careledger")

@@ -1,4 +1,4 @@
-"""Crashes of what grew around the others: named teams, ready-made consents, notices of moves, consents of nobody."""
+"""Crashes of what grew around the others: teams, ready-made consents, apps let in, moves, consents of nobody."""
 
 from __future__ import annotations
 
@@ -7,24 +7,48 @@ from typing import Any
 
 from careledger.adapters.books.memory import MemoryBooks
 from careledger.domain.consents import Grantee, GranteeKind, Window
-from careledger.domain.parties import PartyId
+from careledger.domain.parties import PartyId, Role
 from careledger.domain.ready_made import READY_MADE
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.claim import claim
 from careledger.workflows.give_ready_made import give_ready_made
 from careledger.workflows.grant import STANDS, finish_grants, given_consents
+from careledger.workflows.let_in import admitted, let_in
 from careledger.workflows.moved import UNTOLD, moved_away
 from careledger.workflows.order import MOVE, order
 from careledger.workflows.received import fetch_grants
 from careledger.workflows.recover import end_undescribed, recover
-from careledger.workflows.teams import form_team, teams
+from careledger.workflows.teams import every_label, form_team, give_up_team, role_tree, teams
 from careledger.workflows.tell_moved import tell_untold
 from crash_patients import with_record
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
-from world import DAY, VIEW, World, condition, texts
+from world import DAY, DIAGNOSIS, VIEW, World, condition, texts
 
 NAMES = count()
 POSTS = count(7_000_000)
+
+
+def giving_up(world: World) -> Attempt:
+    def attempt(trial: Trial) -> Finish:
+        label, staff = f"ward {next(NAMES)}", world.staff(world.clinic, next(POSTS))
+        number = form_team(world.network, world.clinic, label)
+        world.ledger.join_team(staff.number, number, world.clinic.controller)
+        assert [each.posts for each in role_tree(world.ledger.fresh_head(), world.clinic, [staff.number])][
+            -1:
+        ]
+        city = trial.organisation(world.clinic)
+        die(trial, lambda: give_up_team(trial.network, city, number, [staff]))
+
+        def finish() -> None:
+            give_up_team(world.network, world.clinic, number, [staff])
+            view = world.ledger.fresh_head()
+            assert (view.team_stands(number), view.memberships(staff.number)) == (False, ())
+            assert (number in teams(world.clinic), every_label(world.clinic)[number]) == (False, label)
+            assert form_team(world.network, world.clinic, label) != number
+
+        return finish
+
+    return attempt
 
 
 def forming(world: World) -> Attempt:
@@ -147,8 +171,30 @@ def ending_unknown(world: World) -> Attempt:
     return attempt
 
 
+def letting_in(world: World) -> Attempt:
+    """A pass is given by a consent that stands; a second one where the first was never shown."""
+
+    def attempt(trial: Trial) -> Finish:
+        mine = world.claimed(compartments=(DIAGNOSIS,))
+        app = world.staff(world.clinic, next(POSTS), Role.NURSE)
+        granted = world.grant(mine, app)
+        asked = (granted.certificate, "client", "patient/*.rs")
+        die(trial, lambda: let_in(trial.network, trial.holder(mine), *asked))
+
+        def finish() -> None:
+            typed = let_in(world.network, mine, *asked)
+            found, received = admitted(world.network, world.clinic, typed)
+            assert (found.client, received.certificate) == ("client", granted.certificate)
+
+        return finish
+
+    return attempt
+
+
 SCENARIOS = {
+    "a patient lets an app in": Scenario(("let_in.let_in",), letting_in, 1),
     "a team with a name is formed": Scenario(("teams.form_team",), forming, 2),
+    "a team with a post is given up": Scenario(("teams.give_up_team",), giving_up, 3),
     "a ready-made consent is given": Scenario(
         ("give_ready_made.give_ready_made",), giving, 5, first_some_last(2, 2, 2)
     ),

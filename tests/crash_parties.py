@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from careledger.adapters.custody.directory import CustodyDirectory, install
 from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.memory.locator import InProcessLocator
 from careledger.domain.consents import Purpose
-from careledger.domain.errors import CareLedgerError
+from careledger.domain.errors import ActRefused, CareLedgerError
 from careledger.domain.parties import Role, Status
 from careledger.formats.digests import digest
 from careledger.formats.releases import EmergencyProposal
@@ -25,9 +26,11 @@ from careledger.workflows import break_glass, find, parties, register
 from careledger.workflows import emergencies as emergencies_here
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.epochs import own_statement, repeat_enrolments
+from careledger.workflows.identity_index import COMPLETE, INDEX
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.located import located
 from careledger.workflows.match import Asker, match
-from careledger.workflows.register import Identity, finish_patients
+from careledger.workflows.register import finish_patients
 from careledger.workflows.request_access import read_requests
 from careledger.workflows.retrieve import retrieve
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
@@ -153,6 +156,33 @@ def teams(world: World) -> Attempt:
                 parties.create_team(world.network, world.hospital, team)
 
         return repeated(world, trial, act, holds)
+
+    return attempt
+
+
+def changed_teams(world: World) -> Attempt:
+    def attempt(trial: Trial) -> Finish:
+        team, above = next(NUMBERS), next(NUMBERS)
+        for each in (team, above):
+            parties.create_team(world.network, world.clinic, each)
+
+        def act(network: Any) -> None:
+            parties.move_team(network, world.clinic, team, above)
+            parties.end_team(network, world.clinic, team)
+
+        def finish() -> None:
+            with suppress(ActRefused):  # it was given up before
+                parties.move_team(world.network, world.clinic, team, above)
+            parties.end_team(world.network, world.clinic, team)
+            parties.end_team(world.network, world.clinic, team)
+            assert world.ledger.fresh_head().team(team) == (world.clinic.number, above)
+            assert not world.ledger.fresh_head().team_stands(team)
+            for each in (parties.move_team, parties.end_team):
+                with pytest.raises(ActRefused):
+                    each(world.network, world.hospital, above)
+
+        die(trial, lambda: act(trial.network))
+        return finish
 
     return attempt
 
@@ -351,17 +381,18 @@ def finding(world: World) -> Attempt:
 
 
 def matching(world: World) -> Attempt:
-    """Whoever is named by the repeated question was told."""
+    """Whoever is named by the repeated question was told; the table's index is made in each trial."""
     person = Identity(bytes(32), bytes(16), "", "Selina", f"79-{next(NUMBERS)}", "1990-04-02", bytes(32))
     mine = world.claim(world.patient(identity=person, compartments=())).holder
 
     def attempt(trial: Trial) -> Finish:
         nurse = world.staff(world.hospital, next(NUMBERS), Role.NURSE)
         dying = replace(nurse, organisation=trial.organisation(world.hospital))
-        die(trial, lambda: match(trial.network, Asker(dying, bytes(32), Purpose.TREAT), [person], 1))
+        world.hospital.books.drop(INDEX, [COMPLETE])
+        die(trial, lambda: match(trial.network, Asker(dying, Purpose.TREAT), [person], 1))
 
         def finish() -> None:
-            [found] = match(world.network, Asker(nurse, bytes(32), Purpose.TREAT), [person], 1)
+            [found] = match(world.network, Asker(nurse, Purpose.TREAT), [person], 1)
             assert found.row.alias == mine.alias
             read_requests(world.network, mine)
             assert 1 <= [each.reader for each in located(mine)].count(nurse.number) <= 2
@@ -401,7 +432,7 @@ SCENARIOS = {
     "a patient is registered": Scenario(
         ("register.patient", "register.finish_patients", "register.enter_registrations"),
         registering,
-        20,
+        15,
         first_some_last(6, 5, 4),
     ),
     "a party is suspended, reinstated and removed": Scenario(
@@ -411,6 +442,9 @@ SCENARIOS = {
         ("parties.rotate_organisation", "parties.rotate_post"), rotating_parties, 2
     ),
     "a team is made and joined": Scenario(("parties.create_team", "parties.join_team"), teams, 2),
+    "a team hangs elsewhere and is given up": Scenario(
+        ("parties.move_team", "parties.end_team"), changed_teams, 2
+    ),
     "a post leaves its team and its employer": Scenario(
         ("parties.leave_team", "parties.end_post"), leaving_posts, 2
     ),
@@ -426,7 +460,7 @@ SCENARIOS = {
     ),
     "an emergency is reviewed": Scenario(("break_glass.review",), reviews, 1),
     "a person is looked for": Scenario(("find.find", "find.answer", "located.tell_located"), finding, 3),
-    "a person is matched in one's own table": Scenario(("match.match",), matching, 3),
+    "a person is matched in one's own table": Scenario(("match.match",), matching, 5),
     "the person found takes word of it": Scenario(
         ("request_access.read_requests", "located.take_located", "board.read_board"), told_of_it, 2
     ),

@@ -583,7 +583,7 @@ SCENARIOS = {
     "a registration ends": Scenario(
         ("end_registration.leave", "end_registration.end_registration"),
         leaving_registrars,
-        20,
+        17,
         first_some_last(2, 2, 3),
     ),
     "a restricted category is named for emergencies": Scenario(("epochs.name_for_emergencies",), naming, 6),
@@ -602,7 +602,7 @@ SCENARIOS = {
     "a custodian is replaced": Scenario(
         ("replace_custodian.replace_custodian", "repair.repair", "repair.retire"),
         replacing_custodians,
-        25,
+        23,
         first_some_last(2, 5, 3),
         alone=True,
     ),

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from careledger.domain.records import Ground
+from careledger.fhir.documents import MOST_INSIDE
 from careledger.fhir.split import import_bundle
+from careledger.formats.bodies import LargeBody
 from careledger.workflows.accept import accept
 from careledger.workflows.accesses import by_consent
+from careledger.workflows.actors import Staff
 from careledger.workflows.amend import amend, cosign
+from careledger.workflows.arrive import Announced, Arriving, Filed
+from careledger.workflows.contents import content_reader
 from careledger.workflows.deposit import MISSING, PLAN, complete, deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import conclude, erase
 from careledger.workflows.export import as_archive, import_archive, open_archive
+from careledger.workflows.from_documents import staged_document
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import import_file, namespace_of
 from careledger.workflows.intake import import_for, take_in
+from careledger.workflows.network import Network
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import (
     ACCEPT,
@@ -411,6 +420,68 @@ def completing(world: World) -> Attempt:
 
 
 KEPT = "kept unconfirmed"
+
+
+def filing(world: World) -> Attempt:
+    """A document that is too large to lie in its record."""
+    folder = Path(tempfile.mkdtemp())
+
+    def attempt(trial: Trial) -> Finish:
+        holder = world.patient(compartments=())
+        path = folder / f"{secrets.token_hex(4)}.pdf"
+        path.write_bytes(b"%PDF-1.7 " + secrets.token_bytes(MOST_INSIDE))
+        document = staged_document(path, namespace_of(world.hospital), holder.alias, DIAGNOSIS)
+        statement = own_statement(holder)[0]
+        staff = replace(world.nurse, organisation=trial.organisation(world.hospital))
+        die(trial, lambda: import_for(trial.network, world.session(staff), statement, document))
+
+        def finish() -> None:
+            import_for(world.network, world.session(world.nurse), statement, document)
+            again = import_for(world.network, world.session(world.nurse), statement, document)
+            assert len(again.deposited.known) == 2
+            bodies = [record.body for record in world.read_as_registrar(holder).records]
+            [content] = [body.content for body in bodies if isinstance(body, LargeBody)]
+            assert b"".join(content_reader(world.network, content).pieces()) == path.read_bytes()
+            whole(world, world.hospital)
+            path.unlink()
+
+        return finish
+
+    return attempt
+
+
+def arriving(world: World) -> Attempt:
+    """A file that comes piece by piece."""
+    data = b"%PDF-1.7 " + secrets.token_bytes(MOST_INSIDE)
+
+    def attempt(trial: Trial) -> Finish:
+        holder, unique = world.patient(compartments=()), secrets.token_bytes(32)
+        statement = own_statement(holder)[0]
+        said = Announced("application/pdf", DIAGNOSIS)
+
+        def send(network: Network, staff: Staff) -> Filed:
+            coming = Arriving(network, world.session(staff), statement, said, unique)
+            for at in range(0, len(data), 1_000_000):
+                coming.add(data[at : at + 1_000_000])
+            coming.finish()
+            return coming.file()
+
+        staff = replace(world.nurse, organisation=trial.organisation(world.hospital))
+        die(trial, lambda: send(trial.network, staff))
+
+        def finish() -> None:
+            made, again = send(world.network, world.nurse), send(world.network, world.nurse)
+            assert (again.record, again.handle, again.new) == (made.record, made.handle, False)
+            bodies = [record.body for record in world.read_as_registrar(holder).records]
+            [content] = [body.content for body in bodies if isinstance(body, LargeBody)]
+            assert b"".join(content_reader(world.network, content).pieces()) == data
+            whole(world, world.hospital)
+
+        return finish
+
+    return attempt
+
+
 SCENARIOS = {
     "a patient reports a file": Scenario(
         ("patient_reported.report",), reporting, 15, first_some_last(3, 5, 5)
@@ -423,6 +494,8 @@ SCENARIOS = {
         20,
         first_some_last(2, 6, 5),
     ),
+    "a large document is filed": Scenario(("contents.seal_file",), filing, 15, first_some_last(4, 3, 3)),
+    "a file comes piece by piece": Scenario(("arrive.Arriving",), arriving, 15, first_some_last(4, 3, 3)),
     "a file of a new patient is taken in": Scenario(
         ("intake.take_in", "staging.deposit_staged"), taking_in, 30, first_some_last(5, 8, 4)
     ),

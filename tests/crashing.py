@@ -14,9 +14,9 @@ from careledger.adapters.custody.directory import CustodyDirectory
 from careledger.adapters.memory.failing import (
     BLOCKS,
     BOARD,
-    BOOKS,
     Crash,
     Failing,
+    FailingBooks,
     FailingLink,
     FailingStore,
     MortalLink,
@@ -71,7 +71,7 @@ class Trial:
             self._world.start_custodian(self._victim)
 
     def books(self, books: Any) -> Any:
-        return books if self._victim else Failing(books, self.plan, BOOKS)
+        return books if self._victim else FailingBooks(books, self.plan)
 
     def organisation(self, actor: Organisation) -> Organisation:
         return replace(actor, books=self.books(actor.books))

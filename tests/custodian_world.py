@@ -39,14 +39,8 @@ from careledger.formats.patients import (
     Order,
     ScopeForm,
 )
-from careledger.formats.releases import (
-    Answer,
-    EmergencyOpening,
-    ReleaseRequest,
-    SessionProof,
-    SessionStatement,
-    SignedRequest,
-)
+from careledger.formats.releases import Answer, EmergencyOpening, ReleaseRequest, SignedRequest
+from careledger.formats.sessions import SessionProof, SessionStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, open_signed, sign
 from careledger.ports import CustodianLink
@@ -278,9 +272,11 @@ class World:
 
     # Sessions, consents, deposits --------------------------------------------------------------
 
-    def session(self, post: int = DOCTOR, employer: int = REGISTRAR, seconds: int = 3600) -> Session:
+    def session(
+        self, post: int = DOCTOR, employer: int = REGISTRAR, seconds: int = 3600, said: str = "vouched"
+    ) -> Session:
         key, now = SigningKey.random(), self.clock.now()
-        made = SessionStatement(post, key.address, "passkey", now, now + seconds)
+        made = SessionStatement(post, key.address, said, None, now, now + seconds)
         signed = sign(made, self.post_keys[post], self.ledger.deployment)
         return Session(post, employer, key, made, SessionProof(signed))
 

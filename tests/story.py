@@ -33,9 +33,9 @@ from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grant import Granted, grant
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.network import Network
 from careledger.workflows.received import fetch_grants, live_grant
-from careledger.workflows.register import Identity
 from careledger.workflows.retrieve import Retrieved, retrieve
 from careledger.workflows.revoke import revoke
 

@@ -41,7 +41,7 @@ from careledger.sealing.phrase import Phrase
 from careledger.workflows import register
 from careledger.workflows.accesses import by_consent, by_holder, by_registrar
 from careledger.workflows.actors import Holder, Organisation, Session, Staff, open_session
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.claim import Claimed, claim
 from careledger.workflows.custodian.custodian import Custodian
 from careledger.workflows.custodian.parts import Keys
@@ -49,9 +49,11 @@ from careledger.workflows.custody import find_statement
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import Granted, grant
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.received import fetch_grants, live_grant
-from careledger.workflows.register import Identity, Officer
+from careledger.workflows.register import Officer
 from careledger.workflows.retrieve import Retrieved, retrieve
 
 DIAGNOSIS = Compartment(Category.DIAGNOSIS)

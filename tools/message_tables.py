@@ -14,6 +14,7 @@ MODULES = (
     "signed",
     "patients",
     "after_death",
+    "sessions",
     "releases",
     "deposits",
     "charts",
@@ -22,9 +23,15 @@ MODULES = (
     "bodies",
     "proofs",
     "keyring",
+    "identity",
+    "apps",
     "persons",
     "relaying",
     "events",
+    "backups",
+    "licences",
+    "own_reads",
+    "members",
 )
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "formats.md"
 START, END = "<!-- messages -->", "<!-- /messages -->"

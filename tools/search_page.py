@@ -44,7 +44,8 @@ CHOSEN = """\
 
 RESULTS = """\
 `_sort` (several names, `-` for descending; of several values of one resource the one that comes first counts; what
-has none comes last), `_count`, `_include` and `_revinclude` with `:iterate`, `_summary`, `_elements`, `_total`,
+has none comes last; a reference counts by the id that it names), `_count`, `_include` and `_revinclude` with
+`:iterate`, `_summary`, `_elements`, `_total`,
 `_format`, `_pretty`, and `_type` where all types are searched. `_contained` is only `false`: what is contained is gone
 through by chains and found by nothing else.
 

@@ -18,8 +18,8 @@ from careledger.fhir.sample import sample_file, sample_names
 from careledger.fhir.split import import_bundle
 from careledger.formats.deposits import Manifest
 from careledger.sealing import versions
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.from_fhir import new_version
+from careledger.workflows.new_versions import NewVersion
 
 TARGET = Path(versions.__file__).with_name("records.zdict")
 SIZE = 65_536

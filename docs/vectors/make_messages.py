@@ -23,6 +23,7 @@ MODULES = (
     "signed",
     "patients",
     "after_death",
+    "sessions",
     "releases",
     "deposits",
     "charts",
@@ -31,9 +32,16 @@ MODULES = (
     "bodies",
     "proofs",
     "keyring",
+    "identity",
+    "sign_on",
+    "apps",
     "persons",
     "relaying",
     "events",
+    "own_reads",
+    "members",
+    "backups",
+    "licences",
 )
 FILE = Path(__file__).with_name("messages.json")
 KEY = SigningKey(bytes(31) + b"\x07")

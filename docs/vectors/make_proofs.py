@@ -15,11 +15,11 @@ from typing import Any
 
 from careledger.adapters.blocks.car import write_car
 from careledger.adapters.blocks.segments import FILE_MAGIC, frame
-from careledger.formats.cids import dag_cbor_cid, raw_cid, text
+from careledger.formats.cids import chunk_cid, dag_cbor_cid, raw_cid, text
 from careledger.formats.custody import AttestedFact
 from careledger.formats.deposits import DepositItem, Items
 from careledger.formats.digests import uint
-from careledger.formats.large import CHUNK, Index
+from careledger.formats.large import CHUNK, Index, Joined
 from careledger.formats.proofs import AnchoredIn
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
@@ -169,26 +169,32 @@ def items() -> dict[str, Any]:
 
 
 def blocks() -> dict[str, Any]:
-    """Identifiers, a record, an index block, a CAR file."""
-    links = tuple(raw_cid(bytes([number])) for number in range(3))
-    index = Index(2 * CHUNK + 5, named("whole"), links).encode()
-    file = io.BytesIO()
+    """Identifiers, a record, an index block, two that are joined, a CAR file."""
+    links = tuple(chunk_cid(bytes([number])) for number in range(3))
+    index = Index(2 * CHUNK + 5, links).encode()
+    joined = Joined(raw_cid(b"one"), dag_cbor_cid(index)).encode()
+    file, records = io.BytesIO(), ((raw_cid, b"one"), (chunk_cid, b"chunk"), (raw_cid, b""))
     write_car([raw_cid(b"one"), raw_cid(b"two")], {raw_cid(b): b for b in (b"one", b"two")}.__getitem__, file)
     good = text(raw_cid(b"one"))
     return {
         "identifiers": [
             {"codec": codec, "data": data.hex(), "cid": make(data).hex(), "text": text(make(data))}
-            for codec, make in (("raw", raw_cid), ("dag-cbor", dag_cbor_cid))
+            for codec, make in (("raw", raw_cid), ("dag-cbor", dag_cbor_cid), ("chunk", chunk_cid))
             for data in (b"", b"one")
         ],
         "refused_texts": [good.upper(), good[1:], good[:-1], f"{good}a", f"{good}=", f"z{good[1:]}"],
-        "segment": (FILE_MAGIC + frame(raw_cid(b"one"), b"one") + frame(raw_cid(b""), b"")).hex(),
+        "segment": b"".join([FILE_MAGIC, *(frame(make(data), data) for make, data in records)]).hex(),
         "index": {
             "size": 2 * CHUNK + 5,
-            "sha256": named("whole").hex(),
             "links": hexes(links),
             "encoding": index.hex(),
             "cid": text(dag_cbor_cid(index)),
+        },
+        "joined": {
+            "body": raw_cid(b"one").hex(),
+            "content": dag_cbor_cid(index).hex(),
+            "encoding": joined.hex(),
+            "cid": text(dag_cbor_cid(joined)),
         },
         "car": file.getvalue().hex(),
     }

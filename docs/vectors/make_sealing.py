@@ -12,42 +12,45 @@ import hashlib
 import json
 import sys
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sealing_inputs import (
+    ALIAS,
+    BATCH,
+    BODY_KEY,
+    CUSTODIAL,
+    DICTIONARY_FRAME,
+    EPOCH,
+    EPOCH_FIELDS,
+    FRAME,
+    HANDLE,
+    PLAINTEXT,
+    RECIPIENT,
+    RECORD,
+    SALT,
+    fixed,
+    show,
+)
+from sealing_refusals import refused
+
 from careledger.domain.errors import CareLedgerError
 from careledger.formats.digests import framed, uint
-from careledger.formats.keyring import Vault
-from careledger.sealing import bodies, epochs, grants, keys, padme, phrase, relays, shamir, vault, versions
-from careledger.sealing.keys import SealingKey, Secret, derive
+from careledger.sealing import (
+    bodies,
+    contents,
+    grants,
+    keys,
+    padme,
+    phrase,
+    relays,
+    shamir,
+    vault,
+    versions,
+)
+from careledger.sealing.keys import Secret, derive
 
 FILE = Path(__file__).with_name("sealing.json")
-ALIAS = bytes(range(100, 132))
-HANDLE = bytes(range(32, 64))
-SALT = bytes(range(200, 224))
-EPOCH = epochs.Epoch(ALIAS, 6, 2)
-EPOCH_FIELDS = {"alias": ALIAS.hex(), "compartment": 6, "number": 2}
-FRAME = bytes.fromhex(
-    "28b52ffd2016b100007b227265736f7572636554797065223a2250616e227d"
-)  # of PLAINTEXT, stored raw
-DICTIONARY_FRAME = bytes.fromhex("28b52ffd2308293501166500002850616e227d0100246eae40")  # of PLAINTEXT too
-PLAINTEXT = b'{"resourceType":"Pan"}'
-
-
-def fixed(number: int) -> Secret:
-    """A 32-byte secret that anybody can make: SHA-256 of one byte, below p."""
-    return Secret(hashlib.sha256(bytes([number])).digest())
-
-
-RECIPIENT = SealingKey(fixed(1))
-BATCH, CUSTODIAL = fixed(2), fixed(3)
-RECORD = versions.record_secret(BATCH, HANDLE)
-BODY_KEY = versions.body_key(RECORD, CUSTODIAL)
-
-
-def show(value: Secret | bytes) -> str:
-    return (value.reveal() if isinstance(value, Secret) else value).hex()
 
 
 def derivations() -> list[dict[str, Any]]:
@@ -181,6 +184,27 @@ def version() -> dict[str, Any]:
     }
 
 
+def content() -> dict[str, Any]:
+    """A file of 40,000 bytes: padded, sealed, and which chunks a range of it touches."""
+    size = 40_000
+    plaintext = (b"file" * (size // 4)).ljust(padme.padded_length(size), b"\0")
+    body = bodies.encrypt(fixed(16), plaintext, contents.CONTENT, SALT)
+    start, stop = 16_380, 16_390
+    assert bodies.decrypt_range(fixed(16), body, start, stop, contents.CONTENT) == plaintext[start:stop]
+    return {
+        "key": show(fixed(16)),
+        "salt": show(SALT),
+        "context": show(contents.CONTENT),
+        "file_is_file_times": size // 4,
+        "padded_length": len(plaintext),
+        "sealed_length": len(body),
+        "sealed_sha256": hashlib.sha256(body).hexdigest(),
+        "range": [start, stop],
+        "chunks_of_range": [start // bodies.CHUNK, (stop - 1) // bodies.CHUNK],
+        "bytes_of_range": show(plaintext[start:stop]),
+    }
+
+
 def wraps(kept: dict[str, Any]) -> dict[str, Any]:
     """Name → what is sealed to RECIPIENT, in which context; the sealed bytes kept where they still open."""
     package = padme.pad_to(b"grant", grants.SIZES[0] - keys.OVERHEAD)
@@ -230,114 +254,6 @@ def key_files() -> dict[str, Any]:
     }
 
 
-Row = tuple[str, str, list[Any], str]
-
-
-def refused(good: dict[str, Any]) -> list[dict[str, Any]]:
-    """Inputs that must be refused: which function, why, its arguments, the error class."""
-    rows = [
-        *refused_wraps(good),
-        *refused_bodies(good),
-        *refused_padding(good),
-        *refused_shares(good["shamir"]),
-        *refused_key_files(good["key-files"]),
-    ]
-    rows += refused_phrases(good["patient"]["words"])
-    return [dict(zip(("function", "why", "arguments", "error"), row, strict=True)) for row in rows]
-
-
-def refused_wraps(good: dict[str, Any]) -> list[Row]:
-    seed, public = good["recipient"]["seed"], good["recipient"]["public"]
-    sealed, fields = good["wraps"]["header"]["sealed"], good["wraps"]["header"]["fields"]
-    package, relayed = good["wraps"]["grant-package"]["sealed"], good["wraps"]["relay"]
-    deployment = relayed["fields"][0]
-    low_order = sealed[: 2 * 1088] + "00" * 32 + sealed[2 * 1120 :]
-    return [
-        ("unwrap", "another key", [show(fixed(99)), "header", fields, sealed], "CannotOpen"),
-        ("unwrap", "another context", [seed, "header", [*fields[:2], show(uint(3))], sealed], "CannotOpen"),
-        ("unwrap", "another purpose", [seed, "epoch-seed", fields, sealed], "CannotOpen"),
-        ("unwrap", "low-order point", [seed, "header", fields, low_order], "CannotOpen"),
-        ("unwrap", "cut", [seed, "header", fields, sealed[:-2]], "CannotOpen"),
-        ("unwrap", "shorter than the encapsulation", [seed, "header", fields, sealed[:200]], "CannotOpen"),
-        ("wrap", "low-order point", [public[:-64] + "00" * 32], "KeyRefused"),
-        ("wrap", "coefficients over the modulus", ["ff" * 1184 + public[-64:]], "KeyRefused"),
-        ("wrap", "cut", [public[:-2]], "KeyRefused"),
-        ("open_package", "of another size", [seed, package + "00"], "CannotOpen"),
-        ("open_relayed", "of another size", [seed, deployment, 7, relayed["sealed"] + "00"], "CannotOpen"),
-        ("open_relayed", "for another member", [seed, deployment, 8, relayed["sealed"]], "CannotOpen"),
-        ("open_relayed", "of another network", [seed, show(fixed(13)), 7, relayed["sealed"]], "CannotOpen"),
-    ]
-
-
-def refused_key_files(good: dict[str, Any]) -> list[Row]:
-    made, key, file = good["vault"], good["directory_key"], good["file"]
-    opened = Vault.decode(bytes.fromhex(made))
-    cheaper, dear = (show(replace(opened, memory=memory).encode()) for memory in (32, 1 << 21))
-    other = show(replace(opened, kdf="scrypt").encode())
-    return [
-        ("open_vault", "another passphrase", [made, good["passphrase"] + " "], "PassphraseRefused"),
-        ("open_vault", "another cost", [cheaper, good["passphrase"]], "PassphraseRefused"),
-        ("open_vault", "an absurd cost", [dear, good["passphrase"]], "MalformedBytes"),
-        ("open_vault", "another function", [other, good["passphrase"]], "MalformedBytes"),
-        ("open_file", "another name", [key, "log", file], "CannotOpen"),
-        ("open_file", "another directory", [show(fixed(99)), "signing", file], "CannotOpen"),
-        ("open_file", "altered", [key, "signing", file[:-2] + "00"], "CannotOpen"),
-        ("open_file", "not sealed", [key, "signing", good["content"]], "MalformedBytes"),
-    ]
-
-
-def refused_bodies(good: dict[str, Any]) -> list[Row]:
-    key, context, body = good["bodies"][1]["key"], good["bodies"][1]["context"], good["bodies"][1]["body"]
-    commitment, block = good["version"]["body_key_commitment"], good["version"]["body"]
-    long = show(versions._seal_compressed(BODY_KEY, versions.BODY, FRAME + b"\0", SALT).data)
-    return [
-        ("decrypt", "another key", [show(fixed(99)), context, body], "CannotOpen"),
-        ("decrypt", "another context", [key, "", body], "CannotOpen"),
-        ("decrypt", "cut", [key, context, body[:-2]], "CannotOpen"),
-        ("decrypt", "extended", [key, context, body + "00"], "CannotOpen"),
-        ("decrypt", "no chunk", [key, context, body[: 2 * bodies.START]], "CannotOpen"),
-        ("open_body", "another key than committed", [key, show(fixed(99)), block], "CannotOpen"),
-        ("open_body", "bytes after the frame", [key, commitment, long], "MalformedBytes"),
-    ]
-
-
-def refused_padding(good: dict[str, Any]) -> list[Row]:
-    padded = good["padding"]["pad"][2]["padded"]
-    return [
-        ("unpad", "not zero", [padded[:-2] + "01"], "MalformedBytes"),
-        ("unpad", "one zero more", [padded + "00"], "MalformedBytes"),
-        ("unpad", "one zero less", [padded[:-2]], "MalformedBytes"),
-        ("unpad", "length beyond the end", ["ff" * 8 + padded[16:]], "MalformedBytes"),
-    ]
-
-
-def refused_shares(good: dict[str, Any]) -> list[Row]:
-    one, two, three, _, five = good["shares"]
-    first = good["commitments"][0]
-    return [
-        ("combine", "too few", [3, {"1": one, "2": two}], "NotEnoughShares"),
-        (
-            "combine",
-            "one more that does not fit",
-            [3, {"1": one, "2": two, "3": three, "4": five}],
-            "ShareMismatch",
-        ),
-        ("combine", "not below p", [2, {"1": "ff" * 32, "2": two}], "MalformedBytes"),
-        ("combine", "place 0", [2, {"0": one, "2": two}], "MalformedBytes"),
-        ("check_share", "another place", [2, one, first], "ShareMismatch"),
-        ("check_share", "another value", [1, two, first], "ShareMismatch"),
-    ]
-
-
-def refused_phrases(words: str) -> list[Row]:
-    each = words.split()
-    return [
-        ("phrase", "checksum", [" ".join(reversed(each))], "PhraseRefused"),
-        ("phrase", "23 words", [" ".join(each[1:])], "PhraseRefused"),
-        ("phrase", "no such word", [" ".join(["zzz", *each[1:]])], "PhraseRefused"),
-    ]
-
-
 def build(kept: dict[str, Any]) -> dict[str, Any]:
     """All vectors; ``kept`` is the present file's wraps."""
     positive: dict[str, Any] = {
@@ -353,6 +269,7 @@ def build(kept: dict[str, Any]) -> dict[str, Any]:
         "padding": padding(),
         "bodies": chunked(),
         "version": version(),
+        "content": content(),
         "author-copy": {
             "place": 3,
             "sealed": show(versions.CopyKey(fixed(13)).seal(3, HANDLE, BODY_KEY)),

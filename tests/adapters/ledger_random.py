@@ -41,6 +41,8 @@ Act = Callable[[Ledger], object]
 SUBJECTS: Subjects = {
     "party": [MINISTRY, *OFFICERS, *ORGANISATIONS, *POSTS, 999],
     "in_team": [(post, team) for post in POSTS for team in TEAMS],
+    "team_stands": [*TEAMS, 999],
+    "memberships": list(POSTS),
     "custodian": [*ORGANISATIONS, MINISTRY],
     "alias": [*ALIASES, digest("no alias")],
     "linked": [(owner.address, commitment) for owner in OWNERS for commitment in COMMITMENTS],
@@ -150,6 +152,14 @@ class RandomActs:
         organisation, parent = ORGANISATIONS[team % 2], self._random.choice([0, 0, *TEAMS[:4]])
         controller = self._key(organisation)
         return lambda ledger: ledger.create_team(team, organisation, parent, controller)
+
+    def party_change_team(self, now: int) -> Act:
+        ends = self._random.random() < 0.2
+        team, parent = self._random.choice(TEAMS[3:] if ends else TEAMS), self._random.choice([0, *TEAMS])
+        controller = self._key(ORGANISATIONS[team % 2])
+        if ends:
+            return lambda ledger: ledger.retire_team(team, controller)
+        return lambda ledger: ledger.move_team(team, parent, controller)
 
     def party_join_team(self, now: int) -> Act:
         team, post = self._random.choice(TEAMS[:4]), self._post()

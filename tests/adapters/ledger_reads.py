@@ -53,6 +53,13 @@ class DirectReads:
     def in_team(self, post: int, team: int) -> bool:
         return bool(self.ask("Teams", "in_team", post, team))
 
+    def team_stands(self, number: int) -> bool:
+        organisation, _, _, retired = self.ask("Teams", "team", number)
+        return bool(organisation and not retired)
+
+    def memberships(self, post: int) -> tuple[int, ...]:
+        return tuple(self.ask("Teams", "memberships", post))
+
     def listed(self) -> list[int]:
         """Every custodian ever announced, by place."""
         count = self.ask("Registry", "custodian_count")

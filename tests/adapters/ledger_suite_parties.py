@@ -272,6 +272,43 @@ class PartySuite:
         with refused("in team"):
             world.ledger.join_team(DOCTOR, 41, of(HOSPITAL))
 
+    def test_a_team_hangs_elsewhere_and_is_given_up(self, world: LedgerWorld) -> None:
+        world.organisation(HOSPITAL)
+        world.organisation(CENTRE)
+        world.post(DOCTOR, HOSPITAL)
+        for team in (41, 42, 43):
+            world.ledger.create_team(team, HOSPITAL, 0, of(HOSPITAL))
+        world.ledger.join_team(DOCTOR, 42, of(HOSPITAL))
+        world.ledger.move_team(42, 41, of(HOSPITAL))
+        view = world.ledger.fresh_head()
+        assert (view.team(42), view.in_team(DOCTOR, 41)) == ((HOSPITAL, 41), True)
+        for team, parent, organisation, why in (
+            (42, 43, CENTRE, "caller"), (41, 43, HOSPITAL, "teams below"), (43, 43, HOSPITAL, "cycle"),
+            (43, 49, HOSPITAL, "parent"), (49, 41, HOSPITAL, "unknown"),
+        ):  # fmt: skip
+            with refused(why):
+                world.ledger.move_team(team, parent, of(organisation))
+        for team, organisation, why in ((42, CENTRE, "caller"), (41, HOSPITAL, "teams below")):
+            with refused(why):
+                world.ledger.retire_team(team, of(organisation))
+        world.ledger.retire_team(42, of(HOSPITAL))
+        later = world.ledger.fresh_head()
+        assert [later.team_stands(team) for team in (41, 42, 49)] == [True, False, False]
+        assert [later.in_team(DOCTOR, team) for team in (41, 42)] == [False, False]
+        assert (later.memberships(DOCTOR), later.memberships(51)) == ((42,), ())
+        assert view.team_stands(42)
+        with refused("retired"):
+            world.ledger.join_team(DOCTOR, 42, of(HOSPITAL))
+        with refused("retired"):
+            world.ledger.move_team(42, 0, of(HOSPITAL))
+        with refused("retired"):
+            world.ledger.retire_team(42, of(HOSPITAL))
+        with refused("parent"):
+            world.ledger.create_team(44, HOSPITAL, 42, of(HOSPITAL))
+        world.ledger.leave_team(DOCTOR, 42, of(HOSPITAL))
+        assert world.ledger.fresh_head().memberships(DOCTOR) == ()
+        world.ledger.retire_team(41, of(HOSPITAL))  # what hung below it is given up
+
     def test_teams_are_at_most_eight_levels_deep(self, world: LedgerWorld) -> None:
         world.organisation(HOSPITAL)
         for level in range(8):

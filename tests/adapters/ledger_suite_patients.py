@@ -317,6 +317,22 @@ class PatientSuite:
             world.ledger.give_consent(owner, commitment, start, end, RELAY)
         assert world.ledger.fresh_head().consent(key("other").address, commitment) is None
 
+    def test_what_changed_since_a_block_is_named_and_nothing_else(self, world: LedgerWorld) -> None:
+        owner, other, alias = key("consent"), key("other"), world.alias("patient")
+        world.ledger.give_consent(other, digest("before"), 0, world.now() + DAY, RELAY)
+        before = world.ledger.fresh_head()
+        slot = owner.address + digest("commitment")
+        assert before.changed(before.head.number) == frozenset()
+        assert {alias, other.address + digest("before")} <= before.changed(0)
+        given = world.ledger.give_consent(owner, digest("commitment"), 0, world.now() + DAY, RELAY)
+        world.ledger.rotate_alias(alias, SELF, 0, key("patient"), key("next"), RELAY)
+        view = world.ledger.fresh_head()
+        assert view.changed(before.head.number) == {slot, alias}
+        assert view.changed(given.number) == {alias}
+        assert world.ledger.at(given.number).changed(before.head.number) == {slot}
+        world.ledger.revoke_consent(owner, digest("commitment"), RELAY)
+        assert world.ledger.fresh_head().changed(view.head.number) == {slot}
+
     def test_revoking_again_is_harmless(self, world: LedgerWorld) -> None:
         owner, commitment = key("consent"), digest("commitment")
         world.ledger.give_consent(owner, commitment, 0, world.now() + DAY, RELAY)

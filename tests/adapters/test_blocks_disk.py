@@ -38,9 +38,19 @@ def some(count: int, size: int = 100) -> list[bytes]:
     return [chosen.randbytes(size) for _ in range(count)]
 
 
-@pytest.mark.parametrize("place", [(0, 0, 0), (1, 56, 1 << 20), (2**40, 2**35 - 1, 1), (7, 8, 2**21 - 1)])
-def test_a_place_in_a_segment_is_kept_in_one_number(place: tuple[int, int, int]) -> None:
-    assert Place.of(Place(*place).packed) == place
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place(0, 0, 0),
+        Place(1, 56, 1 << 20, True),
+        Place(2**40, 2**34 - 1, 1),
+        Place(2**40, 2**34 - 1, 1, True),
+        Place(7, 8, 2**21 - 1),
+    ],
+    ids=str,
+)
+def test_a_place_in_a_segment_is_kept_in_one_number(place: Place) -> None:
+    assert Place.of(place.packed) == place
 
 
 def on_disk(directory: Path) -> bytes:
@@ -118,6 +128,24 @@ def test_a_file_cut_at_any_byte_keeps_every_record_before_the_cut(tmp_path: Path
         with SegmentBlocks(directory) as store:
             assert [store.get(cid) for cid in cids] == blocks
     assert cut == ends[-1]
+
+
+def test_tidying_gives_back_what_is_no_block_and_keeps_blocks_that_nobody_pins_yet(tmp_path: Path) -> None:
+    blocks = some(3, size=25)
+    with SegmentBlocks(tmp_path) as store:
+        cids = store.put_many(blocks)
+    segment = tmp_path / "00000001.seg"
+    data = bytearray(segment.read_bytes())
+    data[8 + HEADER + 25] ^= 1  # the second record's header
+    segment.write_bytes(data)
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        assert store.verify().unread == HEADER + 25
+        assert store.tidy() == HEADER + 25
+        assert store.verify().sound
+        assert [store.has(cid) for cid in cids] == [True, False, True]
+        assert store.unneeded() == 50
+        store.collect()
+        assert not any(store.has(cid) for cid in cids)
 
 
 def test_every_altered_byte_of_a_segment_is_noticed_and_mended_from_another_store(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ import pytest
 from adapters.chain_support import CHAIN_ID, CREATION, Sender, stored, word, write
 from careledger.adapters.evm.blocks import Header, Receipt, decode_header, time_in
 from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.engine import Message
+from careledger.adapters.evm.node import Call
 from careledger.adapters.evm.verify import verify_chain
 from careledger.domain.errors import (
     BlockNotFound,
@@ -26,6 +28,7 @@ from careledger.domain.errors import (
     StoreUnavailable,
     TransactionRefused,
 )
+from careledger.formats.signatures import SigningKey
 
 
 class Clock:
@@ -331,3 +334,21 @@ def test_a_block_that_cannot_be_stored_never_was(tmp_path: Path) -> None:
         assert chain.send(raw).success
         assert stored(chain, contract, 1) == 1
     assert verify_chain(tmp_path).head.number == 2
+
+
+def test_who_sends_at_once_by_one_key_waits_in_line_and_nothing_of_a_sender_is_kept(
+    chain: EmbeddedChain,
+) -> None:
+    node, busy, mined = EmbeddedNode(chain), SigningKey.random(), list[int]()
+
+    def send() -> None:
+        for _ in range(10):
+            mined.extend(len(node.send(key, [Call(bytes(20), b"")])) for key in (busy, SigningKey.random()))
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (sum(mined), node.nonce(busy.address)) == (80, 40)
+    assert len(node._lanes) == 0

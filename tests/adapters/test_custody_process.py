@@ -148,6 +148,7 @@ def test_refusals_are_the_same_exceptions_on_the_other_side() -> None:
     assert str(refused) == str(ShareMismatch(place=3))
     assert isinstance(error_of(Refusal("SystemExit", ())), StoreUnavailable)
     assert isinstance(error_of(Refusal("PREFIX", ())), StoreUnavailable)
+    assert error_of(Refusal("ShareMismatch", (("self", "x"),))).details == {"self": "x"}
 
 
 def test_the_ledger_over_a_socket_says_what_the_ledger_says(world: World, tmp_path: Path) -> None:

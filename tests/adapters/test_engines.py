@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -174,3 +176,26 @@ def test_random_programs_give_the_same_on_both_engines() -> None:
     least = {"success": 200, "reverted": 40, "halted": 100, "logged": 100, "stored": 50, "created": 5}
     least |= {"destroyed": 10, "refused": 10}
     assert {name: counts[name] for name in least if counts[name] < least[name]} == {}, counts
+
+
+HOSTILE = """
+import json, threading
+import careledger.adapters.evm.eels
+
+def read():
+    for text in ("[" * 200_000, '{"a":' * 200_000):
+        try:
+            json.loads(text)
+        except RecursionError:
+            print("refused")
+
+read()
+thread = threading.Thread(target=read)
+thread.start()
+thread.join()
+"""
+
+
+def test_with_the_second_engine_loaded_nested_json_is_refused_and_the_process_lives() -> None:
+    done = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["refused"] * 4), done.stderr

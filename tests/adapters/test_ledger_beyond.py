@@ -118,10 +118,10 @@ def test_teams_that_move_and_end(world: DirectWorld) -> None:
     for team in TEAMS:
         world.ledger.create_team(team, HOSPITAL, 0, of(HOSPITAL))
     world.ledger.join_team(DOCTOR, 42, of(HOSPITAL))
-    world.ledger._act(of(HOSPITAL), "Teams", "move_team", 42, 41)
+    world.ledger.move_team(42, 41, of(HOSPITAL))
     world.check()
     assert world.ledger.fresh_head().in_team(DOCTOR, 41)
-    world.ledger._act(of(HOSPITAL), "Teams", "retire_team", 42)
+    world.ledger.retire_team(42, of(HOSPITAL))
     assert not world.ledger.fresh_head().in_team(DOCTOR, 41)
 
 

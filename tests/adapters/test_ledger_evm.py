@@ -18,6 +18,7 @@ from adapters.ledger_world import (
     MINISTRY,
     OFFICERS,
     POLICY_DELAY,
+    RELAY,
     THRESHOLD,
     LedgerWorld,
     digest,
@@ -72,6 +73,25 @@ class TestPatients(PatientSuite):
 
 class TestRecords(RecordSuite):
     """Anchors, erasures, checkpoints, emergencies, the matrix."""
+
+
+def test_what_a_contract_said_before_it_was_named_has_changed_for_who_looked_before(
+    world: LedgerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = contracts(world)._follower
+    named = follower._learn_names
+    owner, slot = key("consent"), key("consent").address + digest("commitment")
+    world.ledger.give_consent(owner, digest("commitment"), 0, world.now() + 1_000, RELAY)
+    looked = world.ledger.fresh_head().head.number
+    monkeypatch.setattr(follower, "_learn_names", lambda first, last: named(first, last) or True)
+    world.ledger.give_consent(owner, digest("other"), 0, world.now() + 1_000, RELAY)
+    view = world.ledger.fresh_head()
+    monkeypatch.undo()
+    assert view.changed(looked) >= {slot, owner.address + digest("other")}
+    world.ledger.revoke_consent(owner, digest("other"), RELAY)
+    later = world.ledger.fresh_head()
+    assert later.changed(view.head.number) == {owner.address + digest("other")}
+    assert slot in later.changed(looked)
 
 
 def test_a_directory_opens_again_with_the_same_facts(tmp_path: Path) -> None:

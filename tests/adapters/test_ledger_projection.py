@@ -25,7 +25,7 @@ from careledger.domain.facts import AnchorFacts, CheckpointFacts
 from careledger.ports import LedgerView
 from careledger.projection.fold import HANDLERS, WITHOUT_FACTS
 
-ACTS, LOOKS, MAKERS = 2_000, 10, 27
+ACTS, LOOKS, MAKERS = 2_200, 10, 28
 
 
 def founded() -> tuple[ManualClock, EmbeddedNode, EvmLedger, MemoryLedger]:

@@ -141,7 +141,7 @@ def asked(dice: random.Random) -> Demand:
 def test_only_the_newest_version_that_was_not_taken_back_is_found(made: WritingsFile) -> None:
     made.add((filed(at, record=9, made=at), [Entry("code", at, 0)]) for at in (1, 2, 3))
     assert found(made) == [3]
-    made.take_back([filed(3).copy.handle])
+    made.take_back({filed(3).copy.handle: 70})
     assert (found(made), found(made, (Range("code", 3, 3),))) == ([2], [])
     assert [int.from_bytes(each.copy.handle, "big") for each in made.versions(filed(9).name)] == [1, 2, 3]
     assert [each.made for each in made.history("", [NORMAL], (99, 0), 0, 9)] == [2, 1]
@@ -159,6 +159,22 @@ def test_a_history_is_in_the_order_of_writing_whatever_order_it_was_filed_in(mad
         before = (found[0].made, found[0].row)
         pages.append(found[0].made)
     assert pages == [3, 2, 1]
+
+
+def test_a_record_is_gone_when_its_last_version_was_taken_back(made: WritingsFile) -> None:
+    made.add((filed(at, record=at // 2, made=at), [Entry("code", at, 0)]) for at in (2, 3, 4, 6))
+    made.add([(filed(8, compartment=OTHER, made=8), [])])
+
+    def gone(before: tuple[int, int] = (99, 0), since: int = 0, kind: str = "") -> list[tuple[int, int]]:
+        found = made.removed(kind, [NORMAL], before, since, 9)
+        return [(int.from_bytes(each.copy.handle, "big"), each.back) for each in found]
+
+    made.take_back({filed(3).copy.handle: 50, filed(8).copy.handle: 51})
+    assert gone() == []  # one version stands, the other record is of another compartment
+    made.take_back({filed(2).copy.handle: 60, filed(3).copy.handle: 61, filed(6).copy.handle: 40})
+    assert gone() == [(2, 60), (6, 40)]
+    assert (gone((60, 1)), gone(since=41), gone(kind="Observation")) == ([(6, 40)], [(2, 60)], [])
+    assert [each.made for each in made.history("", [NORMAL], (99, 0), 0, 9)] == [4]
 
 
 @pytest.mark.parametrize("many", [1, 501, 2_000])

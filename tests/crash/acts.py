@@ -17,7 +17,7 @@ from careledger.workflows import register
 from careledger.workflows.accesses import by_holder
 from careledger.workflows.amend import amend
 from careledger.workflows.audit import audit
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.break_glass import open_emergency
 from careledger.workflows.claim import claim
 from careledger.workflows.cosigning import checkpoint_all, cosign_all
@@ -26,7 +26,9 @@ from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import erase
 from careledger.workflows.from_fhir import new_version
 from careledger.workflows.grant import STANDS, certificate_of, finish_grants, given_consents, grant
+from careledger.workflows.identity_rows import NOBODY, Identity
 from careledger.workflows.import_file import import_file
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import RESTRICT, order, repeat_orders
 from careledger.workflows.patient_reported import Report, report
@@ -245,7 +247,7 @@ def is_claimed(site: Site) -> None:
     assert site.carol not in register.kept_aliases(site.told.organisations["City"])
 
 
-DORA = replace(register.NOBODY, name="Dora", national_id="NID-DORA", birth="1960-01-01")
+DORA = replace(NOBODY, name="Dora", national_id="NID-DORA", birth="1960-01-01")
 
 
 def register_patient(site: Site) -> None:
@@ -255,7 +257,7 @@ def register_patient(site: Site) -> None:
 
 
 def _doras(site: Site) -> list[bytes]:
-    rows = [register.Identity.decode(row) for _, row in site.city.books.rows(register.IDENTITY)]
+    rows = [Identity.decode(row) for _, row in site.city.books.rows(register.IDENTITY)]
     return [row.alias for row in rows if row.national_id == DORA.national_id]
 
 

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import Any
@@ -102,10 +102,14 @@ class Port:
             return found
 
         def run(*given: Any, **named: Any) -> Any:
-            kind = f".{given[0]}" if self._effects is BOOKS else ""
+            kind = f".{_kinds(given[0])}" if self._effects is BOOKS else ""
             return self._points.run(f"{self._name}.{name}{kind}", lambda: found(*given, **named))
 
         return run
+
+
+def _kinds(written: str | Mapping[str, object]) -> str:
+    return written if isinstance(written, str) else "+".join(written)
 
 
 class Link:

@@ -21,9 +21,9 @@ from careledger.workflows.actors import Holder, Organisation, Staff, load_holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.from_fhir import staged
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.intake import import_for
 from careledger.workflows.network import Network
-from careledger.workflows.register import Identity
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
 from crash.failpoints import Points
 from story import DIAGNOSIS, EVERYTHING, Story

@@ -18,6 +18,8 @@ from typing import Any
 from careledger.adapters.books.sqlite import SqliteBooks
 from careledger.app.world import open_world
 from careledger.gateway.events.service import Events
+from careledger.gateway.own.chart import Charts
+from careledger.gateway.own.subscribed import Subscribed
 
 
 def killing(act: Callable[..., Any], at: int, when: str) -> Callable[..., Any]:
@@ -34,6 +36,7 @@ def killing(act: Callable[..., Any], at: int, when: str) -> Callable[..., Any]:
 
 
 count = [0]
+BASE = "http://localhost/fhir"
 
 
 def main() -> None:
@@ -41,7 +44,7 @@ def main() -> None:
     world = open_world(folder)
     SqliteBooks.put = killing(SqliteBooks.put, at, when)  # type: ignore[method-assign]
     SqliteBooks.drop = killing(SqliteBooks.drop, at, when)  # type: ignore[method-assign]
-    events = Events(world, "http://localhost/fhir")
+    events = Events(world, BASE, Subscribed(world, BASE, Charts(world)))
     for organisation in world.keyring.organisations().values():
         for _ in events.look(organisation):
             pass

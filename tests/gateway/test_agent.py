@@ -476,7 +476,8 @@ def test_whoever_asks_too_often_is_told_when_to_come_back(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All who come without a token together, each operation by itself."""
-    monkeypatch.setitem(agent.edge.gateway._edge._api._open_paces, "act", Pace(3, 0.001))
+    strangers = agent.edge.gateway._edge._api._strangers["act"]
+    monkeypatch.setattr(strangers, "_together", Pace(3, 0.001))
     replies = [agent.get(f"acts/{'1' * 64}") for _ in range(4)]
     assert [each.status for each in replies] == [404, 404, 404, 429]
     assert problem(replies[-1]) == (429, "throttled")
@@ -489,7 +490,7 @@ def test_what_is_posted_over_http_names_nobody_in_any_address(agent: Agent) -> N
     parts = {
         part for _, path in agent.edge.gateway.routes() if "/agent/" in path for part in path.split("{")[1:]
     }
-    assert {part.partition("}")[0] for part in parts} == {"custodian", "act", "number"}
+    assert {part.partition("}")[0] for part in parts} == {"custodian", "act", "number", "client"}
 
 
 # What the links say of a gateway that is not one ---------------------------------------------------

@@ -35,9 +35,12 @@ EXAMPLES = {
     "number": "0" * 16,
     "act": "0" * 64,
     "block": "0",
+    "team": "0" * 16,
     "request": "0" * 32,
     "proposal": "0" * 32,
     "webhook": "0" * 32,
+    "app": "0" * 64,
+    "client": "0" * 32,
     "entry": "0" * 64,
 }
 

@@ -23,7 +23,8 @@ from careledger.workflows import register
 from careledger.workflows.actors import Staff
 from careledger.workflows.emergencies import PROPOSED_FOR, propose_emergency, proposed_here
 from careledger.workflows.epochs import name_for_emergencies
-from careledger.workflows.register import IDENTITY, Identity, kept_holder
+from careledger.workflows.identity_rows import Identity
+from careledger.workflows.register import IDENTITY, kept_holder
 from careledger.workflows.request_access import answer, read_requests
 from gateway.edge_world import DAY, Client, Edge, Reply
 from story import BIRTH, LICENCE, NAME
@@ -123,6 +124,7 @@ def test_a_post_asks_and_learns_the_answer_and_another_post_learns_of_neither(
         ({"seconds": 1}, 400, "api-refused"),
         ({"reason": "x" * 501}, 400, "api-refused"),
         ({"purpose": "HRESCH"}, 400, "api-refused"),
+        ({"answer": "granted"}, 400, "api-refused"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_and_asks_nobody(

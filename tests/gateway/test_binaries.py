@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import urllib3
 
-from careledger.gateway.operations.binaries import kind_of
+from careledger.gateway.operations.binaries import SANDBOX, kind_of
 from careledger.gateway.views import Shown
 from gateway.edge_world import JSON, Client, Edge
 
-FILE = random.Random(5).randbytes(100_001)
+FILE = b"\x89PNG\r\n\x1a\n" + random.Random(5).randbytes(99_993)
 WHEN = "2026-05-04T10:00:00Z"
 
 
@@ -70,9 +70,11 @@ def test_a_binary_is_the_file_that_it_holds_and_an_attachment_that_runs_nowhere(
     for wanted in ("*/*", "image/png", "image/*", "text/html"):
         reply = got(edge.client("Dr City"), binary, Accept=wanted)
         assert (reply.status, reply.data, reply.headers["Content-Type"]) == (200, FILE, "image/png")
-        assert reply.headers["Content-Disposition"] == "attachment"
+        assert (
+            reply.headers["Content-Disposition"] == f'attachment; filename="{binary.partition("/")[2]}.png"'
+        )
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
-        assert reply.headers["Content-Security-Policy"] == "sandbox"
+        assert reply.headers["Content-Security-Policy"] == SANDBOX
         assert reply.headers["Cache-Control"] == "no-store"
         assert reply.headers["Accept-Ranges"] == "bytes"
 
@@ -80,7 +82,7 @@ def test_a_binary_is_the_file_that_it_holds_and_an_attachment_that_runs_nowhere(
 def test_who_asks_for_fhirs_own_format_is_given_the_resource(edge: Edge, binary: str) -> None:
     client = edge.client("Dr City")
     for reply in (client.ask(binary, Accept=JSON), client.ask(f"{binary}?_format=json", Accept="*/*")):
-        assert reply.headers["Content-Type"] == JSON
+        assert reply.headers["Content-Type"] == f"{JSON}; charset=utf-8"
         assert (reply.body["resourceType"], reply.body["contentType"]) == ("Binary", "image/png")
         assert base64.b64decode(reply.body["data"]) == FILE
 
@@ -102,7 +104,7 @@ def test_a_range_of_the_content_is_those_bytes(
     reply = got(edge.client("Dr City"), binary, Range=said)
     assert (reply.status, reply.data) == (206, FILE[start:stop])
     assert reply.headers["Content-Range"] == f"bytes {start}-{stop - 1}/100001"
-    assert reply.headers["Content-Disposition"] == "attachment"
+    assert reply.headers["Content-Disposition"] == f'attachment; filename="{binary.partition("/")[2]}.png"'
 
 
 @pytest.mark.parametrize("said", ["bytes=100001-", "bytes=100001-100002", "bytes=-0"])

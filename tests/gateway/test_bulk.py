@@ -20,10 +20,12 @@ import story
 from careledger.app import tokens
 from careledger.domain.categories import Category, Compartment
 from careledger.domain.consents import Permission, Purpose
+from careledger.domain.errors import StoreCorrupt
 from careledger.fhir.split import import_bundle
 from careledger.gateway.bulk import exports, jobs, work
 from careledger.gateway.server import Gateway
 from careledger.workflows import parties
+from careledger.workflows.actors import Organisation
 from careledger.workflows.chart import copies
 from careledger.workflows.custody import find_statement
 from careledger.workflows.from_fhir import staged
@@ -177,6 +179,7 @@ def test_an_app_exports_the_types_of_its_scopes_and_learns_nothing_of_others(edg
     assert about["id"] in [each["id"] for each in export(edge.client("Dr City"), f"$export?{chain}").output]
     assert export(client, f"$export?{chain}").output == []
     assert export(app("system/*.rs")).paths == whole.paths
+    assert export(app("system/*.s system/Condition.r")).paths == found.paths
 
 
 def test_only_types_elements_and_resources_that_are_wanted_are_in_it(edge: Edge) -> None:
@@ -362,13 +365,13 @@ def test_a_body_that_is_damaged_is_named_as_an_error_and_the_others_are_exported
 ) -> None:
     client, whole = edge.client("Dr City"), export(edge.client("Dr City"))
     damaged = {each.body for each in copies(edge.story.organisations["City"], edge.story.berta)[:1]}
-    blocks, real = edge.story.world.blocks, edge.story.world.blocks.get
+    blocks, real = edge.story.world.blocks, edge.story.world.blocks.unchecked
 
     def get(cid: bytes) -> bytes:
         data = real(cid)
         return data[:-1] + bytes([data[-1] ^ 1]) if cid in damaged else data
 
-    monkeypatch.setattr(blocks, "get", get)
+    monkeypatch.setattr(blocks, "unchecked", get)
     found = export(client)
     assert len(found.output) == len(whole.output) - 1
     assert len(found.error) == len(whole.error) + 1
@@ -524,3 +527,20 @@ def test_an_export_tries_fifty_searches_on_a_record_and_no_more(edge: Edge) -> N
     refused = kick_off(client, f"$export?_typeFilter={many}")
     assert (refused.status, "_typeFilter" in refused.issue[1]) == (400, True)
     assert kick_off(client, f"$export?_typeFilter={many.rpartition(',')[0]}").status == 202
+
+
+def test_an_employer_that_cannot_be_read_when_the_gateway_starts_ends_no_export(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, times = edge.gateway._desk.exports, iter([StoreCorrupt(missing="keys")])
+    employers = kept._bearers.employers
+
+    def sometimes() -> tuple[Organisation, ...]:
+        for error in times:
+            raise error
+        return employers()
+
+    monkeypatch.setattr(kept._bearers, "employers", sometimes)
+    monkeypatch.setattr(kept._bearers, "_employers", ())
+    monkeypatch.setattr(kept, "_looked", None)
+    assert export(edge.client("Dr City")).output

@@ -14,6 +14,7 @@ from careledger.domain.parties import PartyId
 from careledger.fhir.consent import words
 from careledger.fhir.consent.agreed import Known
 from careledger.fhir.consent.reading import agreements
+from careledger.formats.patients import ReceivedGrant
 from careledger.formats.scopes import grantee_form, scope_form
 from careledger.workflows import register
 from careledger.workflows.grant import Granted, grant
@@ -23,6 +24,7 @@ from careledger.workflows.signed_consents import signed_consent
 from gateway.edge_world import JSON, Edge, Reply
 from story import DIAGNOSIS, REPORT
 
+LATER = (Category.VISIT, Category.GENERAL, Category.MEASUREMENT)
 HIDDEN = b"\7" * 32
 """A record that a consent leaves out."""
 
@@ -113,6 +115,36 @@ def test_a_consent_that_is_held_cannot_be_written_or_taken_back_here(edge: Edge)
     assert client.ask(f"Consent/{id}", "DELETE").status == 404
     assert client.ask(f"Consent/{id}/_history").status == 404
     assert client.ask(f"Consent/{id}").status == 200
+
+
+def test_no_grant_is_opened_that_is_not_asked_for(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, opened = edge.client("Dr Stay"), list[bytes]()
+    made = [given(edge, "Dr Stay", view_of(replace(DIAGNOSIS, category=each))) for each in LATER]
+    assert client.ask("Consent").status == 200  # takes them from the board
+    organisation, decode = edge.story.staff["Dr Stay"].organisation, ReceivedGrant.decode
+
+    def counted(row: bytes) -> ReceivedGrant:
+        opened.append(row)
+        return decode(row)
+
+    monkeypatch.setattr(ReceivedGrant, "decode", counted)
+    every = sorted(each.certificate.commitment for each in grants(organisation))
+    assert len(every) == len(opened) > 3
+    opened.clear()
+    one = made[0].commitment.hex()
+    assert client.ask(f"Consent/{one}").body["id"] == one
+    assert len(opened) == 1
+    place, listed, most = "consents?limit=2", list[str](), 0
+    api = replace(client, base=client.base.removesuffix("/fhir") + "/api/v1")
+    while place:
+        opened.clear()
+        body = api.ask(place).body
+        listed += [each["commitment"] for each in body["items"]]
+        place, most = (body["next"] or "").partition("/api/v1/")[2], max(most, len(opened))
+    mine = [each for each in every if each.hex() in listed]
+    assert listed == [each.hex() for each in mine]
+    assert {each.commitment for each in made} <= set(mine)
+    assert most < len(every)
 
 
 def test_pages_of_consents_hold_each_once(edge: Edge) -> None:

@@ -72,6 +72,24 @@ def test_what_is_created_is_there_signed_and_at_the_place_that_is_told(
     assert (found[0].manifest.source, found[0].distrust) == ("signed", "")
 
 
+@pytest.mark.parametrize("stated", ["2024", "2024-03"])
+def test_of_a_record_of_which_only_the_year_is_known_everything_is_as_of_others(
+    edge: Edge, doctor: Client, patient: str, stated: str
+) -> None:
+    made = post(doctor, condition(patient, "long ago", recordedDate=stated))
+    assert made.status == 201, made.body
+    place = f"Condition/{made.body['id']}"
+    changed = put(doctor, made.body | {"code": {"text": "long ago, corrected"}})
+    assert (changed.status, changed.body["recordedDate"]) == (200, stated)
+    assert doctor.ask(place).body == changed.body
+    [own] = [
+        each
+        for each in edge.story.read_own(edge.story.adam).records
+        if each.handle.hex() == changed.body["meta"]["versionId"]
+    ]
+    assert (own.manifest.clinical_date, own.distrust) == (stated, "")
+
+
 def test_a_plain_post_twice_creates_twice_and_with_an_idempotency_key_once(
     doctor: Client, patient: str
 ) -> None:
@@ -205,11 +223,78 @@ def test_a_patch_makes_the_next_version_and_one_that_does_not_fit_none(doctor: C
         "no operation",
     ):
         assert patch(wrong).status == 400, wrong
+    noted = {"op": "add", "path": "/note", "value": [{"text": "a"}]}
+    doubled = {"op": "copy", "from": "/note", "path": "/code/extension"}
+    large = {"op": "add", "path": "/note", "value": [{"text": "a" * 2**20}]}
+    bomb = [{"op": "copy", "from": "/note", "path": f"/note/0/{at}"} for at in range(20)]
+    for copying in ([noted, *[doubled] * 21], [large, *bomb]):
+        refused = patch(*copying)
+        assert (refused.status, "copies more than is done at once" in refused.issue[1]) == (400, True)
     assert patch(words, kind="application/fhir+json").status == 400
     assert doctor.ask(path).body == made
     changed = patch(words, If_Match=f'W/"{made["meta"]["versionId"]}"')
     assert (changed.status, changed.body["code"]) == (200, {"text": "patched"})
     assert doctor.ask(f"{path}/_history").body["total"] == 2
+
+
+def operation(kind: str, where: str, **value: Any) -> dict[str, Any]:
+    """One operation of a FHIRPath Patch."""
+    parts: list[dict[str, Any]] = [
+        {"name": "type", "valueCode": kind},
+        {"name": "path", "valueString": where},
+    ]
+    parts += [{"name": "value", **value}] if value else []
+    return {"name": "operation", "part": parts}
+
+
+def by_path(client: Client, path: str, *operations: Any, **headers: str) -> Reply:
+    """What is said to these operations on that record."""
+    body = json.dumps({"resourceType": "Parameters", "parameter": list(operations)}).encode()
+    return client.ask(path, "PATCH", body, **({"Content_Type": JSON} | headers))
+
+
+def test_a_fhirpath_patch_makes_the_next_version_and_one_that_does_not_fit_none(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    made = post(doctor, condition(patient, "to be patched by path", note=[{"text": "a"}, {"text": "b"}])).body
+    path = f"Condition/{made['id']}"
+
+    words = operation("replace", "Condition.code.text", valueString="patched")
+    stale = by_path(doctor, path, words, If_Match='W/"0"')
+    assert (stale.status, stale.issue[0]) == (412, "conflict")
+    for wrong, why in (
+        (operation("delete", "Condition.note"), "Parameters.parameter[1]"),
+        (operation("delete", "Condition.subject"), "subject"),
+        (operation("replace", "Condition.id", valueId="another"), "Condition.id"),
+        (operation("replace", "Condition.code.text", valueBoolean=True), "Parameters.parameter[1]"),
+        (operation("replace", "Condition.recordedDate", valueDate="2026-02-31"), "Parameters.parameter[1]"),
+        ({"name": "operation"}, "Parameters.parameter[1]"),
+    ):
+        refused = by_path(doctor, path, words, wrong)
+        assert refused.status == 400, wrong
+        assert why in refused.issue[1], wrong
+        assert "patched" not in refused.issue[1], wrong
+    assert by_path(doctor, path, words, Content_Type="text/plain").status == 415
+    assert doctor.ask(path).body == made
+    second = operation("delete", "Condition.note.where(text = 'a')")
+    changed = by_path(doctor, path, words, second, If_Match=f'W/"{made["meta"]["versionId"]}"')
+    assert (changed.status, changed.body["code"], changed.body["note"]) == (
+        200,
+        {"text": "patched"},
+        [{"text": "b"}],
+    )
+    assert doctor.ask(f"{path}/_history").body["total"] == 2
+    xml = (
+        b'<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/>'
+        b'<part><name value="type"/><valueCode value="delete"/></part>'
+        b'<part><name value="path"/><valueString value="Condition.note"/></part></parameter></Parameters>'
+    )
+    assert doctor.ask(path, "PATCH", xml, Content_Type="application/fhir+xml").status == 200
+    assert "note" not in doctor.ask(path).body
+    for stranger in ("Dr Lake", "clerk"):
+        assert by_path(edge.client(stranger), path, words).status == 405
+    said = edge.stranger().ask("metadata").body["patchFormat"]
+    assert said == ["application/json-patch+json", JSON, "application/fhir+xml"]
 
 
 def test_a_resource_is_validated_and_kept_nowhere(edge: Edge, doctor: Client, patient: str) -> None:
@@ -360,3 +445,12 @@ def test_a_nurse_reads_nothing_of_the_own_chart_that_the_matrix_keeps_from_nurse
 def test_a_role_that_may_not_write_it_is_refused(edge: Edge, patient: str) -> None:
     refused = post(edge.client("clerk"), condition(patient, "by a nurse"))
     assert (refused.status, refused.issue[0]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("body", [b"[1", b"{} {}", b"nonsense", b"", b'{"resourceType": 1e}'])
+def test_a_body_that_is_no_json_is_refused_without_a_place_that_says_nothing(edge: Edge, body: bytes) -> None:
+    for path in ("Condition", "Condition/$validate", "Patient/$match"):
+        refused = edge.client("Dr City").ask(path, "POST", body, Content_Type=JSON)
+        words = refused.body["issue"][0]["diagnostics"]
+        assert " ," not in words
+        assert "path" not in words

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from careledger.adapters.books.sqlite import SqliteBooks
 from careledger.domain.parties import Role
+from careledger.gateway.operations import groups
 from careledger.workflows import register
+from careledger.workflows.actors import Organisation
+from careledger.workflows.identity_rows import Identity
 from gateway.edge_world import JSON, Client, Edge, Reply
 from story import LICENCE
 
@@ -45,6 +49,23 @@ def test_a_group_is_created_read_changed_and_deleted(edge: Edge) -> None:
     assert client.ask(path).status == 410
     assert client.ask(path, "DELETE").status == 410
     assert put(client, both, path).status == 405
+
+
+def test_others_write_the_books_while_a_groups_members_are_looked_up(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, looked, adam, free = edge.client("Dr City"), register.identity_of, edge.story.adam, list[bool]()
+    path = f"Group/{put(client, group(adam)).body['id']}"
+
+    def looking(organisation: Organisation, alias: bytes) -> Identity:
+        books = organisation.books
+        assert isinstance(books, SqliteBooks)
+        free.append(not books._db.in_transaction)
+        return looked(organisation, alias)
+
+    monkeypatch.setattr(groups, "identity_of", looking)
+    assert put(client, group(adam, id=path.removeprefix("Group/")), path).status == 200
+    assert free == [True]
 
 
 def test_a_group_is_seen_by_the_organisations_posts_and_is_unknown_to_others(edge: Edge) -> None:

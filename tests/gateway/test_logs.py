@@ -17,6 +17,7 @@ import urllib3
 
 import story
 from careledger.domain.custody import LogLine
+from careledger.domain.errors import StoreUnavailable
 from careledger.gateway.server import Gateway
 from careledger.proofs.checkpoints import Checkpoint, open_checkpoint
 from careledger.proofs.notes import VerifierKey, to_base64
@@ -217,3 +218,33 @@ def test_nothing_but_reading_is_answered_and_no_entry_of_a_patient_is_in_any_fil
     assert len(sealed) >= LINES
     assert not any(each[:32] in shown or each[-32:] in shown for each in sealed)
     assert not any(alias in shown for alias in (served.edge.story.adam, served.edge.story.berta))
+
+
+class Silent:
+    """A custodian that does not answer, or says nonsense."""
+
+    def __init__(self, said: bytes | None) -> None:
+        self._said = said
+
+    def call(self, method: str, message: bytes) -> bytes:
+        if self._said is None:
+            raise StoreUnavailable(custodian="elsewhere")
+        return self._said
+
+
+@pytest.mark.parametrize("said", [None, b"", b"nonsense", b"\xa0"])
+def test_one_custodian_that_is_not_reached_or_says_nonsense_hides_no_other(
+    served: Served, said: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = served.edge.story.world.custodians
+    gone = next(number for number in links if number != served.custodian)
+    pool, url = served.edge.stranger().pool, f"{served.edge.gateway.url}/logs"
+    whole = json.loads(pool.request("GET", url).data)
+    assert whole["not_reached"] == []
+    monkeypatch.setitem(links, gone, Silent(said))
+    rest = pool.request("GET", url)
+    assert rest.status == 200
+    found = json.loads(rest.data)
+    assert found["not_reached"] == [f"{gone:016x}"]
+    assert found["logs"] == [each for each in whole["logs"] if each["custodian"] != f"{gone:016x}"]
+    assert len(found["logs"]) == len(whole["logs"]) - 1 > 0

@@ -36,6 +36,20 @@ def test_every_operation_has_a_definition_that_r4_allows_and_says_where_it_is_as
     assert client.ask("OperationDefinition/purge-everything").status == 404
 
 
+def test_what_may_refer_to_a_type_is_what_can_be_included_the_other_way_round(edge: Edge) -> None:
+    said = edge.client("Dr City").ask("metadata").body["rest"][0]["resource"]
+    by_type = {each["type"]: each for each in said}
+    assert "Observation:subject" in by_type["Patient"]["searchRevInclude"]
+    assert "Observation:subject" not in by_type["Medication"]["searchRevInclude"]
+    includes = {each for one in said for each in one.get("searchInclude", ())}
+    assert {each for one in said for each in one.get("searchRevInclude", ())} <= includes
+    alias = edge.story.adam.hex()
+    client = edge.client("Dr Stay")
+    for each in by_type["Patient"]["searchRevInclude"]:
+        reply = client.ask(f"Patient?_id={alias}&_revinclude={each}", Prefer="handling=strict")
+        assert reply.status == 200, each
+
+
 def test_the_capability_statement_names_every_operation_and_no_other(edge: Edge) -> None:
     rest = edge.stranger().ask("metadata").body["rest"][0]
     named = {kind["type"]: {each["name"] for each in kind["operation"]} for kind in rest["resource"]}

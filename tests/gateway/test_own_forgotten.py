@@ -94,6 +94,12 @@ def test_a_retraction_that_every_custodian_refuses_hides_nothing(ward: Ward) -> 
     assert list(lake.organisation.books.rows(RETRACTED)) == []
 
 
+def entries_about(ward: Ward, path: str) -> str:
+    """What the history of everything says about a record."""
+    entries = ward.reader.ask("_history?_count=1000").body["entry"]
+    return json.dumps([each for each in entries if path in each.get("fullUrl", "")])
+
+
 def test_what_was_moved_is_read_as_the_right_persons_alone(ward: Ward) -> None:
     wrong, right = ward.patient(), ward.patient()
     path = ward.written(wrong)
@@ -104,8 +110,10 @@ def test_what_was_moved_is_read_as_the_right_persons_alone(ward: Ward) -> None:
     assert ward.reader.ask(path).body["meta"]["versionId"] == made.successor.hex()
     assert ward.reader.ask(f"{path}/_history").body["total"] == 1
     assert ward.reader.ask(f"{path}/_history/{record.handle.hex()}").status == 404
+    assert '"DELETE"' not in entries_about(ward, path)
     assert ward.reader.ask(path, "DELETE").status == 204
     assert ward.reader.ask(path).status == 410
+    assert '"DELETE"' in entries_about(ward, path)
     assert ward.records(right) == []
 
 
@@ -174,5 +182,6 @@ def test_what_its_patient_had_erased_is_not_read_any_more_and_its_copy_stays(war
     erase(ward.network, story.holder(adam), versions, "by-wish")
     gone, unknown = (ward.edge.client("Dr City").ask(each) for each in (path, f"Condition/{uuid.uuid4()}"))
     assert (gone.status, gone.body) == (404, unknown.body)
+    assert entries_about(ward, path) == "[]"
     kept = read_back(ward.network, ward.city, bytes.fromhex(version)).body.canonical
     assert json.loads(kept)["code"] == {"text": "to be erased"}

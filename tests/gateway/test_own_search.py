@@ -6,21 +6,26 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import story
+from careledger.adapters.index import file
 from careledger.adapters.index.file import WritingsFile, remove
 from careledger.app import tokens
 from careledger.app.own_index import open_index, place
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import StoreCorrupt, StoreUnavailable
-from careledger.gateway import searching
+from careledger.gateway import searching, server
+from careledger.gateway.own import chart
 from careledger.gateway.own.chart import Charts, Writings
 from careledger.gateway.server import Gateway
 from careledger.workflows.chart import copies
@@ -120,6 +125,194 @@ def test_an_order_is_kept_over_pages(ward: Ward) -> None:
     assert everything(client, page) == ["04", "03", "02", "01"]
 
 
+YEARS = {"system": "http://unitsofmeasure.org", "code": "a"}
+ORDERS = ("recorded-date", "-recorded-date", "-onset-info", "onset-info,-recorded-date", "code,recorded-date",
+          "-code,-onset-info,recorded-date", "-_lastUpdated,onset-info", "onset-age,code", "-onset-age,recorded-date",
+          "clinical-status", "-severity,recorded-date", "severity,-recorded-date", "_id", "-category,_id",
+          "patient,-recorded-date", "-subject,_id", "onset-info,patient")  # fmt: skip
+
+
+@pytest.mark.parametrize("few", [0, 5_000], ids=["gone through", "put in order"])
+def test_an_order_beyond_what_is_put_in_order_at_once_is_the_same_by_the_index(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """The second evaluator is the sort in memory, which orders what are few."""
+    holder, sought = ward.patient(), code()
+    for at in range(11):
+        more: dict[str, Any] = (
+            {"recordedDate": ("2025-03", "2025-03-04", "2025-03-04T10:00:00Z")[at % 3]} if at % 4 else {}
+        )
+        if at % 2:
+            more["onsetString"] = ("Émile", "emil", "Zoë", "a" * 150, "b")[at % 5]
+        elif at % 3:
+            more["onsetAge"] = {"value": [2, 10, 1.5, 200][at % 4]} | YEARS
+        if at % 3 == 1:
+            more["severity"] = {"coding": [{"code": ("Mild", "severe", "BAD")[at % 2]}, {"code": f"x{at}"}]}
+        assert ward.diagnosed(holder, sought, f"{at}", **more).status == 201
+    client = ward.reader
+    wanted = {order: texts(client.ask(f"Condition?code={sought}&_sort={order},_id")) for order in ORDERS}
+    assert all(len(each) == 11 for each in wanted.values())
+    assert len({tuple(each) for each in wanted.values()}) > 6
+    monkeypatch.setattr(searching, "MOST_LOOKED", 5)
+    monkeypatch.setattr(file, "FEW", few)
+    for order, expected in wanted.items():
+        for count in (1, 4):
+            page = client.ask(f"Condition?code={sought}&_sort={order},_id&_count={count}")
+            assert "total" not in page.body
+            assert everything(client, page) == expected, (order, count)
+
+
+def named(found: dict[str, Any], element: str) -> list[str]:
+    """What a reference names, written from the documentation alone: its id."""
+    text = found.get(element, {}).get("reference")
+    return [] if text is None else [text.rpartition("/")[2].removeprefix("urn:uuid:")]
+
+
+def profiles(found: dict[str, Any]) -> list[str]:
+    return list(found["meta"].get("profile", []))
+
+
+def in_order(
+    pool: list[dict[str, Any]], read: Callable[[dict[str, Any]], list[str]], down: bool
+) -> list[str]:
+    """The texts of those that have a value, put in order by Python."""
+    there = [((max if down else min)(read(each)), each["code"]["text"]) for each in pool if read(each)]
+    return [text for _, text in sorted(there, key=lambda pair: pair[0], reverse=down)]
+
+
+@pytest.mark.parametrize("few", [0, 5_000], ids=["gone through", "put in order"])
+def test_references_and_addresses_have_an_order_by_the_index_and_what_is_not_wanted_is_passed_over(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    holders, sought, unwanted = [ward.patient() for _ in range(7)], code(), code()
+    for at in range(14):
+        visit = (
+            f"Encounter/{uuid.uuid4()}",
+            f"urn:uuid:{uuid.uuid4()}",
+            f"http://a.example/Encounter/{code()}",
+        )
+        more: dict[str, Any] = {"encounter": {"reference": visit[at % 3]}} if at < 12 else {}
+        if at % 5:
+            more["meta"] = {"profile": [f"http://a.example/{code()}", f"urn:{code()}"][at % 2 :]}
+        more["category"] = [{"coding": [{"system": SYSTEM, "code": (sought, unwanted)[at % 7 == 5]}]}]
+        assert ward.diagnosed(holders[at % 7], sought, f"{at}", **more).status == 201
+    client, asked = ward.reader, f"Condition?code={sought}&category:not={SYSTEM}|{unwanted}"
+    pool = client.ask(asked).matches
+    assert len(pool) == 12
+    monkeypatch.setattr(searching, "MOST_LOOKED", 5)
+    monkeypatch.setattr(file, "FEW", few)
+    reads: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+        "encounter": lambda each: named(each, "encounter"),
+        "_profile": profiles,
+        "subject": lambda each: named(each, "subject"),
+        "patient": lambda each: named(each, "subject"),
+    }
+    for name, sign, count in product(reads, ("", "-"), (1, 4)):
+        page = client.ask(f"{asked}&_sort={sign}{name},_id&_count={count}")
+        assert "total" not in page.body
+        found, expected = everything(client, page), in_order(pool, reads[name], bool(sign))
+        assert (len(found), len(set(found))) == (12, 12)
+        if name in ("encounter", "_profile"):  # each has a value of its own
+            assert found[: len(expected)] == expected, (name, sign)
+        values = {each["code"]["text"]: reads[name](each) for each in pool}
+        assert [values[each] for each in found][: len(expected)] == [values[each] for each in expected]
+    assert set(everything(client, client.ask(f"{asked}&_count=3"))) == {each["code"]["text"] for each in pool}
+
+
+def visited(ward: Ward, sought: str, words: str) -> None:
+    """A patient of one Bundle, in which what is written of the patient comes first."""
+    person = f"urn:uuid:{uuid.uuid4()}"
+    told = {"text": words, "coding": [{"system": SYSTEM, "code": sought}]}
+    condition = {"resourceType": "Condition", "subject": {"reference": person}, "code": told}
+    patient = {"resourceType": "Patient", "name": [{"text": f"Visitor {sought} {words}"}]}
+    entries = [
+        {"fullUrl": url, "request": {"method": "POST", "url": each["resourceType"]}, "resource": each}
+        for url, each in (
+            (f"urn:uuid:{uuid.uuid4()}", condition),
+            (f"urn:uuid:{uuid.uuid4()}", condition),
+            (person, patient),
+        )
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    made = ward.edge.client("clerk").ask("", "POST", json.dumps(bundle).encode(), Content_Type=JSON)
+    assert made.status == 200, made.body
+
+
+def test_what_is_written_of_a_patient_before_the_patient_is_put_in_order_under_the_patient(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chart, "AT_ONCE", 1)
+    sought = code()
+    for words in ("one", "two", "three"):
+        visited(ward, sought, words)
+    client = ward.reader
+    assert len(client.ask(f"Condition?code={sought}").matches) == 6
+    monkeypatch.setattr(searching, "MOST_LOOKED", 3)
+    for name, sign in product(("patient", "subject"), ("", "-")):
+        page = client.ask(f"Condition?code={sought}&_sort={sign}{name}&_count=2")
+        assert "total" not in page.body
+        found = list(page.matches)
+        while (following := page.link("next")) is not None:
+            page = client.ask(following)
+            found += page.matches
+        whose = [each["subject"]["reference"] for each in found]
+        assert all(each.startswith("Patient/") for each in whose)
+        assert (len(whose), whose) == (6, sorted(whose, reverse=bool(sign)))
+
+
+def test_pages_in_an_order_survive_what_is_written_between_them(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST_LOOKED", 2)
+    holder, sought = ward.patient(), code()
+    for day in ("02", "06", "04", "08"):
+        ward.diagnosed(holder, sought, day, recordedDate=f"2026-03-{day}")
+    client = ward.reader
+    page = client.ask(f"Condition?code={sought}&_sort=-recorded-date&_count=2")
+    assert texts(page) == ["08", "06"]
+    assert sought not in (page.link("next") or "")
+    for day in ("05", "07", "09"):
+        ward.diagnosed(holder, sought, day, recordedDate=f"2026-03-{day}")
+    gone = client.ask(f"Condition?code={sought}&recorded-date=2026-03-04").matches[0]
+    assert client.ask(f"Condition/{gone['id']}", "DELETE").status == 204
+    assert everything(client, page) == ["08", "06", "05", "02"]
+
+
+def test_what_a_lease_shows_stands_between_own_writings_in_the_order(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, other, sought = ward.patient(), ward.patient(), code()
+    for whose, day in (
+        (holder, "01"),
+        (other, "02"),
+        (holder, "03"),
+        (other, "04"),
+        (holder, "05"),
+        (other, "06"),
+    ):
+        ward.diagnosed(whose, sought, day, recordedDate=f"2026-03-{day}")
+    client = ward.reader
+    assert len(client.ask(f"Condition?patient={holder.alias.hex()}").matches) == 3
+    monkeypatch.setattr(searching, "MOST_LOOKED", 4)
+    for count in (1, 2, 3):
+        for sign, expected in (
+            ("", ["01", "02", "03", "04", "05", "06"]),
+            ("-", ["06", "05", "04", "03", "02", "01"]),
+        ):
+            page = client.ask(f"Condition?code={sought}&_sort={sign}recorded-date&_count={count}")
+            assert everything(client, page) == expected, (sign, count)
+
+
+def test_an_index_of_another_form_is_made_again(ward: Ward) -> None:
+    sought = code()
+    ward.diagnosed(ward.patient(), sought)
+    path = place(ward.edge.story.world, ward.city)
+    ward.writings.ask(lambda kept: kept._db.pragma("user_version", 1))
+    with pytest.raises(StoreCorrupt):
+        open_index(ward.edge.story.world, ward.city)
+    assert path.exists()
+
+
 def test_what_would_have_to_be_looked_at_one_by_one_is_refused_before_any_is(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +324,12 @@ def test_what_would_have_to_be_looked_at_one_by_one_is_refused_before_any_is(
     monkeypatch.setattr(Writings, "open", lambda self, network, each: opened.append(each))
     monkeypatch.setattr(searching, "MOST_LOOKED", 3)
     monkeypatch.setattr(searching, "AT_ONCE", 2)
-    for asked in ("_sort=-recorded-date", "_summary=count", "_total=accurate", "code:not=x", "code:text=2"):
+    for asked in (
+        "_sort=recorded-date&_total=accurate",
+        "_summary=count",
+        "_total=accurate",
+        "code:text=2",
+    ):
         refused = ward.reader.ask(f"Condition?code={sought}&{asked}")
         assert (refused.status, refused.issue[0]) == (403, "too-costly"), asked
     assert opened == []
@@ -282,8 +480,12 @@ def test_the_history_of_a_type_and_of_everything_is_that_of_own_writings(ward: W
         following = client.ask(link)
         walked += following.body["entry"]
         link = following.link("next")
-    times = [each["resource"]["meta"]["lastUpdated"] for each in walked]
+    times = [
+        each["resource"]["meta"]["lastUpdated"] if "resource" in each else each["response"]["lastModified"]
+        for each in walked
+    ]
     assert times == sorted(times, reverse=True)
+    walked = [each for each in walked if "resource" in each]
     places = [f"{each['resource']['id']}/{each['resource']['meta']['versionId']}" for each in walked]
     assert len(set(places)) == len(places)
     ids = {each["id"] for each in made}
@@ -293,17 +495,58 @@ def test_the_history_of_a_type_and_of_everything_is_that_of_own_writings(ward: W
     ]
     assert mine[0]["request"] == {"method": "POST", "url": "Condition"}
     everything = client.ask("_history?_count=1000").body
-    assert [each["resource"]["id"] for each in everything["entry"] if each["resource"]["id"] in ids] == [
-        each["id"] for each in reversed(made)
-    ]
+    shown = [each["resource"]["id"] for each in everything["entry"] if "resource" in each]
+    assert [each for each in shown if each in ids] == [each["id"] for each in reversed(made)]
     assert client.ask("Condition/_history?_since=2999-01-01").body.get("entry", []) == []
     assert client.ask("Condition/_history?_since=yesterday").status == 400
     assert client.ask(f"Condition/{made[2]['id']}", "DELETE").status == 204
     left = client.ask("_history?_count=1000").body["entry"]
-    assert [each["resource"]["id"] for each in left if each["resource"]["id"] in ids] == [
-        made[1]["id"],
-        made[0]["id"],
-    ]
+    shown = [each["resource"]["id"] for each in left if "resource" in each]
+    assert [each for each in shown if each in ids] == [made[1]["id"], made[0]["id"]]
+
+
+def test_what_was_taken_back_is_an_entry_of_the_history_for_who_could_have_read_it(ward: Ward) -> None:
+    holder, sought = ward.patient(), code()
+    one = ward.diagnosed(holder, sought, "one").body
+    ward.diagnosed(holder, sought, "two")
+    client, path = ward.reader, f"Condition/{one['id']}"
+    assert client.ask(f"Patient/{holder.alias.hex()}").status == 200
+    changed = json.dumps({**client.ask(path).body, "code": {"text": sought}}).encode()
+    assert client.ask(path, "PUT", changed, Content_Type=JSON).status == 200
+    begun = int(time.time())
+    assert client.ask(path, "DELETE").status == 204
+
+    def gone(who: Client, asked: str) -> list[dict[str, Any]]:
+        entries = who.ask(asked).body.get("entry", [])
+        return [each for each in entries if each.get("request", {}).get("method") == "DELETE"]
+
+    for asked in ("Condition/_history", "_history", f"Condition/_history?_since={time.strftime('%Y-%m-%d')}"):
+        entry = gone(client, asked)[0]
+        assert (entry["request"]["url"], entry["response"]["status"]) == (path, "204")
+        assert "resource" not in entry
+        told = datetime.fromisoformat(entry["response"]["lastModified"]).timestamp()
+        assert begun - 1 <= told <= time.time() + 1
+    assert gone(client, "Condition/_history?_since=2999-01-01") == []
+    assert path not in json.dumps(client.ask("Observation/_history?_count=1000").body)
+    walked, page = list[str](), client.ask("Condition/_history?_count=1")
+    while True:
+        walked += [each["request"]["url"] for each in page.body.get("entry", [])]
+        if (following := page.link("next")) is None:
+            break
+        page = client.ask(following)
+    assert walked.count(path) == 1
+    for stranger in ("clerk", "Dr Lake", "Dr Stay"):
+        for asked in ("Condition/_history?_count=1000", "_history?_count=1000"):
+            assert path not in json.dumps(ward.edge.client(stranger).ask(asked).body), (stranger, asked)
+    ward.writings._remake()
+    while not ward.writings.catch_up(1):
+        pass
+    assert path in [each["request"]["url"] for each in gone(client, "_history?_count=1000")]
+
+
+def test_the_pages_of_a_history_are_the_askers_own(ward: Ward) -> None:
+    ward.diagnosed(ward.patient(), code(), "first")
+    page = ward.reader.ask("Condition/_history?_count=1")
     assert ward.edge.client("Dr Lake").ask(page.link("next") or "").status == 410
 
 
@@ -470,6 +713,27 @@ def test_a_running_gateway_takes_in_what_it_was_not_told_of(ward: Ward) -> None:
 def level(ward: Ward) -> None:
     """Nothing here is about an index that is behind, unless it says so."""
     ward.writings.catch_up(60)
+
+
+def test_the_index_lets_requests_go_first_but_not_for_ever(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 3_600.0)
+    monkeypatch.setattr(server, "BEAT", 0.02)
+    with Gateway(ward.edge.story.world, port=0, tends_every=0.05) as gateway:
+        entrance, charts = gateway._edge._entrance, gateway._desk.charts
+        entrance.under_way += 1  # as long as a Bundle is
+        levelled = threading.Event()
+
+        def catch_up(*given: float) -> bool:
+            levelled.set()
+            return True
+
+        monkeypatch.setattr(charts, "catch_up", catch_up)
+        assert not levelled.wait(0.5)
+        monkeypatch.setattr(server, "PATIENCE", 0.05)
+        assert levelled.wait(30)
+        entrance.under_way -= 1
 
 
 def test_what_is_anchored_is_answered_so_whatever_becomes_of_the_index_and_found_once_it_can_be(

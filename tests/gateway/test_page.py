@@ -1,4 +1,4 @@
-"""docs/gateway.md does what it says: every line is run from outside, against a server in a process of its own."""
+"""docs/gateway.md and docs/oauth.md do what they say: every line is run, against a server in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from gateway.oauth_world import KeyPair, key_set
 from stories.cli_world import ENVIRONMENT, Ended, careledger
 from stories.conftest import passphrase
 from stories.test_walkthrough import steps_of
 
 __all__ = ["passphrase"]
-PAGE = Path(__file__).parents[2] / "docs" / "gateway.md"
+DOCS = Path(__file__).parents[2] / "docs"
 WHO = "urn:uuid:0d1b2c3d-0000-4000-8000-000000000001"
 BUNDLE = {
     "resourceType": "Bundle",
@@ -49,6 +51,8 @@ BUNDLE = {
         },
     ],
 }
+BESIDE = ("curl ", "careledger consent ", "careledger audit ")
+"""What is run while the gateway is there."""
 PROGRAM = "from careledger.cli.main import main; main()"
 
 
@@ -57,10 +61,22 @@ class Told:
     """What earlier lines printed, by the word that stands for it in later ones."""
 
     network: Path
+    key: KeyPair
     words: dict[str, str] = field(default_factory=dict)
     url: str = ""
 
     def line(self, line: str) -> list[str]:
+        if "ASSERTION" in line:
+            now, aud = int(time.time()), f"{self.url}/oauth/token"
+            claims = {
+                "iss": self.words["CLIENT"],
+                "sub": self.words["CLIENT"],
+                "aud": aud,
+                "exp": now + 200,
+                "jti": "1",
+            }
+            header = {"alg": self.key.algorithm, "typ": "JWT", "kid": self.key.kid}
+            line = line.replace("ASSERTION", self.key.signed(header, claims))
         for word, value in self.words.items():
             line = re.sub(rf"\b{word}\b", value, line)
         return shlex.split(line.replace("http://127.0.0.1:8080", self.url))
@@ -69,6 +85,10 @@ class Told:
         if "token issue" in line:
             name = "CITY" if "records desk" in line else "SEN"
             self.words[name] = re.search(r"clt_[\w-]+", done)[0]  # type: ignore[index]
+        if "client add" in line:
+            self.words["CLIENT"] = re.search(r"client id is ([0-9a-f]{32})", done)[1]  # type: ignore[index]
+        if "/oauth/token" in line:
+            self.words["TOKEN"] = json.loads(done)["access_token"]
         if "--data-binary" in line:
             self.words["ALIAS"] = re.search(r"Patient/([0-9a-f]{64})", done)[1]  # type: ignore[index]
         if "consent grant" in line:
@@ -100,33 +120,52 @@ def curl(words: list[str]) -> str:
         if word == "-H":
             name, _, value = words[at + 1].partition(": ")
             headers[name] = value
-    body = None
+    fields = [words[at + 1] for at, word in enumerate(words) if word == "-d"]
+    body = "&".join(fields).encode() if fields else None
+    if fields:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
     if "--data-binary" in words:
         body = Path(words[words.index("--data-binary") + 1].removeprefix("@")).read_bytes()
-    reply = urllib3.request("POST" if body else "GET", words[-1], headers=headers, body=body, retries=False)
+    reply = urllib3.request(
+        "POST" if body else "GET", words[-1], headers=headers, body=body, retries=False, timeout=120
+    )
     return reply.data.decode()
 
 
+def done_beside(told: Told, line: str, says: str) -> None:
+    """One line; what it says is learnt by the later ones."""
+    if line.startswith("curl "):
+        said = printed = curl(told.line(line))
+    else:
+        done: Ended = careledger(*told.line(line)[1:], width=300)
+        said, printed = done.out + done.err, done.out
+    assert says in said, (line, said)
+    told.learn(line, printed)
+
+
 @pytest.mark.slow
-def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "count"), [("gateway.md", (4, 15)), ("oauth.md", (3, 8)), ("sign-in.md", (2, 8))]
+)
+def test_the_page_does_what_it_says(
+    page: str, count: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "record.json").write_text(json.dumps(BUNDLE))
     monkeypatch.setitem(ENVIRONMENT, "CARELEDGER_DATA", str(tmp_path / "network"))
-    told, asked = Told(tmp_path / "network"), 0
-    lines = [each for each in steps_of(PAGE) if not each[0].startswith("export ")]
+    told, asked = Told(tmp_path / "network", KeyPair()), 0
+    (tmp_path / "keys.json").write_text(key_set(told.key))
+    lines = [each for each in steps_of(DOCS / page) if not each[0].startswith("export ")]
     at = 0
     while at < len(lines):
         line, says = lines[at]
         at += 1
         if line == "careledger up":
             with up(told.network) as told.url:
-                while at < len(lines) and lines[at][0].startswith("curl "):
-                    said = curl(told.line(lines[at][0]))
-                    assert lines[at][1] in said, (lines[at], said)
-                    told.learn(lines[at][0], said)
-                    asked, at = asked + 1, at + 1
+                while at < len(lines) and lines[at][0].startswith(BESIDE):
+                    asked += lines[at][0].startswith("curl ")
+                    done_beside(told, *lines[at])
+                    at += 1
             continue
-        done: Ended = careledger(*told.line(line)[1:], width=300)
-        assert says in done.out + done.err, (line, done)
-        told.learn(line, done.out)
-    assert (asked, len(lines)) == (4, 16)
+        done_beside(told, line, says)
+    assert (asked, len(lines)) == count

@@ -9,6 +9,7 @@ import pytest
 import urllib3
 
 from careledger.fhir.summary_text import INCOMPLETE
+from careledger.gateway.operations.binaries import SANDBOX
 from gateway.edge_world import JSON, Edge
 from story import ILLNESS
 
@@ -35,7 +36,7 @@ def test_a_post_gets_pages_of_what_is_shared_with_it(edge: Edge, method: str, bo
     assert (reply.status, reply.headers["Content-Type"]) == (200, "application/pdf")
     assert reply.headers["Content-Disposition"] == 'attachment; filename="summary.pdf"'
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
-    assert reply.headers["Content-Security-Policy"] == "sandbox"
+    assert reply.headers["Content-Security-Policy"] == SANDBOX
     assert reply.headers["Cache-Control"] == "no-store"
     said = text(reply.data)
     assert ILLNESS in said

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import story
 from careledger.app import tokens
+from careledger.app.tokens import Bearer, Bearers
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import RecordNotFound
-from careledger.domain.questions import LONGEST_LEASE
-from careledger.gateway.later import MOST_WAITING, Later
+from careledger.gateway.later import ACCEPTED, DAY, LOOK, MOST_WAITING, SAID, Later
+from careledger.gateway.server import Gateway
+from careledger.workflows import register
 from gateway.edge_world import JSON, Client, Edge, Reply
+from story import Story
 
 
 @pytest.fixture(scope="module")
@@ -136,32 +145,130 @@ def issued(edge: Edge, staff: Any) -> str:
     return tokens.issue(staff, Purpose.TREAT, now, 3_600, scopes="user/Condition.cruds")[0]
 
 
-def test_so_many_wait_and_no_more_and_answers_are_forgotten_in_time() -> None:
-    later, mine = Later(), b"m" * 32
-    names = [later.begin(mine, 0) for _ in range(MOST_WAITING)]
-    assert None not in names
-    assert later.begin(mine, 0) is None
-    first = names[0] or ""
-    later.done(first, {"resourceType": "Bundle"}, 5)
-    assert later.begin(mine, 5) is not None
-    assert later.said(first, mine, 5 + LONGEST_LEASE - 1) == {"resourceType": "Bundle"}
-    assert later.said(names[1] or "", mine, 10**9) is None
-    with pytest.raises(RecordNotFound):
-        later.said(first, b"o" * 32, 6)
-    with pytest.raises(RecordNotFound):
-        later.said(first, mine, 5 + LONGEST_LEASE)
+def bearer(edge: Edge, label: str = "Dr City") -> Bearer:
+    token = edge.token(label)
+    return Bearers(edge.story.world.keyring).bearer(token, edge.story.world.clock.now())
 
 
-def test_what_is_not_asked_after_any_more_counts_until_it_is_done() -> None:
-    later, mine = Later(), b"m" * 32
-    names = [later.begin(mine, 0) for _ in range(MOST_WAITING)]
-    first = names[0]
-    assert first is not None
-    later.forget(first, mine, 0)
+def test_so_many_wait_and_no_more_and_answers_are_forgotten_in_time(edge: Edge) -> None:
+    later, mine, said = Later(), bearer(edge), {"resourceType": "Bundle", "type": "batch-response"}
+    names = [later.begin(mine, 10) or "" for _ in range(MOST_WAITING)]
+    assert "" not in names
+    assert later.begin(mine, 10) is None
+    later.done(mine, names[0], said, 15)
+    assert later.begin(mine, 15) is not None
+    assert later.said(mine, names[0], 15 + DAY - 1) == said
+    assert later.said(mine, names[1], 20) is None
+    for other, when in ((bearer(edge), 16), (mine, 15 + DAY)):
+        with pytest.raises(RecordNotFound):
+            later.said(other, names[0], when)
+    for nothing in ("", "0" * 32, "no hex"):
+        with pytest.raises(RecordNotFound):
+            later.said(mine, nothing, 16)
+    later.begin(mine, 15 + DAY)
+    assert mine.digest + bytes.fromhex(names[0]) not in dict(kept(mine))
+    assert mine.staff.organisation.books.get(SAID, mine.digest + bytes.fromhex(names[0])) is None
+
+
+def kept(who: Bearer) -> list[tuple[bytes, bytes]]:
+    return list(who.staff.organisation.books.rows(ACCEPTED, who.digest))
+
+
+def test_what_is_not_asked_after_any_more_counts_until_it_is_done(edge: Edge) -> None:
+    later, mine, now = Later(), bearer(edge), 10**9
+    names = [later.begin(mine, now) or "" for _ in range(MOST_WAITING)]
+    later.forget(mine, names[0], now)
     with pytest.raises(RecordNotFound):
-        later.said(first, mine, 0)
-    assert later.begin(mine, 0) is None
-    later.done(first, {"resourceType": "Bundle"}, 1)
+        later.said(mine, names[0], now)
+    assert later.begin(mine, now) is None
+    later.done(mine, names[0], {"resourceType": "Bundle"}, now + 1)
     with pytest.raises(RecordNotFound):
-        later.said(first, mine, 1)
-    assert later.begin(mine, 1) is not None
+        later.said(mine, names[0], now + 1)
+    assert later.begin(mine, now + 1) is not None
+
+
+def test_the_oldest_answers_go_where_there_are_too_many(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("careledger.gateway.later.MOST_KEPT", 3)
+    later, mine, now = Later(), bearer(edge), 2 * 10**9
+    names = []
+    for at in range(5):
+        name = later.begin(mine, now + at) or ""
+        later.done(mine, name, {"resourceType": "Bundle", "id": str(at)}, now + at)
+        names.append(name)
+    waiting = later.begin(mine, now + LOOK + 1)
+    assert [later.said(mine, each, now + LOOK + 2) for each in names[2:]] == [
+        {"resourceType": "Bundle", "id": str(at)} for at in (2, 3, 4)
+    ]
+    for each in names[:2]:
+        with pytest.raises(RecordNotFound):
+            later.said(mine, each, now + LOOK + 2)
+    assert later.said(mine, waiting or "", now + LOOK + 2) is None
+
+
+def test_an_answer_that_is_too_long_to_be_kept_says_so(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    later, mine = Later(), bearer(edge)
+    name = later.begin(mine, 3 * 10**9) or ""
+    monkeypatch.setattr("careledger.gateway.later.MOST_SAID", 10)
+    later.done(mine, name, {"resourceType": "Bundle", "id": "long"}, 3 * 10**9)
+    (entry,) = (later.said(mine, name, 3 * 10**9) or {})["entry"]
+    assert "Carried out" in str(entry)
+
+
+SERVED = """
+import asyncio, sys, time
+from pathlib import Path
+from careledger.app.world import open_world
+from careledger.gateway.application import Edge
+from careledger.gateway.server import Gateway
+
+carry = Edge._carry_out
+async def slowly(self, request, name, handler, who, asked):
+    if b"never finished" in asked.body:
+        await asyncio.sleep(600)
+    await carry(self, request, name, handler, who, asked)
+Edge._carry_out = slowly
+world = open_world(Path(sys.argv[1]))
+with Gateway(world, port=0) as gateway:
+    print(gateway.base, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_was_accepted_before_the_gateway_was_killed_is_answered_afterwards(
+    told: Story, tmp_path: Path
+) -> None:
+    mine = story.copied(told, tmp_path / "data")
+    holder = register.patient(mine.world.network, mine.organisations["City"], None, False, [6])
+    token = tokens.issue(mine.staff["Dr City"], Purpose.TREAT, int(time.time()), 3_600)[0]
+    mine.world.close()
+    words = [sys.executable, "-c", SERVED, str(tmp_path / "data")]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ)
+    assert running.stdout is not None
+    try:
+        client = Client(running.stdout.readline().strip(), token)
+        patient = holder.alias.hex()
+        done, cut = (
+            sent(client, "Condition", "POST", condition(patient, words), "respond-async")
+            for words in ("finished", "never finished")
+        )
+        assert (done.status, cut.status) == (202, 202)
+        before = awaited(client, done.headers["Content-Location"]).body
+        assert client.ask(cut.headers["Content-Location"]).status == 202
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    again = story.everybody(tmp_path / "data")
+    with Gateway(again.world, port=0) as gateway:
+        client = Client(gateway.base, token)
+
+        def asked(reply: Reply) -> Any:
+            place = reply.headers["Content-Location"].rpartition("/")[2]
+            (entry,) = client.ask(f"later/{place}").body["entry"]
+            return entry["response"]
+
+        (entry,) = before["entry"]
+        assert asked(done)["status"] == entry["response"]["status"] == "201"
+        assert asked(done)["etag"] == entry["response"]["etag"]
+        assert (asked(cut)["status"], asked(cut)["outcome"]["issue"][0]["code"]) == ("503", "transient")
+        assert "send it again" in asked(cut)["outcome"]["issue"][0]["diagnostics"]
+    again.world.close()

@@ -108,18 +108,39 @@ def test_an_app_writes_what_its_scopes_say_and_takes_back_nothing_else(edge: Edg
     assert writer.ask(address, "DELETE").status == 403
     assert writer.ask(address, "PUT", json.dumps(made.body).encode(), Content_Type=JSON).status == 403
     assert post(writer, said, If_None_Exist="code=x").status == 403
-    assert (
-        writer.ask("", "POST", b'{"resourceType": "Bundle", "type": "batch"}', Content_Type=JSON).status
-        == 403
-    )
+    for whole in ("transaction", "collection"):
+        bundle = b'{"resourceType": "Bundle", "type": "%s"}' % whole.encode()
+        assert writer.ask("", "POST", bundle, Content_Type=JSON).status == 403
     assert post(app(edge, "Dr City", "user/Condition.rs"), said).status == 403
     for other in (app(edge, "Dr City", "user/Device.cruds"), edge.client("Dr City")):
         assert other.ask(f"Device/{made.body['id']}", "DELETE").status == 404  # what is there is no Device
     assert edge.client("Dr City").ask(address).status == 200
     blind = post(app(edge, "Dr City", "user/Condition.c"), said)
     assert (blind.status, blind.body["resourceType"]) == (201, "OperationOutcome")
+    assert edge.client("Dr City").ask(address, "DELETE").status == 204
+    assert writer.ask(address).status == 410
+    hidden = app(edge, "Dr City", "user/Device.cruds").ask(f"Device/{made.body['id']}")
+    assert hidden.status == 404  # neither that it was there nor that it was taken back
 
 
 def test_the_organisations_own_programs_are_not_limited(edge: Edge) -> None:
     reply = edge.client("Dr Stay").ask(f"Patient/{edge.story.adam.hex()}/$everything")
     assert "scopes" not in str(reply.body)
+
+
+def test_an_app_that_may_not_create_makes_nothing_by_a_conditional_update(edge: Edge) -> None:
+    alias = edge.story.adam.hex()
+    for permission in (Permission.VIEW, Permission.APPEND):
+        edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), permission)
+    said = json.dumps(condition(alias, "by an app", identifier=[{"value": "by-an-app"}])).encode()
+    place = "Condition?identifier=by-an-app"
+    updating = app(edge, "Dr City", "user/Condition.rus")
+    refused = updating.ask(place, "PUT", said, Content_Type=JSON)
+    assert (refused.status, refused.issue[0]) == (403, "forbidden")
+    assert "Condition.c" in refused.issue[1]
+    whole = edge.client("Dr City").ask(f"Condition?patient={alias}&identifier=by-an-app")
+    assert whole.matches == []
+    made = app(edge, "Dr City", "user/Condition.crus").ask(place, "PUT", said, Content_Type=JSON)
+    assert made.status == 201
+    changed = app(edge, "Dr City", "user/Condition.rus").ask(place, "PUT", said, Content_Type=JSON)
+    assert changed.status == 200

@@ -84,6 +84,22 @@ def test_what_a_lease_opened_is_dropped_when_it_is_over_though_nobody_asks_again
     assert leases._sessions == {}
 
 
+def test_what_a_search_found_is_forgotten_when_its_pages_are_over_though_nobody_asks_again(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = edge.gateway._desk
+    doctor, clock = edge.client("Dr Stay"), ManualClock(edge.story.world.clock.now())
+    searched = f"Condition?patient={edge.story.adam.hex()}&_count=1"
+    links = [doctor.ask(searched).link("next") for _ in range(2)]
+    assert len(desk.pages._rests) >= 2
+    desk.drop_ended()
+    assert all(link is not None and doctor.ask(link).status == 200 for link in links)
+    clock.wait(2 * LONGEST_LEASE)
+    monkeypatch.setattr(desk, "world", replace(desk.world, clock=clock))
+    desk.drop_ended()
+    assert len(desk.pages._rests) == 0
+
+
 def test_no_more_than_so_much_is_open_and_what_was_looked_at_longest_ago_goes(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,15 @@
-"""FHIR Subscriptions: of consents that name the post, empty or by id, delivered like webhooks, true of themselves."""
+"""FHIR Subscriptions: of consents that name the post and of own writings that answer a search, empty or by id,
+delivered like webhooks, true of themselves."""
 
 from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +17,18 @@ import pytest
 from careledger.domain.consents import Permission
 from careledger.domain.parties import Role
 from careledger.fhir.validation.check import examine
+from careledger.formats.events import Endpoint
 from careledger.gateway.events import delivery
 from careledger.gateway.operations.subscriptions import CONTENT
+from careledger.gateway.own import subscribed
 from careledger.gateway.server import Gateway
-from careledger.workflows import register
+from careledger.workflows import parties, register
 from careledger.workflows.grant import Granted
 from careledger.workflows.revoke import revoke
 from gateway.edge_world import JSON, Edge, Reply
 from gateway.receiving import Got, Receiver
-from story import DIAGNOSIS, LICENCE
+from gateway.ward import SYSTEM, Ward
+from story import DIAGNOSIS, LICENCE, Story, copied
 
 LOOKS = 0.05
 MOST_WAIT = 20.0
@@ -33,12 +39,18 @@ def telling(edge: Edge) -> Iterator[Edge]:
     """A gateway that sends to this machine too, and two machines of one organisation."""
     story = edge.story
     for label in ("EHR City", "PACS City"):
-        made = story.world.keyring.new_staff(story.organisations["City"], label, {Role.DEVICE})
-        register.post(story.world.network, made, {Role.DEVICE}, LICENCE)
-        story.staff[label] = made
+        machine(story, label, {Role.DEVICE})
+    for label in ("ward City", "round City"):
+        machine(story, label, {Role.DEVICE, Role.DOCTOR})
     story.world.settings = replace(story.world.settings, webhooks_to_loopback=True)
     with Gateway(story.world, port=0, looks_every=LOOKS) as gateway:
         yield Edge(story, gateway)
+
+
+def machine(story: Story, label: str, roles: set[Role]) -> None:
+    made = story.world.keyring.new_staff(story.organisations["City"], label, roles)
+    register.post(story.world.network, made, roles, LICENCE)
+    story.staff[label] = made
 
 
 def wanted(endpoint: str, payload: str | None = None, **more: Any) -> dict[str, Any]:
@@ -60,8 +72,8 @@ def posted(edge: Edge, resource: dict[str, Any], label: str = "EHR City") -> Rep
     return edge.client(label).ask("Subscription", "POST", body, Content_Type=JSON)
 
 
-def created(edge: Edge, resource: dict[str, Any]) -> Any:
-    reply = posted(edge, resource)
+def created(edge: Edge, resource: dict[str, Any], label: str = "EHR City") -> Any:
+    reply = posted(edge, resource, label)
     assert reply.status == 201, reply.body
     assert reply.headers["Location"] == f"{edge.gateway.base}/Subscription/{reply.body['id']}"
     assert examine(reply.body).errors == ()
@@ -72,9 +84,9 @@ def read(edge: Edge, made: Any, label: str = "EHR City") -> Reply:
     return edge.client(label).ask(f"Subscription/{made['id']}")
 
 
-def removed(edge: Edge, made: Any) -> None:
-    assert edge.client("EHR City").ask(f"Subscription/{made['id']}", "DELETE").status == 204
-    assert read(edge, made).status == 404
+def removed(edge: Edge, made: Any, label: str = "EHR City") -> None:
+    assert edge.client(label).ask(f"Subscription/{made['id']}", "DELETE").status == 204
+    assert read(edge, made, label).status == 404
 
 
 def given(edge: Edge, label: str = "EHR City") -> Granted:
@@ -200,7 +212,20 @@ def changed(**channel: Any) -> dict[str, Any]:
 
 
 REFUSED: dict[str, dict[str, Any]] = {
-    "records": wanted("https://hook.example/", criteria="Observation?code=1234"),
+    "no type": wanted("https://hook.example/", criteria="Colour?code=1234"),
+    "no records": wanted("https://hook.example/", criteria="Subscription?status=active"),
+    "an unknown parameter": wanted("https://hook.example/", criteria="Observation?colour=blue"),
+    "an order": wanted("https://hook.example/", criteria="Observation?code=1&_sort=date"),
+    "what comes along": wanted("https://hook.example/", criteria="Observation?_include=Observation:subject"),
+    "what others say": wanted("https://hook.example/", criteria="Patient?_has:Observation:patient:code=1"),
+    "what others say of whom it names": wanted(
+        "https://hook.example/", criteria="Condition?subject:Patient._has:Observation:patient:code=1"
+    ),
+    "an impossible day": wanted("https://hook.example/", criteria="Observation?date=2026-02-31"),
+    "another modifier": wanted("https://hook.example/", criteria="Observation?code:exact=1"),
+    "no search": wanted("https://hook.example/", criteria="Observation?code"),
+    "a search of another server": wanted("https://hook.example/", criteria="https://x.example/Observation"),
+    "too long a search": wanted("https://hook.example/", criteria="Observation?code=" + "1" * 2_000),
     "one patient's": wanted("https://hook.example/", criteria="Consent?patient=" + "0" * 64),
     "everything": wanted("https://hook.example/", criteria=""),
     "a topic": wanted("https://hook.example/", criteria="http://example.org/topic"),
@@ -219,10 +244,169 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
+def focused(got: list[Got]) -> list[str]:
+    """The records that notifications name, in order."""
+    return [each["fullUrl"] for one in got for each in one.said["entry"][1:]]
+
+
+def numbers(got: list[Got]) -> list[str]:
+    """The numbers of the events in notifications, in order."""
+    events = [
+        {part["name"]: part for part in each["part"]}
+        for one in got
+        for each in one.said["entry"][0]["resource"]["parameter"]
+        if each["name"] == "notification-event"
+    ]
+    return [each["event-number"]["valueString"] for each in events]
+
+
+def bundle(codes: list[str]) -> bytes:
+    """A patient who is new here, and a condition for each code."""
+    resources: list[dict[str, Any]] = [{"resourceType": "Patient", "id": "new", "name": [{"text": "A. New"}]}]
+    for at, each in enumerate(codes):
+        coded = {"coding": [{"system": SYSTEM, "code": each}]}
+        subject = {"reference": f"urn:uuid:{uuid.UUID(int=1)}"}
+        resources.append({"resourceType": "Condition", "id": f"c{at}", "code": coded, "subject": subject})
+    entries = [
+        {
+            "fullUrl": f"urn:uuid:{uuid.UUID(int=at)}",
+            "resource": each,
+            "request": {"method": "POST", "url": each["resourceType"]},
+        }
+        for at, each in enumerate(resources, 1)
+    ]
+    return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}).encode()
+
+
+def test_a_machine_is_told_of_what_its_organisation_wrote_that_answers_its_search(telling: Edge) -> None:
+    ward = Ward(telling)
+    holder, other = ward.patient(), ward.patient()
+    with Receiver() as receiver:
+        asked = f"Condition?code={SYSTEM}|sought&patient={holder.alias.hex()}"
+        made = created(telling, wanted(receiver.url, "id-only", criteria=asked), "ward City")
+        assert made["criteria"] == asked
+        for whose, code in ((holder, "other"), (other, "sought"), (holder, "sought")):
+            assert ward.diagnosed(whose, code).status == 201
+        [got] = receiver.until(1)
+        [where] = focused([got])
+        assert examine(got.said).errors == ()
+        found = telling.client("ward City").ask(where).body
+        assert found["code"]["coding"][0]["code"] == "sought"
+        assert "sought" not in got.body.decode()
+        assert holder.alias.hex() not in got.body.decode()
+        client = ward.reader
+        assert client.ask(f"Condition?patient={holder.alias.hex()}").status == 200
+        for said, more in (("sought", 2), ("other", 2), ("sought", 3)):
+            changed = {**found, "code": {"coding": [{"system": SYSTEM, "code": said}]}}
+            body = json.dumps(changed).encode()
+            assert client.ask(where, "PUT", body, Content_Type=JSON).status == 200
+            assert focused(receiver.until(more)) == [where] * more
+        assert numbers(receiver.got) == ["1", "2", "3"]
+        removed(telling, made, "ward City")
+
+
+def test_nobody_is_told_of_records_that_its_post_may_not_read(telling: Edge) -> None:
+    ward = Ward(telling)
+    holder = ward.patient()
+    with Receiver() as receiver, Receiver() as reader:
+        blind = created(telling, wanted(receiver.url, "empty", criteria="Condition"), "EHR City")
+        sees = created(telling, wanted(reader.url, "empty", criteria="Condition"), "ward City")
+        for _ in range(2):
+            assert ward.diagnosed(holder, "hidden").status == 201
+        assert len(reader.until(2)) == 2
+        assert all("focus" not in each.body.decode() for each in reader.got)
+        given(telling)
+        time.sleep(0.5)
+        assert receiver.got == []
+        removed(telling, blind)
+        removed(telling, sees, "ward City")
+
+
+def test_of_one_deposit_only_what_the_post_may_read_is_told(telling: Edge) -> None:
+    machine(telling.story, "office City", {Role.OPERATOR})
+    with Receiver() as hidden, Receiver() as seen:
+        conditions = created(telling, wanted(hidden.url, "id-only", criteria="Condition"), "office City")
+        patients = created(telling, wanted(seen.url, "id-only", criteria="Patient"), "office City")
+        reply = telling.client("clerk").ask("", "POST", bundle(["hidden"] * 3), Content_Type=JSON)
+        assert reply.status == 200, reply.body
+        [where] = focused(seen.until(1))
+        assert where.startswith(f"{telling.gateway.base}/Patient/")
+        time.sleep(0.5)
+        assert hidden.got == []
+        removed(telling, conditions, "office City")
+        removed(telling, patients, "office City")
+
+
+def test_of_a_long_bundle_every_record_is_told_once_in_portions_and_again_only_what_failed(
+    telling: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "DELAYS", (1, 1, 1))
+    monkeypatch.setattr(subscribed, "AT_ONCE", 3)
+    failed: list[Got] = []
+
+    def answers(got: Got) -> tuple[int, dict[str, str], float]:
+        if len(receiver.got) == 2:
+            failed.append(got)
+            return 500, {}, 0.0
+        return 204, {}, 0.0
+
+    with Receiver(answers) as receiver:
+        asked = wanted(receiver.url, "id-only", criteria=f"Condition?code={SYSTEM}|many")
+        made = created(telling, asked, "ward City")
+        body = bundle(["many", "many", "many", "few", "many", "many"] + ["few"] * 5 + ["many"] * 2)
+        reply = telling.client("clerk").ask("", "POST", body, Content_Type=JSON)
+        assert reply.status == 200, reply.body
+        taken = [each for each in receiver.until(4) if each not in failed]
+        assert len(failed) == 1
+        assert focused(taken[1:2]) == focused(failed)
+        assert len(set(focused(taken))) == len(focused(taken)) == 7
+        assert len(taken) == 3
+        assert numbers(taken) == [str(number) for number in range(1, 8)]
+        last = taken[-1].said["entry"][0]["resource"]["parameter"]
+        assert {"name": "events-since-subscription-start", "valueString": "7"} in last
+        removed(telling, made, "ward City")
+
+
+def test_what_was_not_told_is_told_by_the_next_gateway(telling: Edge, tmp_path: Path) -> None:
+    story = copied(telling.story, tmp_path / "data")
+    story.world.settings = replace(story.world.settings, webhooks_to_loopback=True)
+    with Receiver() as receiver:
+        with Gateway(story.world, port=0) as silent:
+            edge = Edge(story, silent)
+            ward = Ward(edge)
+            created(edge, wanted(receiver.url, "id-only", criteria="Condition?code=later"), "ward City")
+            where = ward.diagnosed(ward.patient(), "later").headers["Location"]
+        assert receiver.got == []
+        with Gateway(story.world, port=0, looks_every=LOOKS) as gateway:
+            [name] = focused(receiver.until(1))
+            assert name == where.partition("/_history")[0].replace(silent.base, gateway.base)
+    story.world.close()
+
+
+def test_a_subscription_ends_with_its_post(telling: Edge) -> None:
+    ward, story = Ward(telling), telling.story
+    machine(story, "leaver", {Role.DEVICE, Role.DOCTOR})
+    with Receiver() as receiver, Receiver() as stays:
+        made = created(telling, wanted(receiver.url, "empty", criteria="Condition"), "leaver")
+        other = created(telling, wanted(stays.url, "empty", criteria="Condition"), "ward City")
+        parties.end_post(story.world.network, story.staff["leaver"])
+        assert ward.diagnosed(ward.patient(), "after").status == 201
+        assert len(stays.until(1)) == 1
+        kept = uuid.UUID(made["id"]).bytes
+        end = time.monotonic() + MOST_WAIT
+        while (found := Endpoint.decode(ward.city.books.get(delivery.KEPT, kept) or b"")).state == "active":
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert (found.problem, receiver.got) == ("its post has ended", [])
+        removed(telling, other, "ward City")
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_not_supported_is_refused_with_its_place(telling: Edge, what: str) -> None:
     reply = posted(telling, REFUSED[what])
     assert (reply.status, reply.issue[0]) == (400, "invalid"), reply.body
+    if REFUSED[what].get("criteria", "Consent") != "Consent":
+        assert "criteria" in reply.issue[1]
 
 
 def test_an_address_inside_is_refused(telling: Edge) -> None:

@@ -100,6 +100,22 @@ def test_a_long_bundle_is_read_in_a_process_beside_and_refused_as_one_that_is_re
     assert statuses(send(edge, said))
 
 
+def test_a_process_that_was_begun_is_the_one_that_reads() -> None:
+    async def story() -> None:
+        beside = Beside()
+        try:
+            beside.begin(taking.read_first)
+            assert beside._process is not None
+            begun = beside._process
+            there = await beside.run(os.getpid)
+            assert there != os.getpid()
+            assert (await beside.run(os.getpid), beside._process) == (there, begun)
+        finally:
+            beside.close()
+
+    asyncio.run(story())
+
+
 def test_a_process_beside_that_is_killed_is_told_and_started_anew() -> None:
     async def story() -> None:
         beside = Beside()
@@ -127,4 +143,4 @@ def _refuses() -> None:
 
 def test_the_media_type_is_still_asked_for(edge: Edge) -> None:
     reply = edge.client("clerk").ask("", "POST", b"{}", Content_Type="text/plain")
-    assert (reply.status, JSON in reply.issue[1]) == (400, True)
+    assert (reply.status, JSON in reply.issue[1]) == (415, True)

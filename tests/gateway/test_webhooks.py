@@ -24,9 +24,11 @@ from careledger.app.settings import Settings
 from careledger.domain.consents import Permission
 from careledger.domain.errors import EndpointRefused, StoreUnavailable
 from careledger.domain.parties import Role
-from careledger.formats.events import Endpoint
+from careledger.formats.events import Endpoint, Event
 from careledger.gateway.events import addresses, delivery, sending
 from careledger.gateway.events.delivery import Delivery
+from careledger.gateway.events.inbox import Numbered
+from careledger.gateway.events.notices import Due
 from careledger.gateway.events.sending import Outcome, Sender
 from careledger.gateway.server import Gateway
 from careledger.workflows import parties, register
@@ -35,7 +37,7 @@ from careledger.workflows.register import Officer
 from careledger.workflows.revoke import revoke
 from gateway.edge_world import Client, Edge, Reply
 from gateway.receiving import Got, Receiver
-from story import DIAGNOSIS, LICENCE
+from story import DIAGNOSIS, LICENCE, Story, copied
 
 LOOKS = 0.05
 MOST_WAIT = 20.0
@@ -45,14 +47,19 @@ MACHINES = {"EHR City": "City", "PACS City": "City", "EHR Lake": "Lakeside"}
 @pytest.fixture(scope="module")
 def telling(edge: Edge) -> Iterator[Edge]:
     """A gateway that sends to this machine too, and machines' posts."""
-    story = edge.story
+    story = with_machines(edge.story)
+    with Gateway(story.world, port=0, looks_every=LOOKS) as gateway:
+        yield Edge(story, gateway)
+
+
+def with_machines(story: Story) -> Story:
+    """Machines have posts there, and it sends to this machine too."""
     for label, employer in MACHINES.items():
         made = story.world.keyring.new_staff(story.organisations[employer], label, {Role.DEVICE})
         register.post(story.world.network, made, {Role.DEVICE}, LICENCE)
         story.staff[label] = made
     story.world.settings = replace(story.world.settings, webhooks_to_loopback=True)
-    with Gateway(story.world, port=0, looks_every=LOOKS) as gateway:
-        yield Edge(story, gateway)
+    return story
 
 
 @pytest.fixture(autouse=True)
@@ -400,8 +407,9 @@ def test_this_machine_is_sent_to_only_where_the_settings_say_so_and_nothing_else
                 addresses.target(inside, True)
     fresh = replace(edge.story.world.settings, webhooks_to_loopback=False)
     assert not Settings(1, "ab" * 20).webhooks_to_loopback
+    desk = edge.gateway._desk
     assert not Delivery(
-        replace(edge.story.world, settings=fresh), "http://x", edge.gateway._desk.events
+        replace(edge.story.world, settings=fresh), "http://x", desk.events, desk.events._records
     ).sender.loopback
 
 
@@ -496,16 +504,35 @@ def test_delays_grow_until_the_endpoint_is_dead_and_a_delivery_begins_anew(
     monkeypatch.undo()
     assert list(delivery.DELAYS) == sorted(set(delivery.DELAYS))
     made = Endpoint(
-        b"i" * 16, 1, "https://x.example/", (), b"s" * 32, 0, 5, 0, 0, "active", "", 0, "webhook", (), 0, ""
+        b"i" * 16,
+        1,
+        "https://x.example/",
+        (),
+        b"s" * 32,
+        0,
+        5,
+        0,
+        0,
+        "active",
+        "",
+        0,
+        "webhook",
+        (),
+        0,
+        "",
+        "",
+        0,
     )
+    event = Event("deposit-final", 0, b"", (), (), ())
+    sixth = Due(Numbered(6, event), ("it",), 6, 0)
     waits, failing = [], made
     while failing.state == "active":
-        failing = delivery.after_attempt(failing, 6, Outcome(500, "answered 500"), 1_000)
+        failing = delivery.after_attempt(failing, sixth, Outcome(500, "answered 500"), 1_000)
         waits.append(failing.due - 1_000)
     assert waits[:-1] == list(delivery.DELAYS)
     assert (failing.tries, failing.reached) == (len(delivery.DELAYS) + 1, 5)
-    once = delivery.after_attempt(made, 6, Outcome(0, "no connection"), 1_000)
-    again = delivery.after_attempt(once, 6, Outcome(204), 1_010)
+    once = delivery.after_attempt(made, sixth, Outcome(0, "no connection"), 1_000)
+    again = delivery.after_attempt(once, sixth, Outcome(204), 1_010)
     assert (again.reached, again.tries, again.due, again.problem) == (6, 0, 0, "")
 
 
@@ -530,19 +557,20 @@ def test_what_was_not_delivered_is_delivered_by_the_next_gateway_and_nothing_twi
             removed(Edge(story, gateway), hook)
 
 
-def test_an_attempt_that_was_cut_off_is_made_again_under_the_same_id(edge: Edge) -> None:
-    story = edge.story
+def test_an_attempt_that_was_cut_off_is_made_again_under_the_same_id(told: Story, tmp_path: Path) -> None:
+    mine = with_machines(copied(told, tmp_path / "data"))
     waits = [20.0]
     with Receiver(lambda got: (200, {}, waits.pop() if waits else 0.0)) as receiver:
-        with Gateway(story.world, port=0, looks_every=LOOKS) as first:
-            hook = created(Edge(story, first), receiver.url)
-            given(edge)
+        with Gateway(mine.world, port=0, looks_every=LOOKS) as first:
+            hook = created(Edge(mine, first), receiver.url)
+            given(Edge(mine, first))
             receiver.until(1)
         begun = time.monotonic()
-        with Gateway(story.world, port=0, looks_every=LOOKS) as second:
+        with Gateway(mine.world, port=0, looks_every=LOOKS) as second:
             one, again = receiver.until(2)
             assert one.headers["webhook-id"] == again.headers["webhook-id"]
             assert one.body == again.body
             assert time.monotonic() - begun < 10
-            eventually(Edge(story, second), hook, reached=again.said["data"]["number"])
-            removed(Edge(story, second), hook)
+            eventually(Edge(mine, second), hook, reached=again.said["data"]["number"])
+            removed(Edge(mine, second), hook)
+    mine.world.close()

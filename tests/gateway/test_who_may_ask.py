@@ -19,11 +19,21 @@ KINDS = {"PATCH": "application/json-patch+json"}
 LOG = "/logs/{custodian}/"
 OPEN = {
     ("GET", "/fhir/metadata"),
+    ("GET", "/fhir/.well-known/smart-configuration"),
+    ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/oauth/keys"),
+    ("GET", "/oauth/page.css"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
     ("GET", "/logs"),
     ("GET", LOG + "checkpoint"),
     ("GET", LOG + "tile/{file:path}"),
     *(("GET", f"/api/v1/{each}") for each in ("openapi.json", "docs", "docs/page.js", "docs/page.css")),
     ("GET", "/sealed/{cid}"),
+    ("GET", "/.well-known/did.json"),
+    ("GET", "/licences/{issuer}/status"),
+    ("GET", "/members/{party}/did.json"),
+    ("GET", "/members/{party}/posts/{number}/did.json"),
     ("GET", "/api/v1/blocks"),
     ("GET", "/api/v1/blocks/{block}"),
     ("GET", "/api/v1/agent/network"),
@@ -34,20 +44,35 @@ OPEN = {
     ("GET", "/api/v1/agent/packages"),
     ("POST", "/api/v1/agent/relays/{number}"),
     ("GET", "/api/v1/agent/sealing-keys/{number}"),
+    ("GET", "/api/v1/agent/apps/{client}"),
 }
 """The routes that need no token; a new one has to be decided here."""
+PROVED = {("POST", f"/oauth/{each}") for each in ("token", "introspect", "revoke")}
+"""Those at which clients prove who they are: they refuse in OAuth's words whoever does not."""
+LED = {(method, f"/oauth/{each}") for each in ("authorize", "consent") for method in ("GET", "POST")}
+"""Pages to which apps lead people; what they ask needs a session, see test_oauth_launch.py."""
+SIGNING_ON = {("GET", f"/sign-on/{{provider}}{each}") for each in ("", "/return", "/leave", "/left")}
+SIGNING_ON |= {
+    ("GET", f"/sign-on/saml/{{provider}}{each}") for each in ("", "/metadata", "/leave", "/logout")
+}
+SIGNING_ON |= {("POST", f"/sign-on/saml/{{provider}}/{each}") for each in ("return", "logout")}
+SIGNING_ON |= {("POST", "/sign-on/{provider}/logout")}
+"""Away to an organisation's identity provider and back, for a browser and its one sign-on, and what a provider says of
+signing out; see test_sign_on.py, test_sign_on_saml.py, test_sign_on_saml_logout.py and test_sign_on_leaving.py."""
 PARTS = {
     "kind": "Condition", "id": "1", "version": "1", "party": "hos-0000000000001", "patient": "0" * 64,
     "consent": "0" * 64, "file": "0", "request": "0" * 32, "proposal": "0" * 32, "entry": "0" * 64,
-    "webhook": "0" * 32,
+    "webhook": "0" * 32, "app": "0" * 64, "team": "0" * 16,
 }  # fmt: skip
 
 
 def routes(edge: Edge) -> list[tuple[str, str]]:
-    """Every method and path of the application, HEAD left out, which answers as GET without a body."""
+    """Every method and path of the application that takes a token, HEAD left out, which answers as GET without a body;
+    those that take a session alone are in test_identity_routes.py."""
     found = edge.gateway.routes()
     assert {method for method, _ in found} <= {"GET", "POST", "PUT", "PATCH", "DELETE"}
-    return sorted(set(found) - OPEN)
+    left = set(found) - OPEN - PROVED - LED - SIGNING_ON
+    return sorted(each for each in left if not each[1].startswith(("/identity/", "/sign-in")))
 
 
 def answers(client: Client, edge: Edge, **headers: str) -> list[Reply]:
@@ -65,7 +90,9 @@ def answers(client: Client, edge: Edge, **headers: str) -> list[Reply]:
 def assert_unknown(replies: list[Reply]) -> None:
     """All say the same: no token in force; nothing of what it was."""
     assert {each.status for each in replies} == {401}
-    assert {each.headers["WWW-Authenticate"] for each in replies} == {'Bearer realm="careledger"'}
+    challenges = {each.headers["WWW-Authenticate"] for each in replies}
+    assert len(challenges) == 1
+    assert challenges <= {f'Bearer realm="careledger"{more}' for more in ("", ', error="invalid_token"')}
     fhir, api = refusals(replies)
     assert {code for code, _ in fhir} == {"login"}
     assert api == {"token-refused"}
@@ -80,18 +107,58 @@ def refusals(replies: list[Reply]) -> tuple[set[tuple[str, str]], set[str]]:
 
 
 def test_every_route_has_a_decision_and_the_open_ones_are_open(edge: Edge) -> None:
-    assert set(edge.gateway.routes()) > OPEN
+    assert set(edge.gateway.routes()) > OPEN | PROVED | LED
     world = edge.story.world
     number, link = next(iter(world.custodians.items()))
     link.call("checkpoint", b"")
-    parts = {"custodian": f"{number:016x}", "file": "0/000.p/1", "number": f"{number:016x}", "act": "0" * 64}
-    parts |= {"block": "0", "cid": text(raw_cid(b""))}
+    parts = {
+        "custodian": f"{number:016x}",
+        "file": "0/000.p/1",
+        "number": f"{number:016x}",
+        "act": "0" * 64,
+        "client": "0" * 32,
+    }
+    parts |= {
+        "block": "0",
+        "cid": text(raw_cid(b"")),
+        "party": f"{number:016x}",
+        "issuer": f"{world.keyring.ministry().number:016x}",
+    }
     for method, path in sorted(OPEN):
         url = edge.gateway.url + path.replace(":path", "").format(**parts)
         reply = edge.stranger().pool.request(method, url)
-        nothing = path.endswith(("{act}", "{cid}"))  # of that name
+        nothing = path.endswith(
+            ("{act}", "{cid}", "{client}", "known/did.json", "{number}/did.json")
+        )  # of that name
         wanted = 415 if method == "POST" else 404 if nothing else 200
         assert reply.status == wanted, path
+
+
+def test_no_client_gets_anything_that_does_not_prove_itself(edge: Edge) -> None:
+    form = "token=clt_x&grant_type=client_credentials&scope=system/*.rs&client_id=" + "0" * 32
+    for _, path in PROVED:
+        for said in ("", "Basic YTpi", "Bearer clt_abc"):
+            headers = {"Authorization": said} if said else {}
+            reply = edge.stranger().ask(
+                edge.gateway.url + path, "POST", form.encode(), Content_Type=FORM, **headers
+            )
+            assert (reply.status, reply.body["error"] in ("invalid_client", "invalid_token")) == (
+                401,
+                True,
+            ), path
+
+
+def test_pages_for_people_lead_nowhere_without_a_client_whoever_asks(edge: Edge) -> None:
+    for method, path in LED:
+        for token in ("", edge.token("Dr City")):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            sent = {"Sec-Fetch-Site": "same-origin", "Origin": edge.gateway.sign_in.removesuffix("/sign-in")}
+            form = "redirect_uri=https://app.example/after&decision=allow"
+            reply = edge.stranger().pool.request(
+                method, f"{edge.gateway.url}{path}?{form}", body=form if method == "POST" else None, redirect=False,
+                headers={"Content-Type": FORM, **sent, **headers},
+            )  # fmt: skip
+            assert (reply.status, "Location" in reply.headers) == (400, False), (method, path)
 
 
 def test_no_route_answers_without_a_token(edge: Edge) -> None:

@@ -32,8 +32,8 @@ def ask(client: Client, path: str, method: str = "GET", body: bytes | None = Non
     if client.token:
         sent["Authorization"] = f"Bearer {client.token}"
     reply = client.pool.request(method, f"{client.base}/{path}", body=body, headers=sent, retries=False)
-    kind = reply.headers.get("content-type", "")
-    assert kind in (JSON, XML), (reply.status, kind)
+    kind, _, charset = reply.headers.get("content-type", "").partition("; charset=")
+    assert (kind in (JSON, XML), charset) == (True, "utf-8"), (reply.status, kind)
     return Said(reply.status, reply.headers, from_xml(reply.data) if kind == XML else read(reply.data))
 
 
@@ -69,16 +69,19 @@ def test_every_answer_is_the_same_in_xml(edge: Edge) -> None:
         (f"Patient/{patient}", 200), (f"Patient/{patient}/$everything", 200), (f"Patient/{patient}/$summary", 200),
         ("OperationDefinition/everything", 200), (f"Condition/{'0' * 8}", 404),
         (f"Condition?patient={patient}&onset-date=x", 400),
-        ("Encounter?status=finished", 200), ("Nothing/1", 400),
+        ("Encounter?status=finished", 200), ("Nothing/1", 404),
     ]  # fmt: skip
     for address, status in asked:
         plain, marked = (ask(client, address, Accept=each) for each in (JSON, XML))
         assert (plain.status, marked.status) == (status, status), address
-        assert marked.headers["content-type"] == XML
+        assert marked.headers["content-type"] == f"{XML}; charset=utf-8"
         assert same(ordered(plain.body)) == same(ordered(marked.body)), address
         assert plain.headers.get("ETag") == marked.headers.get("ETag")
     named = ask(client, f"{path}?_format=xml", Accept=JSON)
-    assert (named.headers["content-type"], named.body) == (XML, read(to_json(client, path)))
+    assert (named.headers["content-type"], named.body) == (
+        f"{XML}; charset=utf-8",
+        read(to_json(client, path)),
+    )
     refused = ask(edge.stranger("clt_none"), path, Accept=XML)
     assert (refused.status, refused.body["resourceType"]) == (401, "OperationOutcome")
 
@@ -94,12 +97,16 @@ def test_what_is_written_in_xml_is_written(edge: Edge, visit: Resource) -> None:
     story.grant(story.adam, story.staff["Dr City"], (VISIT,), Permission.VIEW)
     client = edge.client("Dr City")
     made = ask(client, "Encounter", "POST", to_xml(visit), Content_Type=XML, Accept=XML)
-    assert (made.status, made.headers["content-type"]) == (201, XML)
+    assert (made.status, made.headers["content-type"]) == (201, f"{XML}; charset=utf-8")
     path = f"Encounter/{made.body['id']}"
     assert client.ask(path).body["class"] == visit["class"]
     changed = {**made.body, "status": "cancelled"}
     put = ask(client, path, "PUT", to_xml(changed), Content_Type="application/xml")
-    assert (put.status, put.body["status"], put.headers["content-type"]) == (200, "cancelled", JSON)
+    assert (put.status, put.body["status"], put.headers["content-type"]) == (
+        200,
+        "cancelled",
+        f"{JSON}; charset=utf-8",
+    )
     told = ask(client, "Encounter/$validate", "POST", to_xml(visit), Content_Type="text/xml", Accept=XML)
     assert told.body["issue"][0]["diagnostics"] == "This is valid FHIR R4."
     path = f"Patient/{story.adam.hex()}/$summary"

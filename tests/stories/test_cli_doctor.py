@@ -14,6 +14,7 @@ import pytest
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.app.own_index import place
 from careledger.app.world import open_world
+from careledger.domain.errors import NotEnoughCustodians
 from careledger.gateway.own.chart import Charts
 from careledger.workflows import deposit
 from careledger.workflows.deposit import PLAN, SHARED
@@ -61,10 +62,15 @@ def test_open_permissions_and_leftovers_are_mended(copied: Callable[[], Path]) -
     key = next((folder / "organisations").glob("*/keys"))
     os.chmod(folder, 0o755)
     (folder / "careledger.json.new").write_text("{")
+    (key.parent.with_name(".0000000000000007-00000000")).mkdir(mode=0o700)
+    os.link(key.parent / "books.db", key.parent / ".books.db.00000000")
+    (folder / "ledger" / ".sent.sqlite.00000000").write_bytes(b"")
     before = findings(folder)
     assert (before["permissions"], before["leftovers"]) == ("open", "open")
     mended = findings(folder, "--repair")
     assert (mended["permissions"], mended["leftovers"]) == ("mended", "mended")
+    assert not [path for path in folder.glob("*/**/*") if path.name.startswith(".")]
+    assert (key.parent / "books.db").stat().st_nlink == 1
     assert (folder.stat().st_mode & 0o777, key.stat().st_mode & 0o777) == (0o700, 0o600)
     assert set(findings(folder).values()) == {"well"}
 
@@ -155,6 +161,35 @@ def test_a_deposit_that_a_crash_left_is_finished(
         assert list(world.keyring.organisation("City Hospital").books.rows(PLAN)) == []
     finally:
         world.close()
+    notes = [each for each in told("show", PATIENT, "--data", folder)["records"] if each["what"] == "Fever"]
+    assert len(notes) == 1
+
+
+def test_blocks_that_nobody_needs_are_given_back_but_not_while_a_deposit_is_unfinished(
+    copied: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, part = copied(), "unneeded blocks"
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    def unreachable(*arguments: object) -> None:
+        raise NotEnoughCustodians()
+
+    with SegmentBlocks(folder / "blocks") as store:
+        garbage = store.put_many([bytes([number]) * 100_000 for number in range(3)])
+    assert "300,000 bytes that nobody needs" in careledger("doctor", "--data", folder).out
+    with monkeypatch.context() as patched:
+        patched.setattr(deposit, "finish", killed)
+        assert careledger(*NOTE, "--data", folder).code == 130
+    with monkeypatch.context() as patched:
+        patched.setattr(deposit, "finish", unreachable)
+        assert findings(folder, "--repair")[part] == "open"
+    assert findings(folder, "--repair")[part] == "mended"
+    with SegmentBlocks(folder / "blocks") as store:
+        assert not any(store.has(cid) for cid in garbage)
+        assert store.verify().sound
+    assert set(findings(folder).values()) == {"well"}
     notes = [each for each in told("show", PATIENT, "--data", folder)["records"] if each["what"] == "Fever"]
     assert len(notes) == 1
 

@@ -6,17 +6,26 @@ import importlib.util
 import json
 import shlex
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from typer.main import get_command
 
+from careledger.app.identity.references import References
+from careledger.app.world import open_world
+from careledger.cli import licences
 from careledger.cli.commands import audit
 from careledger.cli.main import app
 from careledger.cli.shapes import SHAPES
+from careledger.formats.dids import key_did
+from gateway.oauth_world import KeyPair, key_set
+from gateway.saml_world import Idp, ec_key
 from stories.cli_world import PATIENT, careledger, explored, told
+from stories.test_cli_account import signed_up
 
 __all__ = ["explored"]
 ROOT = Path(__file__).parent.parent.parent
@@ -30,7 +39,10 @@ CONDITION = {
 }
 BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": CONDITION}]}
 FILES = {"amended.json": json.dumps(CONDITION), "bundle.json": json.dumps(BUNDLE), "letter.pdf": "%PDF-1.7",
-         "new-passphrase": "correct horse battery staple\n"}  # fmt: skip
+         "keys.json": key_set(KeyPair()), "new-passphrase": "correct horse battery staple\n",
+         "staff.csv": "login,name,roles\nn-1,Dr Nahar,doctor\n",
+         "secret.txt": "the client's secret\n",
+         "metadata.xml": Idp(ec_key(int(time.time()) - 60), lambda: 0).metadata().decode()}  # fmt: skip
 
 
 @pytest.fixture
@@ -78,6 +90,10 @@ def test_every_example_on_the_page_ends_well(
         " demo",
         "chain serve",
         "careledger up",
+        "careledger gateway",
+        "careledger worker",
+        "member join",
+        "custodian serve",
     )  # in tests of their own: one takes minutes, the others never end
     examples = [
         line for line in written if not any(each in line.replace("demo-data", "") for each in elsewhere)
@@ -120,6 +136,23 @@ def consent_file() -> str:
     return "consent.json"
 
 
+def client(kind: str, name: str = "night loader") -> str:
+    found = told("client", "list", "--as", "City Hospital")["clients"]
+    return str(next(each["client_id"] for each in found if (each["kind"], each["name"]) == (kind, name)))
+
+
+def reference(folder: Path) -> str:
+    with closing(open_world(folder)) as world:
+        city = world.keyring.organisation("City Hospital")
+        return References().post(city, world.keyring.posts(city)[0])
+
+
+def suspended(folder: Path) -> str:
+    name, _ = signed_up(folder)
+    told("account", "suspend", name, "--as", "City Hospital")
+    return name
+
+
 PLACEHOLDERS: dict[str, Callable[[], str]] = {
     "RECORD": lambda: record(category="report"),
     "DIAGNOSIS": lambda: record(category="diagnosis", source="imported", sensitivity="normal"),
@@ -131,6 +164,16 @@ PLACEHOLDERS: dict[str, Callable[[], str]] = {
     "REQUEST": lambda: told("consent", "requests", PATIENT)["requests"][0]["request"],
     "CONSENT": lambda: told("consent", "list", PATIENT)["consents"][-1]["commitment"],
     "IMPORT": lambda: told("undo-import", "--as", "records desk, City")["imports"][0]["run"],
+    "CLIENT": lambda: client("backend"),
+    "APP": lambda: client("public", "my diary"),
+    "PROVIDER": lambda: told("sign-on", "list", "--as", "City Hospital")["providers"][-1]["id"],
     "DIGEST": lambda: told("token", "list", "--as", "Lakeside Hospital")["tokens"][0]["token_digest"],
+    "HOLDER": lambda: key_did(licences.key(Path("doctor.key")).public),
+    "PLACE": lambda: str(told("licence", "list")["licences"][0]["place"]),
+    "AUDIENCE": lambda: told("party", "show", "Lakeside Hospital")["did"],
+    "NONCE": lambda: told("licence", "ask", "--as", "Lakeside Hospital")["nonce"],
+    "NEWCOMER": lambda: signed_up(Path("demo-data"))[0],
+    "REFERENCE": lambda: reference(Path("demo-data")),
+    "SUSPENDED": lambda: suspended(Path("demo-data")),
     "ENTRY": lambda: told("break-glass", "list")["emergencies"][0]["entry"],
 }

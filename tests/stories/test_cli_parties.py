@@ -170,6 +170,25 @@ def test_teams_have_names_and_posts_come_and_go(small: Path) -> None:
     assert (unknown.code, "Cardiology, Heart ward" in unknown.err) == (2, True)
 
 
+def test_a_team_hangs_elsewhere_is_called_otherwise_and_is_given_up(small: Path) -> None:
+    mine, at = ("--as", "Lakeside"), ("--data", small)
+    for label in ("Surgery", "Theatre"):
+        told("party", "team", "create", label, *mine, *at)
+    told("party", "team", "join", "Theatre", "--as", "Dr Sen", *at)
+    told("party", "team", "move", "Theatre", "--below", "Surgery", *mine, *at)
+    assert told("party", "show", "Dr Sen", *at)["teams"] == ["Surgery", "Theatre"]
+    assert careledger("party", "team", "end", "Surgery", *mine, *at).code == 1
+    assert careledger("party", "team", "rename", "Theatre", "surgery", *mine, *at).code == 2
+    told("party", "team", "rename", "Theatre", "Day theatre", *mine, *at)
+    found = {each["team"]: each for each in told("party", "team", "list", *mine, *at)["teams"]}
+    assert (found["Day theatre"]["below"], len(found["Day theatre"]["posts"])) == ("Surgery", 1)
+    told("party", "team", "end", "Day theatre", *mine, *at)
+    told("party", "team", "end", "Surgery", *mine, *at)
+    assert told("party", "show", "Dr Sen", *at)["teams"] == []
+    there = {each["team"] for each in told("party", "team", "list", *mine, *at)["teams"]}
+    assert not there & {"Day theatre", "Surgery"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

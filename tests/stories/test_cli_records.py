@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,6 +212,77 @@ def test_a_bulk_export_goes_to_the_patients_that_its_parts_name(treated: Path, t
     assert "Condition.ndjson, entry 2" in none[0]["why"]
 
 
+KILLED = """
+import os, signal, sys
+from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.cli.main import main
+from careledger.formats import large
+
+put_many, large.AT_ONCE = SegmentBlocks.put_many, 2
+
+def stored_once(self, blocks, *named, **more):
+    put_many(self, blocks, *named, **more)
+    if len(blocks) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return put_many(self, blocks, *named, **more)
+
+SegmentBlocks.put_many = stored_once
+main()
+"""
+
+
+def test_a_large_scan_survives_a_kill_lies_nowhere_in_the_clear_and_comes_back_in_pieces(
+    treated: Path, tmp_path: Path
+) -> None:
+    label, scan = "Scan Owner", tmp_path / "scan.dcm"
+    registered(treated, label, label)
+    told("consent", "grant", label, "--to", "City Hospital", "--category", "all", "--may", "append",
+         "--data", treated)  # fmt: skip
+    words = b"what the scan says of somebody "
+    scan.write_bytes(dicom(name="Owner^Scan") + words * (5 * 2**20 // len(words)))
+    act = ("import", scan, "--patient", label, "--as", "records desk", "--data", treated)
+    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, act)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert told("show", label, "--data", treated)["records"] == []
+    assert [each["deposited"] for each in told(*act)["files"]] == [2]
+    assert [each["known"] for each in told(*act)["files"]] == [2]
+    rows = told("show", label, "--data", treated)["records"]
+    [binary] = [each for each in rows if each["type"] == "Binary"]
+    record = binary["record"]
+    out, archive, bundle = tmp_path / "out", tmp_path / "all.archive", tmp_path / "all.json"
+    shown = careledger("show", label, record, "--content", tmp_path / "again.dcm", "--data", treated)
+    assert (shown.code, f"{scan.stat().st_size:,} bytes, sealed beside it" in shown.out) == (0, True)
+    assert (tmp_path / "again.dcm").read_bytes() == scan.read_bytes()
+    assert (tmp_path / "again.dcm").stat().st_mode & 0o777 == 0o600
+    assert told("export", label, "--documents", out, "--data", treated)["count"] == 1
+    assert [path.read_bytes() for path in out.iterdir()] == [scan.read_bytes()]
+    assert told("export", label, "--fhir", bundle, "--data", treated)["left_out"] == 0
+    exported = [each["resource"] for each in json.loads(bundle.read_bytes())["entry"]]
+    [whole] = [each for each in exported if each["resourceType"] == "Binary"]
+    assert (base64.b64decode(whole["data"], validate=True), "_data" in whole) == (scan.read_bytes(), False)
+    piped = careledger("export", label, "--fhir", "-", "--data", treated).out
+    assert piped.rstrip("\n") == bundle.read_text().rstrip("\n")
+    assert "1 file" in careledger("export", label, "--archive", archive, "--data", treated).err
+    everything = b"".join(path.read_bytes() for path in treated.rglob("*") if path.is_file())
+    assert words not in everything
+    other = _damaged(Path(shutil.copytree(treated, tmp_path / "damaged")))
+    ill = careledger("show", label, record, "--content", tmp_path / "ill.dcm", "--data", other)
+    assert (ill.code != 0, (tmp_path / "ill.dcm").exists()) == (True, False)
+
+
+def _damaged(folder: Path) -> Path:
+    """One bit in every second block of a mebibyte: a file's first one is whole."""
+    record = b"CBLK" + (2**20).to_bytes(4, "big")
+    for path in sorted((folder / "blocks").glob("*.seg")):
+        parts = path.read_bytes().split(record)
+        for number in range(2, len(parts), 2):
+            part = bytearray(parts[number])
+            part[5_000] ^= 1
+            parts[number] = bytes(part)
+        path.write_bytes(record.join(parts))
+    return folder
+
+
 def test_documents_are_told_by_how_they_begin_and_come_back_as_the_same_bytes(
     treated: Path, tmp_path: Path
 ) -> None:
@@ -335,3 +411,41 @@ def test_an_emergency_needs_two_opens_records_alarms_and_is_reviewed(treated: Pa
     )
     too_long = careledger(*act, "--second", "Dr Sen, Lakeside", "--for", "never")
     assert too_long.code == 2
+
+
+def test_one_file_is_imported_for_two_patients_by_name_and_once_for_each_and_for_its_own(
+    treated: Path, tmp_path: Path
+) -> None:
+    file, at = tmp_path / "one.json", ("--as", "records desk", "--data", treated)
+    file.write_text(json.dumps(bundle(condition("Told of two", id="two-c"))))
+    for label in ("First Of Two", "Second Of Two"):
+        registered(treated, label, label)
+        told("consent", "grant", label, "--to", "City Hospital", "--category", "all", "--may", "append",
+             "--data", treated)  # fmt: skip
+    for label in ("First Of Two", "Second Of Two"):
+        for expected in ((1, 0), (0, 1)):
+            [found] = told("import", file, "--patient", label, *at)["files"]
+            assert (found["deposited"], found["known"]) == expected, label
+    records = [
+        {each["record"] for each in told("show", label, "--data", treated)["records"]}
+        for label in ("First Of Two", "Second Of Two")
+    ]
+    assert len(records[0]) == len(records[1]) == 1
+    assert records[0] != records[1]
+
+
+def test_a_file_that_names_its_patient_is_the_same_when_the_desk_names_them_too(
+    treated: Path, tmp_path: Path
+) -> None:
+    file, at = tmp_path / "own.json", ("--as", "records desk", "--data", treated)
+    person: dict[str, object] = {
+        "resourceType": "Patient",
+        "id": "own-1",
+        "name": [{"text": "Known By File"}],
+    }
+    about = condition("Told by its own name", id="own-c", subject={"reference": "Patient/own-1"})
+    file.write_text(json.dumps(bundle(person, about)))
+    [own] = told("import", file, *at)["files"]
+    assert own["deposited"] == 2
+    [again] = told("import", file, "--patient", "Known By File", *at)["files"]
+    assert (again["deposited"], again["known"]) == (0, 2)

@@ -85,7 +85,7 @@ def test_a_network_lives_on_a_node_elsewhere_and_nobody_is_served_while_that_sta
         (("--node", NOBODY, "--node", NOBODY), 2, "one of them twice"),
         (("--node", NOBODY, "--node-header", "no-such-file"), 2, "does not exist"),
         (("--node-header", __file__), 2, "goes with --node"),
-        (("--node", NOBODY), 3, "node 127.0.0.1:9, why NewConnectionError. Next: see that the nodes"),
+        (("--node", NOBODY), 3, "node 127.0.0.1:9, NewConnectionError. Next: see that the nodes"),
     ],
     ids=str,
 )

@@ -25,6 +25,7 @@ from careledger.formats.charts import AuthorsCopies
 from careledger.workflows import register
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.from_fhir import new_version
+from careledger.workflows.identity_rows import Identity
 from story import DIAGNOSIS, ILLNESS, LATER_ILLNESS, MARKS, NAME, NATIONAL_ID, SAMPLE, Story
 
 PLACES = ("ledger", "blocks", "custodians", "careledger.json", "board.db", "organisations", "patients")
@@ -189,7 +190,7 @@ def test_what_holds_secrets_or_a_persons_words_prints_none_of_them(told: Story) 
     values: list[object] = [
         read, record, record.manifest, record.body, record.found, record.secret, read.asked, holder, holder.keys,
         holder.state, city, told.staff["Dr City"], told.staff["Dr City"].key, told.phrases[told.adam], told.revoked,
-        register.Identity.decode(identity), copies(city), told.world, told.world.network, told.world.keyring,
+        Identity.decode(identity), copies(city), told.world, told.world.network, told.world.keyring,
         report, report.versions, [new_version(each, 1) for each in report.versions],
         parse_file(sample_file(SAMPLE), "f"), summary(resource_of(record.body)),
         told.world.directories, told.session(told.staff["Dr City"]),

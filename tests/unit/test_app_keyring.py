@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,32 @@ def test_an_organisation_is_the_same_when_it_is_opened_again(keyring: Keyring, t
     assert (again.sealing.public, again.chart.public) == (made.sealing.public, made.chart.public)
     assert again.tag == made.tag
     assert again.books.get("kind", b"key") == b"value"
+
+
+def test_who_looks_while_an_organisation_comes_sees_it_whole_or_not_at_all(tmp_path: Path) -> None:
+    coming, looking = (Keyring(tmp_path, InsecurePlainGuard()) for _ in range(2))
+    coming.new_organisation("First", Role.HOSPITAL)
+    names = [f"City {number}" for number in range(60)]
+    with closing(coming), closing(looking), ThreadPoolExecutor(1) as other:
+        made = other.submit(lambda: [coming.new_organisation(name, Role.HOSPITAL) for name in names])
+        while not made.done():
+            assert "First" in looking.organisations()
+            assert "First" in coming.organisations()
+        assert len(made.result()) == len(names)
+        assert set(looking.organisations()) == {"First", *names}
+
+
+def test_a_key_file_is_never_replaced_and_what_a_crash_left_of_one_is_nobodys(
+    keyring: Keyring, tmp_path: Path
+) -> None:
+    first = keyring.new_organisation("City", Role.HOSPITAL, number=7)
+    left = tmp_path / "organisations" / ".0000000000000007-00000000"
+    left.mkdir()
+    (left / "keys.next").write_bytes(b"half")
+    with pytest.raises(StoreCorrupt, match="there already"):
+        keyring.new_organisation("Lake", Role.HOSPITAL, number=7)
+    assert {name: each.number for name, each in keyring.organisations().items()} == {"City": first.number}
+    assert sorted((tmp_path / "organisations").iterdir()) == [left, left.with_name("0000000000000007")]
 
 
 def test_each_organisation_has_keys_of_its_own_and_the_ministry_stands_apart(keyring: Keyring) -> None:
@@ -125,3 +153,11 @@ def test_a_damaged_or_missing_key_file_is_refused(keyring: Keyring, tmp_path: Pa
     path.unlink()
     with pytest.raises(StoreCorrupt, match="missing"):
         keyring.patients()
+
+
+def test_posts_are_found_where_no_ministrys_keys_lie(keyring: Keyring) -> None:
+    city = keyring.new_organisation("City", Role.HOSPITAL)
+    post = keyring.new_staff(city, "Dr Roy", {Role.DOCTOR})
+    assert keyring.staff("Dr Roy")[0].number == post.number
+    with pytest.raises(PartyNotFound, match="nobody"):
+        keyring.staff("nobody")

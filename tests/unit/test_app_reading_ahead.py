@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import subprocess
+import sys
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,24 @@ from careledger.app import reading_ahead
 from careledger.app.beside import SELDOM, process_beside
 from careledger.app.reading_ahead import Desk, Unread, files_in, read, read_ahead, units
 from careledger.fhir import entries
-from careledger.workflows.staging import Staged
+from careledger.workflows.staged import Staged
+
+KEYS = (
+    "cryptography",
+    "coincurve",
+    "careledger.sealing.keys",
+    "careledger.formats.signatures",
+    "careledger.ports",
+)
+
+
+def test_what_reads_ahead_starts_without_anything_that_handles_a_key() -> None:
+    asked = "import sys, careledger.app.reading_ahead; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "careledger.fhir.split" in loaded
+    assert [name for name in loaded if name.startswith(KEYS)] == []
 
 
 class Counting(Executor):

@@ -139,6 +139,18 @@ def test_a_plain_directory_is_sealed_and_a_passphrase_changed_at_the_price_of_on
         opened(folder, FIRST)
 
 
+def test_keys_that_a_crash_left_half_made_stand_in_no_passphrases_way(tmp_path: Path) -> None:
+    folder, _ = founded(tmp_path / "net", FIRST)
+    for kind in ("organisations", "patients"):
+        made = next((folder / kind).iterdir())
+        left = made.with_name(f".{made.name}-00000000")
+        left.mkdir()
+        (left / "keys").write_bytes((made / "keys").read_bytes())
+    assert set_passphrase(folder, lambda: FIRST, SECOND) == 0
+    assert whole(folder, SECOND)
+    assert list(folder.glob("*/.*-*")) == []
+
+
 def test_who_does_not_know_the_present_passphrase_sets_no_other(tmp_path: Path) -> None:
     folder, _ = founded(tmp_path / "net", FIRST)
     with pytest.raises(PassphraseRefused):

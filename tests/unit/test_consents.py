@@ -85,6 +85,9 @@ def test_a_window_that_holds_no_second_is_refused(start: int, end: int) -> None:
         ({"from_month": "2023-06"}, version(), Reason.OTHER_PERIOD),
         ({"to_month": "2023-04"}, version(), Reason.OTHER_PERIOD),
         ({"from_month": "1900-01"}, version(clinical_month=None), Reason.OTHER_PERIOD),
+        ({}, version(clinical_month="2023"), None),
+        ({"from_month": "1900-01"}, version(clinical_month="2023"), Reason.OTHER_PERIOD),
+        ({"to_month": "2023-06"}, version(clinical_month="2023"), Reason.OTHER_PERIOD),
     ],
 )
 def test_a_scope_covers_what_it_names_and_nothing_unknown(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from careledger.fhir.json_text import Number
-from careledger.fhir.searching.indexing import MOST_TEXT, Narrowed, entries_of, narrowed, referring
+from careledger.fhir.json_text import Number, read
+from careledger.fhir.sample import sample_file, sample_names
+from careledger.fhir.searching.elements import elements
+from careledger.fhir.searching.indexing import MOST_TEXT, Narrowed, entries_of, narrowed, order_of, referring
+from careledger.fhir.searching.parameters import parameters_of
 from careledger.fhir.searching.parse import parse
+from careledger.formats.indexing import ASCENDING, DESCENDING, ORDERED, Order
 from index_sight import lies, may_answer, meets
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -61,13 +69,18 @@ def test_a_patient_is_looked_at_by_the_alias_whatever_the_record_calls_them(text
 @pytest.mark.parametrize(
     "asked",
     [
-        ("code:not", "x"), ("code:missing", "false"), ("code:text", "x"), ("subject:identifier", "x"),
+        ("code:missing", "false"), ("code:text", "x"), ("subject:identifier", "x"),
         ("subject:Patient.name", "x"), ("subject.name", "x"), ("_has:Observation:focus:code", "x"),
         ("onset-date", "ne2020"), ("onset-info:contains", "x"),
     ],
 )  # fmt: skip
 def test_what_an_index_cannot_tell_it_leaves_to_the_evaluator(asked: tuple[str, str]) -> None:
     assert part("Condition", asked) == Narrowed((), False)
+
+
+def test_what_is_not_wanted_narrows_nothing_and_is_passed_over() -> None:
+    assert part("Condition", ("code:not", "x")) == Narrowed((), True)
+    assert part("Condition", ("code:not", "x"), ("code:text", "y")) == Narrowed((), False)
 
 
 def test_what_is_wanted_back_and_what_is_unknown_narrow_nothing() -> None:
@@ -104,8 +117,94 @@ def test_numbers_that_no_float_holds_are_found_at_their_ends() -> None:
             assert may_answer(part("Observation", asked), entries), asked
 
 
+def test_the_index_has_the_order_of_the_sort_under_every_parameter() -> None:
+    by_kind = defaultdict[str, list[Any]](list)
+    for name in sample_names()[:2]:
+        for entry in read(sample_file(name))["entry"]:
+            by_kind[entry["resource"]["resourceType"]].append(entry["resource"])
+    orders, told_apart = 0, 0
+    for kind, resources in by_kind.items():
+        filed = {id(each): _orders(each) for each in resources}
+        for name, sign in product(parameters_of(kind), ("", "-")):
+            query = parse(kind, [("_sort", sign + name)], base=BASE, now=NOW)
+            if not query.sort or (order := order_of(kind, query.sort, True)) is None:
+                continue
+            way = (ASCENDING, DESCENDING)[order[0].descending]
+            keys = [(filed[id(each)].get((order[0].parameter, way)), each) for each in resources]
+            valued: list[tuple[Any, Any]] = [each for each in keys if each[0] is not None]
+            valued.sort(key=lambda each: each[0], reverse=order[0].descending)
+            expected = [each for _, each in (*valued, *(each for each in keys if each[0] is None))]
+            assert query.sorted(resources) == expected, (kind, sign + name)
+            orders, told_apart = orders + 1, told_apart + (len({value for value, _ in valued}) > 1)
+    assert orders > 300
+    assert told_apart > 100
+
+
+def _orders(resource: Any, patients: Mapping[str, str] = MappingProxyType({})) -> dict[tuple[str, int], Any]:
+    found = [each for each in entries_of(resource, ALIAS, patients) if each.parameter.endswith(ORDERED)]
+    return {
+        (each.parameter.removesuffix(ORDERED), way): each.low
+        for each in found
+        for way in (ASCENDING, DESCENDING)
+        if int(each.high) & way
+    }
+
+
+def test_what_leads_to_different_types_is_not_ordered_by_the_index() -> None:
+    def order(text: str) -> object:
+        return order_of("Condition", parse("Condition", [("_sort", text)], base=BASE, now=NOW).sort, True)
+
+    assert order("code,-onset-date") == (Order("code", False), Order("onset-date", True))
+    assert order("patient,-_profile") == (Order("patient", False), Order("_profile", True))
+    keys = parse("Appointment", [("_sort", "date,practitioner")], base=BASE, now=NOW).sort
+    assert order_of("Appointment", keys[:1], True) == (Order("date", False),)
+    assert order_of("Appointment", keys, True) is None
+    resource = condition(
+        asserter={"reference": "Patient/1"}, meta={"profile": ["urn:a"]}, recordedDate="2024"
+    )
+    ordered = {each.parameter for each in entries_of(resource, ALIAS) if each.parameter.endswith(ORDERED)}
+    assert ordered == {f"{each}{ORDERED}" for each in ("_id", "recorded-date", "asserter", "_profile")}
+
+
+@pytest.mark.parametrize("asked", ["patient", "code,-subject", "encounter"])
+def test_who_does_not_see_what_leads_to_whom_gets_no_order_of_it(asked: str) -> None:
+    keys = parse("Condition", [("_sort", asked)], base=BASE, now=NOW).sort
+    assert order_of("Condition", keys, True) is not None
+    assert order_of("Condition", keys, False) is None
+
+
+def test_a_reference_is_in_order_by_the_id_that_it_names_and_a_patients_by_the_patient() -> None:
+    urn, other = f"urn:uuid:{RECORD}", RECORD.replace("7", "8")
+    for text, wanted in (
+        (urn, RECORD), (f"Encounter/{RECORD}", RECORD), (f"{BASE}/Encounter/{other}/_history/3", other),
+        ("#inside", "#inside"), ("urn:oid:1.2.3", "urn:oid:1.2.3"),
+    ):  # fmt: skip
+        assert _orders(condition(encounter={"reference": text}))["encounter", ASCENDING] == wanted
+    made = condition(subject={"reference": urn})
+    assert "patient" not in {name for name, _ in _orders(made)}
+    led = _orders(made, {urn: f"Patient/{ALIAS}"})
+    assert (led["patient", ASCENDING], led["subject", DESCENDING]) == (ALIAS, ALIAS)
+
+
 def test_nothing_of_the_index_is_printed() -> None:
     entries = entries_of(condition(onsetString="marked"), ALIAS)
     wanted = part("Condition", ("onset-info", "marked"))
     assert "marked" not in repr(entries) + repr(wanted) + repr(wanted.demands)
     assert any(lies(each, wanted.demands[0][0]) for each in entries)
+
+
+def test_an_element_that_is_not_there_is_passed_over_unless_absence_is_an_answer() -> None:
+    def named(**more: Any) -> set[str]:
+        return {
+            each.parameter.removesuffix(ORDERED)
+            for each in entries_of({"resourceType": "Patient", "id": "p"} | more, ALIAS)
+        }
+
+    roots = {
+        name: [each.root for each in elements("Patient", parameters_of("Patient")[name].expression)]
+        for name in ("deceased", "birthdate", "phone")
+    }
+    assert roots == {"deceased": [""], "birthdate": ["birthDate"], "phone": ["telecom"]}
+    assert named() == {"_id", "deceased"}
+    assert named(birthDate="1990") == named() | {"birthdate"}
+    assert "phone" in named(telecom=[{"system": "phone", "value": "1"}])

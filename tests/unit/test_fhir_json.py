@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from careledger.fhir.canonical import canonical, canonical_of, content_digest
-from careledger.fhir.json_text import MOST_DEPTH, Flaw, Number, read
+from careledger.fhir.json_text import MOST_DEPTH, Flaw, Number, read, read_again
 
 
 def why(data: bytes) -> tuple[str, str]:
@@ -102,3 +102,12 @@ def test_nesting_is_bounded_even_where_python_s_own_limit_is_not() -> None:
         assert read(b'["' + b"[" * 1_000 + b'"]')
     finally:
         sys.setrecursionlimit(before)
+
+
+def test_what_was_read_once_reads_the_same_without_being_checked() -> None:
+    text = '{"a":[1.50,-0,true,{"b":"é \\"q\\" \\\\ নুর"}],"c":100000000000000000001}'
+    again = read_again(text)
+    assert again == read(text.encode())
+    assert canonical(again) == text.encode()
+    with pytest.raises(Flaw):
+        read_again(text[:-1])

@@ -35,7 +35,9 @@ def advertised() -> dict[str, list[SearchDefinition]]:
     """What the CapabilityStatement says that there is, by type, with R4's definition of each."""
     known = {(base, each.name): each for each in search_definitions() for base in each.bases}
     made: dict[str, list[SearchDefinition]] = {}
-    for each in capability("http://here.example/fhir", "2026-01-01T00:00:00Z")["rest"][0]["resource"]:
+    for each in capability("http://here.example/fhir", "http://here.example", "2026-01-01T00:00:00Z")["rest"][
+        0
+    ]["resource"]:
         for named in each.get("searchParam", ()):
             found = known.get((each["type"], named["name"])) or known["Resource", named["name"]]
             assert found.type == named["type"]

@@ -76,6 +76,19 @@ def test_other_versions_codecs_and_hashes_are_refused(position: int) -> None:
         cids.check_cid(cids.raw_cid(b"x")[:-1])
 
 
+def test_a_chunk_is_raw_and_under_its_blake3_as_others_make_it() -> None:
+    cid = cids.chunk_cid(memoryview(b"IETF"))
+    assert cid[4:].hex() == "83a2de1ee6f4e6ab686889248f4ec0cf4cc5709446a682ffd1cbb4d6165181e2"
+    other = CID.decode(cid)
+    assert (other.version, other.codec.name, other.hashfun.name) == (1, "raw", "blake3")
+    assert (cids.is_chunk(cid), cids.is_chunk(cids.raw_cid(b"IETF"))) == (True, False)
+    assert cids.check_block(cid, b"IETF") == b"IETF"
+    with pytest.raises(BlockMismatch):
+        cids.check_block(cid, b"IETf")
+    with pytest.raises(MalformedBytes):
+        cids.check_cid(bytes((1, cids.DAG_CBOR)) + cid[2:])
+
+
 def test_bytes_are_checked_against_their_identifier() -> None:
     cid = cids.raw_cid(b"block")
     assert cid[4:] == hashlib.sha256(b"block").digest()

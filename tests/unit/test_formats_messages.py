@@ -6,6 +6,8 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from careledger.domain.errors import MalformedBytes, SignatureRefused
 from careledger.formats import cbor
+from careledger.formats.deposits import Manifest
 from careledger.formats.digests import digest, framed
 from careledger.formats.patients import Order
 from careledger.formats.releases import ReleaseRequest
@@ -127,6 +130,18 @@ def test_a_message_names_the_field_that_breaks_its_declaration() -> None:
     value["handles"] = [b"short"]
     with pytest.raises(MalformedBytes, match="field handles"):
         Order.decode(cbor.encode(value))
+
+
+def test_a_number_of_an_enumeration_is_written_as_the_number_that_it_is() -> None:
+    class Level(IntEnum):
+        HIGH = 2
+
+    made = replace(Manifest.example(), sensitivity=Level.HIGH)
+    assert type(made.value()["sensitivity"]) is int
+    assert made.encode() == replace(made, sensitivity=2).encode()
+    for wrong in (True, Level.HIGH * 200, -1, 2.0, None):
+        with pytest.raises(MalformedBytes, match="sensitivity"):
+            replace(made, sensitivity=wrong).encode()  # type: ignore[arg-type]
 
 
 def test_a_private_key_is_not_printed() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from named_tests import existing_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "threats.md").read_text()
@@ -23,6 +23,7 @@ THREATS = (
     ),
     *("a ministry that widens its own rights", "a custodian restored from an old backup"),
     "a file that files a record on the wrong person",
+    "a harmful file that somebody sends",
     "a consent in a file that means less than it says",
     *("a coerced patient", "a stolen gateway", "code served by one's own gateway"),
 )
@@ -33,17 +34,6 @@ def rows() -> dict[str, tuple[str, str]]:
     table = PAGE.partition("## Each threat")[2].partition("\n## ")[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.split("\n") if line]
     return {threat: (defence, attacks) for threat, defence, attacks in cells[2:]}
-
-
-@cache
-def existing_tests() -> set[str]:
-    trees = (ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py"))
-    return {
-        node.name
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
 
 
 def test_every_threat_has_a_row_and_no_row_is_without_one() -> None:

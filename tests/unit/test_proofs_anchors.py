@@ -14,7 +14,9 @@ from careledger.proofs.anchors import (
     Commitments,
     LeafOpening,
     check_share,
+    commitment_roots,
     share_commitment,
+    share_commitments,
 )
 
 SHARES = [hashlib.sha256(b"share %d" % place).digest() for place in range(1, 6)]
@@ -71,6 +73,21 @@ def test_each_custodian_can_check_its_own_share_and_no_other(places: int) -> Non
             check_share(commitments.root, places, place + 1, share, path)
         with pytest.raises(ShareMismatch):
             check_share(commitments.root, places, place, share, [*path, bytes(32)])
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 4, 5, 7, 8])
+def test_many_versions_shares_are_committed_to_as_each_one_is(places: int) -> None:
+    shares = [
+        [hashlib.sha256(b"%d/%d" % (version, place)).digest() for place in range(places)]
+        for version in range(3)
+    ]
+    columns = [share_commitments(place, each) for place, each in enumerate(zip(*shares, strict=True), 1)]
+    joined = b"".join(each for version in zip(*columns, strict=True) for each in version)
+    roots = [Commitments(each).root for each in shares]
+    assert commitment_roots(joined, places) == b"".join(roots)
+    changed = joined[:-1] + bytes([joined[-1] ^ 1])
+    assert commitment_roots(changed, places)[:-32] == b"".join(roots[:-1])
+    assert commitment_roots(changed, places)[-32:] != roots[-1]
 
 
 def test_a_share_is_bound_to_its_place() -> None:

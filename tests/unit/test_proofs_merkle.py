@@ -84,6 +84,11 @@ def test_every_way_to_a_root_gives_the_root_of_the_definition(entries: list[byte
     assert merkle.root(entries) == expected
     assert merkle.Tree(entries).root() == expected
     assert merkle.Tree.of_hashes(hashes).root() == expected
+    for at in range(len(entries)):
+        tree = merkle.Tree(entries[:at])
+        tree.extend(entries[at:])
+        assert tree.root() == expected
+        assert tree.path(at) == merkle.inclusion_path(entries, at)
 
 
 def test_a_frontier_that_was_kept_continues_the_same_tree() -> None:

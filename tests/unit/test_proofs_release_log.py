@@ -71,7 +71,7 @@ def test_the_maps_root_is_that_of_its_definition_in_any_order(entries: dict[byte
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.dictionaries(close_tags, st.integers(0, 1000), min_size=1, max_size=20), close_tags)
+@given(st.dictionaries(close_tags, st.integers(0, 1000), min_size=1, max_size=40), close_tags)
 def test_every_tag_is_either_proved_present_or_proved_absent(entries: dict[bytes, int], asked: bytes) -> None:
     made = TagMap()
     for tag, number in entries.items():
@@ -221,6 +221,39 @@ def test_a_cosigner_follows_a_growing_log() -> None:
         follower.follow(log.head().checkpoint, log.entries(follower.size, log.size))
         assert follower.size == size
     assert Follower("log.example", log.entries(0, 40)).size == 40
+
+
+def test_a_log_and_all_who_follow_it_here_lie_in_memory_once() -> None:
+    log, followers = ReleaseLog("log.example", lines(20)), [Follower("log.example") for _ in range(3)]
+    head = log.head()
+    for each in followers:
+        each.follow(head.checkpoint, log.entries(0, 20))
+    assert len({id(each._tags._top) for each in followers} | {id(head._tags._top)}) == 1
+    log.append(a_hash("another"), bytes(32))
+    assert head.checkpoint == ReleaseLog("log.example", lines(20)).head().checkpoint
+
+
+def test_a_map_that_grew_is_not_taken_for_what_it_was() -> None:
+    grown, same = TagMap(), TagMap()
+    for made in (grown, same):
+        made.insert(a_hash("a"), 0)
+    grown.lie_together()
+    grown.insert(a_hash("b"), 1)
+    before = same.root()
+    same.lie_together()
+    assert (same.root(), same.proof(a_hash("b")).met) == (before, (a_hash("a"), 0))
+
+
+def test_a_log_whose_entries_are_kept_elsewhere_proves_what_stands_there() -> None:
+    kept = lines(3)
+    log = ReleaseLog("log.example", kept, lambda start, end: kept[start:end])
+    kept += lines(2, start=3)
+    for entry in kept[3:]:
+        log.append(*split_entry(entry))
+    assert log.head().line(a_hash("tag 4")) == ReleaseLog("log.example", lines(5)).head().line(
+        a_hash("tag 4")
+    )
+    assert (log.size, log.entries(1, 3)) == (5, lines(2, start=1))
 
 
 def test_a_cosigner_refuses_every_fork_and_accepts_the_honest_log_afterwards() -> None:

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from careledger.domain.errors import MalformedBytes, ProofRefused
+from careledger.formats.cids import raw_cid
 from careledger.formats.deposits import DepositItem, Items, packed_month, unpacked_month
 from careledger.proofs import merkle
-from careledger.proofs.items import ItemTree, check_item, leaf_of
+from careledger.proofs.anchors import AnchorBatch
+from careledger.proofs.items import ItemTree, check_item, item_tree, leaf_of
 from careledger.proofs.runs import Run, folded, leaf_hashes, outside
 
 ENTRIES = [hashlib.sha256(bytes([number])).digest() for number in range(20)]
@@ -93,6 +95,24 @@ def test_every_word_of_an_item_is_under_the_root() -> None:
             check_item(tree.root, 3, 1, other, leaf_of(other), path)
     with pytest.raises(ProofRefused):
         check_item(tree.root, 3, 0, items[1], leaf_of(items[1]), path)
+
+
+def test_the_leaves_of_items_stand_where_they_were_anchored_and_nowhere_else() -> None:
+    cid = raw_cid(b"block")
+    item = DepositItem(bytes(32), cid, cid, cid, b"r" * 32, None, 0, False, None)
+    tree = item_tree(Items.of([item._replace(handle=bytes([each]) * 32) for each in range(5)]))
+    before, after = [b"b" * 32] * 3, [b"a" * 32] * 4
+    batch = AnchorBatch([*before, *tree.leaves, *after])
+    outside = batch.outside(3, 5)
+    for _ in range(2):  # what is remembered answers as what is made
+        tree.check_anchored(batch.root, 12, 3, outside)
+        for root, first, proof in (
+            (bytes(32), 3, outside),
+            (batch.root, 4, outside),
+            (batch.root, 3, outside[1:]),
+        ):
+            with pytest.raises(ProofRefused):
+                tree.check_anchored(root, 12, first, proof)
 
 
 def test_columns_give_back_the_items() -> None:

@@ -17,7 +17,7 @@ from careledger.domain.errors import CareLedgerError, MalformedBytes, ProofRefus
 from careledger.domain.facts import CheckpointFacts
 from careledger.formats import cids
 from careledger.formats.deposits import Items
-from careledger.formats.large import Index
+from careledger.formats.large import Index, Joined, decode_node
 from careledger.formats.proofs import AuditProof
 from careledger.proofs import merkle
 from careledger.proofs.anchors import LeafOpening, check_share, share_commitment
@@ -100,7 +100,7 @@ def test_items_and_runs_follow_the_vectors() -> None:
 
 
 def test_identifiers_follow_the_vectors() -> None:
-    make = {"raw": cids.raw_cid, "dag-cbor": cids.dag_cbor_cid}
+    make = {"raw": cids.raw_cid, "dag-cbor": cids.dag_cbor_cid, "chunk": cids.chunk_cid}
     for case in BLOCKS["identifiers"]:
         cid = make[case["codec"]](unhex(case["data"]))
         assert (cid.hex(), cids.text(cid)) == (case["cid"], case["text"])
@@ -114,11 +114,15 @@ def test_segments_indexes_and_car_files_follow_the_vectors(tmp_path: Path) -> No
     (tmp_path / "00000001.seg").write_bytes(unhex(BLOCKS["segment"]))
     with SegmentBlocks(tmp_path) as store:
         assert [store.get(cids.raw_cid(block)) for block in (b"one", b"")] == [b"one", b""]
+        assert store.get(cids.chunk_cid(b"chunk")) == b"chunk"
         assert store.verify().sound
     index = Index.decode(unhex(BLOCKS["index"]["encoding"]))
-    assert (index.size, index.sha256.hex()) == (BLOCKS["index"]["size"], BLOCKS["index"]["sha256"])
+    assert index.size == BLOCKS["index"]["size"]
     assert [link.hex() for link in index.links] == BLOCKS["index"]["links"]
     assert cids.text(cids.dag_cbor_cid(index.encode())) == BLOCKS["index"]["cid"]
+    joined = decode_node(unhex(BLOCKS["joined"]["encoding"]))
+    assert joined == Joined(unhex(BLOCKS["joined"]["body"]), unhex(BLOCKS["joined"]["content"]))
+    assert cids.text(cids.dag_cbor_cid(joined.encode())) == BLOCKS["joined"]["cid"]
     other = MemoryBlocks()
     assert other.import_car(io.BytesIO(unhex(BLOCKS["car"]))) == (cids.raw_cid(b"one"), cids.raw_cid(b"two"))
     assert other.get(cids.raw_cid(b"two")) == b"two"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from careledger.domain.errors import BlockMismatch, DigestMismatch, MalformedBytes
-from careledger.formats.cids import dag_cbor_cid, raw_cid
+from careledger.formats.cids import CHUNK_PREFIX, RAW_PREFIX, chunk_cid, dag_cbor_cid, raw_cid
 from careledger.sealing.keys import (
     SealingKey,
     Secret,
@@ -23,8 +23,8 @@ from careledger.sealing.states import (
     Ciphertext,
     Plaintext,
     VerifiedCiphertext,
+    joined,
     verify,
-    verify_digest,
 )
 
 SEALED = Ciphertext(b"sealed bytes")
@@ -45,16 +45,22 @@ def test_a_cid_of_another_form_is_refused(cid: bytes) -> None:
         verify(SEALED, cid)
 
 
-def test_a_digest_that_is_cut_short_verifies_nothing() -> None:
-    assert verify_digest(SEALED, DIGEST).data == SEALED.data
-    with pytest.raises(BlockMismatch):
-        verify_digest(SEALED, DIGEST[:16])
+def test_a_chunk_is_verified_by_its_blake3_and_never_by_a_digest_of_the_other_kind() -> None:
+    assert verify(SEALED, chunk_cid(SEALED.data)).data == SEALED.data
+    for wrong in (CHUNK_PREFIX + DIGEST, RAW_PREFIX + chunk_cid(SEALED.data)[4:], chunk_cid(b"sealed byteS")):
+        with pytest.raises(BlockMismatch):
+            verify(SEALED, wrong)
+
+
+def test_verified_parts_are_joined_in_their_order() -> None:
+    parts = [verify(Ciphertext(each), chunk_cid(each)) for each in (b"one", b"two")]
+    assert joined(parts).data == b"onetwo"
 
 
 def test_nobody_makes_a_verified_ciphertext_without_verification() -> None:
     with pytest.raises(TypeError):
         VerifiedCiphertext()
-    made: Any = verify_digest(SEALED, DIGEST)
+    made: Any = verify(SEALED, raw_cid(SEALED.data))
     with pytest.raises(AttributeError):
         made.data = b"other"
 

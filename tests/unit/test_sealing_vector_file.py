@@ -17,7 +17,7 @@ from careledger.formats.cids import raw_cid
 from careledger.formats.digests import framed, uint
 from careledger.formats.keyring import Vault
 from careledger.formats.signatures import SigningKey
-from careledger.sealing import bodies, grants, keys, padme, relays, shamir, vault, versions
+from careledger.sealing import bodies, frames, grants, keys, padme, relays, shamir, vault, versions
 from careledger.sealing.epochs import Epoch, open_previous, open_seed
 from careledger.sealing.keys import SealingKey, Secret, derive
 from careledger.sealing.phrase import PatientKeys, Phrase, audit_key
@@ -123,6 +123,30 @@ def test_bodies() -> None:
     assert Counter("body" in case for case in GOOD["bodies"]) == {True: 2, False: 3}
 
 
+def test_a_file_beside_a_body() -> None:
+    case = GOOD["content"]
+    key, context, salt = secret(case["key"]), h(case["context"]), h(case["salt"])
+    plaintext = (b"file" * case["file_is_file_times"]).ljust(case["padded_length"], b"\0")
+    assert padme.padded_length(4 * case["file_is_file_times"]) == case["padded_length"]
+    body = bodies.encrypt(key, plaintext, context, salt)
+    assert (len(body), hashlib.sha256(body).hexdigest()) == (case["sealed_length"], case["sealed_sha256"])
+    start, stop = case["range"]
+    assert bodies.decrypt_range(key, body, start, stop, context) == h(case["bytes_of_range"])
+    made: list[bytearray] = []
+
+    def room(size: int) -> memoryview:
+        made.append(bytearray(size))
+        return memoryview(made[-1])
+
+    for piece in (999, bodies.CHUNK, 300_000):
+        made.clear()
+        piecewise = bodies.Sealing(key, room, context, salt)
+        for at in range(0, len(plaintext), piece):
+            piecewise.add(plaintext[at : at + piece])
+        piecewise.end()
+        assert b"".join(made) == body
+
+
 def test_a_version_from_header_to_body() -> None:
     case, epoch = (
         GOOD["version"],
@@ -147,7 +171,7 @@ def test_a_version_from_header_to_body() -> None:
 
 def test_the_dictionary_is_the_one_that_the_documents_name() -> None:
     said = Path(__file__).parents[2] / "docs" / "formats.md"
-    assert hashlib.sha256(versions.DICTIONARY.read_bytes()).hexdigest() in said.read_text()
+    assert hashlib.sha256(frames.DICTIONARY.read_bytes()).hexdigest() in said.read_text()
 
 
 def test_wraps_open_in_the_context_that_the_documents_give() -> None:

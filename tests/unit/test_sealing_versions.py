@@ -9,9 +9,10 @@ import zstandard
 
 from careledger.domain.errors import CannotOpen, KeyRefused, MalformedBytes
 from careledger.formats.cids import raw_cid
-from careledger.sealing import versions
+from careledger.sealing import frames, versions
 from careledger.sealing.bodies import sealed_length
 from careledger.sealing.epochs import Epoch
+from careledger.sealing.frames import compressed
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.sealing.padme import padded_length
 from careledger.sealing.shamir import combine, split
@@ -21,7 +22,6 @@ from careledger.sealing.versions import (
     body_key,
     body_key_commitment,
     check_body_key,
-    compressed,
     manifest_key,
     new_batch_secret,
     new_custodial_secret,
@@ -186,7 +186,7 @@ def test_a_body_that_would_unpack_to_too_much_or_is_no_frame_is_refused(frame: b
 
 
 def test_a_body_over_the_ceiling_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "MOST_PLAINTEXT", 100)
+    monkeypatch.setattr(frames, "MOST_PLAINTEXT", 100)
     compressed(Plaintext(bytes(100)))
     with pytest.raises(MalformedBytes):
         compressed(Plaintext(bytes(101)))

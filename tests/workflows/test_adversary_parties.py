@@ -29,9 +29,9 @@ from careledger.sealing.keys import SealingKey
 from careledger.workflows import parties
 from careledger.workflows.accesses import by_consent
 from careledger.workflows.actors import Holder, Session
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.epochs import begin_epochs, own_statement, publish_statement
 from careledger.workflows.grant import grant
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.order import RESTRICT, UNRESTRICT, order
 from careledger.workflows.received import fetch_grants, live_grant
 from careledger.workflows.retrieve import Retrieved, retrieve

@@ -309,4 +309,4 @@ def test_a_naming_that_crashed_anywhere_counts_after_it_was_finished(world: Worl
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 7
+    assert crash_everywhere(world, attempt) == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from careledger.domain.errors import (
 )
 from careledger.domain.parties import PartyId
 from careledger.formats.digests import uint
-from careledger.formats.patients import RecordKey
+from careledger.formats.patients import EpochKey, ReceivedGrant, RecordKey
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.workflows.actors import Holder
 from careledger.workflows.custody import epoch_chain
@@ -36,7 +36,7 @@ from careledger.workflows.grant import (
     grant,
     live_consents,
 )
-from careledger.workflows.received import epoch_keys, fetch_grants, live_grant
+from careledger.workflows.received import INDEX, epoch_keys, fetch_grants, live_grant
 from careledger.workflows.revoke import find_given, renew_expired, revoke
 from world import APPEND, DAY, DIAGNOSIS, GENERAL, VIEW, World, condition, texts, version
 
@@ -63,6 +63,53 @@ def own_note(world: World, mine: Holder, text: str) -> None:
     """The patient puts a record in."""
     made = version({"resourceType": "Condition", "code": {"text": text}}, source="patient-reported")
     world.put(world.own_writer(mine), mine.alias, made)
+
+
+# Finding what was granted ------------------------------------------------------------------------
+
+
+def opened(world: World, monkeypatch: pytest.MonkeyPatch, holder: Holder) -> tuple[int, list[str]]:
+    """How many grants and epoch keys are opened for a look at that patient, and what is read then."""
+    counts = list[bytes]()
+    with monkeypatch.context() as patched:
+        for kind in (ReceivedGrant, EpochKey):
+            patched.setattr(kind, "decode", counted(kind.decode, counts))
+        received = live_grant(world.network, world.outsider, holder.alias, "TREAT")
+        epoch_keys(world.clinic, received.certificate)
+    return len(counts), texts(world.read_by_consent(world.outsider, holder.alias))
+
+
+def counted(decode: Callable[[bytes], Any], counts: list[bytes]) -> Callable[[bytes], Any]:
+    def counting(data: bytes) -> Any:
+        counts.append(data)
+        return decode(data)
+
+    return counting
+
+
+def test_a_patients_grants_are_found_without_opening_those_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, *others = (with_record(world) for _ in range(4))
+    for each in (mine, *others):
+        world.grant(each, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    assert opened(world, monkeypatch, mine) == (2, ["asthma"])
+
+
+def test_grants_from_before_they_were_filed_by_patient_are_found_and_filed_with_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, late = with_record(world), with_record(world)
+    books = world.clinic.books
+    world.grant(early, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    books.drop(INDEX, [key for key, _ in books.rows(INDEX)])
+    assert opened(world, monkeypatch, early)[1] == ["asthma"]
+    world.grant(late, world.outsider)
+    fetch_grants(world.network, world.clinic)
+    for each in (early, late):
+        assert opened(world, monkeypatch, each) == (2, ["asthma"])
 
 
 # Granting ----------------------------------------------------------------------------------------

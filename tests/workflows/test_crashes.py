@@ -50,7 +50,7 @@ def test_a_deposit_that_crashed_anywhere_is_there_once_after_it_was_repeated(wor
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 18
+    assert crash_everywhere(world, attempt) == 16
 
 
 def test_a_grant_that_crashed_anywhere_is_given_once_and_read_with(world: World) -> None:
@@ -76,7 +76,7 @@ def test_a_grant_that_crashed_anywhere_is_given_once_and_read_with(world: World)
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 7
+    assert crash_everywhere(world, attempt) == 6
 
 
 def owner_of(holder: Holder) -> bytes:
@@ -108,7 +108,7 @@ def test_a_revocation_that_crashed_anywhere_ends_in_the_one_reading_nothing_and_
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 9
+    assert crash_everywhere(world, attempt) == 8
 
 
 def test_a_claim_that_crashed_anywhere_is_finished_with_the_same_phrase(world: World) -> None:

@@ -15,7 +15,9 @@ import crash_parties
 import crash_patients
 import crash_records
 import crash_relaying
+import crash_staff
 from careledger import workflows
+from careledger.app import identity, licences
 from crashing import Scenario, crash_custodian, crash_everywhere
 from world import World
 
@@ -25,8 +27,9 @@ SCENARIOS: dict[str, Scenario] = (
     | crash_records.SCENARIOS
     | crash_later.SCENARIOS
     | crash_relaying.SCENARIOS
+    | crash_staff.SCENARIOS
 )
-FOLDER = Path(workflows.__file__).parent
+FOLDERS = (Path(workflows.__file__).parent, Path(identity.__file__).parent, Path(licences.__file__).parent)
 TESTS = Path(__file__).parent
 
 # Crashed by tests of their own in these files.
@@ -44,36 +47,41 @@ ELSEWHERE = {
 
 # They ask, open or compute, and leave nothing behind but what ``asking.ask`` leaves in the custodians' logs.
 WITHOUT_EFFECTS = {
+    "employing.check_licence", "grouping.group", "grouping.groups", "grouping.tree", "staff_files.refused",
     "accepted.is_accepted", "after_death.decide_after_death",
-    "agree.agree", "audit.unentered", "custody.newest_statement", "grant.unused_counter",
-    "intake.statement_of",
-    "grounds.reading", "grounds.writer", "network.LastHead", "network.at_last_head", "own_copies.own_copies",
+    "agree.agree", "audit.unentered", "employing.is_whole", "custody.newest_statement", "grant.unused_counter",
+    "intake.statement_of", "let_in.admitted",
+    "grounds.by_one_consent", "grounds.reading", "grounds.writer",
+    "network.LastHead", "network.at_last_head", "own_copies.own_copies",
     "own_records.OwnRecords",
     "accesses.by_holder", "accesses.by_registrar", "accesses.holder_seeds", "audit.log_key", "audit_file.attest",
-    "batches.Sealer", "blocks.sealed_block", "board.organisation_key", "chart.fate", "chart.opened", "chart.read_back",
-    "claim.hand_over",
+    "batches.Sealer", "blocks.sealed_block", "blocks.sealed_chunk", "board.organisation_key",
+    "chart.Fates", "chart.fate", "chart.opened", "chart.read_back", "claim.hand_over",
+    "contents.check_there", "contents.content_reader", "export.as_fhir", "export.documents",
+    "export.documents_of",
     "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
     "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.ground_misses", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
     "relay_entry.check", "relay_entry.shows", "received.check_grant", "received.live_grant",
     "signed_consents.signed_consent", "register.choose_custodians",
     "second_look.SecondLook", "signing.new_signed", "superseded.is_superseded",
-    "two_hops.signed_entry", "two_hops.signed_revocation",
+    "two_hops.signed_entry", "two_hops.signed_revocation", "who_proved.Statements",
 }  # fmt: skip
 
 # Steps of others: each effect of theirs is one of a workflow above.
 STEPS = {
+    "app_passes.keep_pass",
     "break_glass.enter_emergencies", "own_copies.keep_copy", "erase.finish_erasures", "erase.tell_waiting", "order.owe",
     "replace_custodian.remake_shares",
     "board.post_package", "claim.continue_statement", "claim.handed_over", "claim.renew_epochs", "claim.take_over",
     "custody.outcomes", "custody.receipt", "custody.receipts", "custody.tell", "deposit.finish",
-    "epochs.chain_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.publish_epoch",
+    "epochs.chains_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.publish_epoch",
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
     "grant.send_package", "grant.wait_for_grants", "lease.Lease", "received.keep_grant", "two_hops.stop_replacement",
-    "intake.take_in_steps", "staging.deposit_in_steps",
+    "intake.take_in_steps", "register.activate_custodian", "register.announce_custodian", "staging.deposit_in_steps",
 }  # fmt: skip
 EFFECT = re.compile(
-    r"books\.(put|drop)|board\.p|blocks\.(p|unp)|receipts\(|outcomes\(|tell\("
+    r"books\.(put|drop|change)|board\.p|blocks\.(p|unp)|receipts\(|outcomes\(|tell\("
     r"|ledger\.(?!fresh_head|at\b|deployment|chain_id|contract)\w+\("
 )
 CUSTODIANS_DIE = (
@@ -86,15 +94,16 @@ MOST_PLACES = 4
 
 @cache
 def acts() -> dict[str, ast.AST]:
-    """Every public function and class of ``workflows/`` that a network, or what is in one, is given to."""
+    """Every public function and class of ``workflows/`` and ``app/identity/`` that is given a network, or what is in
+    one."""
     found: dict[str, ast.AST] = {}
-    for path in FOLDER.glob("*.py"):
+    for path in (each for folder in FOLDERS for each in folder.glob("*.py")):
         for node in ast.parse(path.read_text()).body:
             if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
                 continue
             if _is_given_a_port(node):
                 found[f"{path.stem}.{node.name}"] = node
-    del found["network.Network"]
+    del found["network.Network"], found["employing.Desk"]
     return found
 
 
@@ -102,7 +111,7 @@ def _is_given_a_port(node: ast.FunctionDef | ast.ClassDef) -> bool:
     functions = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]
     fields = [each.annotation for each in ast.walk(node) if isinstance(each, ast.AnnAssign)]
     given = [each.annotation for function in functions for each in function.args.args if each.annotation]
-    ports = {"Network", "Ledger", "Mapping[int, Relay]"}
+    ports = {"Network", "Ledger", "Mapping[int, Relay]", "Desk"}
     return any(ast.unparse(each) in ports for each in [*fields, *given])
 
 

@@ -172,6 +172,20 @@ def test_shares_that_are_not_committed_to_are_refused(world: World) -> None:
     keep()
 
 
+def test_one_wrong_share_or_commitment_among_many_is_refused_wherever_it_stands(world: World) -> None:
+    made, refused = world.deposit(world.patient, count=3), 0
+    for column in ("shares", "commitments"):
+        good = getattr(made.part(1), column)
+        for at in range(0, len(good), 32):
+            wrong = good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
+            body = replace(made.asking(1), parts=(replace(made.part(1), **{column: wrong}),))
+            with pytest.raises(ShareMismatch):
+                world.custodians[0].call("keep", body.encode())
+            refused += 1
+    assert refused == 3 + 3 * 5
+    world.keep(made, (1,))
+
+
 def test_another_leaf_or_a_missing_escrow_is_refused(world: World) -> None:
     made, other = world.deposit(world.patient, count=2), world.deposit(world.patient, count=2)
     body = made.asking(1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from careledger.adapters.custody.hostile import LyingLink
+from careledger.adapters.custody.journal import Journal
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import (
     AccessRefused,
@@ -87,7 +88,7 @@ def test_the_patient_sees_every_release_and_refusal_with_a_proof_that_nothing_is
 ) -> None:
     made = world.deposited(world.patient)
     _, certificate, _ = world.consent(world.patient)
-    session = world.session()
+    session = world.session(said="passkey")  # which it does not prove
     world.ask(world.patient, session, certificate)
     with pytest.raises(AccessRefused):
         world.ask(world.patient, session, certificate, purpose="COVERAGE")
@@ -97,7 +98,7 @@ def test_the_patient_sees_every_release_and_refusal_with_a_proof_that_nothing_is
     released, refused = entries[2], entries[3]
     assert released.handles == made.handles
     assert (released.reader, released.employer) == (session.post, session.employer)
-    assert released.person_proof == "passkey"
+    assert released.person_proof == "vouched"
     assert released.session == session.statement.digest()
     assert released.custodians == (1, 2, 3, 4, 5)
     assert (refused.reason, refused.handles) == ("other-purpose", ())
@@ -136,7 +137,7 @@ def test_a_custodian_that_omits_an_entry_is_caught(world: World) -> None:
     answer = AuditAnswer.decode(honest.body)
     assert len(answer.entries) == 3
     for kept in (answer.entries[:-1], answer.entries[:1] + answer.entries[2:], answer.entries[1:]):
-        lie = AuditAnswer(1, answer.request, True, 0, kept, answer.proof)
+        lie = AuditAnswer(1, answer.request, True, 0, kept, answer.proof, ())
         with pytest.raises((ProofRefused, CannotOpen)):
             _checked(world, world.patient, 1, 0, sign(lie, key, world.ledger.deployment))
     assert len(_checked(world, world.patient, 1, 0, honest)) == 3
@@ -208,6 +209,17 @@ def test_checkpoints_are_anchored_and_cosigned_by_the_others(world: World) -> No
     ]
     with pytest.raises(ProofRefused):
         world.custodians[0].call("tile", entries_path(0, 200).encode())
+
+
+def test_a_log_that_grew_is_cosigned_without_reading_again_what_was_followed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, (log, cosigner, *_) = _network(world), world.custodians
+    for _ in range(2):
+        world.deposited(world.patient)
+        log.call("checkpoint", b"")
+        assert cosign(network, log, cosigner)
+        monkeypatch.setattr(Journal, "followed", None)
 
 
 def _other_line(data: bytes) -> bytes:

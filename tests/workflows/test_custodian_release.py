@@ -20,8 +20,9 @@ from careledger.domain.errors import (
 )
 from careledger.domain.parties import ControllerKind
 from careledger.formats.patients import EpochRecord, EpochStatement, GranteeForm
+from careledger.formats.sessions import SessionProof
 from careledger.formats.signatures import SigningKey
-from careledger.formats.signed import sign
+from careledger.formats.signed import Signed, sign
 from careledger.proofs.anchors import check_share
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.sealing.shamir import Share, combine
@@ -321,3 +322,14 @@ def test_a_custodian_whose_log_cannot_be_anchored_stops_answering(world: World) 
     keys = world.keys(1)
     world.ledger.rekey_custodian(1, b"\1" * 32, keys.signing, controller)
     assert world.ask(world.patient, session, certificate).rows
+
+
+def test_a_session_that_comes_with_a_patients_own_request_is_not_kept(world: World) -> None:
+    """Nobody signed that it belongs there, and no line names it."""
+    world.deposited(world.patient)
+    patient, ephemeral = world.patient, SealingKey.random()
+    mine = world.request(patient, None, ephemeral, rule="own", purpose="PATRQT")
+    loaded = replace(mine, session=SessionProof(Signed(bytes(2**20), bytes(65))))
+    assert world.send(1, loaded, ephemeral).rows
+    journal = world.directories[1].journal
+    assert journal.sessions(patient.alias, 0) + journal.sessions(patient.alias, 1) == []

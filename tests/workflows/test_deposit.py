@@ -27,10 +27,11 @@ from careledger.formats.deposits import KeepRequest
 from careledger.sealing.versions import CopyKey
 from careledger.workflows import deposited
 from careledger.workflows.actors import Holder, Organisation
-from careledger.workflows.batches import NewVersion, ReadyBody, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.deposit import MISSING, PLAN, SHARED, complete, deposit, resume
 from careledger.workflows.deposited import COPIES, copies_of
+from careledger.workflows.new_versions import NewVersion, ReadyBody
 from world import APPEND, DIAGNOSIS, GENERAL, PRESCRIPTION, World, condition, texts, version
 
 ALLERGY = {"resourceType": "AllergyIntolerance", "code": {"text": "latex"}}
@@ -205,7 +206,7 @@ def test_of_deposits_one_after_another_each_is_read_once_and_none_forgotten(worl
 
 
 def test_what_is_not_kept_in_memory_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deposited, "MOST_IN_MEMORY", 2)
+    monkeypatch.setattr(deposited, "MOST_IN_MEMORY", 4)  # two patients and a version of each
     holders = [world.patient(compartments=(DIAGNOSIS,)) for _ in range(3)]
     books, made = Counting(), condition(world.doctor)
     writer = replace(world.writer(), organisation=replace(world.hospital, books=books))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from careledger.domain.errors import CareLedgerError
 from careledger.formats.patients import AliasStatement
 from careledger.workflows import register
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.break_glass import emergency_access, open_emergency
 from careledger.workflows.epochs import name_for_emergencies, own_statement
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.retrieve import retrieve
 from world import DIAGNOSIS, GUARDED, World, condition, version
 

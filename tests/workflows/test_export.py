@@ -44,7 +44,7 @@ def test_the_current_versions_are_given_as_one_fhir_bundle_and_all_originals_as_
     world: World,
 ) -> None:
     _, records = with_history(world)
-    bundle = json.loads(as_fhir(records))
+    bundle = json.loads(b"".join(as_fhir(world.network, records)))
     assert (bundle["resourceType"], bundle["type"]) == ("Bundle", "collection")
     given = sorted(entry["resource"]["code"]["text"] for entry in bundle["entry"])
     assert given == ["copd", "peanut"]
@@ -114,4 +114,7 @@ def test_an_archive_is_imported_under_another_alias_as_the_patients_own_with_its
 def test_an_empty_record_is_an_empty_archive_and_bundle(world: World) -> None:
     mine = world.claimed(compartments=())
     assert open_archive(mine.keys, as_archive(world.network, mine, [])) == []
-    assert json.loads(as_fhir([])) == {"resourceType": "Bundle", "type": "collection"}
+    assert json.loads(b"".join(as_fhir(world.network, []))) == {
+        "resourceType": "Bundle",
+        "type": "collection",
+    }

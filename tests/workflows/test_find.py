@@ -16,8 +16,8 @@ from careledger.formats.releases import SignedOpening
 from careledger.workflows import break_glass
 from careledger.workflows.actors import Organisation, open_session
 from careledger.workflows.find import BREAK_GLASS, Sighting, Sought, answer, find
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.located import located
-from careledger.workflows.register import Identity
 from careledger.workflows.request_access import read_requests
 from world import World
 

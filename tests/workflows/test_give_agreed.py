@@ -53,7 +53,7 @@ def test_what_crashed_anywhere_is_given_once_when_it_is_said_again(world: World)
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 14
+    assert crash_everywhere(world, attempt) == 12
 
 
 def test_one_that_was_revoked_is_given_anew(world: World) -> None:

@@ -172,3 +172,14 @@ def test_a_real_bundle_comes_back_as_it_went_in(world: World) -> None:
     assert len(read.records) == 5
     assert all(given[each.manifest.record_id] == each.body for each in read.records)
     assert len(newest(read.records)) == len(read.records)
+
+
+def test_one_file_imported_for_two_patients_makes_records_of_each(world: World) -> None:
+    one, other = world.patient(compartments=()), world.patient(compartments=())
+    made = [imported(world, each, FILE).deposited.handles for each in (one, other)]
+    assert not set(made[0]) & set(made[1])
+    assert [len(each) for each in made] == [3, 3]
+    for each, before in zip((one, other), made, strict=True):
+        again = imported(world, each, FILE).deposited
+        assert again.handles == {}
+        assert set(again.known) == set(before)

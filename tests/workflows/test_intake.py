@@ -16,11 +16,19 @@ from careledger.workflows.deposited import copies_of
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of
-from careledger.workflows.intake import NO_PATIENT, UNKNOWN_PATIENT, TakenIn, import_for, judge, take_in
+from careledger.workflows.intake import (
+    NO_PATIENT,
+    UNKNOWN_PATIENT,
+    TakenIn,
+    import_for,
+    judge,
+    registered_in,
+    take_in,
+)
 from careledger.workflows.link import possible_duplicates
 from careledger.workflows.register import identities, kept_aliases, kept_holder
 from careledger.workflows.source_patients import known_alias
-from careledger.workflows.staging import Staged
+from careledger.workflows.staged import Staged
 from world import World, texts
 
 RUN = bytes(16)
@@ -129,6 +137,31 @@ def test_the_same_content_under_another_name_is_said_and_imported_all_the_same(w
     [made] = take_in(world.network, world.session(world.nurse), again, run=RUN)[1]
     assert (made.alias, made.same, len(made.deposited.handles)) == (first.alias, (SameContent(1, known),), 2)
     assert taken(world, bundle(NAMED, dated)).same == ()
+
+
+def test_whom_a_file_calls_by_the_alias_is_that_patient_and_is_not_registered_again(world: World) -> None:
+    alias = taken(world, bundle(NAMED, condition("asthma", 1))).alias or b""
+    before, called = kept_aliases(world.hospital), alias.hex()
+    same = bundle({**NAMED, "id": called}, condition("gout", 2, called))
+    [foreseen] = judge(
+        world.hospital,
+        read(world, same),
+        registered=registered_in(world.ledger.fresh_head(), read(world, same)),
+    ).patients
+    with_patient = taken(world, same)
+    alone = taken(world, bundle(condition("fever", 3, called)))
+    assert foreseen.alias == with_patient.alias == alone.alias == alias
+    assert (with_patient.new, kept_aliases(world.hospital)) == (False, before)
+    assert conditions(world, alias) == ["asthma", "fever", "gout"]
+
+
+def test_an_id_that_only_looks_like_an_alias_is_what_the_source_calls_its_patient(world: World) -> None:
+    called = "ab" * 32
+    first = taken(world, bundle({**NAMED, "id": called}, condition("asthma", 1, called)))
+    later = taken(world, bundle(condition("gout", 2, called)))
+    assert (first.new, later.new, later.alias) == (True, False, first.alias)
+    assert first.alias != bytes.fromhex(called)
+    assert conditions(world, first.alias or b"") == ["asthma", "gout"]
 
 
 def test_another_organisation_registers_its_own(world: World) -> None:

@@ -13,6 +13,7 @@ from careledger.workflows.accesses import by_holder, by_registrar
 from careledger.workflows.actors import Holder
 from careledger.workflows.claim import claim
 from careledger.workflows.epochs import own_statement
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.link import (
     Linked,
     check_link,
@@ -23,7 +24,7 @@ from careledger.workflows.link import (
     unlink,
     unlink_unclaimed,
 )
-from careledger.workflows.register import Identity, Officer
+from careledger.workflows.register import Officer
 from world import DIAGNOSIS, World, condition
 
 

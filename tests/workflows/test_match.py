@@ -10,7 +10,9 @@ from careledger.domain.consents import Purpose
 from careledger.domain.errors import AccessRefused, PartyNotVerified, RequestRefused, Throttled
 from careledger.domain.parties import Role
 from careledger.workflows import parties
-from careledger.workflows.actors import Staff
+from careledger.workflows.actors import Organisation, Staff
+from careledger.workflows.identity_index import IDENTITY, INDEX, index_rows, rows_near
+from careledger.workflows.identity_rows import NOBODY, Identity
 from careledger.workflows.located import located
 from careledger.workflows.match import (
     COUNTED,
@@ -21,14 +23,13 @@ from careledger.workflows.match import (
     SWAPPED,
     WITHIN,
     Asker,
+    _swapped,
     candidates,
     match,
 )
-from careledger.workflows.register import NOBODY, Identity
+from careledger.workflows.register import identities
 from careledger.workflows.request_access import read_requests
 from world import World
-
-TOKEN = b"t" * 32
 
 
 def person(
@@ -88,8 +89,8 @@ def test_one_of_several_names_is_enough() -> None:
     assert [(each.why, each.certain) for each in candidates(TABLE, names)] == [(NAME, True)]
 
 
-def asker(staff: Staff, token: bytes = TOKEN, purpose: Purpose = Purpose.TREAT) -> Asker:
-    return Asker(staff, token, purpose)
+def asker(staff: Staff, purpose: Purpose = Purpose.TREAT) -> Asker:
+    return Asker(staff, purpose)
 
 
 def look(world: World, sought: Identity, staff: Staff | None = None, most: int = 10) -> list[bytes]:
@@ -173,7 +174,7 @@ def test_a_question_that_says_too_little_or_is_a_pattern_is_refused(
         match(world.network, asker(world.nurse), [], 10)
 
 
-def test_a_token_asks_forty_times_an_hour_whatever_it_finds_and_another_is_counted_alone(
+def test_a_post_asks_forty_times_an_hour_whatever_it_finds_and_another_is_counted_alone(
     world: World,
 ) -> None:
     for _ in range(MOST_QUESTIONS - 1):
@@ -183,10 +184,75 @@ def test_a_token_asks_forty_times_an_hour_whatever_it_finds_and_another_is_count
     with pytest.raises(Throttled) as refused:
         look(world, KARIM)
     assert refused.value.details["seconds"] == WITHIN - 60
-    match(world.network, asker(world.nurse, b"u" * 32), [KARIM], 1)
+    assert look(world, KARIM, world.doctor) == []
     world.clock.advance(WITHIN - 61)
     with pytest.raises(Throttled):
         look(world, KARIM)
     world.clock.advance(1)
     assert look(world, KARIM) == []
     assert len(list(world.hospital.books.rows(COUNTED))) == 3
+
+
+# The index of the table --------------------------------------------------------------------------
+
+BIRTHS = ("", "1988", "1988-04", "1988-04-07", "1988-07-04", "1988-12", "1989-04-07", "1990-01-01")
+NAMES = ("", "Rahima Khatun", "Rahima Khatum", "রহিমা খাতুন", "Karim Uddin")
+NUMBERS = ("", "1988-77", "198877", "1990-123")
+
+
+def filed(city: Organisation, rows: list[Identity]) -> None:
+    city.books.put(IDENTITY, [(row.alias, row.encode()) for row in rows])
+
+
+def test_the_index_finds_whom_a_look_at_every_row_finds(world: World) -> None:
+    city = world.organisation(9_001)
+    every = [person(name, birth, number) for name in NAMES for birth in BIRTHS for number in NUMBERS]
+    rows = [replace(row, alias=place.to_bytes(32, "big")) for place, row in enumerate(every)]
+    filed(city, rows)
+    there, found = identities(city), 0
+    for sought in every:
+        asked = [sought, *_swapped([sought])]
+        by_all = [(each.row.alias, each.why, each.certain) for each in candidates(there, [sought])]
+        by_few = candidates(rows_near(city, asked), [sought])
+        assert [(each.row.alias, each.why, each.certain) for each in by_few] == by_all
+        found += len(by_all)
+    assert found > 1_000
+
+
+def test_a_question_opens_only_the_rows_that_may_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    city = world.organisation(9_001)
+    rows = [
+        replace(
+            person("Somebody", f"19{year:02}-{month:02}-01", f"n{year}-{month}"),
+            alias=bytes([year, month]) * 16,
+        )
+        for year in range(50, 90)
+        for month in range(1, 13)
+    ]
+    filed(city, rows)
+    assert [row.alias for row in rows_near(city, [rows[7]])] == [rows[7].alias]
+    opened: list[bytes] = []
+    decode = Identity.decode
+
+    def counted(data: bytes) -> Identity:
+        opened.append(data)
+        return decode(data)
+
+    monkeypatch.setattr(Identity, "decode", counted)
+    assert len(rows_near(city, [person("Somebody", "1960")])) == 12
+    assert len(opened) == 12
+    later = person("Somebody", "1960-03-01", alias=250)
+    city.books.put(INDEX, index_rows(city, later))
+    filed(city, [later])
+    assert len(rows_near(city, [person("Somebody", "1960-03")])) == 2
+    tags = b"".join(key for key, _ in city.books.rows("identity-index"))
+    assert b"1960" not in tags
+    assert b"n60" not in tags
+
+
+def test_tags_without_their_row_find_nobody(world: World) -> None:
+    city = world.organisation(9_001)
+    city.books.put(INDEX, index_rows(city, RAHIMA))
+    assert RAHIMA.alias not in {row.alias for row in rows_near(city, [RAHIMA])}
+    filed(city, [RAHIMA])
+    assert RAHIMA in rows_near(city, [RAHIMA])

@@ -14,13 +14,13 @@ from careledger.formats.signed import sign
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import Holder
 from careledger.workflows.audit import audit, known_claims
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.board import post_package
 from careledger.workflows.claim import claim
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import escrow_named, name_for_emergencies, own_statement
 from careledger.workflows.grant import STANDS, Granted, certificate_of, given_consents
 from careledger.workflows.link import link, unlink
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.order import RESTRICT, order
 from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.recover import Recovered, end_undescribed, recover

@@ -16,9 +16,12 @@ from careledger.domain.relaying import REGISTRATION_SPREAD
 from careledger.formats.persons import BegunPatient
 from careledger.formats.signatures import SigningKey
 from careledger.workflows import parties, register
+from careledger.workflows.actors import Holder
 from careledger.workflows.end_registration import end_registration
+from careledger.workflows.identity_index import rows_near
+from careledger.workflows.identity_rows import NOBODY, Identity
 from careledger.workflows.network import Network
-from careledger.workflows.register import BEGUN, IDENTITY, UNENTERED, Identity, kept_aliases
+from careledger.workflows.register import BEGUN, IDENTITY, UNENTERED, kept_aliases
 from careledger.workflows.tend_gateway import tend_gateway
 from crashing import Trial, crash_everywhere, die
 from world import DIAGNOSIS, World, condition, texts
@@ -75,6 +78,27 @@ def test_a_patient_is_registered_used_and_claimed_before_the_registration_is_ent
     assert len(registrations(world)) == 1
 
 
+def test_a_patient_whom_another_process_registers_meanwhile_has_the_keys_that_it_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alias, get, there = b"a" * 32, type(world.hospital.books).get, list[Holder]()
+
+    def meanwhile(books: Any, kind: str, key: bytes) -> bytes | None:
+        """What was read, after which the other process registers the same patient."""
+        found: bytes | None = get(books, kind, key)
+        if kind == IDENTITY and found is None and not there:
+            monkeypatch.undo()
+            there.append(register.patient(world.network, world.hospital, BORN, alias=alias))
+        return found
+
+    monkeypatch.setattr(type(world.hospital.books), "get", meanwhile)
+    made = register.patient(world.network, world.hospital, BORN, alias=alias)
+    assert [made.controller.address] == [each.controller.address for each in there]
+    assert kept_aliases(world.hospital) == [alias]
+    world.put(world.writer(), alias, condition(world.doctor))
+    assert texts(world.read_own(world.claim(made).holder)) == ["asthma"]
+
+
 def test_a_registration_waits_for_its_own_time_and_no_longer(world: World) -> None:
     for _ in range(8):
         world.patient(compartments=())
@@ -116,11 +140,14 @@ def test_without_the_delay_order_and_time_join_every_registration_with_its_alias
     assert matched(world, replace(world.network, registration_spread=0), 12) == (12, 12)
 
 
+BORN = replace(NOBODY, birth="1988-04-07")
+
+
 def test_registering_that_crashed_anywhere_is_finished_or_was_never_begun(world: World) -> None:
     def attempt(trial: Trial) -> Callable[[], None]:
         crashing = trial.organisation(world.hospital)
         before = {alias for _, alias in aliases(world)}
-        die(trial, lambda: register.patient(trial.network, crashing, compartments=NUMBERS))
+        die(trial, lambda: register.patient(trial.network, crashing, BORN, compartments=NUMBERS))
 
         def finish() -> None:
             assert tend_gateway(world.network, world.hospital).patients == 0
@@ -138,7 +165,10 @@ def test_registering_that_crashed_anywhere_is_finished_or_was_never_begun(world:
 
         return finish
 
-    assert crash_everywhere(world, attempt) == 25
+    assert crash_everywhere(world, attempt) == 15
+    made = {row.alias for row in rows_near(world.hospital, [BORN])}
+    assert made
+    assert made <= set(kept_aliases(world.hospital))
 
 
 def usable(world: World, alias: bytes) -> bool:

@@ -220,3 +220,29 @@ def test_a_package_of_the_former_controller_is_not_taken(world: World) -> None:
         world.read_by_consent(world.outsider, mine.alias)
     world.grant(rotated, world.outsider)
     assert texts(world.read_by_consent(world.outsider, mine.alias)) == ["asthma"]
+
+
+def test_what_was_asked_before_a_claim_or_a_change_of_keys_is_listed_until_it_is_answered(
+    world: World,
+) -> None:
+    before = world.patient(compartments=())
+    session = world.session(world.outsider)
+    first = ask(world, session, before.alias)
+    mine = world.claim(before).holder
+    assert read_requests(world.network, mine) == [first]
+    second = ask(world, session, mine.alias)
+    mine = rotate(world.network, mine)
+    third = ask(world, session, mine.alias)
+
+    def listed() -> set[bytes]:
+        return {each.id for each in read_requests(world.network, mine)}
+
+    assert listed() == {first.id, second.id, third.id}
+    answer(world.network, mine, second.id, "refused")
+    assert fetch_grants(world.network, world.clinic) == 1
+    assert answer_to(world.clinic, second.id) == "refused"
+    assert listed() == {first.id, third.id}
+    mine = rotate(world.network, mine)
+    assert listed() == {first.id, third.id}
+    stranger = world.claimed(compartments=())
+    assert read_requests(world.network, stranger) == []

@@ -10,7 +10,7 @@ from careledger.domain.parties import Role
 from careledger.domain.records import Ground
 from careledger.workflows.actors import Holder
 from careledger.workflows.amend import amend
-from careledger.workflows.batches import NewVersion
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.retrieve import Record, forks, newest
 from world import AMEND, APPEND, DIAGNOSIS, HISTORY, VIEW, World, changed, condition, texts, version
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from careledger.domain.errors import DirectoryInUse, DirectoryNotWritable
@@ -25,3 +27,14 @@ def hold(directory: Path) -> int:
         os.close(handle)
         raise DirectoryInUse(directory=directory.name) from None
     return handle
+
+
+@contextmanager
+def turn(directory: Path) -> Iterator[None]:
+    """Waits until nobody else is at that directory, which has to be there."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

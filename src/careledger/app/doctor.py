@@ -1,8 +1,8 @@
 """A data directory examined part by part and, where that is asked for, mended: files first, then what lies in them.
 
-Nothing is thrown away that is not made again from something better: facts from the chain, blocks from another store,
-deposits from the plans in the books. Each part is looked at by itself, so that one that is ill hides no other; mending
-runs the normal code, and may be repeated.
+Nothing is thrown away that is not made again from something better (facts from the chain, blocks from another store,
+deposits from the plans in the books) or that nobody needs. Each part is looked at by itself, so that one that is ill
+hides no other; mending runs the normal code, and may be repeated.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
 
 DATABASES = ("*.db", "*.sqlite")
-LEFTOVERS = ("careledger.json.new", "*/*/keys.next", "custodians/*/keys/*.next", "vault.next", "patients/.*")
+LEFTOVERS = ("careledger.json.new", "*/*/keys.next", "custodians/*/keys/*.next", "vault.next", "organisations/.*",
+             "patients/.*", "**/.*.db.*", "ledger/.*.sqlite.*", ".backing-up", ".restoring-*")  # fmt: skip
 OTHERS = 0o077
 
 
@@ -96,7 +97,7 @@ def blocks(folder: Path, other: Path | None, repair: bool) -> Diagnosis:
         health = store.verify()
         if health.damaged or health.missing:
             return Diagnosis("blocks", ILL, f"{said}: {wrong}. --blocks DIR fetches them from another copy.")
-        freed = store.collect().bytes if health.unread else 0
+        freed = store.tidy() if health.unread else 0
         return Diagnosis(
             "blocks", MENDED, f"{mended} blocks fetched from the other copy, {freed:,} bytes given back."
         )

@@ -39,6 +39,7 @@ def parts(world: World, repair: bool) -> Iterator[Part]:
     for number in list(world.directories):
         part = f"custodian {names.get(number, f'{number:016x}')}"
         yield part, partial(_custodian, world, number, part, repair)
+    yield "unneeded blocks", partial(_unneeded, world, repair)
 
 
 def _facts(world: World, repair: bool) -> Diagnosis:
@@ -92,6 +93,22 @@ def _own_index(world: World, organisation: Organisation, part: str, repair: bool
         MENDED,
         "It was damaged or under another key, and is gone; a gateway makes it again of the copies.",
     )
+
+
+def _unneeded(world: World, repair: bool) -> Diagnosis:
+    """What nobody pins: of deposits that were refused, of files that broke off, of what was erased. While a deposit is
+    unfinished it may be that one's, so this comes after deposits were finished."""
+    part, organisations = "unneeded blocks", world.keyring.organisations().values()
+    books = [each.books for each in organisations]
+    books += [world.keyring.patient(label)[2] for label in world.keyring.patients()]
+    if any(each.keys(PLAN, b"", 1) for each in books):
+        return Diagnosis(part, OPEN, "A deposit is unfinished, so nothing was thrown away.")
+    found = world.blocks.unneeded()
+    if not found:
+        return Diagnosis(part, WELL, "Every block is needed.")
+    if not repair:
+        return Diagnosis(part, WELL, f"{found:,} bytes that nobody needs; --repair gives them back.")
+    return Diagnosis(part, MENDED, f"{world.blocks.collect().bytes:,} bytes given back that nobody needed.")
 
 
 def _begun(actor: Organisation | Holder) -> dict[str, int]:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds
-from careledger.app.settings import CHAIN_ID, RemoteLedger
+from careledger.adapters.custody.sqlite import sync
+from careledger.app import settings as settings_file
+from careledger.app.settings import CHAIN_ID, RemoteLedger, Settings
+from careledger.app.vault import create_guard
 from careledger.app.world import (
     DAY,
     World,
@@ -24,6 +27,7 @@ from careledger.app.world import (
     install_custodian,
     log_key_digest,
     officer_posts,
+    open_world,
 )
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import SettingsRefused
@@ -71,12 +75,7 @@ def found_network(
 
     ``progress`` is told each member. Raises SettingsRefused if the folder holds anything.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
-    whole = folder.absolute()
-    whole.parent.mkdir(parents=True, exist_ok=True)
-    begun = whole.parent / f".{whole.name}.founding"
-    shutil.rmtree(begun, ignore_errors=True)
+    begun = _begun(folder)
     world = found(
         begun,
         plan.officers,
@@ -99,7 +98,50 @@ def found_network(
             world.ledger.enact_matrix(plan.matrix, [(each.post, each.key) for each in voters])
     finally:
         world.close()
+    _come(begun, folder.absolute())
+
+
+def join_network(
+    folder: Path, settings: Settings, member: Member, clock: WaitingClock, passphrase: Secret | None
+) -> Organisation:
+    """A data directory with a member's keys alone, for a network founded elsewhere, and it is proposed there.
+
+    Whole or not at all, as ``found_network`` says; what a crash left proposed is never verified. Raises SettingsRefused
+    for a network whose chain is in another data directory, and what ``open_world`` raises.
+    """
+    if not isinstance(settings.ledger, RemoteLedger):
+        raise SettingsRefused(
+            key="ledger", why="its chain is in another data directory, out of reach from here"
+        )
+    begun = _begun(folder)
+    begun.mkdir(mode=0o700)
+    if passphrase is not None:
+        create_guard(begun, passphrase)
+    settings_file.save(begun, settings)
+    world = open_world(begun, clock, lambda: passphrase or Secret(b""))
+    try:
+        actor = propose(world, member)
+    finally:
+        world.close()
+    _come(begun, folder.absolute())
+    return actor
+
+
+def _begun(folder: Path) -> Path:
+    """Where a directory is made before it is whole; raises SettingsRefused if there is one."""
+    if folder.exists() and any(folder.iterdir()):
+        raise SettingsRefused(folder=str(folder), why="not empty; name another or remove it")
+    whole = folder.absolute()
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    begun = whole.parent / f".{whole.name}.founding"
+    shutil.rmtree(begun, ignore_errors=True)
+    return begun
+
+
+def _come(begun: Path, whole: Path) -> None:
+    """Puts it in its place, durable when it returns."""
     begun.rename(whole)
+    sync(whole.parent)
 
 
 def join(world: World, officer: Officer, member: Member) -> Organisation:
@@ -110,12 +152,14 @@ def join(world: World, officer: Officer, member: Member) -> Organisation:
     return actor
 
 
-def propose(world: World, member: Member) -> Organisation:
-    """The organisation's keys are made here and it is proposed on the ledger; pending until an officer verifies it."""
+def propose(world: World, member: Member, number: int = 0) -> Organisation:
+    """The organisation's keys are made here and it is proposed on the ledger; pending until an officer verifies it.
+    ``number``: by which a repetition is the same organisation."""
     actor = world.keyring.organisations().get(member.label)
     if actor is None:
-        number = PartyId.random().number
-        seeds = install_custodian(world.folder, number, world.guard)
+        number = number or PartyId.random().number
+        there = number in custodian_numbers(world.folder)  # what a crash left of the same registration
+        seeds = _seeds(world, number) if there else install_custodian(world.folder, number, world.guard)
         actor = world.keyring.new_organisation(member.label, member.roles[0], number, seeds.sealing)
     register.organisation(world.network, actor, member.roles, licence(member.licence))
     world.board.publish_key(actor.number, actor.sealing.public)
@@ -127,12 +171,18 @@ def become_custodian(world: World, officer: Officer, actor: Organisation) -> Non
 
     Raises SettingsRefused if there is no such directory.
     """
+    announce(world, actor)
+    register.activate_custodian(world.network, actor.number, officer)
+    if actor.number not in world.custodians:
+        world.open_custodian(actor.number)
+
+
+def announce(world: World, actor: Organisation) -> None:
+    """The first step of that alone, for an officer who is elsewhere; raises SettingsRefused likewise."""
     if actor.number not in custodian_numbers(world.folder):
         raise SettingsRefused(why="this organisation was registered without a custodian's directory")
     keys = custodian_keys(world.ledger.deployment, actor.number, _seeds(world, actor.number))
-    register.custodian(world.network, actor, log_key_digest(keys), keys.signing, officer)
-    if actor.number not in world.custodians:
-        world.open_custodian(actor.number)
+    register.announce_custodian(world.network, actor, log_key_digest(keys), keys.signing)
 
 
 def _seeds(world: World, number: int) -> KeySeeds:

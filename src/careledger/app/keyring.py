@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import secrets
 import shutil
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from careledger.adapters.books.sqlite import SqliteBooks
+from careledger.adapters.custody.sqlite import sync
 from careledger.app.vault import Guard, replace_file
 from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt
 from careledger.domain.parties import PartyId, Role
@@ -31,6 +34,9 @@ class Keyring:
         """``guard`` opens and seals their key files."""
         self._folder, self._guard = folder, guard
         self._books: dict[Path, SqliteBooks] = {}
+        self._opening = threading.Lock()
+        self.changes = 0
+        """How often an organisation came or changed its key while this is there."""
 
     def new_organisation(
         self,
@@ -53,12 +59,22 @@ class Keyring:
             secrets.token_bytes(32),
         )
         folder = self._folder / "organisations" / f"{made.number:016x}"
-        _write(folder / KEYS, self._sealed(folder, made.encode()))
+        _new_keys(folder, self._sealed(folder, made.encode()))
+        self.changes += 1
         return self._organisation(folder, made)
 
     def organisations(self) -> dict[str, Organisation]:
         """Every organisation by label, the ministry left out."""
         return {keys.label: self._organisation(folder, keys) for folder, keys in self._files("organisation")}
+
+    def stamps(self) -> tuple[tuple[str, int, int], ...]:
+        """Others as soon as an organisation came or changed its key, in whatever process; no file is opened."""
+        found = []
+        for folder in _folders(self._folder / "organisations"):
+            with suppress(OSError):  # one that is being made has no keys yet
+                at = (folder / KEYS).stat()
+                found.append((folder.name, at.st_ino, at.st_mtime_ns))
+        return tuple(found)
 
     def organisation(self, label: str) -> Organisation:
         """One organisation; raises PartyNotFound."""
@@ -72,6 +88,16 @@ class Keyring:
         for folder, keys in self._files("ministry"):
             return self._organisation(folder, keys)
         raise PartyNotFound(label="ministry")
+
+    def everybody(self) -> list[Organisation]:
+        """Every organisation here; the ministry last, where its keys are here."""
+        kinds = ("organisation", "ministry")
+        return [self._organisation(*each) for kind in kinds for each in self._files(kind)]
+
+    def name_of(self, organisation: Organisation) -> str:
+        """What people call an organisation of this machine, "" for none; no post is read."""
+        found = (each for kind in ("organisation", "ministry") for _, each in self._files(kind))
+        return next((each.label for each in found if each.number == organisation.number), "")
 
     def labels(self, inside: Organisation | None = None) -> dict[int, str]:
         """What people call the parties of this machine, by number: organisations and their staff; ``inside``: only the
@@ -116,10 +142,11 @@ class Keyring:
         path = self._folder / "organisations" / f"{organisation.number:016x}" / KEYS
         made = replace(OrganisationKeys.decode(self._read(path.parent)), controller=key.secret)
         replace_file(path, self._sealed(path.parent, made.encode()))
+        self.changes += 1
 
     def staff(self, label: str) -> tuple[Staff, frozenset[Role]]:
         """A post by its label and the roles that it was made with; raises PartyNotFound."""
-        for employer in (*self.organisations().values(), self.ministry()):
+        for employer in self.everybody():
             for row in _staff_rows(employer):
                 if row.label == label:
                     roles = frozenset(Role(number) for number in row.roles)
@@ -130,13 +157,22 @@ class Keyring:
         """Every post of an organisation by label."""
         return {row.label: Staff(row.number, employer, SigningKey(row.key)) for row in _staff_rows(employer)}
 
+    def post(self, employer: Organisation, number: int) -> Staff | None:
+        """The post of that number at that employer."""
+        row = employer.books.get(STAFF, number.to_bytes(8, "big"))
+        return None if row is None else Staff(number, employer, SigningKey(StaffKey.decode(row).key))
+
+    def posts(self, employer: Organisation) -> list[int]:
+        """The numbers of the posts at that employer."""
+        return [int.from_bytes(key, "big") for key, _ in employer.books.rows(STAFF)]
+
     def new_patient(self, label: str, alias: bytes, phrase: Phrase) -> SqliteBooks:
         """Keeps a claimed patient's phrase on this device; returns the agent's books."""
         made = PatientKeysFile(label, alias, phrase.entropy.reveal(), secrets.token_bytes(32))
         if label in self.patients():
             raise StoreCorrupt(why="a key file is there already", file=KEYS)
         folder = self._new_folder(alias)
-        _write(folder / KEYS, self._sealed(folder, made.encode()))
+        _new_keys(folder, self._sealed(folder, made.encode()))
         return self._open_books(folder, made.books)
 
     def _new_folder(self, alias: bytes) -> Path:
@@ -203,9 +239,10 @@ class Keyring:
         )
 
     def _open_books(self, folder: Path, key: bytes) -> SqliteBooks:
-        if folder not in self._books:
-            self._books[folder] = SqliteBooks(folder / "books.db", key)
-        return self._books[folder]
+        with self._opening:
+            if folder not in self._books:
+                self._books[folder] = SqliteBooks(folder / "books.db", key)
+            return self._books[folder]
 
 
 def _staff_rows(employer: Organisation) -> list[StaffKey]:
@@ -217,18 +254,20 @@ def _folders(parent: Path) -> list[Path]:
     return sorted(path for path in there if path.is_dir() and not path.name.startswith("."))
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Writes a key file that is not there yet; raises StoreCorrupt if it is: keys are never replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _new_keys(folder: Path, data: bytes) -> None:
+    """A folder with its key file, whole or not at all; raises StoreCorrupt where it is: keys are never replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    begun = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    begun.mkdir(mode=0o700)
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        raise StoreCorrupt(why="a key file is there already", file=path.name) from None
-    try:
-        os.write(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        replace_file(begun / KEYS, data)
+        begun.rename(folder)
+    except OSError as error:
+        shutil.rmtree(begun, ignore_errors=True)
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise StoreCorrupt(why="a key file is there already", file=KEYS) from None
+    sync(folder.parent)
 
 
 def _read(path: Path) -> bytes:

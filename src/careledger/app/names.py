@@ -10,7 +10,7 @@ from careledger.domain.parties import party_id
 from careledger.formats import cbor
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Organisation
-from careledger.workflows.teams import teams
+from careledger.workflows.teams import every_label
 
 if TYPE_CHECKING:
     from careledger.app.world import World
@@ -27,7 +27,7 @@ class Names:
     def __init__(self, world: World, view: LedgerView, inside: Organisation | None = None) -> None:
         self._labels = world.keyring.labels(inside)
         for organisation in world.keyring.organisations().values() if inside is None else (inside,):
-            self._labels.update(teams(organisation))
+            self._labels.update(every_label(organisation))
         self._view = view
 
     def known(self, number: int) -> str | None:

@@ -9,18 +9,18 @@ from careledger.domain.errors import PassphraseMissing
 from careledger.sealing.keys import Secret
 from careledger.sealing.vault import passphrase_of
 
-VARIABLE, FILE_VARIABLE = "CARELEDGER_PASSPHRASE", "CARELEDGER_PASSPHRASE_FILE"
+VARIABLE, OF_A_BACKUP = "CARELEDGER_PASSPHRASE", "CARELEDGER_BACKUP_PASSPHRASE"
 
 
-def from_environment() -> Secret:
+def from_environment(variable: str = VARIABLE) -> Secret:
     """``CARELEDGER_PASSPHRASE``, or the first line of the file that ``CARELEDGER_PASSPHRASE_FILE`` names.
 
-    Raises PassphraseMissing.
+    ``variable``: another one than the first, beside which ``…_FILE`` names a file. Raises PassphraseMissing.
     """
-    said = os.environ.get(VARIABLE)
+    said = os.environ.get(variable)
     if said:
         return passphrase_of(said)
-    named = os.environ.get(FILE_VARIABLE)
+    named = os.environ.get(f"{variable}_FILE")
     if named:
         return from_file(Path(named))
     raise PassphraseMissing()

@@ -17,7 +17,7 @@ from careledger.domain.errors import CareLedgerError
 from careledger.fhir.parse import NDJSON
 from careledger.workflows.from_documents import is_document, staged_document
 from careledger.workflows.from_fhir import AT_ONCE, Unit, staged_file
-from careledger.workflows.staging import Staged
+from careledger.workflows.staged import Staged
 
 AHEAD = 3
 WORTH_IT = 4  # files; for fewer a process is not started
@@ -36,7 +36,7 @@ class Unread:
 def files_in(paths: Sequence[Path], with_documents: bool = False) -> list[Path]:
     """These files, and of folders every file in them, however deep, that ends in .json or .ndjson; in order.
 
-    ``with_documents``: also those that are PDF or DICOM by what they begin with, whatever they are called. In a folder
+    ``with_documents``: also those that are documents by what they begin with, whatever they are called. In a folder
     files named after patients come first (``Patient.ndjson`` of a bulk export), because the others of
     such an export only refer to them.
     """
@@ -79,11 +79,13 @@ def _is_taken(path: Path, with_documents: bool) -> bool:
 @dataclass(frozen=True)
 class Desk:
     """What reading needs to know: the namespace of record ids, the patient's alias and the documents' compartment, if
-    the desk named any."""
+    the desk named any; ``apart``: whether a file of FHIR has records of its own for that patient, whom its source may
+    call otherwise."""
 
     namespace: bytes
     alias: bytes = b""
     documents: Compartment | None = None
+    apart: bool = True
 
 
 def read(unit: Unit, desk: Desk) -> Staged | Unread:
@@ -91,7 +93,7 @@ def read(unit: Unit, desk: Desk) -> Staged | Unread:
     try:
         if len(unit) == 1 and is_document(unit[0]):
             return staged_document(unit[0], desk.namespace, desk.alias, desk.documents)
-        return staged_file(unit, desk.namespace)
+        return staged_file(unit, desk.namespace + desk.alias if desk.apart else desk.namespace)
     except CareLedgerError as error:
         return Unread(type(error).__name__, str(error))
     except OSError as error:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from careledger.adapters.locks import hold
 from careledger.app import settings as settings_file
+from careledger.app.service import reading
 from careledger.domain.errors import SettingsRefused
 
 KNOWN = frozenset(
     {
         settings_file.FILE,
+        reading.FILE,
         "vault",
         "vault.next",
         "ledger",
@@ -20,11 +22,18 @@ KNOWN = frozenset(
         "custodians",
         "organisations",
         "patients",
+        "members",
         "audit.proof",
+        "worker",
     }
-    | {"board.db", "board.db-wal", "board.db-shm"}
+    | {"board.db", "board.db-wal", "board.db-shm", ".backing-up"}
 )
-"""What a data directory holds; app.world says what each is, ``audit.proof`` is what the demo leaves."""
+"""What a data directory holds; app.world says what each is, ``audit.proof`` is what the demo leaves, ``.backing-up`` a
+backup that was killed."""
+RESTORING = ".restoring-"
+"""How what a killed restore of one custodian leaves begins."""
+MAKING = ".board.db."
+"""How what is left begins where a process was killed while it made the board."""
 
 
 def remove(folder: Path) -> None:
@@ -34,7 +43,7 @@ def remove(folder: Path) -> None:
         raise SettingsRefused(folder=str(folder), why="a link, not a data directory")
     settings_file.load(folder)
     for name in sorted(path.name for path in folder.iterdir()):
-        if name not in KNOWN:
+        if name not in KNOWN and not name.startswith((RESTORING, MAKING)):
             raise SettingsRefused(folder=str(folder), why="it also holds what CareLedger did not make")
     refuse_in_use(folder)
     # The settings go last: whatever a crash leaves is still known as a data directory.

@@ -1,16 +1,20 @@
-"""An ASGI application on a socket of loopback: uvicorn in a thread of its own, and an orderly end."""
+"""An ASGI application on a socket, of loopback unless told otherwise: uvicorn in a thread, and an orderly end."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
+import ssl
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import uvicorn
 
+from careledger.app.lingering import Lingering
 from careledger.domain.errors import ServerUnavailable
 
 MOST_CONNECTIONS = 256
@@ -30,11 +34,31 @@ def is_loopback(host: str) -> bool:
 class HttpServer:
     """Order of effects at the end: no new connections, what is under way is answered, the socket is closed."""
 
-    def __init__(self, host: str, port: int, most_connections: int = 0) -> None:
-        """Takes the port, 0 a free one; raises ServerUnavailable for a host that is not loopback or a port that is
-        taken. The application is given to ``start``, so that it can know its own address."""
-        self._socket, self._most = _listening(host, port), most_connections
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        most_connections: int = 0,
+        tls: ssl.SSLContext | None = None,
+        beyond: bool = False,
+        within: float = ENDS_WITHIN,
+    ) -> None:
+        """Takes the port, 0 a free one; raises ServerUnavailable for a host that is not loopback, unless ``beyond``, or
+        a port that is taken. The application is given to ``start``, so that it can know its own address. ``within``:
+        seconds that requests under way are given at the end."""
+        self._serve(_listening(host, port, beyond), most_connections, tls, within)
         self.host, self.port = self._socket.getsockname()[:2]
+
+    @classmethod
+    def at(cls, path: Path, most_connections: int = 0, within: float = ENDS_WITHIN) -> HttpServer:
+        """The same on a Unix socket of mode 0600, in place of one that was left; raises ServerUnavailable."""
+        made = cls.__new__(cls)
+        made._serve(_local(path), most_connections, None, within)
+        made.host, made.port = str(path), 0
+        return made
+
+    def _serve(self, on: socket.socket, most: int, tls: ssl.SSLContext | None, within: float) -> None:
+        self._socket, self._most, self._tls, self._within = on, most, tls, within
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -42,11 +66,11 @@ class HttpServer:
     def url(self) -> str:
         """Where it is reached."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{host}:{self.port}"
 
     def start(self, application: Any) -> None:
         """Begins to answer; raises ServerUnavailable if it does not come up."""
-        self._server = server = uvicorn.Server(_config(application, self._most))
+        self._server = server = uvicorn.Server(self._config(application))
         self._thread = threading.Thread(target=server.run, args=([self._socket],), name="http")
         self._thread.start()
         waited = threading.Event()
@@ -65,6 +89,24 @@ class HttpServer:
             self._thread.join()
         self._socket.close()
 
+    def _config(self, application: Any) -> uvicorn.Config:
+        tls = self._tls
+        return uvicorn.Config(
+            Lingering(application),
+            lifespan="off",
+            http="h11",
+            loop="asyncio",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            log_level=logging.WARNING,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=self._most or MOST_CONNECTIONS,
+            timeout_graceful_shutdown=max(1, int(self._within)),
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
+        )
+
     def __enter__(self) -> HttpServer:
         return self
 
@@ -74,24 +116,22 @@ class HttpServer:
         self.close()
 
 
-def _config(application: Any, most_connections: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        lifespan="off",
-        http="h11",
-        loop="asyncio",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        log_level=logging.WARNING,
-        server_header=False,
-        limit_concurrency=most_connections or MOST_CONNECTIONS,
-        timeout_graceful_shutdown=ENDS_WITHIN,
-    )
+def _local(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        made.bind(str(path))
+    except OSError as error:
+        made.close()
+        raise ServerUnavailable(socket=str(path), why=error.strerror or str(error)) from None
+    finally:
+        os.umask(before)
+    return made
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    if not is_loopback(host):
+def _listening(host: str, port: int, beyond: bool) -> socket.socket:
+    if not beyond and not is_loopback(host):
         raise ServerUnavailable(host=host, why="only loopback is served; put nothing of this on a network")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

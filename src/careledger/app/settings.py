@@ -95,10 +95,15 @@ class Settings:
 
 def load(folder: Path) -> Settings:
     """The settings of a data directory; raises SettingsRefused naming the key that is wrong."""
+    return read(folder / FILE)
+
+
+def read(path: Path) -> Settings:
+    """The settings in a file; raises SettingsRefused."""
     try:
-        said = json.loads((folder / FILE).read_text())
+        said = json.loads(path.read_text())
     except FileNotFoundError:
-        raise SettingsRefused(missing=str(folder / FILE)) from None
+        raise SettingsRefused(missing=str(path)) from None
     except ValueError:
         raise SettingsRefused(file=FILE, why="not JSON") from None
     settings = _read(Settings, said)

@@ -20,11 +20,16 @@ Step = Callable[[], tuple[str, ...]]
 
 
 def steps(world: World) -> list[Step]:
-    """First each organisation's, then each custodian's, so that what was released is anchored with it."""
+    """First each organisation's, then each custodian's, so that what was released is anchored with it.
+
+    Custodians of other members are tended by those; here it is looked whether more of them are known by now.
+    """
+    world.reach_members()
     made: list[Step] = [
         partial(_organisation, world, each) for each in world.keyring.organisations().values()
     ]
-    return made + [partial(_log, link) for link in world.network.custodians.values()]
+    own = [link for number, link in world.network.custodians.items() if number not in world.elsewhere]
+    return made + [partial(_log, link) for link in own]
 
 
 def _organisation(world: World, organisation: Organisation) -> tuple[str, ...]:

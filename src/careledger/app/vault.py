@@ -7,6 +7,7 @@ follows from it. Where there is no vault they lie as they are, which is for the 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -120,7 +121,9 @@ def _read(folder: Path) -> Vault | None:
 
 
 def _key_files(folder: Path) -> Iterator[Path]:
-    """Every file that holds a key; what a crash left of one being replaced is removed."""
+    """Every file that holds a key; what a crash left of one being made or replaced is removed."""
+    for begun in (*folder.glob("organisations/.*"), *folder.glob("patients/.*")):
+        shutil.rmtree(begun)
     for left in (*folder.glob("*/*/keys.next"), *folder.glob("custodians/*/keys/*.next")):
         left.unlink()
     for pattern in ("organisations/*/keys", "patients/*/keys", "custodians/*/keys/*"):

@@ -4,28 +4,35 @@ vault             the passphrase's, if there is one
 careledger.json   settings        ledger/         the chain, or what is sent to nodes elsewhere; facts folded from it
 blocks/           ciphertext      board.db        sealed packages
 custodians/N/     one custodian each: keys, rows, shred keys, journal
-organisations/N/  an organisation's keys and books      patients/N/  a patient's agent: keys and books
+organisations/N/  an organisation's keys, books and log of reads      patients/N/  a patient's agent: keys and books
+members/          certificates of other members, whose custodians are reached over the network
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.board.sqlite import SqliteBoard
 from careledger.adapters.custody.directory import CustodyDirectory, KeySeeds, install
+from careledger.adapters.custody.shred import follow, second_beside
 from careledger.adapters.evm.deploy import Genesis
 from careledger.adapters.evm.ledger import EvmLedger
+from careledger.adapters.members.link import MemberLink
 from careledger.app import ledgers
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
+from careledger.app.members import files as members_files
+from careledger.app.members.roll import LedgerRoll
 from careledger.app.passphrases import from_environment
 from careledger.app.processes import Processes
+from careledger.app.read_log import ReadLog
 from careledger.app.relaying import Members
 from careledger.app.settings import CHAIN_ID, RemoteLedger, Settings
 from careledger.app.vault import Ask, Guard, InsecurePlainGuard, SealedKeys, create_guard, open_guard
@@ -36,10 +43,11 @@ from careledger.formats.digests import digest
 from careledger.formats.signatures import SigningKey
 from careledger.ports import CustodianLink, KeyFiles, WaitingClock
 from careledger.sealing.keys import Secret
-from careledger.workflows.actors import Staff
+from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.custodian.custodian import Custodian
 from careledger.workflows.custodian.parts import Keys
 from careledger.workflows.network import Network
+from careledger.workflows.scanning import Scanning
 
 MINISTRY = "Ministry of Health"
 DAY = 24 * 3600
@@ -47,7 +55,8 @@ DAY = 24 * 3600
 
 @dataclass
 class World:
-    """Everything that is open; close it to let another process in."""
+    """Everything that is open; close it to let another process in. ``scanning``: what files go through, if any.
+    ``outside``: the hosts that are asked because of what others said, every one if there are none."""
 
     folder: Path
     settings: Settings
@@ -61,10 +70,16 @@ class World:
     directories: dict[int, CustodyDirectory]
     processes: Processes | None = None
     members: Members | None = None
+    elsewhere: dict[int, MemberLink] = field(default_factory=dict)
+    scanning: Scanning | None = None
+    outside: tuple[str, ...] = ()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read_logs: dict[int, ReadLog] = field(default_factory=dict)
 
     @property
     def network(self) -> Network:
-        """The outside as workflows see it. The relay key is anybody's: authority is in the signatures."""
+        """The outside as workflows see it. The relay key is anybody's: authority is in the signatures. It is a new one
+        each time, which costs microseconds, so that nothing on the ledger links what one process relays."""
         network = Network(
             self.ledger,
             self.blocks,
@@ -74,13 +89,22 @@ class World:
             SigningKey.random(),
             self.settings.thresholds,
             registration_spread=self.settings.registration_spread,
-            together=self.processes is not None or isinstance(self.settings.ledger, RemoteLedger),
+            together=bool(self.processes or self.elsewhere) or isinstance(self.settings.ledger, RemoteLedger),
+            scanning=self.scanning,
         )
         if self.members is None:
             return network
         organisations = self.keyring.organisations().values()
         self.members.admit(each for each in organisations if each.number in self.custodians)
         return replace(network, clock=self.members, gateway=self.members.gateway)
+
+    def read_log(self, organisation: Organisation) -> ReadLog:
+        """An organisation's own log of what its posts were shown; raises StoreUnavailable."""
+        with self._lock:
+            if organisation.number not in self._read_logs:
+                folder = self.folder / "organisations" / f"{organisation.number:016x}"
+                self._read_logs[organisation.number] = ReadLog(folder, organisation.tag)
+            return self._read_logs[organisation.number]
 
     def custodian_folder(self, number: int) -> Path:
         """Where a custodian of this machine keeps everything."""
@@ -101,9 +125,23 @@ class World:
             number, directory.rows, directory.journal, keys, self.ledger, self.clock
         )
 
+    @property
+    def roll(self) -> LedgerRoll:
+        """Whose certificates count; of the organisations whose keys are here now, the first that has one shows it."""
+        organisations = self.keyring.organisations().values()
+        return LedgerRoll(self.folder, organisations, self.ledger, self.clock)
+
+    def reach_members(self) -> None:
+        """Custodians of other members are reached from now on where a certificate here says their address."""
+        for number in members_files.custodians(self.folder) - self.custodians.keys():
+            self.custodians[number] = self.elsewhere[number] = MemberLink(number, self.roll)
+
     def close_custodian(self, number: int) -> None:
-        """Stops serving a custodian."""
+        """Stops serving a custodian, or reaching it."""
         self.custodians.pop(number, None)
+        link = self.elsewhere.pop(number, None)
+        if link is not None:
+            link.close()
         if self.processes is not None:
             self.processes.stop(number)
         directory = self.directories.pop(number, None)
@@ -118,6 +156,9 @@ class World:
             self.close_custodian(number)
         if self.processes is not None:
             self.processes.close()
+        for log in self._read_logs.values():
+            log.close()
+        self._read_logs.clear()
         self.keyring.close()
         self.board.close()
         self.blocks.close()
@@ -186,6 +227,7 @@ def open_world(folder: Path, clock: WaitingClock | None = None, passphrase: Ask 
     try:
         for number in custodian_numbers(folder):
             world.open_custodian(number)
+        world.reach_members()
     except CareLedgerError:
         world.close()
         raise
@@ -210,9 +252,15 @@ def handed(key_files: KeyFiles) -> bytes:
 
 
 def install_custodian(folder: Path, number: int, guard: Guard) -> KeySeeds:
-    """Makes a custodian's directory with fresh keys; raises StoreCorrupt if there is one."""
+    """Makes a custodian's directory with fresh keys, and a second place of shred keys where the others have one.
+
+    Raises StoreCorrupt if there is one, StoreUnavailable if the second place is not there.
+    """
     path, key_files = folder / "custodians" / f"{number:016x}", custodian_key_files(guard, number)
+    second = second_beside(path.parent)
     install(path, key_files)
+    if second is not None:
+        follow(path, second, path.name)
     directory = CustodyDirectory(path, key_files)
     seeds = directory.seeds
     directory.close()

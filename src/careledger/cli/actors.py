@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -88,12 +90,33 @@ def grantee(world: World, named: str, option: str = TO) -> Grantee:
     return one_of(candidates, named, option, "a party", lambda found: found.number)
 
 
+def elsewhere(world: World, named: str) -> int:
+    """The number of an organisation on the ledger whose keys lie elsewhere, by its identifier; 0 for any other name."""
+    found = _registered(world, named)
+    if found is None or found.kind is not GranteeKind.ORGANISATION:
+        return 0
+    return 0 if found.number in world.keyring.labels() else found.number
+
+
+def registered(world: World, named: str, option: str) -> int:
+    """The number of a party of this machine by its name, or of any on the ledger by its identifier."""
+    found = _registered(world, named)
+    return actor(world, named, option).number if found is None else found.number
+
+
+def digest_in(said: str, option: str) -> bytes:
+    """The 32 bytes that somebody wrote in hex; raises BadParameter."""
+    if not re.fullmatch(r"[0-9a-f]{64}", said):
+        raise typer.BadParameter("64 hex digits are wanted", param_hint=option)
+    return bytes.fromhex(said)
+
+
 def one_of(
     candidates: Mapping[str, Found],
     named: str,
     option: str,
     kind: str = "a party",
-    number: Callable[[Found], int] = lambda found: found.number,  # type: ignore[attr-defined]
+    number: Callable[[Found], int] = attrgetter("number"),
 ) -> Found:
     """The one of that name, of that identifier, or whose name alone begins so."""
     if named in candidates:
@@ -120,11 +143,11 @@ def _said(named: str, kind: str, labels: list[str], several: bool) -> str:
 
 
 def _actors(world: World) -> dict[str, Actor]:
-    """Every organisation and post whose keys lie here, the ministry's included."""
+    """Every organisation and post whose keys lie here, the ministry's included where they are."""
     found: dict[str, Actor] = {}
-    ministry = world.keyring.ministry()
-    employers = {**world.keyring.organisations(), world.keyring.labels()[ministry.number]: ministry}
-    for label, employer in employers.items():
+    labels = world.keyring.labels()
+    for employer in world.keyring.everybody():
+        label = labels[employer.number]
         found[label] = Actor(label, employer, None)
         found.update(
             {name: Actor(name, employer, post) for name, post in world.keyring.all_staff(employer).items()}

@@ -73,6 +73,7 @@ def _access(said: Audited, access: Access) -> Facts:
         "reader_id": names.id(access.reader) if access.reader else None,
         "employer": names.of(access.employer) if access.employer else None,
         "person_proof": access.person_proof,
+        "passkey": _passkey(access),
         "rule": access.rule,
         "purpose": access.purpose,
         "outcome": access.outcome,
@@ -85,6 +86,12 @@ def _access(said: Audited, access: Access) -> Facts:
         "without_ledger": access.without_ledger,
         "entry": _entry(said.entries.get(access.entry)) if any(access.entry) else None,
     }
+
+
+def _passkey(access: Access) -> Facts | None:
+    """Which passkey it was, by the digest of its public key, and since when it is the post's."""
+    said = access.passkey
+    return None if said is None else {"key": said.key.hex(), "since": moment(said.since)}
 
 
 def _entry(entry: BreakGlassFacts | None) -> str:
@@ -133,6 +140,8 @@ def _row(screen: Screen, names: Names, access: Access) -> list[str]:
     who = reader(names, access)
     if access.employer and access.employer != access.reader:
         who += f"\n{names.of(access.employer)}"
+    if access.reader:
+        who += f"\n{_proof(access)}"
     outcome = access.outcome + ("\nALARM" if access.alarmed else "")
     what = (
         [counted(access.versions, "version")]
@@ -147,6 +156,13 @@ def _row(screen: Screen, names: Names, access: Access) -> list[str]:
     return row + (
         [listed([names.of(number) for number in access.custodians])] if screen.width >= WIDE else []
     )
+
+
+def _proof(access: Access) -> str:
+    """How the person proved who they are: by which passkey of the post, or not by more than the employer's word."""
+    if access.passkey is None:
+        return access.person_proof
+    return f"passkey {access.passkey.key.hex()[:8]} since {day(access.passkey.since)}"
 
 
 def purpose(code: str) -> str:

@@ -73,12 +73,30 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.BlockMismatch: Ending(REFUSED, _DAMAGE),
     errors.StoreUnavailable: Ending(DATA, "close whatever else has this data directory open, then try again"),
     errors.StoreCorrupt: Ending(REFUSED, _DAMAGE),
+    errors.DidNotResolved: Ending(
+        REFUSED, "ask whoever gave you the identifier; its server may be away for now"
+    ),
+    errors.LicenceRefused: Ending(
+        REFUSED, "ask its holder for one that is in force, presented for a new nonce"
+    ),
+    errors.MemberRefused: Ending(
+        REFUSED, "careledger member list says which certificates count, and why others do not"
+    ),
+    errors.BackupDamaged: Ending(
+        REFUSED, "restore an earlier copy (--copy), or get this backup from where another copy of it lies"
+    ),
     errors.DirectoryNotFound: Ending(
         DATA, "name one with --data, or make one with careledger init or careledger demo"
     ),
-    errors.DirectoryInUse: Ending(DATA, "wait until the other process is done, or end it"),
+    errors.DirectoryInUse: Ending(
+        DATA,
+        "wait until the other process is done, or end it; beside careledger up only patients act (app, consent, audit)",
+    ),
     errors.DirectoryNotWritable: Ending(
         DATA, "mount the disk so that it can be written to, or let the user who runs careledger write there"
+    ),
+    errors.ConfigurationRefused: Ending(
+        DATA, "docs/configuration.md has every setting; careledger config show says where each was said"
     ),
     errors.SettingsRefused: Ending(DATA, _SETTINGS),
     # Ledger
@@ -113,6 +131,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     ),
     # Health data
     errors.FhirRefused: Ending(REFUSED, "mend the file at that place"),
+    errors.TypeUnknown: Ending(REFUSED, "name a resource type of FHIR R4"),
     errors.SearchRefused: Ending(REFUSED, "mend that parameter of the search"),
     errors.ImportStopped: Ending(REFUSED, "mend the file at that place"),
     errors.ImportNotFound: Ending(REFUSED, "careledger undo-import without an identifier lists them"),
@@ -120,6 +139,25 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.ExportStopped: Ending(REFUSED, "careledger verify says which custodian or block is missing"),
     # The gateway
     errors.TokenRefused: Ending(REFUSED, "issue a token for the post with careledger token issue"),
+    errors.SignInRefused: Ending(REFUSED, "prove it again, with what belongs to the account"),
+    errors.SignOnRefused: Ending(REFUSED, "sign on again at the organisation's own provider"),
+    errors.ProviderRefused: Ending(USAGE, "docs/sign-on.md says what a provider has to say of itself"),
+    errors.LoginTaken: Ending(USAGE, "careledger staff list says who has it; give another one"),
+    errors.TeamNotFound: Ending(USAGE, "careledger party team list has the teams"),
+    errors.TeamTaken: Ending(USAGE, "careledger party team list has the names; give another one"),
+    errors.StaffFileRefused: Ending(USAGE, "mend the file at that line; nothing was changed"),
+    errors.ScimRefused: Ending(
+        REFUSED, "ask as RFC 7644 has it; docs/sign-on.md says how much of it there is"
+    ),
+    errors.ChallengeRefused: Ending(REFUSED, "begin again; a challenge is good for two minutes and once"),
+    errors.SessionRefused: Ending(REFUSED, "sign in again"),
+    errors.FreshProofNeeded: Ending(REFUSED, "prove again who acts, and repeat it within five minutes"),
+    errors.CrossSiteRefused: Ending(REFUSED, "ask from the gateway's own page"),
+    errors.SecretSent: Ending(USAGE, "leave out what a passkey's extensions gave"),
+    errors.PasswordRefused: Ending(USAGE, "choose a longer one, several words for example"),
+    errors.InvitationRefused: Ending(
+        REFUSED, "careledger account list says who has the post, and account invite makes another"
+    ),
     errors.VersionConflict: Ending(REFUSED, "read the record again, and change what is current"),
     errors.RecordGone: Ending(REFUSED, "ask its author for the record that took its place"),
     errors.NoUpdateHere: Ending(REFUSED, "post it as a new record"),
@@ -128,6 +166,13 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.ContentRefused: Ending(USAGE, "send JSON"),
     errors.RepeatRefused: Ending(REFUSED, "name another request by another key"),
     errors.TooLarge: Ending(USAGE, "send less at once"),
+    errors.FileRefused: Ending(REFUSED, "leave the file out, and ask who sent it"),
+    errors.FileNotScanned: Ending(
+        REFUSED, "leave the file out, or let the scanner take larger ones (files.most)"
+    ),
+    errors.ScannerUnavailable: Ending(
+        REFUSED, "start the scanner that files.scanner names; nothing was taken"
+    ),
     errors.NotInstalled: Ending(USAGE, "install careledger[pdf]"),
     errors.Throttled: Ending(REFUSED, "wait, and ask less often"),
     errors.TooCostly: Ending(REFUSED, "name the patients"),
@@ -136,6 +181,13 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.EventsGone: Ending(REFUSED, "read again from the beginning"),
     errors.EndpointRefused: Ending(USAGE, "name another address"),
     errors.ScopeRefused: Ending(USAGE, "careledger token issue --help says what a scope is"),
+    errors.ClientNotFound: Ending(USAGE, "careledger client list has the clients"),
+    errors.ClientRefused: Ending(USAGE, "careledger client add --help says what a client needs"),
+    errors.KeySetRefused: Ending(USAGE, "give a JWK Set of public keys, each with a kid"),
+    errors.AssertionRefused: Ending(REFUSED, "sign a new assertion with a key that was registered"),
+    errors.AssertionUsed: Ending(REFUSED, "sign a new assertion for each request"),
+    errors.ReplaySeen: Ending(REFUSED, "launch the app anew; somebody else may have what it was given"),
+    errors.OAuthRefused: Ending(REFUSED, "careledger client list says what a client may ask for"),
     errors.ExportsBusy: Ending(REFUSED, "remove an export first"),
     # Decisions
     errors.AccessRefused: Ending(REFUSED, "careledger consent list says which consents stand"),

@@ -3,16 +3,18 @@ archive that only the phrase opens."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from careledger.cli.opening import Mine
-from careledger.cli.output import print_text, write_private
+from careledger.cli.output import print_pieces, write_private
 from careledger.cli.records import own_records
 from careledger.domain.errors import ExportStopped
-from careledger.workflows.export import as_archive, as_fhir, documents
+from careledger.workflows.export import as_archive, as_fhir, documents, left_out
 from careledger.workflows.retrieve import Record
 
 if TYPE_CHECKING:
@@ -21,29 +23,37 @@ if TYPE_CHECKING:
 STDOUT = "-"
 
 
-def export_fhir(world: World, mine: Mine, path: Path) -> int:
-    """Writes the newest version of each record as a collection Bundle; returns how many there are.
+@dataclass(frozen=True)
+class Exported:
+    """How many records, versions or documents were written, and how many files beside records were not."""
+
+    count: int
+    left_out: int = 0
+
+
+def export_fhir(world: World, mine: Mine, path: Path) -> Exported:
+    """Writes the newest version of each record as a collection Bundle, with large files, which pass in pieces.
 
     Raises ExportStopped where something may be missing: half a record is never written as a whole one.
     """
     records = _everything(world, mine)
-    bundle = as_fhir(records)
+    bundle = as_fhir(world.network, records)
     if str(path) == STDOUT:
-        print_text(bundle.decode())
+        print_pieces(bundle)
     else:
-        write_private(path, bundle + b"\n", "--fhir")
-    return len({record.manifest.record_id for record in records})
+        write_private(path, chain(bundle, (b"\n",)), "--fhir")
+    return Exported(len({record.manifest.record_id for record in records}))
 
 
-def export_archive(world: World, mine: Mine, path: Path) -> int:
-    """Writes every version, sealed to the patient; returns how many there are. Raises ExportStopped."""
+def export_archive(world: World, mine: Mine, path: Path) -> Exported:
+    """Writes every version, sealed to the patient. Raises ExportStopped."""
     records = _everything(world, mine)
     write_private(path, as_archive(world.network, mine.holder, records), "--archive")
-    return len(records)
+    return Exported(len(records), left_out(records))
 
 
-def export_documents(world: World, mine: Mine, folder: Path) -> int:
-    """Writes each document of the newest version of each record, named by the record and its kind; returns how many.
+def export_documents(world: World, mine: Mine, folder: Path) -> Exported:
+    """Writes each document of the newest version of each record, named by the record and its kind.
 
     What a file says of its own name is not used. Raises ExportStopped, BadParameter for a folder that is not empty.
     """
@@ -52,10 +62,10 @@ def export_documents(world: World, mine: Mine, folder: Path) -> int:
         raise typer.BadParameter(f"{folder}: not empty", param_hint="--documents")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     count = 0
-    for name, data in documents(records):
+    for name, data in documents(world.network, records):
         write_private(folder / name, data, "--documents")
         count += 1
-    return count
+    return Exported(count)
 
 
 def _everything(world: World, mine: Mine) -> list[Record]:

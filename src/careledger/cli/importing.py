@@ -20,8 +20,16 @@ from careledger.workflows import alike
 from careledger.workflows.actors import Organisation, Session
 from careledger.workflows.alike import KnownPeople
 from careledger.workflows.from_fhir import Unit
-from careledger.workflows.intake import TakenIn, check_one_patient, import_for, judge, take_in
-from careledger.workflows.staging import NOTHING, Refusal, Staged, StagedVersion
+from careledger.workflows.intake import (
+    TakenIn,
+    check_one_patient,
+    import_for,
+    judge,
+    registered_in,
+    take_in,
+)
+from careledger.workflows.staged import Refusal, Staged, StagedVersion
+from careledger.workflows.staging import NOTHING
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,8 @@ def _foreseen(
         versions = alike.all_versions(staged)
         same = alike.same_contents(how.organisation, how.known.alias, versions)
         return [TakenIn(how.known.alias, False, NOTHING, None, (), same)], versions, staged.refusals
-    desk = judge(how.organisation, staged, how.people)
+    registered = registered_in(how.world.ledger.fresh_head(), staged)
+    desk = judge(how.organisation, staged, how.people, registered)
     taken = [
         TakenIn(each.alias, each.alias is None, NOTHING, None, each.like, each.same) for each in desk.patients
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any
@@ -23,16 +23,24 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Who is who": {
         "party": "Organisations, posts and teams: register, verify, suspend, remove, rotate, list.",
         "patient": "Patients: register, claim, link, find, guardians, end, death.",
+        "licence": "Professional licences: issue, present, check, revoke.",
+        "did": "Decentralised identifiers (W3C DIDs): show, resolve.",
         "token": "Bearer tokens of posts: issue, list, withdraw.",
+        "account": "People who sign in at a gateway: invite, list, approve, suspend, reinstate, end sessions.",
+        "staff": "An organisation's list of staff: import joiners and leavers, list.",
+        "sign-on": "Identity providers at which an organisation's staff sign on: add, list, renew, remove.",
+        "client": "Apps and back-end services: register, list, remove.",
+        "reads": "What an organisation's posts were shown by its gateway: list, check.",
     },
     "A patient's word": {
+        "app": "A patient's own apps: show one, let it in.",
         "consent": "Ask for access, grant, refuse, revoke, list; ready-made consents.",
         "share": "Show single records to somebody for a time.",
         "break-glass": "An emergency: open it with a second party, list, review.",
         "audit": "Show who asked for a patient's records, and check that nothing is missing.",
     },
     "Records": {
-        "import": "Import FHIR, PDF and DICOM files for patients.",
+        "import": "Import FHIR, PDF, DICOM and picture files for patients.",
         "undo-import": "Take a whole import back, or list the imports.",
         "search": "Search a patient's records as somebody who may read them; trends.",
         "record": "One record: confirm, dispute, restrict, erase; write, amend, retract, adopt, move.",
@@ -42,8 +50,13 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "The network": {
         "up": "Serve FHIR R4 over HTTP to the organisations' programs.",
-        "custodian": "Custodians: list, status, checkpoints, add, leave, remake shares, replace.",
+        "gateway": "Serve HTTP in a process that holds no key, in front of a worker.",
+        "worker": "Hold the data directory and do the work behind gateways.",
+        "config": "How the service is set up: every setting, and where it was said; check it.",
+        "custodian": "Custodians: list, status, checkpoints, add, leave, remake shares, replace, serve.",
+        "member": "Members on machines of their own: join, certificates that prove them to one another.",
         "retention": "For how long records of a category are kept from erasure; voting it.",
+        "backup": "Backups while the service runs: create, verify, restore; a second place of shred keys.",
         "doctor": "Examine a data directory part by part, and mend it.",
         "chain": "Look at the chain, replay it, or make what is folded from it again.",
         "verify": "Say what a proof file proves, or check the whole data directory.",
@@ -58,7 +71,7 @@ def module_of(name: str) -> str:
     return name.replace("-", "_") + "_" * iskeyword(name)
 
 
-class Table(Mapping[str, Any]):
+class Table(MutableMapping[str, Any]):
     """The commands by name; looking one up loads its module, and counting or listing them loads none."""
 
     def __init__(self) -> None:
@@ -72,6 +85,12 @@ class Table(Mapping[str, Any]):
             self._loaded[name] = typer.main.get_command(module.app)
         return self._loaded[name]
 
+    def __setitem__(self, name: str, command: Any) -> None:
+        raise TypeError("commands are modules, which SECTIONS names")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("commands are modules, which SECTIONS names")
+
     def __iter__(self) -> Iterator[str]:
         return (name for commands in SECTIONS.values() for name in commands)
 
@@ -84,7 +103,7 @@ class Commands(TyperGroup):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.commands = Table()  # type: ignore[assignment]
+        self.commands = Table()
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The sections of ``--help``, without loading a command."""

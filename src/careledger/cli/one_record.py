@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import typer
+
 from careledger.app.names import Names
 from careledger.cli.output import write_private
 from careledger.cli.records import Shown, marks, print_trust, record_facts, said
@@ -14,11 +16,13 @@ from careledger.cli.words import NONE, Facts, listed, minute, moment
 from careledger.domain.errors import BlockMismatch, BlockNotFound
 from careledger.fhir.canonical import canonical
 from careledger.fhir.export import resource_of
+from careledger.formats.bodies import LargeBody
 from careledger.formats.cids import text
 from careledger.proofs.anchors import Inclusion, LeafOpening
 from careledger.proofs.bundle import ANCHOR_QUESTION, anchoring_file
 from careledger.workflows.audit_file import attest
 from careledger.workflows.erase import conclude
+from careledger.workflows.export import documents_of
 from careledger.workflows.retrieve import Record
 
 if TYPE_CHECKING:
@@ -128,6 +132,15 @@ def write_proof(world: World, record: Record, path: Path) -> None:
     write_private(path, anchoring_file(opening, inclusion, anchored), "--proof")
 
 
+def write_content(world: World, record: Record, path: Path) -> None:
+    """Writes the first document that a version holds, or that lies beside it; raises BadParameter where there is none,
+    and what opening it raises: no file is left then."""
+    for _, pieces in documents_of(world.network, record):
+        write_private(path, pieces, "--content")
+        return
+    raise typer.BadParameter("the record holds no document", param_hint="--content")
+
+
 def resource_text(record: Record) -> str:
     """The resource as JSON with its own digits, indented; raises FhirRefused for what is not FHIR."""
     return indented(resource_of(record.body))
@@ -170,6 +183,7 @@ def print_record(screen: Screen, world: World, shown: Shown, versions: list[Reco
                 "content",
                 f"{manifest.content_digest.hex()}, {manifest.body_length:,} bytes, {manifest.mime_type}",
             ),
+            *_beside(record),
             ("mapping", f"version {manifest.mapping_version}"),
             ("note", manifest.note or NONE),
         ],
@@ -180,6 +194,14 @@ def print_record(screen: Screen, world: World, shown: Shown, versions: list[Reco
     if len(versions) > 1:
         _print_versions(screen, shown, versions)
     print_trust(screen, shown)
+
+
+def _beside(record: Record) -> list[tuple[str, str]]:
+    """What is said of a file that lies beside a version."""
+    if not isinstance(record.body, LargeBody):
+        return []
+    content = record.body.content
+    return [("file", f"{content.sha256.hex()}\n{content.size:,} bytes, sealed beside it")]
 
 
 def _print_parts(screen: Screen, lie: Facts) -> None:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from careledger.adapters.locks import hold
 from careledger.app.settings import FILE
 from careledger.app.vault import Ask
-from careledger.cli.passphrases import ask
-from careledger.domain.errors import DirectoryNotFound, PatientNotFound, StoreCorrupt
+from careledger.cli.passphrases import ask, ask_first
+from careledger.domain.errors import DirectoryInUse, DirectoryNotFound, PatientNotFound, StoreCorrupt
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.actors import Holder
 from careledger.workflows.epochs import own_statement
 
 if TYPE_CHECKING:
+    from careledger.app.service.table import Service
     from careledger.app.world import World
 
-SHORT = 8
+SHORT, PATIENTS = 8, "patients"
 
 
 def existing(folder: Path) -> Path:
@@ -33,23 +36,70 @@ def existing(folder: Path) -> Path:
 
 
 @contextmanager
-def opened(folder: Path, passphrase: Ask = ask) -> Iterator[World]:
+def opened(folder: Path, passphrase: Ask = ask, service: Service | None = None) -> Iterator[World]:
     """The directory with its ledger, blocks and custodians; raises what existing, open_world raise.
 
+    Files go through the scanner that ``service`` names, or the directory's configuration without one; raises
+    ConfigurationRefused.
+
     Before it is closed, organisations do what has come due and custodians anchor what they wrote to their release
-    logs; what cannot be done now is done the next time.
+    logs; what cannot be done now is done the next time. A ``service`` leaves patients' keys and books to others.
     """
+    from careledger.app.service.reading import configured
+    from careledger.app.service.scanner import scanning
     from careledger.app.world import open_world
 
     try:
+        told = service or configured(existing(folder), os.environ).service
         world = open_world(existing(folder), passphrase=passphrase)
+        world.scanning, world.outside = scanning(told), told.outside
         try:
-            yield world
-            _tend(world)
+            with nullcontext() if service else _agents(folder):
+                yield world
+                _tend(world)
         finally:
             world.close()
     except sqlite3.DatabaseError as error:
         raise StoreCorrupt(why=str(error)) from None
+
+
+@contextmanager
+def reached(folder: Path) -> Iterator[World]:
+    """As ``opened``, or, while a service has the directory, what a patient's agent has of it through that service.
+
+    Raises DirectoryInUse where something else has it, or an agent is at work.
+    """
+    with ExitStack() as stack:
+        said = ask_first(existing(folder))
+        try:
+            world = stack.enter_context(opened(folder, said))
+        except DirectoryInUse:
+            world = stack.enter_context(_through(folder, said))
+        yield world
+
+
+@contextmanager
+def _through(folder: Path, passphrase: Ask) -> Iterator[World]:
+    from careledger.app.running import reach
+
+    world = reach(folder, passphrase)
+    if world is None:
+        raise DirectoryInUse(directory=folder.name)
+    try:
+        with _agents(folder):
+            yield world
+    finally:
+        world.close()
+
+
+@contextmanager
+def _agents(folder: Path) -> Iterator[None]:
+    """The patients' keys and books of this device are one process's at a time; raises DirectoryInUse."""
+    held = hold(folder / PATIENTS)
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def _tend(world: World) -> None:

@@ -22,6 +22,23 @@ Data = Annotated[
         help="The data directory.",
     ),
 ]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        show_default="CARELEDGER_CONFIG, or careledger.toml of the data directory",
+        help="The service's configuration, TOML.",
+    ),
+]
+Host = Annotated[str | None, typer.Option(metavar="HOST", help="A name or address to listen on.")]
+Port = Annotated[int | None, typer.Option(metavar="PORT", min=0, max=65_535, help="0 takes a free one.")]
+TlsCert = Annotated[str | None, typer.Option(metavar="FILE", help="A certificate with its chain, PEM.")]
+TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Its private key, PEM.")]
+LogFormat = Annotated[str | None, typer.Option(metavar="FORMAT", help="text or json.")]
+Metrics = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus scrapes this process; loopback.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object, for programs.")]
 Patient = Annotated[
     str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
@@ -42,6 +43,14 @@ def print_text(text: str) -> None:
     sys.stdout.flush()
 
 
+def print_pieces(pieces: Iterable[bytes | bytearray]) -> None:
+    """The same of one line in pieces of UTF-8, none of which ends within a character."""
+    for piece in pieces:
+        text = piece.decode()
+        sys.stdout.write(plain(text) if sys.stdout.isatty() else text)
+    print_text("")
+
+
 def progress() -> Progress:
     """A bar on stderr that leaves nothing behind."""
     return Progress(
@@ -54,16 +63,25 @@ def progress() -> Progress:
     )
 
 
-def write_private(path: Path, data: bytes, option: str) -> None:
-    """A new file of mode 0600, durable; raises BadParameter where it cannot be made, or stands there already."""
+def write_private(path: Path, data: bytes | Iterable[bytes | bytearray], option: str) -> None:
+    """A new file of mode 0600, durable, of these bytes or pieces; raises BadParameter where it cannot be made, or
+    stands there already. Where it does not come to its end, however that ends, no file is left."""
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
+    try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        path.unlink(missing_ok=True)
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
+    except BaseException:  # also where whoever asked for it breaks it off: half of it is no file
+        path.unlink(missing_ok=True)
+        raise
 
 
 def tell(as_json: bool, facts: Facts, *sentences: str) -> None:

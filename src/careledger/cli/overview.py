@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from careledger.app.names import Names, in_order, newest_rows
 from careledger.cli.opening import Mine, each_patient
@@ -111,14 +111,14 @@ def patient_facts(world: World, view: FactsView, mine: Mine) -> Facts:
     }
 
 
-def _aliases(rows: Iterable[tuple[object, ...]]) -> dict[str, int]:
+def _aliases(rows: Iterable[tuple[Any, ...]]) -> dict[str, int]:
     """How many aliases are controlled by whom."""
-    counts = Counter(CONTROLLED[ControllerKind(AliasRow(*row).kind)] for row in rows)  # type: ignore[arg-type]
+    counts = Counter(CONTROLLED[ControllerKind(AliasRow(*row).kind)] for row in rows)
     return dict(counts.most_common())
 
 
-def _records(world: World, view: FactsView, anchors: Iterable[tuple[object, ...]]) -> Facts:
-    rows = [AnchorRow(*row) for row in anchors]  # type: ignore[arg-type]
+def _records(world: World, view: FactsView, anchors: Iterable[tuple[Any, ...]]) -> Facts:
+    rows = [AnchorRow(*row) for row in anchors]
     names, depositors = Names(world, view), []
     for label, organisation in world.keyring.organisations().items():
         mine = copies(organisation)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from careledger.app.passphrases import from_environment, from_file
+from careledger.app.passphrases import OF_A_BACKUP, from_environment, from_file
 from careledger.app.vault import FILE, Ask
 from careledger.domain.errors import PassphraseMissing
 from careledger.sealing.keys import Secret
@@ -25,6 +25,26 @@ def ask() -> Secret:
         if not sys.stdin.isatty():
             raise
     return passphrase_of(getpass("Passphrase: "))
+
+
+def ask_of_backup() -> Secret:
+    """The passphrase of a backup that is there; raises PassphraseMissing where nobody can be asked."""
+    try:
+        return from_environment(OF_A_BACKUP)
+    except PassphraseMissing:
+        if not sys.stdin.isatty():
+            raise
+    return passphrase_of(getpass("Passphrase of the backup: "))
+
+
+def ask_new_of_backup() -> Secret:
+    """The passphrase of a new backup, typed twice if it is typed; raises PassphraseMissing, BadParameter."""
+    try:
+        return _long_enough(from_environment(OF_A_BACKUP))
+    except PassphraseMissing:
+        if not sys.stdin.isatty():
+            raise
+    return typed_twice()
 
 
 def ask_first(folder: Path) -> Ask:
@@ -56,7 +76,7 @@ def following(path: Path | None) -> Secret:
 
 def typed_twice() -> Secret:
     """Raises BadParameter unless both are the same and long enough."""
-    said = passphrase_of(getpass("New passphrase: "))
+    said = passphrase_of(getpass(f"New passphrase, {LEAST_LETTERS} characters or more: "))
     if passphrase_of(getpass("The same again: ")) != said:
         raise typer.BadParameter("the two differ", param_hint="passphrase")
     return _long_enough(said)

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from careledger.adapters.evm.chain import EmbeddedChain
+from careledger.adapters.locks import hold
+from careledger.adapters.members.server import MemberServer
 from careledger.app import settings as settings_file
 from careledger.app.ledgers import embedded_folder
+from careledger.app.members.roll import LedgerRoll
+from careledger.app.running import announced
+from careledger.app.service.logs import set_up
+from careledger.app.service.memory import give_back
+from careledger.app.service.table import Service, place_of
+from careledger.app.serving import is_loopback
+from careledger.app.tending import steps
+from careledger.cli.actors import member
 from careledger.cli.opening import opened
 from careledger.cli.output import print_json, screen
+from careledger.domain.errors import DirectoryInUse, MemberRefused, PartyNotFound
+from careledger.gateway.apart.edge import EdgeGateway
 from careledger.gateway.server import Gateway
 from careledger.rpc.page import network
 from careledger.rpc.server import Server
+from careledger.workflows.actors import Organisation
 
-TENDS_EVERY = 30.0
-"""Seconds between two times that a gateway does what has come due."""
-LOOKS_EVERY = 2.0
-"""Seconds between two looks for what there is to tell posts' programs."""
+if TYPE_CHECKING:
+    from careledger.app.world import World
+
+WORKER, STANDS_BY = "worker", 0.2
+"""The folder of a data directory's workers, and the seconds between two looks of one that stands by."""
+CUT_OFF = 1
+"""The exit code of a service that did not end in time."""
+_LOG = logging.getLogger("careledger.service")
 
 
 def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_json: bool) -> None:
     """Serves until it is told to stop, then answers what is under way; raises DirectoryInUse, ServerUnavailable."""
     chain_id, ledger = settings_file.load(folder).chain_id, embedded_folder(folder)
     with (
-        _told_to_stop() as stop,
+        told_to_stop() as stop,
         EmbeddedChain(ledger, chain_id) as chain,
         Server(chain, ledger, host, port, origins) as server,
     ):
@@ -40,51 +62,237 @@ def serve_chain(folder: Path, host: str, port: int, origins: Sequence[str], as_j
         screen().says("Stopped. Everything that was acknowledged is on the disk.")
 
 
-def serve_gateway(folder: Path, host: str, port: int, as_json: bool) -> None:
-    """Serves the directory's world likewise; raises DirectoryInUse, ServerUnavailable."""
+def serve_gateway(folder: Path, service: Service, as_json: bool) -> None:
+    """Serves the directory's world likewise; raises DirectoryInUse, ServerUnavailable, ConfigurationRefused.
+
+    Order of effects once it is told to stop: it says that it is not ready; after ``shutdown.notice`` it takes nothing
+    new and answers what is under way; what has come due is done; the directory is closed. What is left after
+    ``shutdown.within`` is cut off: what was acknowledged is durable, and the next start goes on with the rest.
+    """
+    set_up(service)
+    give_back()
     with (
-        _told_to_stop() as stop,
-        opened(folder) as world,
-        Gateway(world, host, port, TENDS_EVERY, LOOKS_EVERY) as gateway,
+        told_to_stop() as stop,
+        _ended_within(stop, service),
+        opened(folder, service=service) as world,
+        _to_members(world, service) as members,
+        Gateway(
+            world, service.host, service.port, service.tends_every, service.looks_every, service
+        ) as gateway,
     ):
-        facts = {
-            "fhir": gateway.base,
-            "metadata": f"{gateway.base}/metadata",
-            "api": f"{gateway.url}/api/v1/docs",
-        }
-        if as_json:
-            print_json(facts)
-        else:
-            screen().facts(
-                f"FHIR R4 at {gateway.base}",
-                [
-                    ("what it can do", facts["metadata"]),
-                    ("beside FHIR", facts["api"]),
-                    ("a token for a program", "careledger token issue POST, before this is started"),
-                ],
-            )
-            screen().says(
-                "Only this machine reaches it. Ctrl-C ends it; until then nothing else can open the directory."
-            )
-        stop.wait()
+        with _to_agents(world, gateway):
+            _say_gateway(gateway, members, service, as_json)
+            stop.wait()
+        gateway.stop_soon()
+        time.sleep(service.notice)
     if not as_json:
         screen().says("Stopped. Everything that was acknowledged is on the disk.")
 
 
+def _to_agents(world: World, gateway: Gateway) -> AbstractContextManager[None]:
+    """Patients' agents of this device find the gateway, unless it has a certificate, which is not theirs to judge."""
+    return announced(world, gateway.url) if urlsplit(gateway.url).scheme == "http" else nullcontext()
+
+
+def _say_gateway(gateway: Gateway, members: str, service: Service, as_json: bool) -> None:
+    """Where it is reached."""
+    facts = {
+        "fhir": gateway.base,
+        "metadata": f"{gateway.base}/metadata",
+        "api": f"{gateway.url}/api/v1/docs",
+        "ready": f"{gateway.url}/readyz",
+        "metrics": gateway.metrics_url,
+        "sign_in": gateway.sign_in,
+        "members": members,
+        "scanner": service.scanner,
+    }
+    if as_json:
+        print_json(facts)
+    else:
+        screen().facts(
+            f"FHIR R4 at {gateway.base}",
+            [
+                ("what it can do", facts["metadata"]),
+                ("beside FHIR", facts["api"]),
+                ("people sign in at", facts["sign_in"]),
+                ("a token for a program", "careledger token issue POST, before this is started"),
+                ("files are scanned by", facts["scanner"] or "nobody: files.scanner is empty"),
+                *([("members reach its custodian at", members)] if members else []),
+            ],
+        )
+        reached = "Only this machine reaches it." if is_loopback(service.host) else "Others reach it."
+        screen().says(
+            f"{reached} Ctrl-C ends it; until then nothing else can open the directory, but patients' agents here "
+            "(careledger app, consent, audit) go through it."
+        )
+
+
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set."""
-    stop = threading.Event()
+def _to_members(world: World, service: Service) -> Iterator[str]:
+    """The directory's custodian is served to other members if ``members.listen`` says so; gives where, "" if nowhere.
+
+    Raises ServerUnavailable, and MemberRefused unless just one custodian here has a certificate with an address that
+    counts.
+    """
+    if not service.members:
+        yield ""
+        return
+    host, port = place_of("members.listen", service.members)
+    found = [each for each in world.keyring.organisations().values() if each.number in world.directories]
+    served = [(each, roll) for each in found if (roll := _roll(world, each)).address() is not None]
+    if len(served) != 1:
+        why = "one custodian here, and one alone, has to have a certificate with an address that counts"
+        raise MemberRefused(why=why)
+    ((organisation, roll),) = served
+    with MemberServer(host, port, roll, world.custodians[organisation.number].call) as server:
+        yield server.address
+
+
+def _roll(world: World, organisation: Organisation) -> LedgerRoll:
+    return LedgerRoll(world.folder, [organisation], world.ledger, world.clock)
+
+
+def serve_edge(folder: Path, service: Service, as_json: bool) -> None:
+    """A gateway in front of the directory's worker, which it neither opens nor reads; raises ServerUnavailable,
+    ConfigurationRefused. It ends as ``serve_gateway`` does."""
+    set_up(service)
+    worker = worker_socket(folder, service)
+    with (
+        told_to_stop() as stop,
+        _ended_within(stop, service),
+        EdgeGateway(service, worker) as gateway,
+    ):
+        facts = {"url": gateway.url, "ready": f"{gateway.url}/readyz", "metrics": gateway.metrics_url}
+        if as_json:
+            print_json(facts | {"worker": str(worker)})
+        else:
+            screen().says(f"A gateway at {gateway.url}, in front of the worker at {worker}. Ctrl-C ends it.")
+        stop.wait()
+        gateway.stop_soon()
+        time.sleep(service.notice)
+
+
+def serve_worker(folder: Path, service: Service, as_json: bool) -> None:
+    """Holds the directory and answers gateways; while another worker holds it, stands by. Raises DirectoryInUse where
+    something else than a worker has it open, ServerUnavailable, ConfigurationRefused. It ends as ``serve_gateway``
+    does; whoever stands by takes over then, or when this one is killed."""
+    set_up(service)
+    give_back()
+    place = worker_socket(folder, service)
+    with told_to_stop() as stop, _ended_within(stop, service), turn(folder / WORKER, stop) as mine:
+        if not mine:
+            return
+        with (
+            opened(folder, service=service) as world,
+            _to_members(world, service) as members,
+            Gateway(
+                world,
+                tends_every=service.tends_every,
+                looks_every=service.looks_every,
+                service=service,
+                at=place,
+            ) as gateway,
+        ):
+            if as_json:
+                print_json({"fhir": gateway.base, "socket": str(place), "members": members})
+            else:
+                also = f", and other members at {members}" if members else ""
+                screen().says(f"The worker answers gateways at {place}{also}. Ctrl-C ends it.")
+            stop.wait()
+            gateway.stop_soon()
+            time.sleep(service.notice)
+
+
+def serve_custodian(folder: Path, named: str, host: str, port: int, log_format: str, as_json: bool) -> None:
+    """Serves one custodian of the directory to other members; raises DirectoryInUse, ServerUnavailable, MemberRefused
+    where no certificate of it counts. Told to stop it takes no more calls; what was answered is on the disk."""
+    set_up(service := Service(log_format=log_format))
+    give_back()
+    with told_to_stop() as stop, _ended_within(stop, service), opened(folder) as world:
+        organisation = member(world, named, "NAME")
+        number = organisation.number
+        if number not in world.directories:
+            raise PartyNotFound(custodian=number)
+        roll = _roll(world, organisation)
+        if roll.own() is None:
+            raise MemberRefused(member=number, why="no certificate of it counts now")
+        with MemberServer(host, port, roll, world.custodians[number].call) as server:
+            if as_json:
+                print_json({"custodian": f"{number:016x}", "address": server.address})
+            else:
+                screen().says(f"Members reach the custodian at {server.address}. Ctrl-C ends it.")
+            while not stop.wait(service.tends_every):
+                _tended(world)
+    if not as_json:
+        screen().says("Stopped. Everything that was acknowledged is on the disk.")
+
+
+def _tended(world: World) -> None:
+    for step in steps(world):
+        for left in step():
+            _LOG.warning("left for the next time: %s", left)
+
+
+@contextmanager
+def turn(directory: Path, stop: threading.Event) -> Iterator[bool]:
+    """Waits until no other worker holds that directory; whether this one does now, or was told to stop before."""
+    held = None
+    while held is None and not stop.is_set():
+        try:
+            held = hold(directory)
+        except DirectoryInUse:
+            stop.wait(STANDS_BY)
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def worker_socket(folder: Path, service: Service) -> Path:
+    """Where the directory's worker is reached."""
+    return Path(service.socket) if service.socket else folder.resolve() / WORKER / "socket"
+
+
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; by way of a thread, since an event's lock may be held by the very code that
+    a signal interrupts, and only the queue may be written to from there."""
+    stop, queue = threading.Event(), SimpleQueue[int]()
 
     def told(number: int, frame: FrameType | None) -> None:
+        queue.put(number)
+
+    def pass_on() -> None:
+        queue.get()
         stop.set()
 
+    threading.Thread(target=pass_on, name="told", daemon=True).start()
     before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        queue.put(0)
+
+
+@contextmanager
+def _ended_within(stop: threading.Event, service: Service) -> Iterator[None]:
+    """The process ends so many seconds after it was told to, whatever holds it up."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        stop.wait()
+        if not ended.wait(service.notice + service.within):
+            _LOG.error("cut off after shutdown.within")
+            os._exit(CUT_OFF)
+
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _print(facts: dict[str, Any], url: str) -> None:

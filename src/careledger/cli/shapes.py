@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_PROVIDER = ("id", "protocol", "issuer", "client", "proves_itself", "asked_at", "signs_out_at", "certificates",
+             "person", "claim", "roles", "just_in_time", "acr", "returns_to", "metadata", "added")  # fmt: skip
 _PARTY = ("name", "id", "did", "roles", "status", "standing", "employer", "custodian", "teams", "controller",
           "sealing_key", "licence")  # fmt: skip
 _LINK = ("first", "second", "commitment")
@@ -14,19 +16,51 @@ _DEPOSITED = ("records", "handles", "ground", "root", "thin")
 _ORDERED = ("patient", "record", "act", "versions", "custodians")
 _CUSTODIAN = ("name", "leaving", "here", "patients", "log_lines", "anchored_lines", "anchored_at", "cosigners",
               "forked", "attestations_owed", "evidence")  # fmt: skip
+_ACCOUNT = ("sign_in_name", "state", "post", "patient", "name", "national_id", "birth", "made")
 _TOKEN = ("token_digest", "post", "purpose", "issued", "until", "label", "scopes")
+_CERTIFICATE = ("member", "certificate", "address", "since", "until")
+_COPY = ("copy", "made", "files", "bytes", "head_number", "head_hash", "digest")
+_CLIENT = (
+    "client_id",
+    "name",
+    "kind",
+    "redirects",
+    "launch",
+    "keys_at",
+    "scopes",
+    "post",
+    "purpose",
+    "registered",
+)
+_APP = ("client_id", "name", "organisation", "post", "redirects", "scopes", "categories")
 _HELD = ("patient", "alias", "controller")
 
 SHAPES: dict[str, tuple[str, ...]] = {
     "init": ("folder", "chain_id", "nodes", "directory", "officers", "threshold", "members", "custodians",
              "matrix_version", "voted_matrix", "delay"),
     "passphrase": ("folder", "sealed_files"),
+    "licence key": ("key", "did"),
+    "licence issue": ("file", "place", "until"),
+    "licence list": ("licences",),
+    "licence revoke": ("place", "revoked"),
+    "licence ask": ("nonce", "audience"),
+    "licence present": ("file", "shows"),
+    "licence sweep": ("posts",),
+    "licence check": ("number", "profession", "until", "issuer", "holder", "place"),
+    "did show": ("did", "document"),
+    "did resolve": ("did", "document"),
+    "backup key": ("key", "public", "digest"),
+    "backup create": ("backup", *_COPY, "written", "paused"),
+    "backup verify": ("backup", *_COPY, "copies"),
+    "backup restore": ("folder", *_COPY, "custodian", "shred_keys"),
+    "backup second-place": ("folder", "place", "keys"),
     "show": ("folder", "network", "parties", "patients", "aliases", "records"),
     "version": ("careledger", "python", "engine", "sqlite", "cryptography"),
     **{f"party {name}": _PARTY for name in ("register", "verify", "post", "rotate", "suspend", "reinstate", "end",
                                             "remove", "show")},
     "party list": ("parties",),
-    "party team create": ("team", "number"),
+    **{f"party team {name}": ("team", "number") for name in ("create", "rename", "move", "end")},
+    "party team list": ("teams",),
     "party team join": ("team", "post"),
     "party team leave": ("team", "post"),
     "patient register": ("alias", "registrar"),
@@ -69,7 +103,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "erase": (*_ORDERED, "charts_that_keep_a_copy", "erased_from"),
     "import": ("run", "files"),
     "undo-import": ("imports", "undone"),
-    "export": ("file", "form", "count"),
+    "export": ("file", "form", "count", "left_out"),
     "search": ("searched", *_READ, "trends"),
     "consent list": ("patient", "alias", "consents"),
     "custodian list": ("custodians",),
@@ -79,10 +113,40 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "custodian replace": ("patient", "custodian", "successor", "versions", "retired"),
     "retention show": ("in_force", "coming"),
     "retention vote": ("carried", "version", "since", "days"),
-    "up": ("fhir", "metadata", "api"),
+    "account invite": ("invitation", "post", "until"),
+    "account list": ("accounts",),
+    "account approve": _ACCOUNT,
+    "account suspend": ("accounts",),
+    "account reinstate": _ACCOUNT,
+    "account end-sessions": ("accounts",),
+    "account whose": ("sign_in_name", "post"),
+    "staff import": ("applied", "lines"),
+    "staff list": ("staff",),
+    "sign-on add": _PROVIDER,
+    "sign-on list": ("providers",),
+    "sign-on renew": _PROVIDER,
+    "sign-on remove": _PROVIDER,
+    "app show": _APP,
+    "app allow": ("pass", "pass_until", *_APP, "until", "consent"),
+    "client add": _CLIENT,
+    "client list": ("clients",),
+    "client remove": _CLIENT,
+    "up": ("fhir", "metadata", "api", "ready", "metrics", "sign_in", "members", "scanner"),
+    "gateway": ("url", "ready", "metrics", "worker"),
+    "worker": ("fhir", "socket", "members"),
+    "config show": ("file", "settings", "secrets"),
+    "config check": ("file", "said", "tls", "scanner"),
+    "member join": ("folder", "name", "id", "sealing_key"),
+    "member certificate": ("file", *_CERTIFICATE),
+    "member know": _CERTIFICATE,
+    "member list": ("certificates",),
+    "custodian announce": ("name", "id"),
+    "custodian serve": ("custodian", "address"),
     "token issue": ("token", *_TOKEN),
     "token list": ("tokens",),
     "token withdraw": _TOKEN,
+    "reads list": ("reads", "before"),
+    "reads check": ("lines",),
     "doctor": ("well", "repaired", "findings"),
     "bench": ("parts",),
     "audit": ("patient", "alias", "complete", "accesses", "logs", "problems"),

@@ -216,7 +216,7 @@ def misses(scope: Scope, version: RecordVersion, needed: Iterable[Permission]) -
 def _period_misses(scope: Scope, clinical: str | None) -> Reason | None:
     if scope.from_month is None and scope.to_month is None:
         return None
-    if clinical is None:
+    if clinical is None or "-" not in clinical:
         return Reason.OTHER_PERIOD
     early = scope.from_month is not None and clinical < scope.from_month
     late = scope.to_month is not None and clinical > scope.to_month

@@ -6,22 +6,22 @@ tree is a bug.
 
 from __future__ import annotations
 
-from functools import partial
-
-
-class CareLedgerError(Exception):
-    """Something was refused."""
-
-    def __init__(self, **details: object) -> None:
-        self.details = details
-        said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items()).rstrip(".")
-        sentence = (type(self).__doc__ or "").splitlines()[0].rstrip(".")
-        super().__init__(f"{sentence}: {said}." if said else f"{sentence}.")
-
-    def __reduce__(self) -> tuple[object, tuple[()]]:
-        """As whoever raised it made it, so that it passes from one process to another."""
-        return partial(type(self), **self.details), ()
-
+from careledger.domain.client_errors import AssertionRefused as AssertionRefused
+from careledger.domain.client_errors import AssertionUsed as AssertionUsed
+from careledger.domain.client_errors import ClientNotFound as ClientNotFound
+from careledger.domain.client_errors import ClientRefused as ClientRefused
+from careledger.domain.client_errors import KeySetRefused as KeySetRefused
+from careledger.domain.client_errors import OAuthRefused as OAuthRefused
+from careledger.domain.client_errors import ReplaySeen as ReplaySeen
+from careledger.domain.file_errors import FileNotScanned as FileNotScanned
+from careledger.domain.file_errors import FileRefused as FileRefused
+from careledger.domain.file_errors import ScannerUnavailable as ScannerUnavailable
+from careledger.domain.paper_errors import BackupDamaged as BackupDamaged
+from careledger.domain.paper_errors import DidNotResolved as DidNotResolved
+from careledger.domain.paper_errors import LicenceRefused as LicenceRefused
+from careledger.domain.paper_errors import MemberRefused as MemberRefused
+from careledger.domain.paper_errors import StaffFileRefused as StaffFileRefused
+from careledger.domain.refusal import CareLedgerError as CareLedgerError
 
 # Bytes and formats ------------------------------------------------------------------------------
 
@@ -110,6 +110,10 @@ class DirectoryInUse(CareLedgerError):
 
 class DirectoryNotWritable(CareLedgerError):
     """This data directory cannot be written to."""
+
+
+class ConfigurationRefused(CareLedgerError):
+    """A setting of this service is unknown or wrong."""
 
 
 class SettingsRefused(CareLedgerError):
@@ -201,6 +205,10 @@ class FhirRefused(CareLedgerError):
     """This is not a FHIR R4 resource or bundle that can be imported."""
 
 
+class TypeUnknown(FhirRefused):
+    """This is not a resource type of FHIR R4."""
+
+
 class SearchRefused(FhirRefused):
     """This is not a search as FHIR R4 has it."""
 
@@ -262,6 +270,62 @@ class TokenRefused(CareLedgerError):
 
 class ActRefused(CareLedgerError):
     """This party may not do this."""
+
+
+class SignInRefused(CareLedgerError):
+    """These do not prove anybody here."""
+
+
+class SignOnRefused(SignInRefused):
+    """This sign-on proves nobody here."""
+
+
+class ScimRefused(CareLedgerError):
+    """This is not asked as SCIM 2.0 has it."""
+
+
+class LoginTaken(CareLedgerError):
+    """Somebody in this list of staff has that login."""
+
+
+class TeamNotFound(CareLedgerError):
+    """This organisation has no such team."""
+
+
+class TeamTaken(CareLedgerError):
+    """This organisation has a team of that name."""
+
+
+class ProviderRefused(CareLedgerError):
+    """This identity provider cannot be registered so."""
+
+
+class ChallengeRefused(SignInRefused):
+    """This challenge is over, was answered before, or was for something else."""
+
+
+class SessionRefused(CareLedgerError):
+    """This session is none that is in force."""
+
+
+class FreshProofNeeded(CareLedgerError):
+    """This needs a proof of who acts that is less than five minutes old."""
+
+
+class CrossSiteRefused(CareLedgerError):
+    """This did not come from a page of this gateway."""
+
+
+class SecretSent(CareLedgerError):
+    """This carries a secret that has to stay in the browser."""
+
+
+class PasswordRefused(CareLedgerError):
+    """This password is too easily guessed."""
+
+
+class InvitationRefused(CareLedgerError):
+    """This invitation is none that is in force."""
 
 
 class SessionExpired(CareLedgerError):

@@ -15,6 +15,7 @@ from careledger.domain.parties import ControllerKind, PartyId, Role, Status
 
 HANDLE_LENGTH = 32
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_YEAR = re.compile(r"\d{4}")
 
 IDENTITIES = frozenset(
     {
@@ -179,8 +180,8 @@ class RecordVersion:
 
     ``author`` is who answers for the statement: it counts only if ``signed``; ``author_employer`` is that post's
     employer. ``depositor`` is None for what the patient put in with their own keys. ``clinical_month`` is
-    ``YYYY-MM`` or None (unknown). ``record`` has the handles of all known versions of the same record. ``accepted``
-    matters for the ground ``unasked`` only.
+    ``YYYY-MM``, ``YYYY`` where the month is unknown, or None. ``record`` has the handles of all known versions of the
+    same record. ``accepted`` matters for the ground ``unasked`` only.
     """
 
     alias: bytes
@@ -200,7 +201,7 @@ class RecordVersion:
 
     def __post_init__(self) -> None:
         handle(self.handle)
-        if self.clinical_month is not None:
+        if self.clinical_month is not None and not _YEAR.fullmatch(self.clinical_month):
             month(self.clinical_month)
 
     @property

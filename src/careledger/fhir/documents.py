@@ -1,22 +1,31 @@
-"""Documents that are no FHIR, PDF and DICOM, as a DocumentReference and a Binary; and documents out of FHIR again."""
+"""Documents that are no FHIR (PDF, DICOM, pictures) as a DocumentReference and a Binary; and out of FHIR again."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from careledger.domain.errors import FhirRefused
 from careledger.fhir.dicom import Header, header_of, is_dicom
 from careledger.fhir.json_text import Number, Resource
 
 PDF, DICOM = "application/pdf", "application/dicom"
 START = 2**20
-MOST_BYTES = 112 * 2**20
+MOST_INSIDE = 4 * 2**20
+"""Bytes of a document that lies in its Binary; a larger one lies beside it."""
 _PDF_WITHIN = 1_024
+_PICTURES = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    *((mark, "image/tiff") for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+)
+"""What JPEG, PNG and TIFF files (and BigTIFF, of whole slides) begin with."""
+MARKED = frozenset({PDF, DICOM, *(kind for _, kind in _PICTURES)})
+"""The MIME types whose files are told by how they begin."""
 _ENDINGS = {
     PDF: "pdf", DICOM: "dcm", "image/jpeg": "jpg", "image/png": "png", "image/tiff": "tiff", "text/plain": "txt",
     "application/fhir+json": "json", "application/xml": "xml", "text/xml": "xml",
@@ -43,7 +52,16 @@ def kind_of(start: bytes) -> str:
     """The MIME type of a file that begins so, by its own marks and never by its name; empty for others."""
     if is_dicom(start):
         return DICOM
-    return PDF if b"%PDF-" in start[:_PDF_WITHIN] else ""
+    if b"%PDF-" in start[:_PDF_WITHIN]:
+        return PDF
+    return next((kind for mark, kind in _PICTURES if start.startswith(mark)), "")
+
+
+def check_kind(stated: str, start: bytes) -> None:
+    """Raises FhirRefused for a file that says it is of a MIME type whose files begin otherwise."""
+    said = stated.partition(";")[0].strip().lower()
+    if said in MARKED and kind_of(start) != said:
+        raise FhirRefused(path="contentType", problem=f"the file does not begin as {said} does")
 
 
 def document(start: bytes, title: str, size: int, sha256: bytes) -> Document:
@@ -101,12 +119,3 @@ def attachments(value: Any) -> Iterator[tuple[str, bytes]]:
 def ending(kind: str) -> str:
     """How the name of a file of this MIME type ends; never made of anything that a file says."""
     return _ENDINGS.get(kind.partition(";")[0].strip().lower(), "bin")
-
-
-def sha256_of(pieces: Iterator[bytes]) -> tuple[int, bytes]:
-    """The length and SHA-256 of what comes in pieces."""
-    whole, size = hashlib.sha256(), 0
-    for piece in pieces:
-        whole.update(piece)
-        size += len(piece)
-    return size, whole.digest()

@@ -96,7 +96,7 @@ _DECODER = json.JSONDecoder(
     parse_int=Number,
     parse_constant=lambda _: _Constant(),
 )
-_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
+_AGAIN = json.JSONDecoder(parse_float=Number, parse_int=Number)
 
 
 def check(value: Any, depth: int = 0) -> None:
@@ -204,6 +204,14 @@ def read(data: bytes) -> Any:
     return value
 
 
+def read_again(text: str) -> Any:
+    """The value of a text that ``read`` has taken before, not checked another time; raises Flaw."""
+    try:
+        return _AGAIN.decode(text)
+    except json.JSONDecodeError as error:
+        raise Flaw(error.msg) from None
+
+
 class Cursor:
     """A place in a JSON text; reads values and knows where each began and ended."""
 
@@ -215,9 +223,7 @@ class Cursor:
         """The value here, unchecked; raises Flaw."""
         self._space()
         try:
-            made, self.at = _SCAN(self.text, self.at)
-        except StopIteration as end:
-            raise self.flaw("Expecting value", end.value) from None
+            made, self.at = _DECODER.raw_decode(self.text, self.at)
         except json.JSONDecodeError as error:
             raise self.flaw(error.msg, error.pos) from None
         return made

@@ -26,6 +26,11 @@ def encoder(kind: str) -> Callable[[Any], Any]:
     return found
 
 
+def load() -> None:
+    """Loads the library, which takes a quarter of a second, so that the first message does not."""
+    _library()
+
+
 @cache
 def _library() -> Any:
     from eth_abi import abi

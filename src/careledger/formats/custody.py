@@ -116,6 +116,8 @@ class AuditAnswer(Message):
     """A custodian's sealed entries of one patient from ``first`` on, and the proof that there are no more.
 
     ``proof`` is the audit proof of docs/formats.md, "Release log"; null if this custodian never held anything.
+    ``sessions`` are the signed session statements that the entries of the claim name, each sealed, once; as many as
+    there is room for.
     """
 
     TYPE: ClassVar[str] = "audit-answer"
@@ -125,6 +127,7 @@ class AuditAnswer(Message):
     first: int = uint()
     entries: tuple[bytes, ...] = several(octets())
     proof: bytes | None = maybe(octets())
+    sessions: tuple[bytes, ...] = several(octets())
 
 
 @dataclass(frozen=True)

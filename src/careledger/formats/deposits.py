@@ -10,8 +10,8 @@ from typing import ClassVar, NamedTuple, Protocol
 from careledger.domain.errors import MalformedBytes
 from careledger.formats.cids import SIZE as CID
 from careledger.formats.digests import digest
-from careledger.formats.releases import SessionProof
 from careledger.formats.schema import MOST_ITEMS, Message, flag, maybe, message, octets, several, text, uint
+from careledger.formats.sessions import SessionProof
 from careledger.formats.signed import Signed
 
 MOST_PATH = 32

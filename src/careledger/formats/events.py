@@ -35,7 +35,8 @@ class Endpoint(Message):
     number of the last event that was delivered or passed over, ``tries`` how often the next one failed, ``due`` when it
     is tried again (unix seconds), ``state`` ``active`` or ``dead``, ``problem`` why the last attempt failed, ``sent``
     how many were delivered. ``form`` is ``webhook``, or of a FHIR Subscription ``nothing``, ``empty`` or ``id-only``;
-    that has ``headers`` that are sent along, ``until`` (unix seconds, 0: no end) and ``reason``.
+    that has ``headers`` that are sent along, ``until`` (unix seconds, 0: no end) and ``reason``, and where it is about
+    records ``criteria``, a search; ``place`` is where to go on in the deposit of the event after ``reached``.
     """
 
     TYPE: ClassVar[str] = "event-endpoint"
@@ -55,3 +56,5 @@ class Endpoint(Message):
     headers: tuple[str, ...] = several(text(1_000), most=10)
     until: int = uint()
     reason: str = text(1_000)
+    criteria: str = text(2_000)
+    place: int = uint(32)

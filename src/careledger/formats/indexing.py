@@ -1,7 +1,8 @@
 """What an index of own writings holds: values by search parameter, and the ranges of them that a search wants.
 
 Dates are whole microseconds and numbers floats, rounded so that order is kept; codes, references and addresses are 8
-bytes of a digest. So what is found in it is never too little and may be too much: who asks looks at the record itself.
+bytes of a digest, and beside them the first characters of a text, by which it is put in order. So what is found in it
+is never too little and may be too much: who asks looks at the record itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,28 @@ class Entry(NamedTuple):
 
     def __repr__(self) -> str:
         return "<entry>"
+
+
+class Order(NamedTuple):
+    """Values of one parameter as an order has them, the greatest first if ``descending``."""
+
+    parameter: str
+    descending: bool
+
+
+class Place(NamedTuple):
+    """Where something stands in an order: its value under each key, None where it has none, and its row."""
+
+    values: tuple[Value | None, ...]
+    row: int
+
+    def __repr__(self) -> str:
+        return "<place>"
+
+
+ASCENDING, DESCENDING = 1, 2
+"""Signs, in ``high`` of an entry whose parameter's name ends in ORDERED, of the orders in which its ``low`` counts."""
+ORDERED = "#"
 
 
 class Range(NamedTuple):
@@ -50,7 +73,8 @@ class Filed(NamedTuple):
     """One version in the index; never printed.
 
     ``row`` grows with every version that is filed, ``place`` is its place in the deposit, ``name`` what it is one of
-    the versions of: its record id, a patient's alias; ``current`` whether it is the newest of them.
+    the versions of: its record id, a patient's alias; ``current`` whether it is the newest of them; ``back`` when it
+    was taken back in unix seconds, 1 where that is not known, 0 if it was not.
     """
 
     row: int
@@ -61,6 +85,12 @@ class Filed(NamedTuple):
     place: int
     current: bool
     copy: AuthorsCopy
+    back: int = 0
+
+    @property
+    def when(self) -> int:
+        """When what a history says of it happened."""
+        return self.back or self.made
 
     @property
     def copies(self) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from careledger.formats.schema import Message, octets, several, text, uint
+from careledger.formats.schema import Message, flag, octets, several, text, uint
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,20 @@ class AnsweredOnce(Message):
     status: int = uint(16)
     at: int = uint()
     body: bytes = octets(most=65_536)
+
+
+@dataclass(frozen=True)
+class AcceptedLater(Message):
+    """A request that a client does not wait for, in the books of the asking post's employer, under the digest of its
+    token and 16 bytes that name it.
+
+    ``until`` when (unix seconds) it is remembered; ``done`` once what became of it is durable under the same name: a
+    Bundle in canonical JSON, as zlib compresses it.
+    """
+
+    TYPE: ClassVar[str] = "accepted-later"
+    until: int = uint()
+    done: bool = flag()
 
 
 @dataclass(frozen=True)

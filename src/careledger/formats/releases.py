@@ -1,4 +1,4 @@
-"""Asking and releasing: session statements, release requests, answers, log entries."""
+"""Asking and releasing: release requests, answers, log entries."""
 
 from __future__ import annotations
 
@@ -10,37 +10,13 @@ from careledger.formats.consent_messages import OpenBreakGlass
 from careledger.formats.digests import digest
 from careledger.formats.eip712 import Domain, Struct
 from careledger.formats.schema import Message, flag, maybe, message, octets, several, text, uint
+from careledger.formats.sessions import SessionProof
 from careledger.formats.signed import Signed
 
-MOST_SESSION = 12 * 3600
 MOST_REQUEST = 60
 MOST_ACCEPTED = 64
 NO_CONSENT = bytes(32)
 WITHOUT_LEDGER = "without-ledger"
-
-
-@dataclass(frozen=True)
-class SessionStatement(Message):
-    """A post lets a session key act until a time; signed by the post's key.
-
-    ``proof`` is how the person proved themselves: ``passkey``, ``vouched`` (by the organisation after its own
-    sign-on) or ``machine``. ``until`` is at most 12 h after ``made``; both unix seconds.
-    """
-
-    TYPE: ClassVar[str] = "session-statement"
-    post: int = uint()
-    session_key: bytes = octets(20)
-    proof: str = text(16)
-    made: int = uint()
-    until: int = uint()
-
-
-@dataclass(frozen=True)
-class SessionProof(Message):
-    """A session statement with its signature, as requests carry it."""
-
-    TYPE: ClassVar[str] = "session-proof"
-    statement: Signed = message(Signed)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,16 @@ def address_of(public_key: bytes) -> Address:
     return keccak(public_key[1:])[12:]
 
 
+def uncompressed(public_key: bytes) -> bytes:
+    """A public key of 33 bytes as 65; raises MalformedBytes for one that is on no point of the curve."""
+    if len(public_key) != 33:
+        raise MalformedBytes(why="not a compressed secp256k1 public key")
+    try:
+        return bytes(coincurve.PublicKey(public_key).format(compressed=False))
+    except ValueError:
+        raise MalformedBytes(why="not a secp256k1 public key") from None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SigningKey:
     """A secp256k1 private key; never printed."""
@@ -43,6 +53,11 @@ class SigningKey:
     def address(self) -> Address:
         """The 20-byte address that the ledger knows this key by."""
         return address_of(self._key().public_key.format(compressed=False))
+
+    @property
+    def public(self) -> bytes:
+        """The public key, compressed: 33 bytes."""
+        return self._key().public_key.format()
 
     def sign(self, digest: bytes) -> bytes:
         """The signature over a 32-byte digest (RFC 6979 nonce, low s)."""

@@ -12,10 +12,16 @@ from careledger.domain.errors import ReadingBrokeOff
 
 
 class Beside:
-    """One process, started when it is first needed, and anew after it broke; used by one event loop only."""
+    """One process, started when it is first needed if it was not begun, and anew after it broke; used by one event loop
+    only."""
 
     def __init__(self) -> None:
         self._process: Executor | None = None
+
+    def begin(self, first: Callable[[], object]) -> None:
+        """Starts it with something to do, before the loop runs, so that nobody waits until it has started."""
+        self._process = process_beside()
+        self._process.submit(first)
 
     async def run(self, act: Callable[[], object]) -> object:
         """What that gives, done there; raises what it raises, and ReadingBrokeOff if the process ends meanwhile."""

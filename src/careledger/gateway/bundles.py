@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from uuid import NAMESPACE_OID, uuid5
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
+from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Number, Resource
 from careledger.gateway import outcomes
-from careledger.gateway.http import CREATED, Answered, Plain, location
+from careledger.gateway.http import CREATED, Answer, Answered, location
 from careledger.gateway.outcomes import outcome
+from careledger.gateway.own.showing import Removed, instant
 from careledger.gateway.views import Shown, View
 
 Entry = dict[str, object]
@@ -28,29 +31,56 @@ def searchset(
         {"fullUrl": f"{base}/{shown.path}", "resource": resource, "search": {"mode": mode}}
         for shown, resource, mode in entries
     ]
-    made += [{"resource": each, "search": {"mode": "outcome"}} for each in said]
+    made += [{**_unnamed(each, at), "search": {"mode": "outcome"}} for at, each in enumerate(said)]
     return _bundle("searchset", made, total, links)
 
 
-def history(base: str, versions: Sequence[Shown], part: Callable[[Resource], Resource]) -> Resource:
-    """The versions of one record, as much of each as is wanted, the newest first."""
-    last = len(versions) - 1
-    made = [_past(base, shown, at == last, part(shown.resource)) for at, shown in enumerate(versions)]
-    return _bundle("history", made, len(versions), {})
+def _unnamed(resource: Resource, at: int) -> Entry:
+    """What has no address, in the same words and place always under the same name: every entry needs one of its own."""
+    name = uuid5(NAMESPACE_OID, f"{at} {canonical(resource).decode()}")
+    return {"fullUrl": f"urn:uuid:{name}", "resource": resource}
+
+
+def history(
+    base: str,
+    versions: Sequence[tuple[Shown, bool]],
+    part: Callable[[Resource], Resource],
+    total: int,
+    links: Mapping[str, str],
+) -> Resource:
+    """Versions of one record, each with whether it is the first, as much of each as is wanted; ``total`` of them."""
+    made = [_past(base, shown, first, part(shown.resource)) for shown, first in versions]
+    return _bundle("history", made, total, links)
 
 
 def histories(
-    base: str, versions: Sequence[tuple[Shown, bool]], links: Mapping[str, str], said: Iterable[Resource]
+    base: str,
+    versions: Sequence[tuple[Shown, bool] | Removed],
+    links: Mapping[str, str],
+    said: Iterable[Resource],
 ) -> Resource:
-    """A page of versions of several records, each with whether it is its record's first; without their number."""
-    made = [_past(base, shown, first, shown.resource) for shown, first in versions]
-    made += [{"resource": each, "response": {"status": "200"}} for each in said]
+    """A page of versions of several records, each with whether it is its record's first, and of records that were
+    taken back; without their number."""
+    made = [
+        _removed(base, each) if isinstance(each, Removed) else _past(base, *each, each[0].resource)
+        for each in versions
+    ]
+    asked: Entry = {"request": {"method": "GET", "url": "_history"}, "response": {"status": "200"}}
+    made += [{**_unnamed(each, at), **asked} for at, each in enumerate(said)]
     return _bundle("history", made, None, links)
+
+
+def _removed(base: str, each: Removed) -> Entry:
+    response = {"status": "204", **({"lastModified": instant(each.at)} if each.at else {})}
+    request = {"method": "DELETE", "url": each.path}
+    return {"fullUrl": f"{base}/{each.path}", "request": request, "response": response}
 
 
 def _past(base: str, shown: Shown, first: bool, resource: Resource) -> Entry:
     request = {"method": "POST", "url": shown.type} if first else {"method": "PUT", "url": shown.path}
     response = {"status": "201" if first else "200", "etag": shown.etag}
+    if shown.updated:
+        response["lastModified"] = shown.updated
     return {
         "fullUrl": f"{base}/{shown.path}",
         "resource": resource,
@@ -96,10 +126,10 @@ def _bundle(kind: str, entries: list[Entry], total: int | None, links: Mapping[s
     return {**bundle, "entry": entries} if entries else bundle
 
 
-def became(base: str, made: Answered | Plain) -> Resource:
+def became(base: str, made: Answer) -> Resource:
     """What a request that nobody waited for led to: where a version is, not what it says, or the Bundle of answers."""
     response: Resource = {"status": str(made.status)}
-    if isinstance(made, Plain):
+    if not isinstance(made, Answered):
         return one_response(response)
     if made.shown is not None and (made.shown.version != "0" or made.status == CREATED):
         response |= {"location": location(base, made.shown), "etag": made.shown.etag}
@@ -108,7 +138,18 @@ def became(base: str, made: Answered | Plain) -> Resource:
     resource = made.resource or {}
     if resource.get("resourceType") == "OperationOutcome":
         response["outcome"] = resource
-    return one_response(response, resource if resource.get("resourceType") == "Bundle" else None)
+    return one_response(
+        response, _without_records(resource) if resource.get("resourceType") == "Bundle" else None
+    )
+
+
+def _without_records(bundle: Resource) -> Resource:
+    """The answers of a batch as they are kept: nothing that it read stays here after who asked might not read it."""
+    kept = [
+        {name: each for name, each in entry.items() if name != "resource"}
+        for entry in bundle.get("entry", ())
+    ]
+    return {**bundle, "entry": kept} if kept else bundle
 
 
 def refused(error: CareLedgerError) -> Resource:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, parameters_of
 from careledger.gateway.forms import JSON, XML
+from careledger.gateway.http import PATCH
+from careledger.gateway.oauth.metadata import security
 from careledger.gateway.operations import groups, subscriptions
 from careledger.gateway.operations.definitions import BULK, operations_of, operations_of_all
 
@@ -17,8 +22,8 @@ INTERACTIONS = (
 """What every type but Group and Subscription has; the routes of ``application`` are these."""
 
 
-def capability(base: str, started: str) -> Resource:
-    """The CapabilityStatement; ``started`` is a FHIR dateTime."""
+def capability(base: str, origin: str, started: str) -> Resource:
+    """The CapabilityStatement; ``origin`` is where people sign in, ``started`` a FHIR dateTime."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -32,13 +37,11 @@ def capability(base: str, started: str) -> Resource:
         "instantiates": [BULK.replace("OperationDefinition", "CapabilityStatement/bulk-data")],
         "fhirVersion": "4.0.1",
         "format": [JSON, XML, "json", "xml"],
+        "patchFormat": [PATCH, JSON, XML],
         "rest": [
             {
                 "mode": "server",
-                "security": {
-                    "description": "A bearer token of a post, issued by its employer; what it may see each patient "
-                    "decides, and every request stands in the patient's log."
-                },
+                "security": security(base, origin),
                 "operation": operations_of_all(),
                 "documentation": _comparing(),
                 "interaction": [{"code": code} for code in ("transaction", "batch", "history-system")],
@@ -64,6 +67,17 @@ def _references(name: str) -> list[str]:
     return sorted(code for code, each in parameters_of(name).items() if each.type == "reference")
 
 
+@cache
+def _referring() -> Mapping[str, Sequence[str]]:
+    """By type, the parameters of all types that may refer to it."""
+    found = defaultdict[str, list[str]](list)
+    for name in sorted(set(resource_types()) - {groups.KIND, subscriptions.KIND}):
+        for code, each in sorted(parameters_of(name).items()):
+            for target in each.targets if each.type == "reference" else ():
+                found[target].append(f"{name}:{code}")
+    return found
+
+
 def _type(name: str, base: str) -> Resource:
     if name == groups.KIND:
         return {
@@ -78,8 +92,9 @@ def _type(name: str, base: str) -> Resource:
     if name == subscriptions.KIND:
         return {
             "type": name,
-            "documentation": "rest-hook alone, of the consents that name the post (criteria Consent); payload none, or "
-            "empty or id-only by backport-payload-content. For posts of machines and operators.",
+            "documentation": "rest-hook alone, of the consents that name the post (criteria Consent) or of own "
+            "writings that answer a search of one type; payload none, or empty or id-only by backport-payload-content. "
+            "For posts of machines and operators.",
             "interaction": [{"code": code} for code in subscriptions.INTERACTIONS],
             "versioning": "no-version",
             "readHistory": False,
@@ -101,10 +116,12 @@ def _type(name: str, base: str) -> Resource:
             for parameter, each in sorted(parameters_of(name).items())
         ],
         "searchInclude": [f"{name}:{parameter}" for parameter in _references(name)],
+        "searchRevInclude": list(_referring().get(name, ())),
         "operation": operations_of(name, base),
     }
     if name == "Binary":
         made["documentation"] = (
-            "Read as the content itself, whole or by Range, unless application/fhir+json is asked for."
+            "Read as the content itself, whole or by Range, unless application/fhir+json is asked for. Created of any "
+            "file as it is, of up to 2,147,483,647 bytes, with X-Security-Context: Patient/ALIAS or a document."
         )
     return {name: each for name, each in made.items() if each != []}  # FHIR has no empty arrays

@@ -11,19 +11,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from careledger.app.identity.references import References
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
+from careledger.domain.categories import Category
 from careledger.domain.errors import RecordNotFound
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
 from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.events.service import Events
+from careledger.gateway.http import Handler
 from careledger.gateway.later import Later
 from careledger.gateway.leases import Leases, unreadable
 from careledger.gateway.operations import consents
 from careledger.gateway.own.chart import Charts
 from careledger.gateway.own.sight import Sight
+from careledger.gateway.own.subscribed import Subscribed
 from careledger.gateway.pages import Pages
 from careledger.gateway.repeats import Answers
 from careledger.gateway.views import Shown, View
@@ -43,12 +47,20 @@ class Desk:
     answers: Answers = field(default_factory=Answers)
     exports: Exports = field(init=False)
     charts: Charts = field(init=False)
+    references: References = field(default_factory=References)
+    batched: Sequence[Handler] = ()
+    """What entries of a batch may ask for; set by the application, from the routes that it has."""
 
     def __post_init__(self) -> None:
         self.leases = Leases(self.world)
         self.exports = Exports(self.leases, self.parsed)
-        self.events = Events(self.world, self.base)
         self.charts = Charts(self.world)
+        self.events = Events(self.world, self.base, Subscribed(self.world, self.base, self.charts))
+
+    def drop_ended(self) -> None:
+        """Drops what leases and searches that are over found, though nobody asks again."""
+        self.leases.drop_ended()
+        self.pages.drop_over(self.world.clock.now())
 
     def close(self) -> None:
         """Drops everything that is open."""
@@ -92,10 +104,12 @@ class Desk:
         return own
 
     def sight(self, who: Bearer) -> Sight:
-        """What the post's organisation wrote, as far as the post may read it."""
+        """What the post's organisation wrote, as far as the post may read it; for a patient's app nothing, which reads
+        by its consent alone."""
         network = self.world.network
         own = self.charts.of(who.staff.organisation)
-        return Sight(own, network, unreadable(network, who), who.scopes.shows)
+        closed = frozenset(Category) if who.consent else unreadable(network, who)
+        return Sight(own, network, closed, who.scopes.shows, who.patient)
 
     @property
     def now(self) -> datetime:

@@ -1,7 +1,8 @@
-"""Create, update, patch, delete, and Bundles: each the post's own signed statement, answered once it is anchored."""
+"""Create, update, patch, delete: each the post's own signed statement, answered once it is anchored."""
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from careledger.domain.errors import (
     NoUpdateHere,
     RecordGone,
     RecordNotFound,
+    ScopeRefused,
     VersionConflict,
 )
 from careledger.fhir.json_text import Resource
@@ -34,50 +36,108 @@ from careledger.gateway.http import (
     Slow,
     pairs,
 )
-from careledger.gateway.operations import consents
+from careledger.gateway.leases import check_reaches
+from careledger.gateway.operations import consents, uploads
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.repeats import answer_to, repeat
-from careledger.gateway.taking import take as take_bundle
-from careledger.gateway.views import Shown, everything
+from careledger.gateway.scanned import scanned
+from careledger.gateway.taking import person
+from careledger.gateway.views import Shown, View, everything
 from careledger.workflows.custody import find_statement
 
-WHERE = "the address"
+WHERE, PATIENT = "the address", "Patient"
+_ALIAS = re.compile(r"[0-9a-f]{64}")
+PATCHES = (PATCH, *JSONS)
+"""A JSON Patch, or the Parameters of a FHIRPath Patch, which may be XML too."""
 
 
 def handlers(desk: Desk) -> list[Handler]:
-    """The routes."""
+    """The routes; whatever brings a body has its files scanned first, where files are scanned."""
+    return [scanned(desk, each) for each in _handlers(desk)]
+
+
+def _handlers(desk: Desk) -> list[Handler]:
     return [
-        Handler("POST", "/", partial(take, desk), JSONS, later=True, needs="c"),
-        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS, later=True, needs="ru"),
+        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS, later=True, needs="ru", of_one=True),
         Handler(
             "PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None, later=True, needs="rus"
         ),
-        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), (PATCH,), later=True, needs="ru"),
-        Handler("DELETE", "/{kind}/{id}", partial(delete, desk), later=True, needs="d"),
+        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), PATCHES, later=True, needs="ru", of_one=True),
+        Handler(
+            "PATCH", "/{kind}", partial(patch_matching, desk), PATCHES, looks_at=None, later=True, needs="rus"
+        ),
+        Handler("DELETE", "/{kind}/{id}", partial(delete, desk), later=True, needs="d", of_one=True),
         Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None, later=True, needs="ds"),
-        Handler("POST", "/{kind}", partial(create, desk), JSONS, later=True, needs="c"),
+        Handler(
+            "POST",
+            "/{kind}",
+            partial(create, desk),
+            JSONS,
+            later=True,
+            needs="c",
+            of_one=True,
+            pieces={uploads.KIND: partial(upload, desk)},
+        ),
     ]
 
 
-def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def create(desk: Desk, who: Bearer, asked: Asked) -> Answered | Slow:
     """A new record of the patient whom it names, anchored; see ``writing.create``. With If-None-Exist the one
     that matches among what this post sees of that patient, if one does; raises VersionConflict for several.
 
-    A Consent with its grant package is no record: see ``consents.take``.
+    A Consent with its grant package is no record: see ``consents.take``. A Patient is registered
+    unless its id is the alias of who is.
     """
+    if asked.kind == PATIENT and not _ALIAS.fullmatch(stated_id(asked.body)):
+        return _registered(desk, who, asked)
     if asked.kind == consents.KIND and (signed := consents.signed(asked.body)) is not None:
+        if who.patient:
+            raise ScopeRefused(needs="a token that is not for one patient alone")
         return _consent_taken(desk, who, signed)
     unless = asked.headers.get("if-none-exist")
     if unless is not None:
         who.scopes.require("s", asked.kind)
-        given = pairs(unless.removeprefix("?"))
+        given = pairs(_parameters(desk, asked.kind, unless))
         there = _match(desk, who, asked.kind, writing.whose(asked.body, asked.kind), given, "If-None-Exist")
         if there is not None:
             return Answered(there.resource, there)
     return _created(desk, who, asked)
 
 
+def _parameters(desk: Desk, kind: str, unless: str) -> str:
+    """The search of an If-None-Exist; what stands before its question mark, as clients write it, names the type."""
+    before, mark, after = unless.partition("?")
+    return after if mark and before in ("", kind, f"{desk.base}/{kind}") else unless
+
+
+def upload(desk: Desk, who: Bearer, asked: Asked) -> uploads.Upload:
+    """A new Binary of a file that comes as it is; raises as ``uploads.Upload``."""
+    return uploads.Upload(desk, who, asked, partial(_written, desk, who))
+
+
+def _registered(desk: Desk, who: Bearer, asked: Asked) -> Slow:
+    """A new patient, as of a Bundle with nobody else; whom the same source called so before is that one again, by an
+    identifier with its system. Raises as ``_created`` and ``taking.person``."""
+    if who.patient:
+        raise ScopeRefused(needs="a token that is not for one patient alone")
+    if "if-none-exist" in asked.headers:
+        raise FhirRefused(path="If-None-Exist", problem="people are looked for by $match")
+    key, organisation, body = asked.headers.get("idempotency-key"), who.staff.organisation, asked.body
+    asked_once, now = repeat(who, key, PATIENT, body), desk.world.clock.now()
+    answer_to(organisation, asked_once, now)
+    own, unique = desk.charts.of(organisation), writing.unique(organisation, key or "")
+    try:
+        made = yield from person(desk.world.network, desk.leases.session(who), body, unique)
+    except BaseException:  # also where nobody waits for the answer any more
+        own.look_again()
+        raise
+    desk.answers.keep(organisation, asked_once, CREATED, b"", now)
+    return _written(desk, who, bytes.fromhex(made.id), made)
+
+
 def _consent_taken(desk: Desk, who: Bearer, signed: Resource) -> Answered:
+    """A grant: in somebody's session by a fresh proof; raises FreshProofNeeded."""
+    who.require_fresh(desk.world.clock.now())
     alias, id, seen, new = consents.take(desk.world, who, signed)
     desk.leases.forget(who, alias)
     where = {"Location": f"{desk.base}/{consents.KIND}/{id}"}
@@ -89,6 +149,7 @@ def _created(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     one, for a repetition finds its record."""
     kind, body = asked.kind, asked.body
     network, session, alias = desk.world.network, desk.leases.session(who), writing.whose(body, kind)
+    check_reaches(who, alias)
     statement = find_statement(network, alias, desk.world.custodians)
     key, organisation = asked.headers.get("idempotency-key"), who.staff.organisation
     asked_once, now = repeat(who, key, kind, body), desk.world.clock.now()
@@ -109,12 +170,14 @@ def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The next version of the one record that matches among what this post sees of the patient whom the body names;
-    a new one if none does and the body states no id. Raises VersionConflict for several, and as ``update``."""
+    a new one if none does and the body states no id, for an app whose scopes let it create. Raises VersionConflict for
+    several, and as ``update``."""
     kind, stated = asked.kind, stated_id(asked.body)
     there = _match(desk, who, kind, writing.whose(asked.body, kind), asked.given, WHERE)
     if there is None:
         if stated:
             raise NoUpdateHere()
+        who.scopes.require("c", kind)
         return _created(desk, who, asked)
     if stated not in ("", there.id):
         raise FhirRefused(path=f"{kind}.id", problem="not the id of the record that matches")
@@ -122,42 +185,64 @@ def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def patch(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """The next version, by a JSON Patch (RFC 6902) of the current one; raises as ``update``, and FhirRefused."""
+    """The next version, by a JSON Patch (RFC 6902) or a FHIRPath Patch of the current one; raises as ``update``, and
+    FhirRefused."""
+    return _patched(desk, who, asked, asked.path["id"])
+
+
+def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The same of the one record that matches, as ``delete_matching`` finds it."""
+    return _patched(desk, who, asked, _named_match(desk, who, asked).id)
+
+
+def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
     try:
-        current = desk.current(who, asked.kind, asked.path["id"]).resource
+        current = desk.current(who, asked.kind, id).resource
     except (RecordNotFound, RecordGone):
         raise NoUpdateHere() from None
-    body = writing.patched(current, asked.body)
-    if stated_id(body) != asked.path["id"]:
-        raise FhirRefused(path=f"{asked.kind}.id", problem="not the id that the address names")
-    return _updated(desk, who, asked, asked.path["id"], body)
+    sent_as = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
+    patched = writing.patched if sent_as == PATCH else writing.path_patched
+    body = patched(current, asked.body)
+    if stated_id(body) != id:
+        raise FhirRefused(path=f"{asked.kind}.id", problem="not the id of the record")
+    return _updated(desk, who, asked, id, body)
 
 
 def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """What this organisation wrote is taken back; raises WritingRefused for another's, RecordNotFound."""
-    return _deleted(desk, who, asked.kind, asked.path["id"])
+    """What this organisation wrote is taken back; raises WritingRefused for another's, RecordNotFound, and
+    VersionConflict for what If-Match does not name."""
+    return _deleted(desk, who, asked, asked.path["id"])
 
 
 def delete_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The same for the one record that matches among what this post sees of the patient whom the search names; raises
     RecordNotFound for none, VersionConflict for several, FhirRefused for a search that names no patient, or many."""
+    return _deleted(desk, who, asked, _named_match(desk, who, asked).id)
+
+
+def _named_match(desk: Desk, who: Bearer, asked: Asked) -> Shown:
     aliases = about_whom(asked.kind, asked.given).aliases
     if aliases is None or len(aliases) != 1:
         raise FhirRefused(path=WHERE, problem="name one patient whose record it is")
     there = _match(desk, who, asked.kind, aliases[0], asked.given, WHERE)
     if there is None:
         raise RecordNotFound()
-    return _deleted(desk, who, asked.kind, there.id)
+    return there
 
 
-def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
+def _deleted(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
+    """In somebody's session by a fresh proof; raises FreshProofNeeded."""
+    kind = asked.kind
+    who.require_fresh(desk.world.clock.now())
+    if "if-match" in asked.headers:
+        writing.check_current(asked.headers["if-match"], desk.current(who, kind, id).version)
     record_id, own = uuid_of(id), desk.charts.of(who.staff.organisation)
     try:
         alias: bytes | None = desk.found(who, kind, id).seen.alias
         seen = True
     except (RecordNotFound, RecordGone):
         alias, seen = own.alias(desk.world.network, kind, record_id), False
-    if alias is None:
+    if alias is None or who.patient not in (b"", alias):
         raise RecordNotFound()
     statement = find_statement(desk.world.network, alias, desk.world.custodians)
     writing.delete(desk.world.network, desk.leases.session(who), statement, record_id, seen)
@@ -165,30 +250,18 @@ def _deleted(desk: Desk, who: Bearer, kind: str, id: str) -> Answered:
     return Answered(None, status=NO_CONTENT)
 
 
-def take(desk: Desk, who: Bearer, asked: Asked) -> Slow:
-    """A Bundle that is imported; see ``taking.take``."""
-    own = desk.charts.of(who.staff.organisation)
-    try:
-        made, aliases = yield from take_bundle(desk.world.network, desk.leases.session(who), asked.body)
-    except BaseException:  # also where nobody waits for the answer any more
-        own.look_again()
-        raise
-    own.wrote(aliases)
-    return Answered(made)
-
-
 def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Answered:
     kind = asked.kind
     if is_part({"meta": _stated(body).meta}):
         raise FhirRefused(path="meta.tag", problem="only a part of the record, as a search showed it")
     try:
-        view = desk.found(who, kind, id)
+        view = _view(desk, who, kind, id)
         view = desk.leases.newest(who, view, view.current[f"{kind}/{id}"])
         current = view.current[f"{kind}/{id}"]
     except (RecordNotFound, RecordGone, KeyError):
         raise NoUpdateHere() from None
     before = view.record(current)
-    if before is None or kind == "Patient":
+    if before is None or kind == PATIENT:
         raise NoUpdateHere()
     writing.check_current(asked.headers.get("if-match", ""), current.version)
     network, session, alias = desk.world.network, desk.leases.session(who), view.seen.alias
@@ -198,6 +271,15 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Ans
     if answered.shown is not None and answered.shown.version != made.version:
         raise VersionConflict()
     return answered
+
+
+def _view(desk: Desk, who: Bearer, kind: str, id: str) -> View:
+    """The view in which a record is shown; for an own writing, which is read without, its patient is looked at. Raises
+    RecordNotFound, RecordGone, and what ``Leases.look`` raises."""
+    try:
+        return desk.found(who, kind, id)
+    except RecordNotFound:
+        return desk.leases.look(who, desk.own(who, kind, id)[0].about)
 
 
 def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where: str) -> Shown | None:

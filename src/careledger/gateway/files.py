@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,24 +16,37 @@ from careledger.domain.errors import (
     MalformedBytes,
     PartyNotFound,
     ProofRefused,
+    Throttled,
 )
-from careledger.gateway import http
+from careledger.gateway import http, security_log
+from careledger.gateway.api.pace import Pace, Strangers
 
 Work = Callable[[Callable[[], bytes]], Awaitable[bytes]]
 """Has the gateway's one worker do something."""
+ALL, ONE = (3_000, 300.0), (300, 30.0)
+"""How often at once and a second by all together, and from one address beyond this machine."""
 TEXT, BINARY, JSON = "text/plain; charset=utf-8", "application/octet-stream", "application/json"
 FRESH, SOON, FOREVER = "no-cache", "public, max-age=60", "public, max-age=31536000, immutable"
 NOT_THERE = (BlockMismatch, BlockNotFound, MalformedBytes, PartyNotFound, ProofRefused)
 
 
+def strangers() -> Strangers:
+    """How often files may be asked for."""
+    return Strangers(Pace(*ALL), Pace(*ONE))
+
+
 async def answered(
-    request: Request, work: Work, make: Callable[[], bytes], media_type: str, kept: str
+    request: Request, work: Work, make: Callable[[], bytes], media_type: str, kept: str, pace: Strangers
 ) -> Response:
-    """What ``make`` gives, with its Cache-Control; 304 for who has it, 404, and 503 where it cannot be had now."""
+    """What ``make`` gives, with its Cache-Control; 304 for who has it, 404, 429, and 503 where it cannot be had now."""
     if (turned := http.turned_away(request, any_format=True)) is not None:
         return turned
     try:
+        pace.take(request, time.monotonic())
         made = await work(make)
+    except Throttled as error:
+        security_log.refused(request, error)
+        return _said(429, "That is too often.", {"Retry-After": str(error.details["seconds"])})
     except NOT_THERE:
         return _said(404, "There is no such file.")
     except CareLedgerError:
@@ -45,6 +59,6 @@ async def answered(
     return Response(made, headers=headers, media_type=media_type)
 
 
-def _said(status: int, words: str) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+def _said(status: int, words: str, more: Mapping[str, str] | None = None) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(more or {})}
     return Response(f"{words}\n", status, headers, media_type=TEXT)

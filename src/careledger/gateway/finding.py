@@ -35,6 +35,10 @@ class Found:
         """Whether a resource answers the query."""
         return self.query.within(self._resolve, self._of_type)
 
+    def precedes(self, one: Shown, other: Shown) -> bool:
+        """Whether the one comes before the other in the query's order, or is not told apart from it."""
+        return self.query.sorted([one.resource, other.resource], self._resolve)[0] is one.resource
+
     def included(self, page: Sequence[Shown]) -> list[Shown]:
         """What ``_include`` and ``_revinclude`` bring along with these matches, each once and no match again."""
         taken = {each.path: each for each in page}

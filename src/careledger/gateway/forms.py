@@ -6,6 +6,8 @@ signed and kept is the JSON form.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from careledger.domain.errors import FhirRefused
@@ -15,21 +17,44 @@ from careledger.fhir.xml_text import from_xml, to_xml
 
 JSON, XML = "application/fhir+json", "application/fhir+xml"
 XMLS = (XML, "application/xml", "text/xml")
+UTF_8 = "; charset=utf-8"
+"""Said with either (R4, http.html#mime-type)."""
 MOST_XML = 4 * 2**20
 """Bytes of one body in XML: reading it takes many times as long as reading JSON."""
 _NAMES = {
-    **dict.fromkeys((JSON, "application/json", "text/json", "json", "*/*", "application/*"), JSON),
+    **dict.fromkeys((JSON, "application/json", "text/json", "json"), JSON),
     **dict.fromkeys((*XMLS, "xml"), XML),
 }
+_ANY = ("application/*", "*/*")
+R4 = ("4.0", "4.0.1")
+"""What is made and taken of the MIME type's parameter ``fhirVersion`` (R4, http.html#version-parameter)."""
 
 
 def wanted(accept: str, named: str | None) -> str | None:
     """The form that ``_format`` names, else the one that the Accept header likes best (RFC 9110, 12.5.1); None if it
     is not made here. A plus that was not escaped in an address arrives as a space."""
     if named:
-        return _NAMES.get(_kind(named.replace(" ", "+")))
-    liked = sorted((_weighed(each) for each in accept.split(",")), key=lambda each: -each[0])
-    return next((_NAMES[kind] for weight, kind in liked if weight > 0 and kind in _NAMES), None)
+        said = named.replace(" ", "+")
+        return _NAMES.get(_kind(said)) if is_r4(said) else None
+    said_of: dict[str, tuple[float, int]] = {}
+    for place, each in enumerate(accept.split(",")):
+        weight, kind = _weighed(each)
+        name = _NAMES.get(kind, kind)
+        said_of[name] = max(said_of.get(name, (0.0, 0)), (weight, -place))
+    liked = {form: _liked(said_of, form) for form in (JSON, XML)}
+    best = max(liked, key=lambda form: liked[form])
+    return best if liked[best][0] > 0 else None
+
+
+def is_r4(stated: str) -> bool:
+    """Whether a media type asks for this version of FHIR, or for whichever there is."""
+    named = (each.strip().partition("=") for each in stated.split(";")[1:])
+    return all(value.strip('" ') in R4 for name, _, value in named if name.lower() == "fhirversion")
+
+
+def _liked(said_of: Mapping[str, tuple[float, int]], form: str) -> tuple[float, int]:
+    """How much a form is wanted, and how early that is said: the most specific range counts."""
+    return next((said_of[each] for each in (form, *_ANY) if each in said_of), (0.0, 0))
 
 
 def _kind(text: str) -> str:
@@ -40,7 +65,7 @@ def _weighed(text: str) -> tuple[float, str]:
     stated = [each.strip().lower() for each in text.split(";")[1:]]
     weight = next((each.removeprefix("q=") for each in stated if each.startswith("q=")), "1")
     try:
-        return float(weight), _kind(text)
+        return float(weight) if is_r4(text) else 0.0, _kind(text)
     except ValueError:
         return 0.0, _kind(text)
 

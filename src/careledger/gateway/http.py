@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
-from typing import Any
+from email.utils import format_datetime
+from functools import partial
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from careledger.app.scopes import ANY
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import CareLedgerError, FhirRefused, Throttled
+from careledger.domain.errors import (
+    CareLedgerError,
+    ContentRefused,
+    FhirRefused,
+    ScopeRefused,
+    Throttled,
+    TooLarge,
+    TypeUnknown,
+)
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.json_text import MOST_BYTES, Resource
 from careledger.fhir.searching.parse import named
 from careledger.fhir.searching.results import subset_of
 from careledger.gateway import forms, outcomes
+from careledger.gateway.allowed import allowed
+from careledger.gateway.conditions import is_known
 from careledger.gateway.entrance import is_here
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
@@ -32,11 +45,12 @@ PART = ("_summary", "_elements")
 FORM = "application/x-www-form-urlencoded"
 PATCH = "application/json-patch+json"
 JSONS = (JSON, "application/json")
-MOST_FORM = 64 * 1024
-MOST_SAID = 1_000
-"""Characters of a warning."""
+MOST_FORM, MOST_SAID = 64 * 1024, 1_000
+"""Bytes of a form, characters of a warning."""
 CREATED, ACCEPTED, NO_CONTENT = 201, 202, 204
-WRITES = ("POST", "PUT", "PATCH")
+PIECE, STUCK = 1 << 20, 60
+"""Bytes of a file that go out or come in together; seconds after which a client that takes or sends none is cut off."""
+READS, WRITES = ("GET", "HEAD"), ("POST", "PUT", "PATCH")
 
 
 @dataclass(frozen=True)
@@ -55,9 +69,9 @@ class Asked:
 
     @property
     def kind(self) -> str:
-        """The resource type of the path; raises FhirRefused."""
+        """The resource type of the path; raises TypeUnknown."""
         if self.path["kind"] not in resource_types():
-            raise FhirRefused(problem="not a resource type of R4")
+            raise TypeUnknown()
         return self.path["kind"]
 
     def prefers(self, said: str) -> bool:
@@ -81,28 +95,65 @@ class Asked:
 
 @dataclass(frozen=True, repr=False)
 class Answered:
-    """A resource to send back; ``shown`` where it is one record's version, ``headers`` besides those that follow."""
+    """A resource to send back; ``shown`` where it is one record's version, ``lists`` where it lists several,
+    ``headers`` besides those that follow; ``parts`` are answers that it is made of, each with of whom all was asked."""
 
     resource: Resource | None
     shown: Shown | None = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    lists: Sequence[Shown] = ()
+    parts: Sequence[tuple[bytes, Answered]] = ()
 
 
 @dataclass(frozen=True, repr=False)
 class Plain:
-    """Bytes of another media type to send back."""
+    """Bytes of another media type to send back; ``shows``: about whom, and what of records they were made of."""
 
     body: bytes
     media_type: str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    shows: tuple[tuple[bytes, str], ...] = ()
 
 
-Slow = Generator[Callable[[], object] | None, Any, Answered | Plain]
+@dataclass(frozen=True, repr=False)
+class Streamed:
+    """A range of a file to send back piece by piece; ``read`` gives bytes start…stop − 1 of it, on the worker, as long
+    as whoever asked may have them, and raises what refuses them then. ``shows`` as of Plain."""
+
+    read: Callable[[int, int], bytes]
+    wanted: range
+    media_type: str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shows: tuple[tuple[bytes, str], ...] = ()
+
+
+Answer = Answered | Plain | Streamed
+Slow = Generator[Callable[[], object] | None, Any, Answer]
 """An answer in steps, between which the worker takes other requests. A step may yield what the next one needs of a
 process beside: something to call that can be pickled, whose result is sent back, or thrown if it raises."""
-Answering = Callable[[Bearer, Asked], Answered | Plain | Slow]
+Answering = Callable[[Bearer, Asked], Answer | Slow]
+
+
+class Taking(Protocol):
+    """What takes a request's body piece by piece, on the worker but for ``look``, which needs no world and may wait."""
+
+    def look(self, piece: bytes) -> None:
+        """The next bytes, before they are added; b"" for the end."""
+
+    def close(self) -> None:
+        """Nothing more comes, whatever came of it."""
+
+    def add(self, piece: bytes) -> None:
+        """The next bytes."""
+
+    def end(self) -> Answered:
+        """The answer, once all of them came."""
+
+
+Opening = Callable[[Bearer, Asked], Taking]
 
 
 @dataclass(frozen=True)
@@ -113,7 +164,9 @@ class Handler:
     ``looks_at``: the parameters that it knows besides those that every route does; what else is given is refused where
     the client wants strict handling, and named otherwise. None where the route itself says what it ignored.
     ``later``: a client need not wait for it. ``needs``: what of SMART's ``cruds`` an app's scopes have to allow, of
-    the path's type or ``of`` this; without it no app asks.
+    the path's type or ``of`` this, or one of several such; without it no app asks. ``pieces``: by the path's type, what
+    takes bodies of any other content type than those, as they come. ``of_one``: an app for one patient may ask: nothing
+    of others shows.
     """
 
     method: str
@@ -124,13 +177,33 @@ class Handler:
     any_format: bool = False
     looks_at: tuple[str, ...] | None = ()
     later: bool = False
-    needs: str = ""
+    needs: str | Sequence[str] = ""
     of: str = ANY
+    of_one: bool = False
+    pieces: Mapping[str, Opening] = field(default_factory=dict)
+
+    def takes_type(self, stated: str) -> bool:
+        """Whether a body of this content type is read as a whole."""
+        kind = stated.partition(";")[0].strip().lower()
+        return (kind in self.takes or (kind in XMLS and JSON in self.takes)) and forms.is_r4(stated)
+
+    def opening(self, request: Request) -> Opening | None:
+        """What takes this request's body piece by piece; None where it is read as a whole."""
+        stated = request.headers.get("content-type", "")
+        found = self.pieces.get(request.path_params.get("kind", ""))
+        return None if found is None or self.takes_type(stated) else found
 
     def check(self, who: Bearer, asked: Asked) -> None:
         """Raises ScopeRefused for what an app's token does not reach."""
         if who.scopes.limited:
-            who.scopes.require(self.needs, asked.path.get("kind", self.of))
+            kind, needs = (
+                asked.path.get("kind", self.of),
+                [self.needs] if isinstance(self.needs, str) else self.needs,
+            )
+            if not any(who.scopes.allow(each, kind) for each in needs):
+                who.scopes.require(needs[0], kind)
+        if who.patient and not self.of_one:
+            raise ScopeRefused(needs="a token that is not for one patient alone")
 
 
 def prefers(headers: Mapping[str, str], said: str) -> bool:
@@ -148,27 +221,25 @@ def pairs(query: str) -> list[tuple[str, str]]:
         raise FhirRefused(problem="a query that cannot be read") from None
 
 
-def whole_number(asked: Asked, name: str) -> int | None:
-    """The last value of a parameter that is a count; raises FhirRefused."""
-    values = asked.values(name)
-    if not values:
-        return None
-    if not (values[-1].isascii() and values[-1].isdigit() and len(values[-1]) < 9):
-        raise FhirRefused(path=name, problem="not a whole number")
-    return int(values[-1])
-
-
 async def read(request: Request, handler: Handler) -> Asked:
-    """The whole request, bounded; raises FhirRefused."""
-    given, body = pairs(request.url.query), b""
+    """The whole request, bounded; raises ContentRefused, TooLarge, FhirRefused."""
+    body = b""
     if handler.takes:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in handler.takes and not (kind in XMLS and JSON in handler.takes):
-            raise FhirRefused(problem=f"the content type is not {handler.takes[0]}")
+        stated = request.headers.get("content-type", "")
+        if stated and not handler.takes_type(stated):
+            raise ContentRefused(takes=handler.takes[0])
         body = await _body(request, handler.most)
-        if kind == FORM:
-            given += pairs(body.decode("ascii", "replace"))
-    ignored = _ignored(handler, [name for name, _ in given])
+        if body and not stated:
+            raise ContentRefused(takes=handler.takes[0])
+    return asked_of(request, handler, body)
+
+
+def asked_of(request: Request, handler: Handler, body: bytes = b"") -> Asked:
+    """A request with that body, or before its body came; raises FhirRefused."""
+    given = pairs(request.url.query)
+    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
+        given += pairs(body.decode("ascii", "replace"))
+    ignored = ignored_by(handler, [name for name, _ in given])
     refuse_if_strict(request.headers, ignored)
     named_forms = [value for name, value in given if name == "_format"]
     form = form_of(request, named_forms[-1] if named_forms else None) or JSON
@@ -188,7 +259,8 @@ def in_json(asked: Asked) -> Asked:
     return replace(asked, body=forms.in_json(asked.body)) if asked.body and kind in XMLS else asked
 
 
-def _ignored(handler: Handler, names: list[str]) -> tuple[str, ...]:
+def ignored_by(handler: Handler, names: list[str]) -> tuple[str, ...]:
+    """The parameters that a route does not look at, each once."""
     if handler.looks_at is None:
         return ()
     known = {*EVERYWHERE, *handler.looks_at}
@@ -206,7 +278,7 @@ async def _body(request: Request, most: int) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > most:
-            raise FhirRefused(problem=f"more than {most // 1024} KiB")
+            raise TooLarge(most=f"{most // 1024} KiB")
     return bytes(body)
 
 
@@ -236,7 +308,7 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
             headers["Last-Modified"] = format_datetime(when, usegmt=True)
         if request.method in WRITES:
             headers["Location"] = location(base, shown)
-        if request.method == "GET" and _is_known(request, shown):
+        if request.method in READS and is_known(request.headers, shown.etag, shown.anchored):
             return Response(status_code=304, headers=_safe(headers))
     elif shown is not None and made.status == CREATED:
         headers["Location"] = location(base, shown)
@@ -246,10 +318,36 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
     return response(resource, made.status, headers, asked.form, asked.values("_pretty")[-1:] == ["true"])
 
 
+class Pieces(StreamingResponse):
+    """A range of a file, read piece by piece as the client takes it. What cannot be read any more, or not by this
+    client, ends the connection before its time, so that nobody takes a part for the whole."""
+
+    def __init__(self, streamed: Streamed, work: Callable[[Callable[[], bytes]], Awaitable[bytes]]) -> None:
+        self._streamed, self._work = streamed, work
+        headers = {**_safe(streamed.headers), "Content-Length": str(len(streamed.wanted))}
+        super().__init__(self._pieces(), streamed.status, headers, streamed.media_type)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        read, wanted = self._streamed.read, self._streamed.wanted
+        for start in range(wanted.start, wanted.stop, PIECE):
+            yield await self._work(partial(read, start, min(start + PIECE, wanted.stop)))
+
+    async def stream_response(self, send: Send) -> None:
+        """The start, the pieces, and the end unless something refused them."""
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send(start)
+        try:
+            async for piece in self._pieces():
+                async with asyncio.timeout(STUCK):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except (CareLedgerError, TimeoutError):
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 def location(base: str, shown: Shown) -> str:
     """The address of a version, or of what has none."""
-    at = f"{base}/{shown.path}"
-    return at if shown.version == "0" else f"{at}/_history/{shown.version}"
+    return f"{base}/{shown.path}" + ("" if shown.version == "0" else f"/_history/{shown.version}")
 
 
 def _preferred(request: Request, made: Answered, headers: dict[str, str]) -> Resource | None:
@@ -269,31 +367,20 @@ def _passed_over(asked: Asked) -> dict[str, str]:
     return {"Warning": f'299 - "Not looked at: {said}."'} if said else {}
 
 
-def _is_known(request: Request, shown: Shown) -> bool:
-    """Whether the client says that it has this version; a tag counts before a time (RFC 9110, 13.2.2)."""
-    tags = request.headers.get("if-none-match")
-    if tags is not None:
-        return shown.etag in {each.strip() for each in tags.split(",")}
-    try:
-        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except (ValueError, OverflowError):  # a date that is none says nothing (RFC 9110, 13.1.3)
-        return False
-    return bool(shown.anchored) and shown.anchored <= since.timestamp()
-
-
 def refused(error: CareLedgerError, form: str = JSON) -> Response:
     """Why something was refused."""
-    status = outcomes.kind_of(error).status
-    headers = {"WWW-Authenticate": 'Bearer realm="careledger"'} if status == 401 else {}
+    status, headers = outcomes.kind_of(error).status, outcomes.challenge(error)
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.details["seconds"])
+    if status == 405:
+        headers["Allow"] = ", ".join(READS)  # the same for what is not shown and what is not there
     return response(outcomes.refusal(error), status, headers, form)
 
 
 async def no_route(request: Request, error: Exception) -> Response:
     """The answer where nothing is."""
     status = getattr(error, "status_code", 404)
-    headers = getattr(error, "headers", None) or {}
+    headers = {"Allow": ", ".join(allowed(request))} if status == 405 else {}
     code = "not-supported" if status == 405 else "not-found"
     return response(outcome("error", code, "There is nothing here that answers this."), status, headers)
 
@@ -306,7 +393,7 @@ def response(
     pretty: bool = False,
 ) -> Response:
     """A resource in one of FHIR's forms."""
-    return Response(forms.written(resource, form, pretty), status, _safe(headers or {}), media_type=form)
+    return Response(forms.written(resource, form, pretty), status, _safe(headers or {}), form + forms.UTF_8)
 
 
 def _safe(headers: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from careledger.fhir.json_text import Resource
 from careledger.gateway.views import ALIAS, Shown
 from careledger.workflows.actors import Organisation
-from careledger.workflows.register import IDENTITY, Identity, identities
+from careledger.workflows.identity_rows import Identity
+from careledger.workflows.register import IDENTITY, identities
 
 NATIONAL = "urn:careledger:national-id"
 

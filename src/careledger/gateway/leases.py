@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from careledger.app.identity.enrolling import opened
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
-from careledger.domain.errors import AccessRefused, RecordNotFound
+from careledger.domain.errors import AccessRefused, RecordNotFound, SignatureRefused
 from careledger.domain.matrix import VERSIONS, ReadCell
 from careledger.domain.reasons import Rule
 from careledger.gateway.views import Seen, Shown, View
 from careledger.ports import LedgerView
-from careledger.workflows.actors import Session, open_session
+from careledger.workflows.actors import Session
 from careledger.workflows.asking import Access
 from careledger.workflows.custody import find_statement
-from careledger.workflows.grounds import Reading, reading
+from careledger.workflows.grounds import Reading, by_one_consent, reading
 from careledger.workflows.judging import post_at
 from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.network import Network
@@ -34,6 +35,8 @@ WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
 MOST_OPEN = 50_000
 """Versions that all leases of a gateway keep in memory together, some 20 KiB each."""
+ENDED = (AccessRefused, SignatureRefused)
+"""What ends a lease: the second once its post's key was changed, whose sessions end with it."""
 IN_EMERGENCY = (*WANTED, *(Compartment(category, Sensitivity.RESTRICTED) for category in Category))
 """What is asked for where the glass was broken: of restricted records those that its entry names."""
 
@@ -77,17 +80,18 @@ class Leases:
         found = self._sessions.get(bearer.digest)
         if found is None or now >= found.until or found.staff != bearer.staff:
             deployment = self.world.ledger.deployment
-            found = open_session(bearer.staff, deployment, now, "vouched", bearer.until - now)
+            found = opened(bearer.staff, bearer.shown, deployment, now, bearer.until - now)
             self._sessions[bearer.digest] = found
         return found
 
     def look(self, bearer: Bearer, alias: bytes) -> View:
         """What this post may see of this patient now; raises AccessRefused, PatientNotFound, and what
         ``retrieve`` raises."""
+        check_reaches(bearer, alias)
         network = self.world.network
         held = self._held.pop((bearer.digest, alias), None)
         if held is not None:
-            with suppress(AccessRefused):
+            with suppress(*ENDED):
                 view = held.look(network, bearer.came)
                 self._held[bearer.digest, alias] = held  # the last one is the last to go
                 return view
@@ -95,10 +99,11 @@ class Leases:
 
     def once(self, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         """The same and on what ground, by a lease that is open already or by one that is not kept open."""
+        check_reaches(bearer, alias)
         network = self.world.network
         held = self._held.get((bearer.digest, alias))
         if held is not None:
-            with suppress(AccessRefused):
+            with suppress(*ENDED):
                 return held.look(network, bearer.came), held.lease.access
         made = self._ask(network, bearer, alias)
         self.forget(bearer, alias)
@@ -112,7 +117,7 @@ class Leases:
                 held = self._held[digest, alias]
                 try:
                     seen.append(held.look(network, bearer.came))
-                except AccessRefused:
+                except ENDED:
                     del self._held[digest, alias]
         return seen
 
@@ -123,7 +128,7 @@ class Leases:
             if digest == bearer.digest and path in held.view.current:
                 try:
                     return held.look(network, bearer.came)
-                except AccessRefused:
+                except ENDED:
                     del self._held[digest, alias]
         return None
 
@@ -171,6 +176,12 @@ class Leases:
         if held is not None:
             held.lease.close()
 
+    def end(self, digest: bytes) -> None:
+        """Drops what was opened for a token or a session that is over."""
+        self._sessions.pop(digest, None)
+        for name in [each for each in self._held if each[0] == digest]:
+            self._held.pop(name).lease.close()
+
     def close(self) -> None:
         """Drops everything that is open."""
         for held in self._held.values():
@@ -183,7 +194,11 @@ class Leases:
         statement = find_statement(network, alias, self.world.custodians)
         rule = Rule.BREAK_GLASS if bearer.purpose is Purpose.BTG else None
         wanted = WANTED if rule is None else IN_EMERGENCY
-        ground: Reading = reading(network, session, statement, wanted, bearer.purpose, rule)
+        ground: Reading = (
+            by_one_consent(network, session, statement, bearer.consent, wanted)
+            if bearer.consent
+            else reading(network, session, statement, wanted, bearer.purpose, rule)
+        )
         never = unreadable(network, bearer)
         closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request
@@ -206,6 +221,12 @@ class Leases:
             open_now -= held.records
             held.lease.close()
             del self._held[name]
+
+
+def check_reaches(bearer: Bearer, alias: bytes) -> None:
+    """Raises AccessRefused where an app was launched for another patient."""
+    if bearer.patient not in (b"", alias):
+        raise AccessRefused(because="This app was launched for another patient.")
 
 
 def unreadable(network: Network, bearer: Bearer) -> frozenset[Category]:

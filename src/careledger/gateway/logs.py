@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.app.world import World
-from careledger.domain.errors import PartyNotFound
+from careledger.domain.errors import CareLedgerError, PartyNotFound
 from careledger.formats.custody import CustodianKeys, log_origin
 from careledger.formats.digests import digest
 from careledger.gateway.desk import Desk
-from careledger.gateway.files import BINARY, FOREVER, FRESH, JSON, SOON, TEXT, Work, answered
+from careledger.gateway.files import BINARY, FOREVER, FRESH, JSON, SOON, TEXT, Work, answered, strangers
 from careledger.proofs.notes import KeyKind, VerifierKey
 
 CHECKPOINT = "checkpoint"
@@ -28,18 +28,18 @@ _NUMBER = re.compile(r"[0-9a-f]{16}")
 def routes(desk: Desk, work: Work) -> list[Route]:
     """The list of logs, and of each its checkpoint, tiles and entry bundles."""
 
-    world, base = desk.world, desk.base.removesuffix("/fhir")
+    world, base, pace = desk.world, desk.base.removesuffix("/fhir"), strangers()
 
     async def logs(request: Request) -> Response:
-        return await answered(request, work, lambda: listed(world, base), JSON, FRESH)
+        return await answered(request, work, lambda: listed(world, base), JSON, FRESH, pace)
 
     async def checkpoint(request: Request) -> Response:
         number = request.path_params["custodian"]
-        return await answered(request, work, lambda: file(world, number, CHECKPOINT), TEXT, FRESH)
+        return await answered(request, work, lambda: file(world, number, CHECKPOINT), TEXT, FRESH, pace)
 
     async def tile(request: Request) -> Response:
         number, path = request.path_params["custodian"], f"tile/{request.path_params['file']}"
-        return await answered(request, work, lambda: file(world, number, path), BINARY, _kept(path))
+        return await answered(request, work, lambda: file(world, number, path), BINARY, _kept(path), pace)
 
     return [
         Route("/logs", logs, methods=["GET"]),
@@ -49,20 +49,25 @@ def routes(desk: Desk, work: Work) -> list[Route]:
 
 
 def listed(world: World, base: str) -> bytes:
-    """Every custodian that is reached here: its log's origin, verifier key and where its files are.
+    """Every custodian that is reached here: its log's origin, verifier key and where its files are; and which ones are
+    not reached now, or say nonsense.
 
     Only keys that the ledger has the digest of; who reads this compares them with a ledger of its own.
     """
-    view, made = world.ledger.fresh_head(), []
+    view, made, silent = world.ledger.fresh_head(), [], []
     for number, link in sorted(world.custodians.items()):
-        key, facts = CustodianKeys.decode(link.call("keys", b"")).log_key, view.custodian(number)
+        named, facts = f"{number:016x}", view.custodian(number)
+        try:
+            key = CustodianKeys.decode(link.call("keys", b"")).log_key
+        except CareLedgerError:
+            silent.append(named)
+            continue
         if facts is None or facts.log_key != digest("log-key", key):
             continue
-        named = f"{number:016x}"
         verifier = VerifierKey(log_origin(world.ledger.deployment, number), KeyKind.LOG, key)
         said = {"custodian": named, "origin": verifier.name, "key": verifier.text}
         made.append({**said, "files": f"{base}/logs/{named}/"})
-    return json.dumps({"logs": made}).encode()
+    return json.dumps({"logs": made, "not_reached": silent}).encode()
 
 
 def file(world: World, custodian: str, path: str) -> bytes:

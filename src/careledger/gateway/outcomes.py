@@ -21,6 +21,13 @@ class Kind:
 KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.TokenRefused, Kind(401, "login")),
     (errors.SessionExpired, Kind(401, "expired")),
+    (errors.SessionRefused, Kind(401, "login")),
+    (errors.SignInRefused, Kind(401, "login")),
+    (errors.FreshProofNeeded, Kind(403, "forbidden")),
+    (errors.CrossSiteRefused, Kind(403, "forbidden")),
+    (errors.InvitationRefused, Kind(403, "forbidden")),
+    (errors.SecretSent, Kind(400, "invalid")),
+    (errors.PasswordRefused, Kind(400, "invalid")),
     (errors.ScopeRefused, Kind(403, "forbidden")),
     (errors.TooCostly, Kind(403, "too-costly")),
     (errors.AccessRefused, Kind(403, "forbidden")),
@@ -37,9 +44,14 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.RecordNotFound, Kind(404, "not-found")),
     (errors.PartyNotFound, Kind(404, "not-found")),
     (errors.BlockNotFound, Kind(404, "not-found")),
+    (errors.TeamNotFound, Kind(404, "not-found")),
+    (errors.TypeUnknown, Kind(404, "not-found")),
     (errors.FhirRefused, Kind(400, "invalid")),
     (errors.ApiRefused, Kind(400, "invalid")),
     (errors.TooLarge, Kind(413, "too-long")),
+    (errors.ScimRefused, Kind(400, "invalid")),
+    (errors.LoginTaken, Kind(409, "conflict")),
+    (errors.TeamTaken, Kind(409, "conflict")),
     (errors.RepeatRefused, Kind(422, "conflict")),
     (errors.ContentRefused, Kind(415, "not-supported")),
     (errors.NotInstalled, Kind(501, "not-supported")),
@@ -50,7 +62,10 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.StoreUnavailable, Kind(503, "transient")),
     (errors.LedgerStale, Kind(503, "transient")),
     (errors.ReadingBrokeOff, Kind(503, "transient")),
+    (errors.ScannerUnavailable, Kind(503, "transient")),
+    (errors.FileRefused, Kind(422, "business-rule")),
 )
+BEARER = 'Bearer realm="careledger"'
 OTHER = Kind(422, "processing")
 _REASONS = {reason.code: reason.sentence for reason in Reason}
 
@@ -67,6 +82,16 @@ def status_of(refusal: type[CareLedgerError]) -> int:
 
 def _kind_of(refusal: type[CareLedgerError]) -> Kind:
     return next((kind for each, kind in KINDS if issubclass(refusal, each)), OTHER)
+
+
+def challenge(error: CareLedgerError) -> dict[str, str]:
+    """How to come in instead, as a header (RFC 6750, 3): without a word about it where no token came."""
+    if isinstance(error, errors.ScopeRefused):
+        return {"WWW-Authenticate": f'{BEARER}, error="insufficient_scope"'}
+    if kind_of(error).status != 401:
+        return {}
+    refused = isinstance(error, errors.TokenRefused) and "why" not in error.details
+    return {"WWW-Authenticate": BEARER + (', error="invalid_token"' if refused else "")}
 
 
 def outcome(severity: str, code: str, said: str) -> Resource:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from careledger.domain.errors import PageGone
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.fhir.searching.query import Query
-from careledger.formats.indexing import Demand
+from careledger.formats.indexing import Demand, Order, Place
 
 MOST_KEPT = 1_000
 
@@ -35,10 +35,18 @@ class Rest:
 
 @dataclass(frozen=True, repr=False)
 class Onward:
-    """The demands on own writings, and the row of the index after which a search goes on."""
+    """The demands on own writings, and the row of the index after which a search goes on; where it has an ``order``,
+    the place in that."""
 
     demands: tuple[Demand, ...]
     after: int
+    order: tuple[Order, ...] = ()
+    place: Place | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether something came before."""
+        return bool(self.after) or self.place is not None
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +74,12 @@ class Pages:
         while len(self._rests) > MOST_KEPT:
             self._rests.popitem(last=False)
         return name
+
+    def drop_over(self, now: int) -> int:
+        """Forgets those that are over, whether or not anybody asks for them; returns how many are left."""
+        while self._rests and next(iter(self._rests.values())).until <= now:
+            self._rests.popitem(last=False)
+        return len(self._rests)
 
     def rest(self, name: str, bearer: bytes, now: int) -> Rest | Past:
         """What is behind a link, for whom it was made alone; raises PageGone."""

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import urlencode
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import RecordNotFound
+from careledger.fhir.searching.moments import since_of
 from careledger.gateway import bundles
 from careledger.gateway.desk import Desk
+from careledger.gateway.given import since_when, whole_number
 from careledger.gateway.http import PART, Answered, Asked, Handler
+
+BEHIND = "_behind"
+"""The version behind which a page of a history begins."""
 
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/{kind}/{id}/_history/{version}", partial(vread, desk), looks_at=PART, needs="r"),
-        Handler("GET", "/{kind}/{id}/_history", partial(history, desk), looks_at=PART, needs="r"),
-        Handler("GET", "/{kind}/{id}", partial(read, desk), looks_at=PART, needs="r"),
+        Handler(
+            "GET",
+            "/{kind}/{id}/_history/{version}",
+            partial(vread, desk),
+            looks_at=PART,
+            needs="r",
+            of_one=True,
+        ),
+        Handler(
+            "GET",
+            "/{kind}/{id}/_history",
+            partial(history, desk),
+            looks_at=(*PART, "_count", "_since", BEHIND),
+            needs="r",
+            of_one=True,
+        ),
+        Handler("GET", "/{kind}/{id}", partial(read, desk), looks_at=PART, needs="r", of_one=True),
     ]
 
 
@@ -41,6 +61,20 @@ def vread(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def history(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """All versions that this post sees, the newest first; raises RecordNotFound."""
-    versions = desk.versions(who, asked.kind, asked.path["id"])
-    return Answered(bundles.history(desk.base, versions, asked.part))
+    """The versions that this post sees, those since ``_since``, the newest first, ``_count`` on a page; the next one
+    begins behind a version. Raises RecordNotFound, FhirRefused."""
+    versions, since = desk.versions(who, asked.kind, asked.path["id"]), since_when(asked)
+    wanted = [each for each in versions if not since or (since_of(each.updated) or since) >= since]
+    behind = asked.values(BEHIND)[-1:]
+    first = next((at + 1 for at, each in enumerate(wanted) if [each.version] == behind), 0)
+    count = whole_number(asked, "_count")
+    there = wanted[first:] if count is None else wanted[first : first + count]
+    place = f"{desk.base}/{asked.kind}/{asked.path['id']}/_history"
+    given = [each for each in asked.given if each[0] not in asked.ignored]
+    links = {"self": f"{place}?{urlencode(given)}" if given else place}
+    if there and first + len(there) < len(wanted):
+        onward = [*(each for each in given if each[0] != BEHIND), (BEHIND, there[-1].version)]
+        links["next"] = f"{place}?{urlencode(onward)}"
+    entries = [(each, each is versions[-1]) for each in there]
+    made = bundles.history(desk.base, entries, asked.part, len(wanted), links)
+    return Answered(made, lists=there)

@@ -12,15 +12,16 @@ from starlette.routing import Route
 
 from careledger.formats.cids import check_block, parse
 from careledger.gateway.desk import Desk
-from careledger.gateway.files import BINARY, FOREVER, Work, answered
+from careledger.gateway.files import BINARY, FOREVER, Work, answered, strangers
 
 
 def routes(desk: Desk, work: Work) -> list[Route]:
     """The one route."""
+    pace = strangers()
 
     async def sealed(request: Request) -> Response:
         cid = request.path_params["cid"]
-        return await answered(request, work, lambda: block(desk, cid), BINARY, FOREVER)
+        return await answered(request, work, lambda: block(desk, cid), BINARY, FOREVER, pace)
 
     return [Route("/sealed/{cid}", sealed, methods=["GET"])]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from urllib.parse import urlencode
@@ -17,8 +17,9 @@ from careledger.app.scopes import SOME
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
-from careledger.fhir.searching.indexing import narrowed
+from careledger.fhir.searching.indexing import narrowed, order_of
 from careledger.fhir.searching.query import Query
+from careledger.formats.indexing import Filed
 from careledger.gateway import bundles
 from careledger.gateway.about import about_whom
 from careledger.gateway.desk import Desk
@@ -42,11 +43,18 @@ MOST_PATIENTS = 10
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/", partial(next_page, desk), looks_at=("_page",), needs="s", of=SOME),
+        Handler("GET", "/", partial(next_page, desk), looks_at=("_page",), needs="s", of_one=True, of=SOME),
         Handler(
-            "POST", "/{kind}/_search", partial(search, desk), (FORM,), MOST_FORM, looks_at=None, needs="s"
+            "POST",
+            "/{kind}/_search",
+            partial(search, desk),
+            (FORM,),
+            MOST_FORM,
+            looks_at=None,
+            needs="s",
+            of_one=True,
         ),
-        Handler("GET", "/{kind}", partial(search, desk), looks_at=None, needs="s"),
+        Handler("GET", "/{kind}", partial(search, desk), looks_at=None, needs="s", of_one=True),
     ]
 
 
@@ -91,10 +99,11 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     query = desk.parsed(asked.kind, about.rest, now)
     refuse_if_strict(asked.headers, query.ignored)
     used = [each for each in asked.given if each not in about.rest or each in query.used]
-    if about.aliases is None:
+    aliases = (who.patient,) if about.aliases is None and who.patient else about.aliases
+    if aliases is None:
         return across(desk, who, query, now, address(desk, asked.kind, used))
     sight = desk.sight(who)
-    views, own, refused = _views(desk, who, query, now, about.aliases, sight)
+    views, own, refused = _views(desk, who, query, now, aliases, sight)
     found = Found(query, [*everything(views), *own], sight if refused else None)
     looked = Looked(views, found, address(desk, asked.kind, used), refused)
     return page(desk, who, looked, found.matches)
@@ -104,17 +113,20 @@ def across(desk: Desk, who: Bearer, query: Query, now: datetime, said: str) -> A
     """What matches among what is open, who is registered here and own writings; raises FhirRefused, TooCostly.
 
     Own writings that may match are all looked at where they are few. Where they are many they come page by page, in the
-    order in which they were filed, unless an order, their number or what the index cannot narrow is asked for.
+    order that is asked for or in which they were filed, unless their number, an order that the index does not have or
+    what it cannot narrow is asked for.
     """
     sight, kind = desk.sight(who), query.resource_type
     sight.catch_up()
     part = narrowed(kind, query.used, desk.base, now)
-    whole = bool(query.sort or query.counts or query.total == "accurate" or not part.whole)
+    order = order_of(kind, query.sort, sight.sees_patients)
+    whole = bool(order is None or query.counts or query.total == "accurate" or not part.whole)
     wanted = COUNT if query.count is None else query.count
-    own = sight.few(kind, part.demands, MOST_LOOKED if whole else min(max(wanted, FEWEST), AT_ONCE))
+    few = MOST_LOOKED if whole or order else min(max(wanted, FEWEST), AT_ONCE)
+    own = sight.few(kind, part.demands, few)
     if own is None and whole:
         raise TooCostly(most=MOST_LOOKED)
-    onward = Onward(part.demands, 0) if own is None else None
+    onward = Onward(part.demands, 0, order or ()) if own is None else None
     views = desk.leases.live(who)
     seen = {shown.path for shown in everything(views)}
     own = [each for each in own or () if each.path not in seen]
@@ -163,45 +175,80 @@ def page(
     comes along with it; the others behind a link."""
     query, found, links = looked.found.query, looked.found, {"self": looked.address}
     size = 0 if query.counts else COUNT if query.count is None else min(query.count, MOST_COUNT)
-    now, end = list(matches[before : before + size]), before + size
+    now = list(matches[before : before + size])
+    taken = len(now)
     total: int | None = len(matches) if onward is None else None
     if onward is not None and size:
-        first = onward.after == 0 and before == 0
+        first = not onward.begun and before == 0
         seen = {each.path for each in (*everything(looked.views), *matches)}
-        more, onward = following(found, onward, size - len(now), seen)
-        now += more
-        total = len(matches) + len(more) if first and onward is None else None
+        if onward.order:
+            now, taken, onward = interleaved(found, onward, size, now, seen)
+        else:
+            more, onward = following(found, onward, size - len(now), seen)
+            now += [each for each, _ in more]
+        total = len(matches) + len(now) - taken if first and onward is None else None
+    end = before + taken
     if size and (end < len(matches) or onward):
         aliases, paths = tuple(view.seen.alias for view in looked.views), tuple(each.path for each in matches)
         ends = until(desk.world.clock.now())
-        rest = Rest(
-            who.digest, aliases, paths, min(end, len(matches)), query, ends, found.own is not None, onward
-        )
+        rest = Rest(who.digest, aliases, paths, end, query, ends, found.own is not None, onward)
         links["next"] = f"{desk.base}?_page={desk.pages.keep(rest)}"
     entries = [(shown, found.narrowed(shown), "match") for shown in now]
     entries += [(shown, found.summarised(shown), "include") for shown in found.included(now)]
     told = looked.complete and (query.counts or query.total != "none")
-    return Answered(bundles.searchset(desk.base, entries, total if told else None, links, looked.said()))
+    made = bundles.searchset(desk.base, entries, total if told else None, links, looked.said())
+    return Answered(made, lists=[shown for shown, _, _ in entries])
 
 
-def following(found: Found, onward: Onward, room: int, before: Set[str]) -> tuple[list[Shown], Onward | None]:
+Ahead = list[tuple[Shown, Onward]]
+"""Own writings, each with where the search goes on behind it."""
+
+
+def following(found: Found, onward: Onward, room: int, before: Set[str]) -> tuple[Ahead, Onward | None]:
     """As many own writings as there is room for that answer the query and were not shown before; and where it goes on
     from there, None if nothing is left."""
-    sight, query = found.own, found.query
-    made: list[Shown] = []
-    after, left = onward.after, MOST_LOOKED
+    sight, made, left, most = found.own, Ahead(), MOST_LOOKED, room + 1
     while sight is not None and left > 0:
-        some = sight.candidates(query.resource_type, onward.demands, after, room - len(made) + 1)
+        some = _ahead(sight, found.query.resource_type, onward, min(most, left))
         if not some:
             return made, None
-        for each in some:
+        most *= 2  # much is passed over: less often asked for
+        sight.all_shown([each for each, _ in some[: room - len(made)]])
+        for each, behind in some:
             if len(made) == room:
-                return made, Onward(onward.demands, after)
-            shown = sight.shown(each)
+                return made, onward
+            shown, onward = sight.shown(each), behind
             if shown is not None and shown.path not in before and found.answers(shown.resource):
-                made.append(shown)
-            after, left = each.row, left - 1
-    return made, Onward(onward.demands, after)
+                made.append((shown, onward))
+            left -= 1
+    return made, onward
+
+
+def _ahead(sight: Sight, kind: str, onward: Onward, most: int) -> list[tuple[Filed, Onward]]:
+    if not onward.order:
+        some = sight.candidates(kind, onward.demands, onward.after, most)
+        return [(each, replace(onward, after=each.row)) for each in some]
+    placed = sight.in_order(kind, onward.demands, onward.order, onward.place, most)
+    return [(each, replace(onward, place=place)) for each, place in placed]
+
+
+def interleaved(
+    found: Found, onward: Onward, size: int, matches: Sequence[Shown], before: Set[str]
+) -> tuple[list[Shown], int, Onward | None]:
+    """A page of matches that are in order and of the own writings that follow in the index's; how many of the
+    matches are on it, and where it goes on among own writings, None if nothing is left."""
+    ahead, last = following(found, onward, size, before)
+    made, taken, at = list[Shown](), 0, 0
+    while len(made) < size and (taken < len(matches) or at < len(ahead)):
+        if at < len(ahead) and (taken == len(matches) or found.precedes(ahead[at][0], matches[taken])):
+            made.append(ahead[at][0])
+            onward, at = ahead[at][1], at + 1
+        elif at == len(ahead) and last is not None:
+            break  # what is looked at next may come before these
+        else:
+            made.append(matches[taken])
+            taken += 1
+    return made, taken, onward if at < len(ahead) else last
 
 
 def _views(
@@ -230,7 +277,8 @@ def _own(desk: Desk, who: Bearer, kind: str, views: Sequence[View]) -> list[Show
     """What is found without a patient's view: who is registered here and not open, the consents that are held."""
     if kind == "Patient":
         open_now = {view.patient.id for view in views}
-        return [each for each in registered(who.staff.organisation) if each.id not in open_now]
+        there = [each for each in registered(who.staff.organisation) if each.id not in open_now]
+        return [each for each in there if who.patient.hex() in ("", each.id)]
     return consents.held(desk.world, who) if kind == consents.KIND else []
 
 

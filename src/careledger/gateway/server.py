@@ -1,4 +1,4 @@
-"""A gateway that answers: an open world, one worker, a socket on loopback, and an orderly end.
+"""A gateway that answers: an open world, one worker, a socket, and an orderly end.
 
 with Gateway(world) as gateway:
     ... gateway.base ...
@@ -12,33 +12,50 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 
 from careledger.app.relaying import Members
-from careledger.app.serving import MOST_CONNECTIONS, HttpServer
+from careledger.app.service import tls
+from careledger.app.service.table import Service, address_of
+from careledger.app.serving import ENDS_WITHIN, MOST_CONNECTIONS, HttpServer, is_loopback
 from careledger.app.tending import Step, steps
 from careledger.app.world import World
 from careledger.domain.errors import ServerUnavailable
-from careledger.gateway.application import Edge
+from careledger.formats import abi
+from careledger.gateway.apart.handing import Handed
+from careledger.gateway.application import Edge, site_of
 from careledger.gateway.beside import Beside
 from careledger.gateway.desk import Desk
 from careledger.gateway.events.listening import MOST_LISTENERS
+from careledger.gateway.licences import Looking
+from careledger.gateway.operating.front import Front
+from careledger.gateway.operating.health import Health
+from careledger.gateway.operating.metrics import Metrics
+from careledger.gateway.operating.spans import Spans
+from careledger.gateway.taking import read_first
 
+SHARED = 4
+"""How many gateways' connections one worker takes at once."""
 HOST, PORT = "127.0.0.1", 8080
 HOUSE, BEAT = 10.0, 1.0
 """Seconds between looks for leases that are over; for what members relay, and what is not in the index yet."""
 REST = 0.002
 """Seconds between two steps of exports or of the index, so that a request that needs the worker twice waits for one."""
+PATIENCE = 0.25
+"""Seconds for which the index lets requests go first, so that a Bundle's steps follow one another and it is read in
+while nobody asks; under requests that never end it has one slice in that time."""
 _LOG = logging.getLogger("careledger.gateway")
 
 
 class Gateway:
     """Serves a world until it is closed; the world stays open.
 
-    Every ``tends_every`` seconds it does what has come due, step by step between requests, and every ``looks_every``
-    seconds it looks for what there is to tell; never without them. Exports are made likewise, whenever there are some.
-    Order of effects at the end: event streams end, no new connections, what is under way is answered, every lease is
-    dropped.
+    Every ``tends_every`` seconds it does what has come due, step by step between requests, and every
+    ``looks_every`` seconds it looks for what there is to tell; never without them. With the former the process that
+    reads long requests is there from the start. Exports are made likewise, whenever there are some. Order of effects at
+    the end: it is not ready any more, event streams end, no new connections, what is under way is answered, every
+    lease is dropped.
     """
 
     def __init__(
@@ -48,25 +65,51 @@ class Gateway:
         port: int = PORT,
         tends_every: float | None = None,
         looks_every: float | None = None,
+        service: Service | None = None,
+        at: Path | None = None,
     ) -> None:
-        """Port 0 takes a free one; raises ServerUnavailable for a host that is not loopback or a taken port."""
-        self._http = HttpServer(host, port, MOST_CONNECTIONS + MOST_LISTENERS)
-        self.url = self._http.url
+        """Port 0 takes a free one. ``service``: how it is reached, secured and looked at, None: on loopback alone.
+        ``at``: a socket over which gateways hand requests on; then links begin with what the service says.
+
+        Raises ServerUnavailable for a taken port or a host that the service does not secure, ConfigurationRefused.
+        """
+        self._service = service = service or Service()
+        most = MOST_CONNECTIONS + MOST_LISTENERS
+        self._spans = Spans(service.traces) if service.traces else None
+        beyond = not is_loopback(service.host)  # only such a service goes beyond
+        within = min(ENDS_WITHIN, service.within)
+        if at is None:
+            self._http = HttpServer(host, port, most, tls.context(service), beyond, within)
+        else:
+            self._http = HttpServer.at(at, SHARED * most, within)
+        self._apart = at is not None
+        self.url = service.address if at is not None else service.base or self._http.url
         self.base = f"{self.url}/fhir"
         self._world, self._tends_every, self._looks_every = world, tends_every, looks_every
         self._desk = Desk(world, self.base)
         self._worker = ThreadPoolExecutor(1, "gateway")
         self._beside = Beside()
-        self._edge = Edge(self._desk, self._worker, self._beside)
+        self._licences = Looking(world, self._worker)
+        self._health = Health(world, self._worker)
+        self._metrics = Metrics(self._health)
+        self._metrics_http = HttpServer(*address_of(service.metrics)) if service.metrics else None
+        self._edge = Edge(self._desk, self._worker, self._beside, self._health)
+        self.sign_in = f"{site_of(self.base, world.ledger.deployment).origin}/sign-in"
         self._ended = threading.Event()
         self._keeping = threading.Thread(target=self._keep_house, name="gateway-house", daemon=True)
         self._exporting = threading.Thread(target=self._export, name="gateway-exports", daemon=True)
 
     def start(self) -> None:
         """Begins to answer; raises ServerUnavailable if it does not come up."""
+        if self._tends_every is not None:
+            self._beside.begin(read_first)
         self._desk.events.begin(self._worker, self._looks_every)
         try:
-            self._http.start(self._edge.application())
+            made = self._edge.application()
+            handed = Handed(made) if self._apart else Front(made, self._service, self._metrics, self._spans)
+            self._http.start(handed)
+            if self._metrics_http is not None:
+                self._metrics_http.start(self._metrics.application())
         except ServerUnavailable:
             self.close()
             raise
@@ -82,15 +125,30 @@ class Gateway:
             if method != "HEAD"
         ]
 
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus scrapes, "" if nowhere."""
+        return "" if self._metrics_http is None else f"{self._metrics_http.url}/metrics"
+
+    def stop_soon(self) -> None:
+        """It answers as before, and says that it is not ready."""
+        self._health.stop()
+
     def close(self) -> None:
         """Ends as the class says."""
+        self._health.stop()
         self._desk.events.close()
         self._http.close()
+        if self._metrics_http is not None:
+            self._metrics_http.close()
+        if self._spans is not None:
+            self._spans.close()
         self._ended.set()
         self._desk.exports.woken.set()
         for thread in (self._keeping, self._exporting):
             if thread.is_alive():
                 thread.join()
+        self._edge.close()
         self._beside.close()
         self._worker.submit(self._desk.close)
         self._worker.shutdown()
@@ -101,10 +159,13 @@ class Gateway:
         tended = time.monotonic()
         members = self._world.members
         if every is not None:
+            abi.load()
             self._look_again()
         pauses = (HOUSE, *(() if every is None else (every, BEAT)), *(() if members is None else (BEAT,)))
         while not self._ended.wait(min(pauses)):
-            self._worker.submit(self._desk.leases.drop_ended)
+            self._worker.submit(self._desk.drop_ended)
+            self._do(self._edge.sweep)
+            self._look_at_licences()
             if members is not None:
                 self._do(partial(_pass_on, members))
             if every is not None and time.monotonic() - tended >= every:
@@ -114,6 +175,12 @@ class Gateway:
             elif every is not None:
                 self._level()
 
+    def _look_at_licences(self) -> None:
+        try:
+            self._licences.look()
+        except Exception:  # whatever one look does, the gateway goes on
+            _LOG.exception("looking at licences broke off")
+
     def _look_again(self) -> None:
         """Compares the index of own writings with the copies."""
         self._do(self._desk.charts.look_again)
@@ -121,7 +188,7 @@ class Gateway:
 
     def _level(self) -> None:
         """Brings it level, slice by slice."""
-        waiting = True
+        waiting, last = True, time.monotonic()
 
         def slice() -> None:
             nonlocal waiting
@@ -129,7 +196,9 @@ class Gateway:
             waiting = not self._desk.charts.catch_up()
 
         while waiting and not self._ended.wait(REST):
-            self._do(slice)
+            if not self._edge.is_asked or time.monotonic() - last >= PATIENCE:
+                self._do(slice)
+                last = time.monotonic()
 
     def _export(self) -> None:
         """Makes exports, one step after the other, each waiting its turn among the requests."""

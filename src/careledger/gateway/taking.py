@@ -1,4 +1,4 @@
-"""Bundles that a program sends: imported like a file, answered entry by entry.
+"""What a Bundle creates: imported like a file, answered entry by entry.
 
 A transaction is taken whole or not at all, as far as its entries can be judged beforehand; what a crash leaves of one
 is finished by sending it again, which creates nothing twice. The answer is given once the anchors are final.
@@ -11,87 +11,79 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from careledger.domain.errors import CareLedgerError, FhirRefused
+from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Resource
+from careledger.fhir.sample import sample_file, sample_names
 from careledger.fhir.split import import_bundle
 from careledger.gateway import outcomes
 from careledger.gateway.operations import consents
+from careledger.gateway.sent import sent
+from careledger.gateway.writing import Written
 from careledger.workflows.actors import Session
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import namespace_of
 from careledger.workflows.intake import TakenIn, take_in_steps
 from careledger.workflows.network import Network
-from careledger.workflows.staging import Refusal, Staged, StagedPatient
+from careledger.workflows.staged import Refusal, Staged, StagedPatient
 
+PATIENT = "Patient"
 LONG = 128 * 1024
 """Bytes from which on a Bundle is read in the process beside."""
-PORTION = 256
+PORTION = 384
 """Versions that are deposited in one step, a tenth of a second: other requests wait no longer for a Bundle."""
-TAKEN = {"transaction": "transaction-response", "batch": "batch-response", "collection": "batch-response"}
-
-
-class _Request(msgspec.Struct):
-    method: str = "POST"
-
-
-class _Resource(msgspec.Struct):
-    sourceAttachment: object = None
-
-
-class _Entry(msgspec.Struct):
-    request: _Request | None = None
-    resource: _Resource | None = None
-
-
-class _Bundle(msgspec.Struct):
-    resourceType: str = ""
-    type: str = ""
-    entry: list[_Entry] = []
 
 
 def take(
-    network: Network, session: Session, data: bytes
-) -> Generator[Callable[[], Staged] | None, Any, tuple[Resource, list[bytes]]]:
-    """The response Bundle of a Bundle, for each entry what became of it, and about whom something was written; in
-    steps (``http.Slow``).
+    network: Network, session: Session, data: bytes, whole: bool
+) -> Generator[Callable[[], Staged] | None, Any, tuple[list[Resource], list[bytes]]]:
+    """For each entry of a Bundle that only creates what became of it, and about whom something was written; in steps
+    (``http.Slow``).
 
-    Raises FhirRefused for what is no Bundle, of another type, or asks for anything but creating; ImportStopped for a
-    transaction with an entry that is not taken; nothing is written then.
+    Raises FhirRefused for what cannot be read; for a Bundle that is taken ``whole`` ImportStopped if an entry is not
+    taken, and PatientNotFound for a patient of nobody's; nothing is written then.
     """
-    asked = _asked(data)
     reading = partial(read, data, namespace_of(session.staff.organisation))
     said = (yield reading) if len(data) > LONG else reading()
-    whole = asked.type == "transaction"
     judged, taken = yield from take_in_steps(network, session, said, all_or_nothing=whole, most=PORTION)
     answers = [outcome_of(refusal) for refusal in judged.refusals]
     for patient, made in zip(judged.patients, taken, strict=True):
         answers += _answers(patient.staged, made)
     entries = [entry for _, entry in sorted(answers, key=lambda each: each[0])]
-    response: Resource = {"resourceType": "Bundle", "type": TAKEN[asked.type]}
-    aliases = [made.alias for made in taken if made.alias is not None]
-    return {**response, "entry": entries} if entries else response, aliases
+    return entries, [made.alias for made in taken if made.alias is not None]
+
+
+def person(
+    network: Network, session: Session, body: bytes, unique: bytes
+) -> Generator[Callable[[], Staged] | None, Any, Written]:
+    """Registers whom one Patient resource is about, in steps; ``unique`` (32 bytes) names a patient whom no identifier
+    names. Raises FhirRefused, and what registering and depositing raise."""
+    resource = {name: each for name, each in sent(PATIENT, body).items() if name != "id"}
+    entry = {"fullUrl": f"urn:uuid:{UUID(bytes=unique[:16])}", "resource": resource}
+    bundle = canonical({"resourceType": "Bundle", "type": "collection", "entry": [entry]})
+    said = read(bundle, namespace_of(session.staff.organisation))
+    for refusal in said.refusals:
+        raise FhirRefused(path=refusal.path, problem=refusal.why)
+    _, taken = yield from take_in_steps(network, session, said, most=PORTION)
+    [made], [patient] = taken, said.patients
+    if made.error is not None:
+        raise made.error
+    assert made.alias is not None
+    [version] = patient.versions
+    handle = made.deposited.handles.get(version.record_id)
+    known = made.deposited.known.get(version.record_id, b"")
+    return Written(PATIENT, made.alias.hex(), (handle or known).hex(), handle is not None)
+
+
+def read_first() -> None:
+    """What a process does before the first Bundle comes: it reads a sample patient, and has loaded what that takes."""
+    name = next(iter(sample_names()))
+    staged(import_bundle(sample_file(name), name, namespace=name.encode()))
 
 
 def read(data: bytes, namespace: bytes) -> Staged:
     """What a Bundle holds, read and judged; raises FhirRefused."""
     return staged(import_bundle(data, "the bundle", namespace=namespace))
-
-
-def _asked(data: bytes) -> _Bundle:
-    try:
-        asked = msgspec.json.decode(data, type=_Bundle)
-    except (msgspec.DecodeError, RecursionError):
-        raise FhirRefused(problem="not a Bundle in JSON") from None
-    if asked.resourceType != "Bundle" or asked.type not in TAKEN:
-        raise FhirRefused(path="Bundle.type", problem=f"not one of {', '.join(TAKEN)}")
-    for index, entry in enumerate(asked.entry):
-        if entry.request is not None and entry.request.method != "POST":
-            raise FhirRefused(path=f"Bundle.entry[{index}].request.method", problem="only POST is taken")
-        if entry.resource is not None:
-            consents.check_unsigned({"sourceAttachment": entry.resource.sourceAttachment})
-    return asked
 
 
 def outcome_of(refusal: Refusal) -> tuple[int, Resource]:
@@ -103,7 +95,7 @@ def outcome_of(refusal: Refusal) -> tuple[int, Resource]:
 
 def _answers(patient: StagedPatient, made: TakenIn) -> Sequence[tuple[int, Resource]]:
     if made.error is not None:
-        return [(version.index, _refused(made.error)) for version in patient.versions]
+        return [(version.index, refused(made.error)) for version in patient.versions]
     assert made.alias is not None
     answers = []
     for version in patient.versions:
@@ -121,6 +113,7 @@ def _answers(patient: StagedPatient, made: TakenIn) -> Sequence[tuple[int, Resou
     return answers
 
 
-def _refused(error: CareLedgerError) -> Resource:
+def refused(error: CareLedgerError) -> Resource:
+    """The answer to an entry that was refused."""
     kind = outcomes.kind_of(error)
     return {"response": {"status": str(kind.status), "outcome": outcomes.refusal(error)}}

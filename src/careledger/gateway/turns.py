@@ -9,7 +9,7 @@ from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError
 from careledger.gateway.beside import Beside
 from careledger.gateway.entrance import Entrance
-from careledger.gateway.http import Answered, Plain, Slow
+from careledger.gateway.http import Answer, Slow
 
 
 class Turns:
@@ -18,12 +18,12 @@ class Turns:
     def __init__(self, entrance: Entrance, beside: Beside) -> None:
         self._entrance, self._beside = entrance, beside
 
-    async def taken(self, who: Bearer, slow: Slow) -> Answered | Plain:
+    async def taken(self, who: Bearer, slow: Slow) -> Answer:
         """The answer at last; raises what a step raises, and PartyNotVerified between two of them."""
         goes_on: Callable[[], object] = partial(next, slow)
         while True:
             asks = await self._entrance.work(partial(self._step, who, slow, goes_on))
-            if isinstance(asks, Answered | Plain):
+            if isinstance(asks, Answer):
                 return asks
             goes_on = partial(next, slow) if asks is None else await self._aside(slow, asks)
 
@@ -36,12 +36,12 @@ class Turns:
 
     def _step(
         self, who: Bearer, slow: Slow, goes_on: Callable[[], object]
-    ) -> Answered | Plain | Callable[[], object] | None:
+    ) -> Answer | Callable[[], object] | None:
         try:
             self._entrance.standing(who)
             return goes_on()  # type: ignore[return-value]  # what ``Slow`` yields
         except StopIteration as ended:
-            made: Answered | Plain = ended.value
+            made: Answer = ended.value
             return made
         except CareLedgerError:
             slow.close()

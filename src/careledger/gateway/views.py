@@ -18,6 +18,7 @@ from careledger.domain.errors import FhirRefused
 from careledger.fhir.export import resource_of
 from careledger.fhir.json_text import Resource
 from careledger.fhir.references import rewritten
+from careledger.formats.bodies import SealedContent
 from careledger.workflows.retrieve import Record, newest
 
 ALIAS = "urn:careledger:alias"
@@ -39,7 +40,8 @@ class Seen:
 @dataclass(frozen=True, repr=False)
 class Shown:
     """One version as it is shown, ``anchored`` in unix seconds; never printed. ``place`` orders versions: the block,
-    and which one in its deposit."""
+    and which one in its deposit; ``beside`` is the file that lies beside it, if one does; ``about``: under which
+    alias it lies, empty where it is no record."""
 
     type: str
     id: str
@@ -47,6 +49,8 @@ class Shown:
     anchored: int
     resource: Resource
     place: tuple[int, int] = (0, 0)
+    beside: SealedContent | None = None
+    about: bytes = b""
 
     @property
     def path(self) -> str:
@@ -57,6 +61,11 @@ class Shown:
     def etag(self) -> str:
         """The version as HTTP's weak entity tag."""
         return f'W/"{self.version}"'
+
+    @property
+    def updated(self) -> str:
+        """When it came to be, as a FHIR instant; empty for what is no record."""
+        return str(self.resource.get("meta", {}).get("lastUpdated", ""))
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,7 +94,7 @@ class View:
         alias = self.seen.alias.hex()
         return Shown("Patient", alias, "0", 0, {"resourceType": "Patient", "id": alias, "identifier": [
             {"system": ALIAS, "value": alias}
-        ]})  # fmt: skip
+        ]}, about=self.seen.alias)  # fmt: skip
 
     def record(self, shown: Shown) -> Record | None:
         """The record's version that is shown so; None for a patient who is only an alias."""
@@ -116,7 +125,7 @@ class View:
         }
         made = {**rewritten(resource, self._names.get), "id": id, "meta": meta}
         place = record.found.anchor.block, record.found.row.index
-        return Shown(kind, id, record.handle.hex(), time, made, place)
+        return Shown(kind, id, record.handle.hex(), time, made, place, record.body.beside, self.seen.alias)
 
     @cached_property
     def _names(self) -> Mapping[str, str]:

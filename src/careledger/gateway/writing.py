@@ -8,7 +8,8 @@ is final.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from jsonpatch import JsonPatch, JsonPatchException
@@ -17,16 +18,19 @@ from jsonpointer import JsonPointerException
 from careledger.domain.errors import FhirRefused, RecordNotFound, VersionConflict, WritingRefused
 from careledger.domain.reasons import Reason
 from careledger.domain.records import Ground
+from careledger.fhir import documents, path_patch
 from careledger.fhir.canonical import canonical
+from careledger.fhir.contents import stated
 from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.fhir.split import import_bundle
+from careledger.formats.bodies import LargeBody
 from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
 from careledger.gateway.operations import consents
+from careledger.gateway.sent import sent
 from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Organisation, Session
 from careledger.workflows.amend import amend
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.chart import copies
 from careledger.workflows.deposit import deposit
 from careledger.workflows.epochs import ensure_epochs
@@ -34,12 +38,15 @@ from careledger.workflows.from_fhir import new_version
 from careledger.workflows.grounds import writer
 from careledger.workflows.import_file import namespace_of
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.register import kept_aliases, kept_holder
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
 from careledger.workflows.signing import new_signed
 
 PATIENT = "Patient/"
+MOST_COPIES, MOST_COPIED = 20, 16 * 2**20
+"""Operations of one JSON Patch that copy, and bytes of what they may make."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,9 @@ def create(
     and what ``new_signed`` and ``deposit`` raise.
     """
     organisation = session.staff.organisation
-    unique = (
-        hmac_tag(organisation.tag, framed("idempotency", key.encode())) if key else secrets.token_bytes(32)
-    )
-    sent = _single(body, kind, namespace_of(organisation) + unique)
+    sent = _single(body, kind, namespace_of(organisation) + unique(organisation, key))
+    if stated(read(sent.version.body.canonical)) is not None:
+        raise FhirRefused(path="Binary._data", problem="send the file itself, with its own content type")
     version = sent.version if kind == consents.KIND else new_signed(network, sent.version, session.staff)
     by = writer(network, session, statement)
     if statement.alias in kept_aliases(organisation):
@@ -80,6 +86,13 @@ def create(
     made = deposit(network, by, statement, [version])
     handle = made.handles.get(version.record_id) or made.known[version.record_id]
     return Written(kind, str(UUID(bytes=version.record_id)), handle.hex(), bool(made.handles))
+
+
+def unique(organisation: Organisation, key: str) -> bytes:
+    """What makes a new record's id its own: the same for the same idempotency key, another each time without one."""
+    if not key:
+        return secrets.token_bytes(32)
+    return hmac_tag(organisation.tag, framed("idempotency", key.encode()))
 
 
 def update(
@@ -95,7 +108,7 @@ def update(
     sent = _single(body, kind, b"")
     if _named(sent) not in (None, statement.alias):
         raise FhirRefused(path=kind, problem="names another patient than the one whose record it is")
-    version = new_signed(network, sent.version, session.staff)
+    version = new_signed(network, _with_its_file(sent.version, before), session.staff)
     by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
     if by.ground is Ground.UNASKED:
         raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)
@@ -105,15 +118,42 @@ def update(
     return Written(kind, str(UUID(bytes=record_id)), handle.hex(), False)
 
 
-def patched(current: Resource | None, patch: bytes) -> bytes:
+def _with_its_file(version: NewVersion, before: Record) -> NewVersion:
+    """What follows a Binary whose file lies beside it keeps that file; raises FhirRefused if it states another."""
+    said, beside = stated(read(version.body.canonical)), before.body.beside
+    if said is None:
+        return version
+    if beside is None or said != (beside.size, beside.sha256):
+        raise FhirRefused(path="Binary._data", problem="another file than the record's")
+    return replace(version, body=LargeBody(version.body.canonical, b"", None, None, (), beside))
+
+
+def patched(current: Resource, patch: bytes) -> bytes:
     """The resource after a JSON Patch, as JSON; raises FhirRefused for one that is none or does not fit."""
     try:
-        changed = JsonPatch(read(patch)).apply(current)
+        changed = _applied(JsonPatch(read(patch)), current)
     except Flaw as flaw:
         raise FhirRefused(path=flaw.path, problem=flaw.why) from None
     except (JsonPatchException, JsonPointerException, TypeError, AttributeError, ValueError):
         raise FhirRefused(problem="this JSON Patch does not fit the record") from None
     return canonical(changed)
+
+
+def _applied(patch: JsonPatch, current: Resource) -> Resource:
+    """Operation by operation, because each that copies may double what there is."""
+    made, copies = deepcopy(current), 0
+    for operation in patch.patch:
+        made = JsonPatch([operation]).apply(made, in_place=True)
+        if operation["op"] == "copy":
+            copies += 1
+            if copies > MOST_COPIES or len(canonical(made)) > MOST_COPIED:
+                raise FhirRefused(problem="this JSON Patch copies more than is done at once")
+    return made
+
+
+def path_patched(current: Resource, patch: bytes) -> bytes:
+    """The same after a FHIRPath Patch, a Parameters resource; raises FhirRefused."""
+    return canonical(path_patch.patched(current, sent("Parameters", patch)))
 
 
 def check_current(tags: str, current: str) -> None:
@@ -165,4 +205,7 @@ def _single(body: bytes, kind: str, namespace: bytes) -> _Sent:
     if len(report.versions) != 1 or report.versions[0].resource_type != kind:
         raise FhirRefused(path="resourceType", problem=f"not one {kind}")
     made = report.versions[0]
-    return _Sent(new_version(made, report.mapping_version), made.patient_key)
+    version = new_version(made, report.mapping_version)
+    for media_type, data in documents.attachments(read(version.body.canonical)):
+        documents.check_kind(media_type, data)
+    return _Sent(version, made.patient_key)

@@ -10,6 +10,8 @@ from careledger.ports.outside import (
     KeyFiles,
     Locator,
     Relay,
+    Scanner,
+    ScanningFile,
     WaitingClock,
 )
 
@@ -24,5 +26,7 @@ __all__ = [
     "LedgerView",
     "Locator",
     "Relay",
+    "Scanner",
+    "ScanningFile",
     "WaitingClock",
 ]

@@ -41,6 +41,14 @@ class LedgerView(Protocol):
         """A team's organisation and the team above it (0: none), also of one that was given up."""
         ...
 
+    def team_stands(self, number: int) -> bool:
+        """Whether there is that team and it was not given up."""
+        ...
+
+    def memberships(self, post: int) -> tuple[int, ...]:
+        """The teams that a post was put into itself, those that were given up included, in no order."""
+        ...
+
     def custodians(self) -> tuple[CustodianFacts, ...]:
         """The custodians that serve, by number: active or leaving, the organisation verified."""
         ...
@@ -67,6 +75,11 @@ class LedgerView(Protocol):
 
     def filed_under(self, owner: Address) -> tuple[bytes, ...]:
         """The commitments of consents and links under this one-time owner, burnt and undone ones too, in order."""
+        ...
+
+    def changed(self, after: int) -> frozenset[bytes]:
+        """Of what blocks after that one, up to this, changed something: aliases, consents by owner ‖ commitment,
+        emergencies by entry. What only time ends is not among them."""
         ...
 
     def matrix_version(self) -> int:
@@ -195,6 +208,14 @@ class Ledger(Protocol):
     def retire_custodian(self, number: int, officer: SigningKey, officer_post: int) -> Head: ...
 
     def create_team(self, team: int, organisation: int, parent: int, controller: SigningKey) -> Head: ...
+
+    def move_team(self, team: int, parent: int, controller: SigningKey) -> Head:
+        """A team with none below it hangs under ``parent`` from now on (0: at the top)."""
+        ...
+
+    def retire_team(self, team: int, controller: SigningKey) -> Head:
+        """A team with none below it is given up: nobody is in it from this block on."""
+        ...
 
     def join_team(self, post: int, team: int, controller: SigningKey) -> Head:
         """By the controller of the organisation that formed the team."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
+
+from careledger.formats.cids import Block, Cid, raw_cid
 
 
 class Clock(Protocol):
@@ -37,15 +40,20 @@ class KeyFiles(Protocol):
 class Blocks(Protocol):
     """Content-addressed ciphertext. The store may lie or forget: readers verify every block.
 
-    CIDs are 36 bytes (CIDv1, raw or dag-cbor, sha2-256), see formats.cids.
+    CIDs are 36 bytes (CIDv1; raw or dag-cbor under their SHA-256, chunks under their BLAKE3), see formats.cids.
     """
 
-    def put_many(self, blocks: Sequence[bytes]) -> list[bytes]:
-        """The CIDs of these blocks, in order; all durable when it returns. Repeating is harmless."""
+    def put_many(self, blocks: Sequence[Block], named: Callable[[Block], Cid] = raw_cid) -> list[bytes]:
+        """The CIDs of these blocks, as ``named`` makes them, in order; all durable when it returns, and no view among
+        them is kept. Repeating is harmless."""
         ...
 
     def get(self, cid: bytes) -> bytes:
         """The block; raises BlockNotFound, BlockMismatch (what the store gave is something else)."""
+        ...
+
+    def unchecked(self, cid: bytes) -> bytes:
+        """What the store gives as that block, for a caller that verifies it; raises BlockNotFound."""
         ...
 
     def has(self, cid: bytes) -> bool:
@@ -163,4 +171,43 @@ class Books(Protocol):
 
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
         """Removes rows; durable when it returns."""
+        ...
+
+    def change(
+        self,
+        written: Mapping[str, Sequence[tuple[bytes, bytes]]],
+        dropped: Mapping[str, Sequence[bytes]],
+    ) -> None:
+        """Writes rows of several kinds and removes others at once: all durable when it returns, or nothing."""
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """What is read and written inside is one step: nobody else writes these books between, in whatever thread or
+        process, and what was written is durable at the end, or nothing is where something is raised. Inside another one
+        it is part of that. Nothing slow belongs inside, and nothing that other parties or books see."""
+        ...
+
+
+class ScanningFile(Protocol):
+    """One file on its way to a scanner."""
+
+    def add(self, piece: bytes) -> None:
+        """The next bytes; raises FileNotScanned for more than it takes, ScannerUnavailable."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more comes, and the file is clean; raises FileRefused, FileNotScanned, ScannerUnavailable."""
+        ...
+
+    def close(self) -> None:
+        """Gives the file up."""
+        ...
+
+
+class Scanner(Protocol):
+    """Looks through files for what is known as harmful. It sees them in clear, so it is of this machine; it is trusted
+    to say what it found, and where it says nothing that is taken for no. It passes from one process to another."""
+
+    def begin(self) -> ScanningFile:
+        """One file; raises ScannerUnavailable."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from careledger.domain.facts import (
@@ -33,6 +34,7 @@ from careledger.projection.rows import (
     ErasureRow,
     ErasuresRow,
     GlassRow,
+    Key,
     LinkRow,
     MatrixRow,
     MembershipsRow,
@@ -48,13 +50,17 @@ from careledger.projection.rows import (
 
 REVIEW_WITHIN = 72 * 3600
 DEEPEST_TEAM = 8
+WATCHED = frozenset({"alias", "consent", "glass", "review"})
+"""Kinds of rows of what organisations follow."""
 
 
 class FactsView:
-    """The port LedgerView. ``read`` gives each row as it was after the block of ``head``."""
+    """The port LedgerView. ``read`` gives each row as it was after the block of ``head``, ``changed`` the keys of those
+    that blocks after another one, up to it, wrote."""
 
-    def __init__(self, head: Head, read: Read) -> None:
+    def __init__(self, head: Head, read: Read, changed: Callable[[int], Iterable[Key]]) -> None:
         self._head, self._read = head, cache(read)  # rows of a past block never change
+        self._changed = changed
 
     @property
     def head(self) -> Head:
@@ -94,13 +100,22 @@ class FactsView:
             return False
         if row.employer != sought.organisation or self._standing(row) is not Status.VERIFIED:
             return False
-        memberships = lookup(self._read, MembershipsRow, post)
-        return any(self._is_below(joined, team) for joined in (memberships.teams if memberships else ()))
+        return any(self._is_below(joined, team) for joined in self.memberships(post))
 
     def team(self, number: int) -> tuple[int, int] | None:
         """A team's organisation and the team above it (0: none), also of one that was given up."""
         row = lookup(self._read, TeamRow, number)
         return None if row is None else (row.organisation, row.parent)
+
+    def team_stands(self, number: int) -> bool:
+        """Whether there is that team and it was not given up."""
+        row = lookup(self._read, TeamRow, number)
+        return row is not None and not row.retired
+
+    def memberships(self, post: int) -> tuple[int, ...]:
+        """The teams that a post was put into itself, those that were given up included."""
+        row = lookup(self._read, MembershipsRow, post)
+        return row.teams if row else ()
 
     def _is_below(self, walked: int, team: int) -> bool:
         for _ in range(DEEPEST_TEAM):
@@ -171,6 +186,11 @@ class FactsView:
         return row.commitments if row else ()
 
     # Records, logs -----------------------------------------------------------------------------
+
+    def changed(self, after: int) -> frozenset[bytes]:
+        """Aliases, consents (owner ‖ commitment) and emergencies of which blocks after that one changed something."""
+        found = (key for key in self._changed(after) if key[0] in WATCHED)
+        return frozenset(b"".join(each for each in key[1:] if isinstance(each, bytes)) for key in found)
 
     def matrix_version(self) -> int:
         """The number of the access matrix in force; 0 before the first."""

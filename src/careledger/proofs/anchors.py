@@ -13,18 +13,36 @@ from functools import lru_cache
 
 from careledger.domain.errors import MalformedBytes, ProofRefused, ShareMismatch
 from careledger.formats.cids import Cid, check_cid
+from careledger.formats.deposits import sliced
 from careledger.formats.digests import digest, framed, uint
 from careledger.proofs.merkle import Tree, check_inclusion
-from careledger.proofs.runs import outside
+from careledger.proofs.runs import folded_columns, leaf_hashes, outside
 
 MOST_PLACES = 64
+MOST_REMEMBERED = 64
 
 
 def share_commitment(place: int, share: bytes) -> bytes:
     """``H("share", place, share)``: place 1…N as uint64, the share in 32; no blind, shares are uniform."""
-    if not 1 <= place <= MOST_PLACES or len(share) != 32:
+    return share_commitments(place, (share,))[0]
+
+
+def share_commitments(place: int, shares: Sequence[bytes]) -> list[bytes]:
+    """The same of many versions' shares of one place."""
+    if not 1 <= place <= MOST_PLACES or any(len(share) != 32 for share in shares):
         raise MalformedBytes(why="not a share of a place")
-    return hashlib.sha256(_place(place) + share).digest()
+    before, sha256 = _place(place), hashlib.sha256
+    return [sha256(before + share).digest() for share in shares]
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def commitment_roots(commitments: bytes, places: int) -> bytes:
+    """The root of each version's commitments (32 bytes for each of its places, version after version), joined.
+
+    The last few are remembered: a deposit's are the same at several custodians of a process.
+    """
+    leaves = leaf_hashes(sliced(commitments, 32))
+    return b"".join(folded_columns([leaves[place::places] for place in range(places)]))
 
 
 @lru_cache(maxsize=MOST_PLACES)

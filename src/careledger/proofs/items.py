@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 from careledger.formats.deposits import Committed, Items, packed_month
 from careledger.formats.digests import framed
 from careledger.proofs.merkle import check_inclusion
 from careledger.proofs.runs import Run, folded, leaf_hashes
 
+MOST_REMEMBERED = 64
 _sha256 = hashlib.sha256
 _LEAF, _ITEM = framed("leaf"), framed("deposit-item")
 _NONE, _L1, _L2, _L8, _L32, _L36 = (size.to_bytes(4, "big") for size in (0, 1, 2, 8, 32, 36))
@@ -75,11 +77,34 @@ class ItemTree:
         self.root = folded(self._hashes)
         self._run: Run | None = None
 
+    @cached_property
+    def leaf_hashes(self) -> list[bytes]:
+        """The leaf hashes of the leaves, under which they stand in an anchor batch."""
+        return leaf_hashes(self.leaves)
+
+    def check_anchored(self, root: bytes, size: int, first: int, outside: tuple[bytes, ...]) -> None:
+        """Raises ProofRefused unless the leaves stand from ``first`` on under this root over ``size``."""
+        _run_of(self, size, first, outside).check(root)
+
     def path(self, position: int) -> tuple[bytes, ...]:
         """The path of one item under the root."""
         if self._run is None:
             self._run = Run(len(self._hashes), 0, self._hashes, ())
         return self._run.path(position)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def item_tree(items: Items) -> ItemTree:
+    """The tree of these items; raises as it does.
+
+    The last few are remembered: a deposit's are the same for its depositor and at several custodians of a process.
+    """
+    return ItemTree(items)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _run_of(tree: ItemTree, size: int, first: int, outside: tuple[bytes, ...]) -> Run:
+    return Run(size, first, tree.leaf_hashes, outside)
 
 
 def check_item(

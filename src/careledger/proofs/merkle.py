@@ -15,6 +15,7 @@ from careledger.domain.errors import MalformedBytes, ProofRefused
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 MOST_PATH = 64
+HASH = 32
 
 Nodes = Callable[[int, int], bytes]
 """``nodes(level, i)`` is the root of the entries from i·2^level to (i + 1)·2^level."""
@@ -95,7 +96,7 @@ class Tree:
     """
 
     def __init__(self, entries: Iterable[bytes] = ()) -> None:
-        self._levels: list[list[bytes]] = [[]]
+        self._levels = [bytearray()]  # hashes one after the other: as objects they would take twice as much
         self.extend(entries)
 
     @classmethod
@@ -109,7 +110,7 @@ class Tree:
     @property
     def size(self) -> int:
         """The number of entries."""
-        return len(self._levels[0])
+        return len(self._levels[0]) // HASH
 
     def append(self, entry: bytes) -> int:
         """Adds an entry; returns its index."""
@@ -117,23 +118,37 @@ class Tree:
 
     def extend(self, entries: Iterable[bytes]) -> None:
         """Adds entries in order."""
-        for entry in entries:
-            self.append_hash(leaf_hash(entry))
+        hashes = [leaf_hash(entry) for entry in entries]
+        if self.size:
+            for hashed in hashes:
+                self.append_hash(hashed)
+        else:
+            self._fill(hashes)
+
+    def _fill(self, level: list[bytes]) -> None:
+        """Makes an empty tree of leaf hashes, level by level, which is quicker than one by one."""
+        self._levels[-1] += b"".join(level)
+        while len(level) > 1:
+            level = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+            self._levels.append(bytearray(b"".join(level)))
 
     def append_hash(self, hashed: bytes) -> int:
         """Adds an entry by its leaf hash; returns its index."""
         index, level = self.size, 0
-        self._levels[0].append(hashed)
-        while len(self._levels[level]) % 2 == 0:
+        self._levels[0] += hashed
+        while len(self._levels[level]) % (2 * HASH) == 0:
             if level + 1 == len(self._levels):
-                self._levels.append([])
-            self._levels[level + 1].append(node_hash(*self._levels[level][-2:]))
+                self._levels.append(bytearray())
+            last = bytes(self._levels[level][-2 * HASH :])
+            self._levels[level + 1] += node_hash(last[:HASH], last[HASH:])
             level += 1
         return index
 
     def node(self, level: int, index: int) -> bytes:
         """The root of a complete subtree, as Nodes says."""
-        return self._levels[level][index]
+        if index < 0 or len(found := self._levels[level][HASH * index : HASH * (index + 1)]) < HASH:
+            raise IndexError(index)
+        return bytes(found)
 
     def root(self, size: int | None = None) -> bytes:
         """The root of the first ``size`` entries (all)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from careledger.domain.errors import LogForked, MalformedBytes, ProofRefused
@@ -17,6 +17,9 @@ from careledger.proofs.checkpoints import Checkpoint
 from careledger.proofs.merkle import Frontier, Tree
 from careledger.proofs.tag_map import MapProof, TagMap
 
+ENTRY = 64
+Entries = Callable[[int, int], Sequence[bytes]]
+"""A log's entries from one number to before another."""
 NO_ENTRY = bytes(32)
 """What the first sealed entry of a patient names as the digest of the one before."""
 
@@ -42,7 +45,7 @@ def log_entry(tag: bytes, sealed: bytes) -> bytes:
 
 def split_entry(entry: bytes) -> tuple[bytes, bytes]:
     """Tag and digest of the sealed entry; raises MalformedBytes."""
-    if len(entry) != 64:
+    if len(entry) != ENTRY:
         raise MalformedBytes(why="a log entry has 64 bytes")
     return entry[:32], entry[32:]
 
@@ -60,11 +63,12 @@ class Line:
 class LogHead:
     """A log as it stood at one size: makes its checkpoint and proofs under it, whatever was appended since."""
 
-    def __init__(self, origin: str, tree: Tree, size: int, tags: TagMap, entries: Sequence[bytes]) -> None:
+    def __init__(self, origin: str, tree: Tree, size: int, tags: TagMap, entries: Entries) -> None:
         self._tree = tree
         self._tags = tags
         self._entries = entries
         self.checkpoint = Checkpoint(origin, size, tree.root(size), tags.root())
+        tags.lie_together()
 
     def line(self, tag: bytes) -> Line:
         """Proof that this tag is there, and its line; raises ProofRefused if it is not."""
@@ -73,7 +77,7 @@ class LogHead:
             raise ProofRefused(why="no line with this tag")
         number = proof.met[1]
         path = self._tree.path(number, self.checkpoint.size)
-        return Line(number, split_entry(self._entries[number])[1], tuple(path), proof.siblings)
+        return Line(number, split_entry(self._entries(number, number + 1)[0])[1], tuple(path), proof.siblings)
 
     def absence(self, tag: bytes) -> MapProof:
         """Proof that this tag is not there; raises ProofRefused if it is."""
@@ -84,38 +88,46 @@ class LogHead:
 
 
 class ReleaseLog:
-    """The whole log in memory, made again from its entries when a custodian starts; nothing here is durable.
+    """The whole log's hashes in memory, made again from its entries when a custodian starts; nothing here is durable.
 
-    Appending costs O(log n); about 500 bytes for each line.
+    Appending costs O(log n); about 140 bytes for each line whose entry is read where it is kept.
     """
 
-    def __init__(self, origin: str, entries: Iterable[bytes] = ()) -> None:
-        """The log with these entries of 64 bytes; raises MalformedBytes, ProofRefused (a tag twice)."""
+    def __init__(self, origin: str, entries: Iterable[bytes] = (), kept: Entries | None = None) -> None:
+        """The log with these entries of 64 bytes; raises MalformedBytes, ProofRefused (a tag twice).
+
+        ``kept`` reads entries where they are durable before they are appended here; without it they lie in memory too.
+        """
         self.origin = origin
-        self._entries = list(entries)
+        known = list(entries)
         self._tags = TagMap()
-        self._tags.extend([(split_entry(entry)[0], number) for number, entry in enumerate(self._entries)])
-        self._tree = Tree(self._entries)
+        self._tags.extend([(split_entry(entry)[0], number) for number, entry in enumerate(known)])
+        self._tree = Tree(known)
+        self._own = known if kept is None else None
+        self._kept = kept
 
     @property
     def size(self) -> int:
         """How many lines there are."""
-        return len(self._entries)
+        return self._tree.size
 
     def append(self, tag: bytes, sealed: bytes) -> int:
         """Adds a line; returns its number. Raises ProofRefused for a tag that is there, and adds nothing."""
         entry = log_entry(tag, sealed)
         self._tags.insert(tag, self.size)
-        self._entries.append(entry)
+        if self._own is not None:
+            self._own.append(entry)
         return self._tree.append(entry)
 
-    def entries(self, start: int, end: int) -> list[bytes]:
+    def entries(self, start: int, end: int) -> Sequence[bytes]:
         """Lines start to end − 1, as everybody may read them."""
-        return self._entries[start:end]
+        if self._own is not None:
+            return self._own[start:end]
+        return [] if self._kept is None else self._kept(start, end)
 
     def head(self) -> LogHead:
         """The log as it is now; keep the heads that were anchored to prove under them."""
-        return LogHead(self.origin, self._tree, self.size, self._tags.copy(), self._entries)
+        return LogHead(self.origin, self._tree, self.size, self._tags.copy(), self.entries)
 
     @property
     def tree(self) -> Tree:
@@ -155,6 +167,7 @@ class Follower:
             raise LogForked(why="does not continue what was seen before", size=checkpoint.size)
         if tags.root() != checkpoint.map_root:
             raise LogForked(why="the map is not that of the lines", size=checkpoint.size)
+        tags.lie_together()
         self._edge, self._tags = edge, tags
 
 

@@ -26,6 +26,20 @@ def folded(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def folded_columns(columns: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """``folded`` of many lists of one length at once; column i holds the i-th leaf hash of each of them."""
+    level = [list(column) for column in columns]
+    while len(level) > 1:
+        odd = level[len(level) & ~1 :]
+        pairs = zip(level[::2], level[1::2])  # noqa: B905
+        level = [
+            [_sha256(b"\x01" + left + right).digest() for left, right in zip(lefts, rights, strict=True)]
+            for lefts, rights in pairs
+        ]
+        level += odd
+    return level[0]
+
+
 def leaf_hashes(entries: Sequence[bytes]) -> list[bytes]:
     """The leaf hashes of entries."""
     return [_sha256(b"\x00" + entry).digest() for entry in entries]

@@ -8,64 +8,100 @@ root depends on the set of (tag, number) alone, and proofs have about log₂ n s
 from __future__ import annotations
 
 import bisect
+import hashlib
 import hmac
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from careledger.domain.errors import MalformedBytes, ProofRefused
-from careledger.formats.digests import digest, uint
+from careledger.formats.digests import framed, uint
 
 EMPTY = bytes(32)
-DEPTH = 256
-
-
-class _Leaf:
-    __slots__ = ("_hash", "number", "tag")
-
-    def __init__(self, tag: bytes, number: int) -> None:
-        self.tag = tag
-        self.number = number
-        self._hash: bytes | None = None
-
-    @property
-    def hash(self) -> bytes:
-        if self._hash is None:
-            self._hash = map_leaf(self.tag, self.number)
-        return self._hash
+TAG, DEPTH = 32, 256
+ROW = TAG + 8
+MOST = 8
+"""Rows that lie in one bucket: as branches of their own, tags would take three times as much memory."""
+_Bucket = bytes
+"""Tags with their numbers in 8 bytes each, in the order of tags; hashed when it is asked for."""
 
 
 class _Branch:
     """Never changed after it was made; its hash is computed when first asked for."""
 
-    __slots__ = ("_hash", "sides")
+    __slots__ = ("_hash", "left", "right")
 
     def __init__(self, left: _Node, right: _Node) -> None:
-        self.sides = (left, right)
+        self.left, self.right = left, right
         self._hash: bytes | None = None
 
-    @property
-    def hash(self) -> bytes:
+    def side(self, bit: int) -> _Node:
+        """The left one for 0."""
+        return self.right if bit else self.left
+
+    def hash(self, depth: int) -> bytes:
         if self._hash is None:
-            self._hash = map_node(*(_hash_of(side) for side in self.sides))
+            self._hash = map_node(_hash_of(self.left, depth + 1), _hash_of(self.right, depth + 1))
         return self._hash
 
 
-_Node = _Leaf | _Branch | None
+_Node = _Bucket | _Branch
 
 
 def map_leaf(tag: bytes, number: int) -> bytes:
-    """``H("map-leaf", tag, uint64 number)``."""
-    return digest("map-leaf", tag, uint(number))
+    """``H("map-leaf", tag, uint64 number)`` of a tag of 32 bytes."""
+    return _leaf_of(tag + uint(number))
 
 
 def map_node(left: bytes, right: bytes) -> bytes:
-    """``H("map-node", left, right)``."""
-    return digest("map-node", left, right)
+    """``H("map-node", left, right)`` of hashes of 32 bytes."""
+    return hashlib.sha256(_NODE + left + _OF_32 + right).digest()
 
 
-def _hash_of(node: _Node) -> bytes:
-    return EMPTY if node is None else node.hash
+# What ``H`` puts before each field, made once: a log that grows by a line hashes fifty times.
+_OF_32, _OF_8 = uint(TAG, 4), uint(8, 4)
+_NODE, _LEAF = framed("map-node") + _OF_32, framed("map-leaf") + _OF_32
+
+
+def _leaf_of(row: bytes) -> bytes:
+    return hashlib.sha256(_LEAF + row[:TAG] + _OF_8 + row[TAG:]).digest()
+
+
+def _hash_of(node: _Node, depth: int) -> bytes:
+    """The hash of the subtree at that depth."""
+    if isinstance(node, _Branch):
+        return node.hash(depth)
+    if not node:
+        return EMPTY
+    if len(node) == ROW:
+        return _leaf_of(node)
+    at = _middle(node, depth)
+    return map_node(_hash_of(node[:at], depth + 1), _hash_of(node[at:], depth + 1))
+
+
+def _middle(rows: bytes, depth: int) -> int:
+    """Where the first row with a 1 at that depth begins; all are alike before it."""
+    byte, shift = depth >> 3, 7 - (depth & 7)
+    starts = range(0, len(rows), ROW)
+    return ROW * bisect.bisect_left(starts, 1, key=lambda at: rows[at + byte] >> shift & 1)
+
+
+def _node(rows: bytes, depth: int) -> _Node:
+    """The subtree at that depth of rows that are sorted and share all bits before it."""
+    if len(rows) <= MOST * ROW:
+        return rows
+    at = _middle(rows, depth)
+    return _Branch(_node(rows[:at], depth + 1), _node(rows[at:], depth + 1))
+
+
+def _row(tag: bytes, number: int) -> bytes:
+    return tag + uint(number)
+
+
+def _parts(row: bytes) -> tuple[bytes, int]:
+    """Tag and number."""
+    return row[:TAG], int.from_bytes(row[TAG:], "big")
 
 
 def _bit(tag: bytes, depth: int) -> int:
@@ -88,10 +124,13 @@ class MapProof:
 
 
 class TagMap:
-    """The map in memory: inserting costs O(log n), the root hashes only what is new, ``copy`` is free."""
+    """The map in memory: inserting costs O(log n), the root hashes only what is new, ``copy`` is free.
+
+    About 80 bytes for each tag.
+    """
 
     def __init__(self) -> None:
-        self._top: _Node = None
+        self._top: _Node = b""
         self.size = 0
 
     def copy(self) -> TagMap:
@@ -102,14 +141,15 @@ class TagMap:
 
     def insert(self, tag: bytes, number: int) -> None:
         """Adds a tag (32 bytes); raises ProofRefused if the map has it, MalformedBytes for another length."""
-        if len(tag) != 32:
+        if len(tag) != TAG:
             raise MalformedBytes(why="a tag has 32 bytes")
-        above, node = self._walk(tag)
-        made: _Node = _Leaf(tag, number)
-        if isinstance(node, _Leaf):
-            if node.tag == tag:
-                raise ProofRefused(why="a tag appears twice", leaf=number)
-            made = _fork(tag, made, node, len(above))
+        above, bucket = self._walk(tag)
+        rows = [bucket[at : at + ROW] for at in range(0, len(bucket), ROW)]
+        at = bisect.bisect_left(rows, tag)
+        if at < len(rows) and rows[at].startswith(tag):
+            raise ProofRefused(why="a tag appears twice", leaf=number)
+        rows.insert(at, _row(tag, number))
+        made = _node(b"".join(rows), len(above))
         for depth in range(len(above) - 1, -1, -1):
             made = _branch(_bit(tag, depth), made, above[depth])
         self._top = made
@@ -117,7 +157,7 @@ class TagMap:
 
     def extend(self, pairs: Sequence[tuple[bytes, int]]) -> None:
         """Adds many pairs, into an empty map much faster than one by one; raises as insert does."""
-        if self._top is not None or any(len(tag) != 32 for tag, _ in pairs):
+        if self._top or any(len(tag) != TAG for tag, _ in pairs):
             for tag, number in pairs:
                 self.insert(tag, number)
             return
@@ -125,46 +165,49 @@ class TagMap:
         for (tag, _), (following, number) in itertools.pairwise(ordered):
             if tag == following:
                 raise ProofRefused(why="a tag appears twice", leaf=number)
-        self._top, self.size = _subtree(ordered, 0, len(ordered), 0), len(ordered)
+        self._top = _node(b"".join(_row(tag, number) for tag, number in ordered), 0)
+        self.size = len(ordered)
 
     def root(self) -> bytes:
         """The map's root, 32 bytes; zeros for the empty map."""
-        return _hash_of(self._top)
+        return _hash_of(self._top, 0)
+
+    def lie_together(self) -> None:
+        """From now on this map lies in memory once with those of this process that are the same, as their roots say: a
+        log's own and those of all who follow it."""
+        root = self.root()
+        known = _TOGETHER.setdefault(root, self)
+        top = known._top  # it may grow beside us: what does not have the root is another one by now
+        if _hash_of(top, 0) == root:
+            self._top = top
+        else:
+            _TOGETHER[root] = self
 
     def proof(self, tag: bytes) -> MapProof:
         """Presence or absence of a tag, as the map has it."""
-        above, node = self._walk(tag)
-        met = (node.tag, node.number) if isinstance(node, _Leaf) else None
-        return MapProof(tuple(_hash_of(sibling) for sibling in above), met)
+        above, rows = self._walk(tag)
+        while len(rows) > ROW:
+            at = _middle(rows, len(above))
+            sides = (rows[:at], rows[at:])
+            bit = _bit(tag, len(above))
+            above.append(sides[1 - bit])
+            rows = sides[bit]
+        siblings = tuple(_hash_of(sibling, depth) for depth, sibling in enumerate(above, 1))
+        return MapProof(siblings, _parts(rows) if rows else None)
 
-    def _walk(self, tag: bytes) -> tuple[list[_Node], _Leaf | None]:
-        """The siblings passed on the way down, and what stands at the end of it."""
+    def _walk(self, tag: bytes) -> tuple[list[_Node], _Bucket]:
+        """The siblings passed on the way down, and the bucket at the end of it."""
         above: list[_Node] = []
         node = self._top
         while isinstance(node, _Branch):
             bit = _bit(tag, len(above))
-            above.append(node.sides[1 - bit])
-            node = node.sides[bit]
+            above.append(node.side(1 - bit))
+            node = node.side(bit)
         return above, node
 
 
-def _subtree(ordered: Sequence[tuple[bytes, int]], start: int, end: int, depth: int) -> _Node:
-    """The subtree at this depth of pairs that are sorted and share all bits before it."""
-    if end - start < 2:
-        return _Leaf(*ordered[start]) if start < end else None
-    middle = bisect.bisect_left(ordered, 1, start, end, key=lambda pair: _bit(pair[0], depth))
-    return _Branch(_subtree(ordered, start, middle, depth + 1), _subtree(ordered, middle, end, depth + 1))
-
-
-def _fork(tag: bytes, leaf: _Node, known: _Leaf, depth: int) -> _Node:
-    """The smallest subtree at this depth that holds both leaves."""
-    common = depth
-    while _bit(tag, common) == _bit(known.tag, common):
-        common += 1
-    node: _Node = _branch(_bit(tag, common), leaf, known)
-    for at in range(common - 1, depth - 1, -1):
-        node = _branch(_bit(tag, at), node, None)
-    return node
+_TOGETHER: WeakValueDictionary[bytes, TagMap] = WeakValueDictionary()
+"""Maps by the root that they had; which parts they have never changes."""
 
 
 def _led_to(tag: bytes, bottom: bytes, siblings: Sequence[bytes]) -> bytes:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hmac
 import io
 import secrets
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -70,6 +70,49 @@ def encrypt_stream(
     return length
 
 
+class Sealing:
+    """A body made of a plaintext that comes piece by piece, written where ``room`` says; ``end`` writes its last chunk.
+
+    ``room`` gives a place of that many bytes, which is filled before the next is asked for.
+    """
+
+    def __init__(
+        self,
+        key: Secret,
+        room: Callable[[int], memoryview],
+        context: bytes = b"",
+        salt: bytes | None = None,
+    ) -> None:
+        """``salt`` (24 bytes) is random; given only to make test vectors."""
+        self._chunks, start = _begin(key, context, salt)
+        self._room, self._rest, self._number = room, b"", 0
+        room(START)[:] = start
+
+    def add(self, piece: bytes | memoryview) -> None:
+        """The next bytes; writes the chunks that are complete with them."""
+        view = memoryview(piece)
+        if self._rest:
+            missing = CHUNK - len(self._rest)
+            self._rest, view = self._rest + view[:missing], view[missing:]
+            if len(self._rest) < CHUNK:
+                return
+            self._seal(memoryview(self._rest))
+        whole = len(view) // CHUNK * CHUNK
+        for at in range(0, whole, RUN * CHUNK):
+            self._seal(view[at : min(at + RUN * CHUNK, whole)])
+        self._rest = bytes(view[whole:])
+
+    def end(self) -> None:
+        """Writes the last chunk."""
+        self._seal(memoryview(self._rest))
+
+    def _seal(self, plaintext: memoryview) -> None:
+        """Whole chunks, or the last one, which is shorter."""
+        count = max(1, len(plaintext) // CHUNK)
+        self._chunks.seal_into(self._number, plaintext, self._room(len(plaintext) + count * TAG))
+        self._number += count
+
+
 def decrypt_stream(key: Secret, source: BinaryIO, target: BinaryIO, context: bytes = b"") -> int:
     """Writes the plaintext of the body in source; bounded memory. Returns its length.
 
@@ -83,18 +126,29 @@ def decrypt_stream(key: Secret, source: BinaryIO, target: BinaryIO, context: byt
     return length
 
 
-class BodyReader:
-    """Random access to a body in a seekable source; its length is authenticated before anything is given."""
+class Part(NamedTuple):
+    """A part of a body, its whole chunks opened: the end of a chunk that began before it and the beginning of one that
+    ends after it, both sealed, and the plaintext between them, before which is room for the first of these."""
 
-    def __init__(self, key: Secret, source: BinaryIO, context: bytes = b"") -> None:
-        """Raises CannotOpen if the key is wrong or the body was cut or extended."""
-        self._source = source
-        size = source.seek(0, io.SEEK_END)
-        source.seek(0)
-        self._chunks = _resume(key, _read_full(source, START), context)
-        last, rest = divmod(size - START, CHUNK + TAG)
-        self._chunk(last)
+    first: int
+    head: bytes
+    opened: bytearray
+    tail: bytes
+
+
+class BodyReader:
+    """Random access to a body; its length is authenticated before anything is given."""
+
+    def __init__(
+        self, key: Secret, size: int, sealed: Callable[[int, int], memoryview], context: bytes = b""
+    ) -> None:
+        """``size`` is the body's; ``sealed`` gives its bytes from the first place on, at least one and at most to the
+        second. Raises CannotOpen if the key is wrong or the body was cut or extended."""
+        self._size, self._sealed = size, sealed
+        self._chunks = _resume(key, self._together(0, min(START, size)), context)
+        last, rest = divmod(size - START, SEALED)
         self.length = last * CHUNK + rest - TAG
+        self.open(last, last)
 
     def read(self, start: int, stop: int) -> bytes:
         """Plaintext bytes start…stop − 1; raises MalformedBytes for a range outside the body, CannotOpen."""
@@ -103,17 +157,74 @@ class BodyReader:
         if start == stop:
             return b""
         first, last = start // CHUNK, (stop - 1) // CHUNK
-        opened = b"".join(self._chunk(number) for number in range(first, last + 1))
-        return opened[start - first * CHUNK : stop - first * CHUNK]
+        opened = memoryview(self.open(first, last))
+        return bytes(opened[start - first * CHUNK : stop - first * CHUNK])
 
-    def _chunk(self, number: int) -> bytes:
-        self._source.seek(START + number * (CHUNK + TAG))
-        return self._chunks.open(number, _read_full(self._source, CHUNK + TAG))
+    def open(self, first: int, last: int) -> bytearray:
+        """The plaintext of these chunks; raises CannotOpen."""
+        at, end = START + first * SEALED, min(START + (last + 1) * SEALED, self._size)
+        opened = bytearray((last - first + 1) * CHUNK)
+        place, length = memoryview(opened), 0
+        while True:
+            run = self._run(at, end)
+            length += self._chunks.open_into((at - START) // SEALED, run, place[length:])
+            at += len(run)
+            if at >= end:
+                break
+        place.release()
+        del opened[length:]
+        return opened
+
+    def place(self, length: int) -> int:
+        """Up to where in the body the first ``length`` bytes of plaintext lie."""
+        return min(START + -(-length // CHUNK) * SEALED, self._size)
+
+    @staticmethod
+    def room(length: int) -> bytearray:
+        """Where ``part`` opens so many bytes of a body."""
+        return bytearray(CHUNK + -(-length // SEALED) * CHUNK)
+
+    def part(self, at: int, lying: memoryview, room: bytearray) -> Part:
+        """What lies from that place on, its whole chunks opened; raises CannotOpen."""
+        first = -(-max(at - START, 0) // SEALED)
+        start = min(START + first * SEALED - at, len(lying))
+        whole = (len(lying) - start) // SEALED * SEALED
+        stop = len(lying) if at + len(lying) == self._size else start + whole
+        length = CHUNK
+        if start < stop:
+            length += self._chunks.open_into(first, lying[start:stop], memoryview(room)[CHUNK:])
+        del room[length:]
+        return Part(first, bytes(lying[: start if at else 0]), room, bytes(lying[stop:]))
+
+    def finished(self, tail: bytes, part: Part) -> bytearray:
+        """The plaintext of a part, with the chunk that began in the part before it and ended here; raises
+        CannotOpen."""
+        sealed, length = memoryview(tail + part.head), 0
+        if sealed:
+            with memoryview(part.opened) as room:
+                length = self._chunks.open_into(part.first - 1, sealed, room[:CHUNK])
+        del part.opened[length:CHUNK]
+        return part.opened
+
+    def _run(self, at: int, end: int) -> memoryview:
+        """Chunks that lie together from there on, or one that does not; nothing at the end."""
+        lying = self._sealed(at, end) if at < end else memoryview(b"")
+        if at + len(lying) == end or len(lying) >= SEALED:
+            return lying if at + len(lying) == end else lying[: len(lying) // SEALED * SEALED]
+        return memoryview(self._together(at, min(at + SEALED, end)))
+
+    def _together(self, at: int, end: int) -> bytes:
+        """The sealed bytes from there to there, wherever they lie."""
+        parts = bytearray()
+        while at + len(parts) < end:
+            parts += self._sealed(at + len(parts), end)
+        return bytes(parts)
 
 
 def decrypt_range(key: Secret, body: bytes, start: int, stop: int, context: bytes = b"") -> bytes:
     """Plaintext bytes start…stop − 1 of a body in memory; raises as BodyReader does."""
-    return BodyReader(key, io.BytesIO(body), context).read(start, stop)
+    view = memoryview(body)
+    return BodyReader(key, len(body), lambda at, end: view[at:end], context).read(start, stop)
 
 
 class _Chunks:
@@ -134,15 +245,19 @@ class _Chunks:
     def seal_run(self, first: int, plaintext: bytes) -> bytearray:
         """Chunks from ``first`` on; a run of fewer than RUN ends with the last chunk, which is shorter or empty."""
         count = min(len(plaintext) // CHUNK + 1, RUN)
-        self.nonce(first + count - 1)
         sealed = bytearray(len(plaintext) + count * TAG)
-        source, target = memoryview(plaintext), memoryview(sealed)
+        self.seal_into(first, memoryview(plaintext), memoryview(sealed))
+        return sealed
+
+    def seal_into(self, first: int, source: memoryview, target: memoryview) -> None:
+        """As many chunks from ``first`` on as the target has room for."""
+        count = -(-len(target) // SEALED)
+        self.nonce(first + count - 1)
         encrypt, base = self._aead.encrypt_into, self._base
         for at in range(count):
             piece = source[at * CHUNK : at * CHUNK + CHUNK]
             place = target[at * SEALED : at * SEALED + SEALED]
             encrypt((base ^ (first + at)).to_bytes(12, "big"), piece, None, place)
-        return sealed
 
     def open_run(self, first: int, sealed: bytes, target: BinaryIO) -> int:
         """Writes the plaintext of chunks from ``first`` on, up to one that does not open; returns its length.
@@ -150,21 +265,35 @@ class _Chunks:
         A run of fewer than RUN has to end with the last chunk.
         """
         count = min(len(sealed) // SEALED + 1, RUN)
+        place = memoryview(bytearray(count * CHUNK))
+        length, opened = self._opened(first, count, memoryview(sealed), place)
+        target.write(place[:length])
+        if opened < count:
+            raise CannotOpen(chunk=first + opened)
+        return length
+
+    def open_into(self, first: int, sealed: memoryview, place: memoryview) -> int:
+        """Writes the plaintext of chunks from ``first`` on to that place; returns its length. Raises CannotOpen."""
+        count = max(1, -(-len(sealed) // SEALED))
+        length, opened = self._opened(first, count, sealed, place)
+        if opened < count:
+            raise CannotOpen(chunk=first + opened)
+        return length
+
+    def _opened(self, first: int, count: int, source: memoryview, place: memoryview) -> tuple[int, int]:
+        """How many bytes were opened, and how many chunks."""
         self.nonce(first + count - 1)
-        source, place = memoryview(sealed), memoryview(bytearray(count * CHUNK))
         decrypt, base, length = self._aead.decrypt_into, self._base, 0
         for at in range(count):
             piece = source[at * SEALED : at * SEALED + SEALED]
+            if len(piece) < TAG:
+                return length, at
             try:
-                if len(piece) < TAG:
-                    raise InvalidTag
                 into = place[length : length + len(piece) - TAG]
                 length += decrypt((base ^ (first + at)).to_bytes(12, "big"), piece, None, into)
             except InvalidTag:
-                target.write(place[:length])
-                raise CannotOpen(chunk=first + at) from None
-        target.write(place[:length])
-        return length
+                return length, at
+        return length, count
 
     def open(self, number: int, piece: bytes) -> bytes:
         try:

@@ -1,15 +1,14 @@
 """The state of the bytes as a type: readable, from a store, verified.
 
-Only ``verify`` and ``verify_digest`` make a VerifiedCiphertext, and only that can be opened.
+Only ``verify`` makes a VerifiedCiphertext, ``joined`` one of several, and only that can be opened.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from careledger.domain.errors import BlockMismatch, MalformedBytes
+from careledger.domain.errors import MalformedBytes
 from careledger.formats import cids
 
 
@@ -28,7 +27,7 @@ class Ciphertext:
 
 
 class VerifiedCiphertext:
-    """Sealed bytes that equal what was committed to; made only by ``verify`` and ``verify_digest``."""
+    """Sealed bytes that equal what was committed to; made only by ``verify`` and ``joined``."""
 
     __slots__ = ("_data",)
     _data: bytes
@@ -52,11 +51,9 @@ def verify(ciphertext: Ciphertext, cid: cids.Cid) -> VerifiedCiphertext:
     return _verified(cids.check_block(cid, ciphertext.data))
 
 
-def verify_digest(ciphertext: Ciphertext, sha256: bytes) -> VerifiedCiphertext:
-    """The ciphertext as verified against its SHA-256 digest (32 bytes); raises BlockMismatch."""
-    if not hmac.compare_digest(hashlib.sha256(ciphertext.data).digest(), sha256):
-        raise BlockMismatch()
-    return _verified(ciphertext.data)
+def joined(parts: Iterable[VerifiedCiphertext]) -> VerifiedCiphertext:
+    """Parts that a verified index names in this order, as one."""
+    return _verified(b"".join(part.data for part in parts))
 
 
 def _verified(data: bytes) -> VerifiedCiphertext:

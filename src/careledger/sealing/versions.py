@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import threading
-from pathlib import Path
 
-import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -23,15 +20,13 @@ from careledger.domain.errors import CannotOpen, MalformedBytes
 from careledger.formats.digests import digest, framed
 from careledger.sealing import bodies
 from careledger.sealing.epochs import Epoch
+from careledger.sealing.frames import compressed, decompressed
 from careledger.sealing.keys import SealingKey, Secret, derive, unwrap, wrap
 from careledger.sealing.padme import pad, unpad
 from careledger.sealing.shamir import uniform_below_p
 from careledger.sealing.states import Ciphertext, Plaintext, VerifiedCiphertext
 
 HANDLE = 32
-MOST_PLAINTEXT = 256 * 1024 * 1024
-LEVEL = 3
-DICTIONARY = Path(__file__).with_name("records.zdict")
 MANIFEST = framed("sealed/manifest")
 BODY = framed("sealed/body")
 
@@ -115,16 +110,14 @@ def seal_body(key: Secret, frame: bytes) -> Ciphertext:
     return _seal_compressed(key, BODY, frame)
 
 
-def compressed(plaintext: Plaintext) -> bytes:
-    """The Zstandard frame that is sealed, as secret as the plaintext. At most 256 MiB; raises MalformedBytes."""
-    if len(plaintext.data) > MOST_PLAINTEXT:
-        raise MalformedBytes(why="over 256 MiB")
-    return _codecs.compressor.compress(plaintext.data)
-
-
 def open_body(key: Secret, commitment: bytes, body: VerifiedCiphertext) -> Plaintext:
     """The body, after checking the key against the manifest's commitment; raises CannotOpen."""
     check_body_key(key, commitment)
+    return open_own_body(key, body)
+
+
+def open_own_body(key: Secret, body: VerifiedCiphertext) -> Plaintext:
+    """The body by the key in one's own author's copy, to which no manifest needs to commit; raises CannotOpen."""
     return _open(key, BODY, body)
 
 
@@ -157,19 +150,6 @@ class CopyKey:
             raise CannotOpen(what="author's copy") from None
 
 
-class _Codecs(threading.local):
-    """Zstandard contexts are costly to make and belong to one thread."""
-
-    def __init__(self) -> None:
-        known = zstandard.ZstdCompressionDict(DICTIONARY.read_bytes())
-        known.precompute_compress(level=LEVEL)
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=known)
-        self.decompressor = zstandard.ZstdDecompressor(dict_data=known)
-
-
-_codecs = _Codecs()
-
-
 def _seal(key: Secret, context: bytes, plaintext: Plaintext) -> Ciphertext:
     return _seal_compressed(key, context, compressed(plaintext))
 
@@ -179,15 +159,4 @@ def _seal_compressed(key: Secret, context: bytes, frame: bytes, salt: bytes | No
 
 
 def _open(key: Secret, context: bytes, block: VerifiedCiphertext) -> Plaintext:
-    return Plaintext(_decompress(unpad(bodies.decrypt(key, block.data, context))))
-
-
-def _decompress(frame: bytes) -> bytes:
-    """One Zstandard frame that states its content size; raises MalformedBytes for anything else."""
-    try:
-        size = zstandard.get_frame_parameters(frame).content_size
-        if not 0 <= size <= MOST_PLAINTEXT:
-            raise MalformedBytes(why="over 256 MiB, or of unknown size")
-        return _codecs.decompressor.decompress(frame, allow_extra_data=False)
-    except zstandard.ZstdError:
-        raise MalformedBytes(why="not one Zstandard frame") from None
+    return Plaintext(decompressed(unpad(bodies.decrypt(key, block.data, context))))

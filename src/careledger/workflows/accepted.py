@@ -16,7 +16,8 @@ from careledger.domain.questions import Accepting, Action, Reading
 from careledger.domain.reasons import Rule
 from careledger.domain.records import RecordState, RecordVersion
 from careledger.formats.patients import Order
-from careledger.formats.releases import Acceptance, AcceptanceProof, SessionStatement
+from careledger.formats.releases import Acceptance, AcceptanceProof
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signed import open_signed
 from careledger.workflows.evidence import Found
 from careledger.workflows.judging import consent_at, matrix_at, patient_at, post_at

@@ -7,8 +7,15 @@ from functools import cached_property
 
 from careledger.domain.errors import PatientNotFound, SessionExpired
 from careledger.domain.parties import Role
-from careledger.formats.releases import MOST_SESSION, SessionProof, SessionStatement
 from careledger.formats.schema import Message, octets, uint
+from careledger.formats.sessions import (
+    MOST_SESSION,
+    PASSKEY,
+    VOUCHED,
+    PasskeyProof,
+    SessionProof,
+    SessionStatement,
+)
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import sign
 from careledger.ports import Books
@@ -63,13 +70,24 @@ class Session:
             raise SessionExpired(post=self.staff.number)
 
 
-def open_session(
-    staff: Staff, deployment: bytes, now: int, proof: str = "vouched", seconds: int = MOST_SESSION
+def open_session(staff: Staff, deployment: bytes, now: int, seconds: int = MOST_SESSION) -> Session:
+    """A new session of at most 12 hours, stated by the post's key; the organisation vouches for the person."""
+    return _stated(staff, deployment, SigningKey.random(), None, now, now + min(seconds, MOST_SESSION))
+
+
+def proved_session(
+    staff: Staff, deployment: bytes, now: int, key: SigningKey, passkey: PasskeyProof, seconds: int
 ) -> Session:
-    """A new session of at most 12 hours, stated by the post's key."""
-    key = SigningKey.random()
-    until = now + min(seconds, MOST_SESSION)
-    statement = SessionStatement(staff.number, key.address, proof, now, until)
+    """A session by the key that a passkey was shown for, until the end that was shown with it at the latest."""
+    until = min(now + min(seconds, MOST_SESSION), passkey.assertion.until)
+    return _stated(staff, deployment, key, passkey, now, until)
+
+
+def _stated(
+    staff: Staff, deployment: bytes, key: SigningKey, passkey: PasskeyProof | None, now: int, until: int
+) -> Session:
+    proof = VOUCHED if passkey is None else PASSKEY
+    statement = SessionStatement(staff.number, key.address, proof, passkey, now, until)
     return Session(staff, key, SessionProof(sign(statement, staff.key, deployment)), until)
 
 
@@ -127,8 +145,9 @@ class Holder:
 
     def take_counter(self) -> int:
         """The number of a one-time key that was never used before, used up from now on."""
-        counter = self.fresh().state.next_consent
-        self.changed(next_consent=counter + 1)
+        with self.books.alone():
+            counter = self.fresh().state.next_consent
+            self.changed(next_consent=counter + 1)
         return counter
 
     def consent_key(self, counter: int) -> SigningKey:
@@ -146,16 +165,31 @@ class Holder:
 
     def changed(self, **fields: object) -> Holder:
         """The holder with these changes to what its books say, durable in them."""
-        state = replace(self.fresh().state, **fields)  # type: ignore[arg-type]
-        self.books.put(HOLDER, [(state.alias, state.encode())])
-        return replace(self, state=state)
+        with self.books.alone():
+            made = self.to_be(**fields)
+            self.books.put(HOLDER, [made.row])
+        return made
+
+    def to_be(self, **fields: object) -> Holder:
+        """The same before its books say so: ``row`` is what they are to say."""
+        return replace(self, state=replace(self.fresh().state, **fields))  # type: ignore[arg-type]
+
+    @property
+    def row(self) -> tuple[bytes, bytes]:
+        """What its books keep of it, as ``HOLDER``."""
+        return self.alias, self.state.encode()
 
 
 def new_holder(phrase: Phrase, alias: bytes, books: Books, alias_number: int = 0, claim: int = 0) -> Holder:
     """A holder of a new alias, or of one that was just claimed; durable in the books."""
-    state = HolderState(alias, alias_number, 0, claim, 0, 0, bytes(32))
-    books.put(HOLDER, [(alias, state.encode())])
-    return Holder(phrase.keys(), state, books)
+    made = begun_holder(phrase, alias, books, alias_number, claim)
+    books.put(HOLDER, [made.row])
+    return made
+
+
+def begun_holder(phrase: Phrase, alias: bytes, books: Books, alias_number: int = 0, claim: int = 0) -> Holder:
+    """The same before the books say so."""
+    return Holder(phrase.keys(), HolderState(alias, alias_number, 0, claim, 0, 0, bytes(32)), books)
 
 
 def load_holder(phrase: Phrase, alias: bytes, books: Books) -> Holder:

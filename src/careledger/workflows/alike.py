@@ -14,10 +14,12 @@ from difflib import SequenceMatcher
 from careledger.formats.deposits import sliced
 from careledger.workflows.actors import Organisation
 from careledger.workflows.deposited import UNDONE
-from careledger.workflows.link import SIMILAR, bare, births_agree, likeness, plain
-from careledger.workflows.register import IDENTITY, Identity, identities
+from careledger.workflows.identity_rows import Identity, bare
+from careledger.workflows.link import SIMILAR, births_agree, likeness, plain
+from careledger.workflows.register import IDENTITY, identities
 from careledger.workflows.source_patients import known_alias
-from careledger.workflows.staging import Staged, StagedVersion, Stated, parts_of
+from careledger.workflows.staged import Staged, StagedVersion, Stated
+from careledger.workflows.staging import parts_of
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from careledger.formats.bodies import RecordBody
 from careledger.formats.patients import AliasStatement
 from careledger.formats.signatures import SigningKey
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.retrieve import Record
 
 

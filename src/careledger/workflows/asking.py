@@ -28,11 +28,11 @@ from careledger.formats.releases import (
     EmergencyOpening,
     OfficerAgreement,
     ReleaseRequest,
-    SessionProof,
     SignedAgreement,
     SignedOpening,
     SignedRequest,
 )
+from careledger.formats.sessions import SessionProof
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import CustodianLink, LedgerView

@@ -9,12 +9,14 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from careledger.domain.errors import (
     CannotOpen,
     CareLedgerError,
     DigestMismatch,
+    MalformedBytes,
     ProofRefused,
     StoreUnavailable,
 )
@@ -25,6 +27,7 @@ from careledger.formats.digests import digest, uint
 from careledger.formats.patients import AuditRequest, Handover
 from careledger.formats.proofs import AuditProof
 from careledger.formats.releases import WITHOUT_LEDGER, LogEntry
+from careledger.formats.sessions import Enrolled
 from careledger.formats.signed import Signed, open_signed, sign
 from careledger.ports import CustodianLink
 from careledger.proofs.audit import Completeness, Link, check_audit, check_chain
@@ -35,6 +38,7 @@ from careledger.sealing.phrase import audit_key
 from careledger.workflows.actors import Holder
 from careledger.workflows.claim import HANDOVER
 from careledger.workflows.network import Network
+from careledger.workflows.who_proved import Statements, word
 
 LASTS = 600
 NEVER_ENTERED = 8 * 24 * 3600
@@ -52,13 +56,15 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Log:
-    """What one custodian proved: its entries, and that there are no more; None if it never held anything."""
+    """What one custodian proved: its entries, and that there are no more; None if it never held anything.
+    ``sessions`` are the statements of the sessions that the entries name, as far as it gave them."""
 
     custodian: int
     claim: int
     entries: tuple[LogEntry, ...]
     proof: AuditProof | None
     completeness: Completeness | None
+    sessions: tuple[Signed, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -73,7 +79,8 @@ class Access:
     """One request as all logs together tell it; ``outcome`` is released, refused or both where custodians differ.
 
     ``entry`` is that of a broken glass on the ledger (zero: none); ``without_ledger``: a custodian granted it while the
-    ledger stood still, so it was entered there afterwards (BreakGlassFacts say so).
+    ledger stood still, so it was entered there afterwards (BreakGlassFacts say so). ``person_proof`` is ``passkey``
+    where its signature was verified here, and ``passkey`` what the post said of it: which one, and since when.
     """
 
     request: bytes
@@ -92,6 +99,7 @@ class Access:
     alarmed: bool
     entry: bytes = bytes(32)
     without_ledger: bool = False
+    passkey: Enrolled | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,8 @@ def audit(network: Network, holder: Holder, claims: Iterable[Claimed] = ()) -> A
                 problems.append((facts.number, str(error)))
     problems += missing_requests(logs)
     problems += unentered(network, logs)
-    return Audit(tuple(logs), tuple(accesses(logs)), tuple(problems))
+    statements = Statements(network, (log.sessions for log in logs))
+    return Audit(tuple(logs), tuple(accesses(logs, statements)), tuple(problems))
 
 
 def present_claim(holder: Holder) -> Claimed:
@@ -175,7 +184,7 @@ def unentered(network: Network, logs: Iterable[Log]) -> list[tuple[int, str]]:
     ]
 
 
-def accesses(logs: Iterable[Log]) -> list[Access]:
+def accesses(logs: Iterable[Log], statements: Statements) -> list[Access]:
     """The requests in all logs, each once, oldest first."""
     grouped: dict[bytes, list[LogEntry]] = defaultdict(list)
     alarmed: set[bytes] = set()
@@ -185,11 +194,14 @@ def accesses(logs: Iterable[Log]) -> list[Access]:
                 grouped[entry.request].append(entry)
             elif entry.event == "alarm":
                 alarmed.add(entry.request)
-    made = [_access(request, entries, request in alarmed) for request, entries in grouped.items()]
+    made = [
+        _access(request, entries, request in alarmed, statements.passkey(entries))
+        for request, entries in grouped.items()
+    ]
     return sorted(made, key=lambda access: access.at_time)
 
 
-def _access(request: bytes, entries: list[LogEntry], alarmed: bool) -> Access:
+def _access(request: bytes, entries: list[LogEntry], alarmed: bool, passkey: Enrolled | None) -> Access:
     first = min(entries, key=lambda entry: entry.at_time)
     handles = {handle for entry in entries for handle in entry.handles}
     return Access(
@@ -197,7 +209,7 @@ def _access(request: bytes, entries: list[LogEntry], alarmed: bool) -> Access:
         first.at_time,
         first.reader,
         first.employer,
-        first.person_proof,
+        word(first.person_proof, passkey),
         first.rule,
         first.purpose,
         " and ".join(sorted({entry.event for entry in entries})),
@@ -209,6 +221,7 @@ def _access(request: bytes, entries: list[LogEntry], alarmed: bool) -> Access:
         alarmed,
         first.commitment if first.rule == Rule.BREAK_GLASS.code else bytes(32),
         any(entry.event == "released" and entry.reason == WITHOUT_LEDGER for entry in entries),
+        passkey,
     )
 
 
@@ -251,7 +264,8 @@ def _verified(
     proof = AuditProof.decode(answer.proof)
     key = audit_key(claimed.seed, holder.alias, claimed.claim, facts.number)
     completeness = check_audit(proof, key.reveal(), digests, log_key(network, facts, link), anchored)
-    return Log(facts.number, claimed.claim, entries, proof, completeness)
+    sessions = tuple(_sessions(answer.sessions, holder.alias, facts.number, claimed.sealing))
+    return Log(facts.number, claimed.claim, entries, proof, completeness, sessions)
 
 
 def log_key(network: Network, facts: CustodianFacts, link: CustodianLink) -> VerifierKey:
@@ -263,17 +277,26 @@ def log_key(network: Network, facts: CustodianFacts, link: CustodianLink) -> Ver
 
 
 def _opened(sealed: bytes, alias: bytes, custodian: int, index: int, keys: Sequence[SealingKey]) -> LogEntry:
-    entry = LogEntry.decode(_unsealed(sealed, keys, alias, uint(custodian), uint(index)))
+    entry = LogEntry.decode(_unsealed(sealed, keys, "log-entry", alias, uint(custodian), uint(index)))
     if (entry.alias, entry.custodian) != (alias, custodian):
         raise ProofRefused(why="an entry of another log")
     return entry
 
 
-def _unsealed(sealed: bytes, keys: Sequence[SealingKey], *context: bytes) -> bytes:
+def _sessions(
+    sealed: Iterable[bytes], alias: bytes, custodian: int, keys: Sequence[SealingKey]
+) -> Iterable[Signed]:
+    """Those that can be read: what cannot proves nothing, and hides no entry."""
+    for each in sealed:
+        with suppress(CannotOpen, MalformedBytes):
+            yield Signed.decode(_unsealed(each, keys, "log-session", alias, uint(custodian)))
+
+
+def _unsealed(sealed: bytes, keys: Sequence[SealingKey], what: str, *context: bytes) -> bytes:
     """By whichever generation's key opens it; raises CannotOpen."""
     for key in keys:
         try:
-            return unwrap(key, sealed, "log-entry", *context)
+            return unwrap(key, sealed, what, *context)
         except CannotOpen:
             continue
     raise CannotOpen(why="by no key of this claim")

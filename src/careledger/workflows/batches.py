@@ -1,5 +1,7 @@
 """Sealing one batch: everything that one depositor deposits at once for one alias and compartment.
 
+A file that is too large to lie in a body is sealed and stored here too, piece by piece (workflows.contents).
+
 Plaintext ends here: what leaves this module is ciphertext, shares, commitments and sealed keys.
 """
 
@@ -10,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from careledger.domain.categories import Compartment
 from careledger.domain.errors import WritingRefused
 from careledger.domain.records import Ground, Source
 from careledger.formats import large
-from careledger.formats.bodies import RecordBody
+from careledger.formats.bodies import LargeBody, RecordBody
 from careledger.formats.charts import AuthorsCopy
-from careledger.formats.cids import Cid, raw_cid
+from careledger.formats.cids import Cid, dag_cbor_cid, raw_cid
 from careledger.formats.deposits import (
     AnchorNotice,
     DepositItem,
@@ -26,70 +27,25 @@ from careledger.formats.deposits import (
     KeptPart,
     Manifest,
     ShareRow,
+    sliced,
 )
 from careledger.formats.digests import digest, framed, uint
 from careledger.formats.patients import AliasStatement, EpochStatement
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign
 from careledger.ports import Books
-from careledger.proofs.anchors import share_commitment
-from careledger.proofs.items import ItemTree
-from careledger.proofs.runs import folded, leaf_hashes
+from careledger.proofs.anchors import commitment_roots, share_commitments
+from careledger.proofs.items import item_tree
 from careledger.sealing import versions as sealed
 from careledger.sealing.epochs import Epoch
 from careledger.sealing.keys import Secret, hmac_tag
 from careledger.sealing.shamir import split_values
 from careledger.sealing.states import Plaintext
 from careledger.workflows.actors import Holder, Organisation, Session
+from careledger.workflows.contents import check_there, seal_file
 from careledger.workflows.custody import Chain
 from careledger.workflows.network import Network
-
-
-class ReadyBody(NamedTuple):
-    """A body as far as it can be made ready without a key, so that who reads a file does that work; never printed.
-
-    ``canonical`` is the canonical JSON, ``content`` its digest, ``frame`` the whole body's bytes, compressed.
-    """
-
-    canonical: bytes
-    content: bytes
-    frame: bytes
-
-    @classmethod
-    def of(cls, body: RecordBody) -> ReadyBody:
-        """The body, made ready; raises MalformedBytes for one over 256 MiB."""
-        canonical = body.canonical
-        frame = sealed.compressed(Plaintext(body.encode()))
-        return cls(canonical, digest("fhir-content", canonical), frame)
-
-    def __repr__(self) -> str:
-        return "<ready-body>"
-
-
-@dataclass(frozen=True, repr=False)
-class NewVersion:
-    """One version to be deposited; never printed.
-
-    ``author`` is a party's number, 0 for none; ``author_key`` signs for that post where it answers for it.
-    """
-
-    record_id: bytes
-    version: int
-    predecessor: bytes | None
-    resource_type: str
-    subject: str
-    compartment: Compartment
-    body: RecordBody | ReadyBody
-    mime_type: str
-    source: str
-    source_key: str
-    mapping_version: int
-    clinical_date: str | None
-    author: int = 0
-    author_stated: str = ""
-    author_resolved: str = "unknown"
-    author_key: SigningKey | None = None
-    note: str = ""
+from careledger.workflows.new_versions import FileBody, NewVersion, ReadyBody
 
 
 @dataclass(frozen=True)
@@ -171,6 +127,7 @@ class SealedBatch:
 
     id: bytes
     blocks: tuple[bytes, ...]
+    chunks: tuple[bytes, ...]
     cids: tuple[bytes, ...]
     items: Items
     leaves: tuple[bytes, ...]
@@ -197,9 +154,27 @@ class _Sealed(NamedTuple):
 
     item: DepositItem
     blocks: list[bytes]
+    chunks: tuple[bytes, ...]
     copy: AuthorsCopy
-    shares: list[bytes]
-    commitments: list[bytes]
+
+
+class _Split(NamedTuple):
+    """Secrets that were split together: by place the values of all; each one's commitments after the last one's, and
+    the root of each; never printed."""
+
+    values: list[tuple[bytes, ...]]
+    commitments: bytes
+    roots: list[bytes]
+
+    @classmethod
+    def of(cls, secrets: Sequence[Secret], threshold: int, places: int) -> _Split:
+        values = list(zip(*(split_values(each, threshold, places) for each in secrets), strict=True))
+        committed = [share_commitments(place, column) for place, column in enumerate(values, start=1)]
+        commitments = b"".join(each for one in zip(*committed, strict=True) for each in one)
+        return cls(values, commitments, sliced(commitment_roots(commitments, places), 32))
+
+    def __repr__(self) -> str:
+        return "<split>"
 
 
 class Sealer:
@@ -220,10 +195,16 @@ class Sealer:
         batch = sealed.new_batch_secret()
         header = sealed.seal_header(epoch.public_key, Epoch.of(epoch), batch).data
         header_cid = raw_cid(header)
-        made = [self._version(batch, header_cid, each) for each in tagged]
+        custodial = [sealed.new_custodial_secret() for _ in tagged]
+        places = len(self._statement.custodians)
+        split = _Split.of(custodial, self._network.thresholds.opening, places)
+        made = [
+            self._version(batch, header_cid, *each)
+            for each in zip(tagged, custodial, split.roots, strict=True)
+        ]
         items = [one.item for one in made]
         columns = Items.of(items)
-        tree = ItemTree(columns)
+        tree = item_tree(columns)
         escrow, root = self._escrow(epoch, batch)
         identity = secrets.token_bytes(16)
         writer = self._writer
@@ -235,13 +216,14 @@ class Sealer:
         return SealedBatch(
             identity,
             (header, *(block for one in made for block in one.blocks)),
+            tuple(chunk for one in made for chunk in one.chunks),
             (header_cid, *(cid for item in items for cid in (item.manifest, item.body))),
             columns,
             tuple(tree.leaves),
             sign(words, writer.key, self._network.ledger.deployment),
             tuple(one.copy._replace(leaf=leaf) for one, leaf in zip(made, tree.leaves, strict=True)),
-            tuple(b"".join(column) for column in zip(*(one.shares for one in made), strict=True)),
-            b"".join(each for one in made for each in one.commitments),
+            tuple(map(b"".join, split.values)),
+            split.commitments,
             escrow,
         )
 
@@ -251,32 +233,41 @@ class Sealer:
         session = writer.session.proof if writer.session and writer.post else None
         return KeepRequest(self.id, place, session, writer.certificate, tuple(parts))
 
+    def _with_its_file(self, body: RecordBody | ReadyBody | FileBody) -> RecordBody | ReadyBody:
+        """The body; a file beside it is sealed and stored now, or was and is there. Raises BlockNotFound."""
+        if isinstance(body, FileBody):
+            return seal_file(self._network, body)
+        if isinstance(body, LargeBody):
+            check_there(self._network, body.content)
+        return body
+
     def _escrow(self, epoch: EpochStatement, batch: Secret) -> tuple[tuple[ShareRow, ...], bytes | None]:
         """Each custodian's part of the batch secret and their commitments' root, unless the epoch statement says no."""
         if not epoch.escrow:
             return (), None
-        values, committed = _shares(batch, self._network.thresholds.escrow, len(self._statement.custodians))
-        rows = (ShareRow(place, value, tuple(committed)) for place, value in enumerate(values, start=1))
-        return tuple(rows), folded(leaf_hashes(committed))
+        split = _Split.of([batch], self._network.thresholds.escrow, len(self._statement.custodians))
+        committed = tuple(sliced(split.commitments, 32))
+        rows = (ShareRow(place, value, committed) for place, (value,) in enumerate(split.values, start=1))
+        return tuple(rows), split.roots[0]
 
-    def _version(self, batch: Secret, header: Cid, tagged: Tagged) -> _Sealed:
-        """Seals one version: its keys, manifest, body, shares and author's copy."""
-        writer, statement, network = self._writer, self._statement, self._network
+    def _version(
+        self, batch: Secret, header: Cid, tagged: Tagged, custodial: Secret, committed: bytes
+    ) -> _Sealed:
+        """Seals one version: its keys, manifest, body and author's copy; ``committed`` is the root of its shares'."""
+        writer, statement = self._writer, self._statement
         version = tagged.version
-        ready = version.body if isinstance(version.body, ReadyBody) else ReadyBody.of(version.body)
+        plain = self._with_its_file(version.body)
+        ready = plain if isinstance(plain, ReadyBody) else ReadyBody.of(plain)
         handle = sealed.new_handle()
         secret = sealed.record_secret(batch, handle)
-        custodial = sealed.new_custodial_secret()
         key = sealed.body_key(secret, custodial)
         body = sealed.seal_body(key, ready.frame).data
         manifest = _manifest(writer, statement, tagged, ready.content, len(body), key)
-        manifest_cid, manifest_blocks = large.split(
-            sealed.seal_manifest(secret, Plaintext(manifest.encode())).data
-        )
-        body_cid, body_blocks = large.split(body)
-        values, committed = _shares(custodial, network.thresholds.opening, len(statement.custodians))
+        first = large.split(sealed.seal_manifest(secret, Plaintext(manifest.encode())).data)
+        second = large.split(body)
+        body_cid, blocks = _joined(plain, second)
         item = DepositItem(
-            handle, header, manifest_cid, body_cid, folded(leaf_hashes(committed)), version.predecessor,
+            handle, header, first.cid, body_cid, committed, version.predecessor,
             version.author, version.author_key is not None, (version.clinical_date or "")[:7] or None,
         )  # fmt: skip
         copy = AuthorsCopy(
@@ -284,13 +275,15 @@ class Sealer:
             self._copy_key.seal(self._copied, handle, key), ready.content, tagged.tag, b"",
         )  # fmt: skip
         self._copied += 1
-        return _Sealed(item, [*manifest_blocks, *body_blocks], copy, values, committed)
+        return _Sealed(item, [first.block, *blocks], first.chunks + second.chunks, copy)
 
 
-def _shares(secret: Secret, threshold: int, places: int) -> tuple[list[bytes], list[bytes]]:
-    """The shares of all places, and their commitments."""
-    values = split_values(secret, threshold, places)
-    return values, [share_commitment(place, value) for place, value in enumerate(values, start=1)]
+def _joined(plain: RecordBody | ReadyBody, body: large.Split) -> tuple[Cid, list[bytes]]:
+    """The CID of a sealed body, joined to the file beside it, and the blocks for it, but for chunks."""
+    if not isinstance(plain, LargeBody):
+        return body.cid, [body.block]
+    joined = large.Joined(body.cid, plain.content.cid).encode()
+    return dag_cbor_cid(joined), [body.block, joined]
 
 
 def _signature(alias: bytes, version: NewVersion, content: bytes) -> bytes | None:

@@ -12,10 +12,10 @@ from enum import Enum
 from careledger.domain.errors import DigestMismatch, RecordNotFound
 from careledger.formats.bodies import RecordBody
 from careledger.formats.charts import AuthorsCopies, AuthorsCopy
-from careledger.formats.digests import digest
 from careledger.sealing import versions as sealed
 from careledger.workflows.actors import Organisation
 from careledger.workflows.blocks import sealed_block
+from careledger.workflows.contents import body_of
 from careledger.workflows.deposited import UNDONE, copies_of
 from careledger.workflows.network import Network
 from careledger.workflows.retract import is_retracted
@@ -51,16 +51,30 @@ def kept(organisation: Organisation, alias: bytes | None = None) -> list[Kept]:
     return [Kept(each.id, copy) for each in copies_of(organisation.books, alias) for copy in each.rows()]
 
 
-def fate(network: Network, organisation: Organisation, each: Kept) -> Fate:
-    """What became of that version, as the organisation's books and the ledger say now.
+class Fates:
+    """What became of versions, as the organisation's books and the ledger say when each is first asked about.
 
-    Erased is what as many custodians attested as can open a record: fewer of them lie.
+    Erased is what as many custodians attested as can open a record: fewer of them lie. Kept for one request.
     """
-    if organisation.books.get(UNDONE, each.deposit) is not None:
-        return Fate.GONE
-    if len(network.ledger.fresh_head().erased_by(each.copy.leaf)) >= network.thresholds.opening:
-        return Fate.GONE
-    return Fate.RETRACTED if is_retracted(organisation.books, each.copy.handle) else Fate.STANDS
+
+    def __init__(self, network: Network, organisation: Organisation) -> None:
+        """Takes the ledger's head; raises LedgerStale."""
+        self._books, self._view = organisation.books, network.ledger.fresh_head()
+        self._opening = network.thresholds.opening
+        self._undone: dict[bytes, bool] = {}
+
+    def of(self, each: Kept) -> Fate:
+        """That version's."""
+        if each.deposit not in self._undone:
+            self._undone[each.deposit] = self._books.get(UNDONE, each.deposit) is not None
+        if self._undone[each.deposit] or len(self._view.erased_by(each.copy.leaf)) >= self._opening:
+            return Fate.GONE
+        return Fate.RETRACTED if is_retracted(self._books, each.copy.handle) else Fate.STANDS
+
+
+def fate(network: Network, organisation: Organisation, each: Kept) -> Fate:
+    """What became of that version, as the organisation's books and the ledger say now."""
+    return Fates(network, organisation).of(each)
 
 
 def copies(organisation: Organisation, alias: bytes | None = None) -> list[AuthorsCopy]:
@@ -92,9 +106,7 @@ def copy_key_of(organisation: Organisation, deposit: AuthorsCopies) -> sealed.Co
 def opened(network: Network, copy_key: sealed.CopyKey, place: int, copy: AuthorsCopy) -> ChartEntry:
     """The version at that place of a deposit; raises CannotOpen, BlockNotFound, BlockMismatch, DigestMismatch."""
     key = copy_key.open(place, copy.handle, copy.body_key)
-    commitment = sealed.body_key_commitment(key)
-    data = sealed.open_body(key, commitment, sealed_block(network, copy.body)).data
-    body = RecordBody.decode(data)
-    if digest("fhir-content", body.canonical) != copy.content_digest:
+    body = body_of(sealed.open_own_body(key, sealed_block(network, copy.body)))
+    if body.content_digest != copy.content_digest:
         raise DigestMismatch(what="content")
     return ChartEntry(copy, body)

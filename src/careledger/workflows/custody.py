@@ -75,7 +75,7 @@ def outcomes(
 ) -> list[Receipt | CareLedgerError | None]:
     """Tells custodians, all of them; in order their receipts, refusals, None for those that cannot be reached.
 
-    ``durable``: each writes much before it answers, so they do it at the same time, in whatever process they are.
+    ``durable``: each writes before it answers, so they do it at the same time, in whatever process they are.
     One that does not know the patient while others do has missed the enrolment, so it counts as not reached.
     """
     view = network.ledger.fresh_head()
@@ -95,14 +95,14 @@ def outcomes(
 
 
 def receipts(
-    network: Network, numbers: Iterable[int], method: str, body: bytes, needed: int
+    network: Network, numbers: Iterable[int], method: str, body: bytes, needed: int, durable: bool = False
 ) -> list[Receipt]:
-    """Tells these custodians the same and collects their receipts.
+    """Tells these custodians the same and collects their receipts; ``durable`` as in ``outcomes``.
 
     Those that cannot be reached or refuse are passed over while enough do it. Under ``needed`` receipts it raises the
     first refusal, or NotEnoughCustodians: repeat then, every custodian takes the same message again.
     """
-    told = outcomes(network, [Telling(number, method, body) for number in numbers])
+    told = outcomes(network, [Telling(number, method, body) for number in numbers], durable)
     made = [each for each in told if isinstance(each, Receipt)]
     if len(made) >= needed:
         return made

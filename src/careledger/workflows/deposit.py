@@ -2,8 +2,9 @@
 
 Order of effects: blocks durable, shares durable at n custodians (or at least t: thin), the plan durable in the
 depositor's books, then the anchor: the commit point. A ciphertext without an anchor is garbage; an anchor without
-its ciphertext would be loss. After it: author's copies, the custodians' notices, and the plan is dropped. A crash
-after the plan is finished by ``resume``, which every deposit of that organisation runs first.
+its ciphertext would be loss. After it: the custodians' notices; then at once author's copies, what is to be told and
+what is owed, in place of the plan. A crash after the plan is finished by ``resume``, which every deposit of that
+organisation runs first.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from functools import cache
 from careledger.domain.errors import CareLedgerError, NotEnoughCustodians
 from careledger.formats.charts import AuthorsCopies, DepositPlan, MissingKeep
 from careledger.formats.cids import SIZE as CID
+from careledger.formats.cids import chunk_cid
 from careledger.formats.custody import Receipt
 from careledger.formats.deposits import AnchorNotice, AnchorNotices, KeepRequest, sliced
 from careledger.formats.patients import AliasStatement
 from careledger.proofs.anchors import AnchorBatch
 from careledger.workflows.actors import Holder, Organisation
-from careledger.workflows.batches import NewVersion, SealedBatch, Sealer, Tagged, Writer
+from careledger.workflows.batches import SealedBatch, Sealer, Tagged, Writer
 from careledger.workflows.custody import Chain, Telling, outcomes, receipt
 from careledger.workflows.deposited import COPIES, UNDONE, Before, Copied, deposited_before
-from careledger.workflows.due import Subject, note_due
-from careledger.workflows.epochs import chain_in_force
+from careledger.workflows.due import DUE, Subject, due
+from careledger.workflows.epochs import chains_in_force
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 
 PLAN = "deposit-plan"
 MISSING = "missing-keep"
@@ -63,22 +66,28 @@ def deposit(
 
     What the depositor has deposited before (same content tag, same alias) is not deposited again, unless that deposit
     was undone. ``begin`` is told the deposit's id and versions before anything leaves. Raises WritingRefused by a
-    custodian's decision, NotEnoughCustodians under t, LedgerRefused.
+    custodian's decision, NotEnoughCustodians under t, LedgerRefused; FileRefused and ScannerUnavailable before anything
+    leaves, where files are scanned.
     """
     resume(network, writer)
     before = deposited_before(writer.books, statement.alias)
     fresh, known = _unknown(writer, before, versions)
     if not fresh:
         return Deposited(bytes(32), {}, known, (), False)
-    sealer, known_chains = Sealer(network, writer, statement), dict(chains or {})
+    if network.scanning is not None:
+        network.scanning.check(each.version for each in fresh)
+    sealer = Sealer(network, writer, statement)
     if begin is not None:
         begin(sealer.id, [each.version for each in fresh])
-    batches = []
-    for group in _grouped(fresh):
-        compartment = group[0].version.compartment.number
-        if not known_chains.get(compartment):
-            known_chains[compartment] = chain_in_force(network, statement, compartment)
-        batches.append(sealer.batch(known_chains[compartment], group))
+    groups = _grouped(fresh)
+    numbers = [group[0].version.compartment.number for group in groups]
+    seen = {each: chain for each, chain in (chains or {}).items() if chain}
+    seen |= chains_in_force(network, statement, sorted({*numbers} - seen.keys()))
+    batches = [
+        sealer.batch(seen.get(number, ()), group) for number, group in zip(numbers, groups, strict=True)
+    ]
+    if chunks := [chunk for batch in batches for chunk in batch.chunks]:
+        network.blocks.put_many(chunks, named=chunk_cid)
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
     anchors = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
     kept = _keep(network, statement, sealer, batches, progress)
@@ -111,14 +120,14 @@ def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
         network.blocks.pin(f"chart-{organisation.number}", sliced(copies.bodies, CID))
     if network.ledger.fresh_head().anchor(plan.root) is None:
         network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
-    books.put(COPIES, [(copies.row_key, copies.encode())])
-    if writer.depositor:
-        note_due(books, Subject.DEPOSIT, copies.row_key)
-    if plan.missing:
-        books.put(MISSING, [(missing.key, missing.encode()) for missing in plan.missing])
-    told = {missing.custodian for missing in plan.missing}
-    _notify(network, [number for number in plan.custodians if number not in told], plan.notices)
-    books.drop(PLAN, [plan.root])
+    lacking = {missing.custodian for missing in plan.missing}
+    _notify(network, [number for number in plan.custodians if number not in lacking], plan.notices)
+    done = {
+        COPIES: [(copies.row_key, copies.encode())],
+        DUE: due(Subject.DEPOSIT, copies.row_key) if writer.depositor else [],
+        MISSING: [(missing.key, missing.encode()) for missing in plan.missing],
+    }
+    books.change(done, {PLAN: [plan.root]})
 
 
 def complete(network: Network, depositor: Organisation | Holder) -> int:
@@ -168,6 +177,10 @@ def _unknown(
     known = {}
     for version in versions:
         copies = own.of(version.record_id)
+        if not copies:
+            tag = writer.content_tag(version)
+            fresh.setdefault(tag, Tagged(version, tag))
+            continue
         stand = [copy for copy in copies if not undone(copy.deposit)]
         deposited = {copy.content_tag: copy.handle for copy in stand}
         numbered = _numbered(version, stand)

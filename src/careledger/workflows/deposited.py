@@ -15,7 +15,8 @@ from careledger.ports import Books
 
 COPIES = "authors-copies"
 UNDONE = "undone-deposit"
-MOST_IN_MEMORY = 65_536
+MOST_IN_MEMORY = 16_384
+"""Versions and aliases, half a KiB each."""
 
 
 def copies_of(books: Books, alias: bytes | None = None) -> list[AuthorsCopies]:
@@ -64,17 +65,31 @@ class Before:
             self.made, self._last = copies.made, key
 
 
-_IN_MEMORY: WeakKeyDictionary[Books, OrderedDict[bytes, Before]] = WeakKeyDictionary()
+class _InMemory:
+    """What was read of one actor's books; what was asked for longest ago goes first. An alias weighs as a version."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, Before] = OrderedDict()
+        self._weight = 0
+
+    def of(self, books: Books, alias: bytes) -> Before:
+        """What stands in the books of that alias now."""
+        before = self._known.pop(alias, None)
+        if before is None:
+            before = Before()
+        else:
+            self._weight -= before.count + 1
+        before.read_on(books, alias)
+        self._known[alias] = before
+        self._weight += before.count + 1
+        while self._weight > MOST_IN_MEMORY and len(self._known) > 1:
+            self._weight -= self._known.popitem(last=False)[1].count + 1
+        return before
+
+
+_IN_MEMORY: WeakKeyDictionary[Books, _InMemory] = WeakKeyDictionary()
 
 
 def deposited_before(books: Books, alias: bytes) -> Before:
     """What stands in the books of one alias, complete when it returns."""
-    known = _IN_MEMORY.setdefault(books, OrderedDict())
-    before = known.setdefault(alias, Before())
-    before.read_on(books, alias)
-    known.move_to_end(alias)
-    in_memory = sum(each.count for each in known.values())
-    while in_memory > MOST_IN_MEMORY and len(known) > 1:
-        _, oldest = known.popitem(last=False)
-        in_memory -= oldest.count
-    return before
+    return _IN_MEMORY.setdefault(books, _InMemory()).of(books, alias)

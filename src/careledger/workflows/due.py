@@ -25,7 +25,12 @@ class Subject(IntEnum):
 
 def note_due(books: Books, subject: Subject, *keys: bytes) -> None:
     """Durable when it returns."""
-    books.put(DUE, [(bytes([subject]) + key, b"") for key in keys])
+    books.put(DUE, due(subject, *keys))
+
+
+def due(subject: Subject, *keys: bytes) -> list[tuple[bytes, bytes]]:
+    """The rows of ``DUE`` that note this, for who writes them with something else."""
+    return [(bytes([subject]) + key, b"") for key in keys]
 
 
 def noted(books: Books) -> list[bytes]:

@@ -77,9 +77,18 @@ def confirm_emergency(network: Network, opener: Staff, second: Staff, proposal: 
     Raises RecordNotFound for a proposal that is over, another's, or confirmed by another post; ActRefused unless they
     are two posts; and what ``open_emergency`` raises.
     """
+    with second.organisation.books.alone():
+        asked = _confirmed(opener, second, proposal, network.clock.now())
+    restricted = [Compartment.numbered(number) for number in asked.restricted]
+    made = open_emergency(network, opener, second, asked.alias, asked.reason, asked.seconds, restricted)
+    remember_emergency(opener, made)
+    return made
+
+
+def _confirmed(opener: Staff, second: Staff, proposal: bytes, now: int) -> EmergencyProposal:
+    """What is proposed, now that post's to confirm and no other's."""
     employer = second.organisation
-    waiting = {each.id: each for each in proposed_here(employer, network.clock.now())}
-    asked = waiting.get(proposal)
+    asked = {each.id: each for each in proposed_here(employer, now)}.get(proposal)
     if asked is None or (opener.number, opener.organisation.number) != (asked.opener, employer.number):
         raise RecordNotFound(what="proposal")
     if opener.number == second.number:
@@ -87,7 +96,4 @@ def confirm_emergency(network: Network, opener: Staff, second: Staff, proposal: 
     if asked.second not in (0, second.number):
         raise RecordNotFound(what="proposal")
     employer.books.put(PROPOSED, [(proposal, replace(asked, second=second.number).encode())])
-    restricted = [Compartment.numbered(number) for number in asked.restricted]
-    made = open_emergency(network, opener, second, asked.alias, asked.reason, asked.seconds, restricted)
-    remember_emergency(opener, made)
-    return made
+    return asked

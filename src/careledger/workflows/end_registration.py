@@ -13,8 +13,9 @@ from careledger.domain.parties import ControllerKind
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.epochs import own_statement, publish_statement
 from careledger.workflows.grant import PREPARED, STANDS, certificate_of, given_consents
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.network import Network
-from careledger.workflows.register import BEGUN, IDENTITY, UNENTERED, Identity
+from careledger.workflows.register import BEGUN, IDENTITY, UNENTERED
 from careledger.workflows.revoke import revoke
 
 

@@ -1,6 +1,7 @@
 """A holder's statements and epochs: published to its custodians, continued, opened.
 
-Order of effects: books (the seed is not lost), custodians (in force once n hold it), books (number reached).
+Order of effects: books (the seed is not lost), custodians (in force once n hold it), books (number reached, and who
+need not be told any more, at once).
 Repeating publishes the same statement again, which custodians take as done.
 """
 
@@ -19,7 +20,7 @@ from careledger.formats.signed import Signed, sign
 from careledger.sealing.epochs import Epoch, new_epoch_seed, open_back, open_record, seal_record, seal_seed
 from careledger.sealing.keys import SealingKey, Secret, wrap
 from careledger.sealing.phrase import audit_key
-from careledger.workflows.actors import Holder
+from careledger.workflows.actors import HOLDER, Holder
 from careledger.workflows.custody import (
     LOST,
     Chain,
@@ -86,25 +87,37 @@ def publish_statement(
         registrar, escrow,
     )  # fmt: skip
     signed = sign(statement, holder.controller, network.ledger.deployment)
-    _enrol(network, holder, signed, custodians)
-    holder.books.put(STATEMENT, [(holder.alias, signed.encode())])
-    return holder.changed(statement_number=number, statement_digest=statement.digest())
+    told = _enrol(network, holder, signed, custodians)
+    holder = holder.to_be(statement_number=number, statement_digest=statement.digest())
+    done = {STATEMENT: [(holder.alias, signed.encode())], HOLDER: [holder.row]}
+    holder.books.change(done, {UNTOLD: told})
+    return holder
 
 
-def _enrol(network: Network, holder: Holder, signed: Signed, custodians: Iterable[int]) -> None:
-    """Enrols at each custodian that can be reached, at least n; ``repeat_enrolments`` tells the others later.
+def _enrol(network: Network, holder: Holder, signed: Signed, custodians: Iterable[int]) -> list[bytes]:
+    """Enrols at each custodian that can be reached, at least n; returns what need not be told any more, and
+    ``repeat_enrolments`` tells the others later.
 
     Raises the first refusal if fewer than n take it and one refused, NotEnoughCustodians otherwise.
     """
-    numbers, refusals, told = tuple(custodians), [], 0
+    numbers = tuple(custodians)
     holder.books.put(UNTOLD, [(holder.alias + uint(number), signed.encode()) for number in numbers])
-    for number in numbers:
+
+    def one(number: int) -> bool | CareLedgerError:
         try:
-            told += enrol_at(network, holder, signed, number)
+            return _enrolled(network, holder, signed, number)
         except CareLedgerError as refusal:
-            refusals.append(refusal)
-    if told < network.thresholds.holding:
-        raise refusals[0] if refusals else NotEnoughCustodians(found=told, needed=network.thresholds.holding)
+            return refusal
+
+    outcomes = network.of_each(one, numbers, durable=True)
+    told = [
+        holder.alias + uint(number) for number, each in zip(numbers, outcomes, strict=True) if each is True
+    ]
+    if len(told) < network.thresholds.holding:
+        refusals = [each for each in outcomes if isinstance(each, CareLedgerError)]
+        needed = network.thresholds.holding
+        raise refusals[0] if refusals else NotEnoughCustodians(found=len(told), needed=needed)
+    return told
 
 
 def repeat_enrolments(network: Network, holder: Holder) -> int:
@@ -118,6 +131,13 @@ def repeat_enrolments(network: Network, holder: Holder) -> int:
 
 def enrol_at(network: Network, holder: Holder, signed: Signed, number: int) -> bool:
     """Tells one custodian a statement, also one that is no longer on the list; False if it cannot be reached."""
+    told = _enrolled(network, holder, signed, number)
+    if told:
+        holder.books.drop(UNTOLD, [holder.alias + uint(number)])
+    return told
+
+
+def _enrolled(network: Network, holder: Holder, signed: Signed, number: int) -> bool:
     link = network.custodians.get(number)
     if link is None:
         return False
@@ -128,7 +148,6 @@ def enrol_at(network: Network, holder: Holder, signed: Signed, number: int) -> b
         receipt(network, view, link, "enrol", Enrolment(signed, sealed).encode())
     except LOST:
         return False
-    holder.books.drop(UNTOLD, [holder.alias + uint(number)])
     return True
 
 
@@ -209,13 +228,15 @@ def _next_epoch(
     )[0]
 
 
-def chain_in_force(network: Network, statement: AliasStatement, compartment: int) -> Chain:
-    """The newest epoch of a compartment, alone, after custodians without it were told it; empty if there is none.
+def chains_in_force(
+    network: Network, statement: AliasStatement, compartments: Iterable[int]
+) -> dict[int, Chain]:
+    """The newest epoch of each of these compartments that has one, alone, by one question to every custodian, after
+    those without it were told it.
 
     Nothing may be sealed under an epoch that a crash left at fewer than n: with those its key would be lost.
     """
-    newest = _in_force(network, statement, (compartment,)).get(compartment)
-    return () if newest is None else newest.chain
+    return {each: newest.chain for each, newest in _in_force(network, statement, compartments).items()}
 
 
 def _in_force(network: Network, statement: AliasStatement, compartments: Iterable[int]) -> dict[int, Newest]:
@@ -293,8 +314,8 @@ def _new_epoch(
 
 def _publish(network: Network, statement: AliasStatement, records: Sequence[EpochRecord]) -> None:
     """In force when n custodians hold them."""
-    told = EpochRecords(tuple(records)).encode()
-    receipts(network, statement.custodians, "keep-epoch", told, network.thresholds.holding)
+    told, needed = EpochRecords(tuple(records)).encode(), network.thresholds.holding
+    receipts(network, statement.custodians, "keep-epoch", told, needed, durable=True)
 
 
 def restart_epoch(

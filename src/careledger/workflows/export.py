@@ -7,6 +7,8 @@ Nothing is changed by an export; an import is a deposit and may be repeated.
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -14,11 +16,13 @@ from uuid import UUID
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import CannotOpen, FhirRefused, MalformedBytes
 from careledger.domain.records import Source
+from careledger.fhir import contents
+from careledger.fhir.canonical import canonical
 from careledger.fhir.documents import attachments, ending
 from careledger.fhir.export import export_bundle, resource_of
 from careledger.fhir.json_text import Resource
 from careledger.fhir.paths import texts_at
-from careledger.formats.bodies import RecordBody
+from careledger.formats.bodies import LargeBody, RecordBody
 from careledger.formats.deposits import Manifest
 from careledger.formats.patients import AliasStatement
 from careledger.formats.persons import (
@@ -31,14 +35,17 @@ from careledger.formats.persons import (
 from careledger.sealing.archives import open_parts, seal_parts
 from careledger.sealing.phrase import PatientKeys
 from careledger.workflows.actors import Holder
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
+from careledger.workflows.contents import content_reader
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.patient_reported import file_of
 from careledger.workflows.retrieve import Record, newest
 from careledger.workflows.second_look import FHIR_JSON
 
 PART = 4 * 1024 * 1024
+Piece = bytes | bytearray
 STAYS = frozenset({Source.PATIENT_REPORTED.code})
 
 
@@ -54,10 +61,39 @@ class Unsealed:
 # Out ---------------------------------------------------------------------------------------------
 
 
-def as_fhir(records: Sequence[Record], received: bool = False) -> bytes:
-    """The current version of each record as one collection Bundle of FHIR R4; see fhir.export for ``received``."""
-    current = [record for record in newest(records) if record.manifest.mime_type == FHIR_JSON]
-    return export_bundle((record.body for record in current), received=received)
+def as_fhir(network: Network, records: Sequence[Record]) -> Iterator[Piece]:
+    """The current version of each record as one collection Bundle of FHIR R4, what lies beside a Binary as its
+    ``data``: in pieces of which none holds a file. A piece may raise what ``ContentReader.pieces`` raises."""
+    current = [record.body for record in newest(records) if record.manifest.mime_type == FHIR_JSON]
+    beside = {secrets.token_hex(32): body for body in current if isinstance(body, LargeBody)}
+    marks = iter(beside)
+    text = export_bundle(
+        _with_data(body, next(marks)) if isinstance(body, LargeBody) else body for body in current
+    )
+    for mark, body in beside.items():
+        before, _, text = text.partition(mark.encode())
+        yield before
+        yield from _in_base64(content_reader(network, body.content).pieces())
+    yield text
+
+
+def _with_data(body: LargeBody, data: str) -> RecordBody:
+    """The Binary with that as its data, in place of what it states of the file."""
+    resource = resource_of(body)
+    others = [each for each in resource["_data"]["extension"] if each["url"] != contents.URL]
+    del resource["_data"]
+    more = {"_data": {"extension": others}} if others else {}
+    return replace(body.alone(), canonical=canonical({**resource, "data": data, **more}))
+
+
+def _in_base64(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    held = b""
+    for piece in pieces:
+        held += piece
+        whole = len(held) - len(held) % 3
+        yield base64.b64encode(held[:whole])
+        held = held[whole:]
+    yield base64.b64encode(held)
 
 
 def originals(records: Iterable[Record]) -> list[bytes]:
@@ -65,18 +101,32 @@ def originals(records: Iterable[Record]) -> list[bytes]:
     return [record.body.original for record in records]
 
 
-def documents(records: Sequence[Record]) -> Iterator[tuple[str, bytes]]:
-    """Every document in the current version of each record, under a file name made of record id and kind.
+def documents(network: Network, records: Sequence[Record]) -> Iterator[tuple[str, Iterable[Piece]]]:
+    """Every document in the current version of each record, in pieces, under a file name made of record id and kind.
 
-    A document is what a resource holds in an attachment or a Binary, or the file that a patient reported.
+    A document is what a resource holds in an attachment or a Binary, or beside a Binary, or the file that a patient
+    reported. A piece may raise what ``ContentReader.pieces`` raises.
     """
     for record in newest(records):
-        if record.manifest.mime_type != FHIR_JSON:
-            continue
-        resource, name = resource_of(record.body), str(UUID(bytes=record.manifest.record_id))
-        found = list(attachments(resource)) or _reported(resource, record)
-        for number, (kind, data) in enumerate(found):
-            yield f"{name}{f'-{number}' if number else ''}.{ending(kind)}", data
+        if record.manifest.mime_type == FHIR_JSON:
+            yield from documents_of(network, record)
+
+
+def documents_of(network: Network, record: Record) -> Iterator[tuple[str, Iterable[Piece]]]:
+    """The documents of one version, as ``documents`` gives them."""
+    resource, name = resource_of(record.body), str(UUID(bytes=record.manifest.record_id))
+    if isinstance(record.body, LargeBody):
+        kind = resource.get("contentType")
+        yield f"{name}.{ending(str(kind))}", content_reader(network, record.body.content).pieces()
+        return
+    found = list(attachments(resource)) or _reported(resource, record)
+    for number, (kind, data) in enumerate(found):
+        yield f"{name}{f'-{number}' if number else ''}.{ending(kind)}", (data,)
+
+
+def left_out(records: Iterable[Record]) -> int:
+    """How many of these have a file beside them, which an archive does not hold."""
+    return sum(isinstance(record.body, LargeBody) for record in records)
 
 
 def _reported(resource: Resource, record: Record) -> list[tuple[str, bytes]]:
@@ -91,12 +141,13 @@ def _reported(resource: Resource, record: Record) -> list[tuple[str, bytes]]:
 
 
 def as_archive(network: Network, holder: Holder, records: Iterable[Record]) -> bytes:
-    """All these versions in a file that opens with the holder's phrase and nothing else."""
+    """All these versions in a file that opens with the holder's phrase and nothing else; without what lies beside a
+    Binary (``left_out``), which states its length and SHA-256."""
     holder = holder.fresh()
     archived = [
         ArchivedVersion(
             record.manifest.encode(),
-            record.body.encode(),
+            _alone(record.body).encode(),
             record.found.anchor.root,
             record.found.leaf,
             record.found.anchor.block,
@@ -110,6 +161,10 @@ def as_archive(network: Network, holder: Holder, records: Iterable[Record]) -> b
     return ArchiveFile(
         ARCHIVE_FORMAT, ARCHIVE_VERSION, holder.state.alias_number, holder.state.generation, key, sealed
     ).encode()
+
+
+def _alone(body: RecordBody) -> RecordBody:
+    return body.alone() if isinstance(body, LargeBody) else body
 
 
 def _parts(archived: Sequence[ArchivedVersion]) -> Iterator[tuple[ArchivedVersion, ...]]:

@@ -23,14 +23,16 @@ from careledger.domain.parties import Role
 from careledger.domain.questions import PATIENTS_A_DAY
 from careledger.formats.digests import digest, uint
 from careledger.formats.persons import Located, LocatorAnswer, LocatorMatch, LocatorQuestion, LocatorRequest
-from careledger.formats.releases import MOST_REQUEST, SessionStatement
+from careledger.formats.releases import MOST_REQUEST
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signed import Signed, open_signed, sign
 from careledger.ports import LedgerView, Locator
 from careledger.workflows.actors import Organisation, Session
-from careledger.workflows.link import bare, births_agree, plain
+from careledger.workflows.identity_rows import Identity, bare
+from careledger.workflows.link import births_agree, plain
 from careledger.workflows.located import tell_located
 from careledger.workflows.network import Network, party, verified
-from careledger.workflows.register import Identity, identities
+from careledger.workflows.register import identities
 
 PRESENT, BREAK_GLASS = "present", "break-glass"
 NO_ENTRY = bytes(32)

@@ -17,9 +17,9 @@ from careledger.fhir.json_text import Resource
 from careledger.fhir.parse import NDJSON, shown
 from careledger.fhir.split import import_bundle, import_open, loaded
 from careledger.fhir.versions import ImportedVersion, ImportReport
-from careledger.workflows.batches import NewVersion, ReadyBody
-from careledger.workflows.register import Identity
-from careledger.workflows.staging import Refusal, Staged, StagedPatient, StagedVersion
+from careledger.workflows.identity_rows import Identity
+from careledger.workflows.new_versions import NewVersion, ReadyBody
+from careledger.workflows.staged import Refusal, Staged, StagedPatient, StagedVersion
 
 FHIR_JSON = "application/fhir+json"
 MOST_NAME = 200

@@ -214,16 +214,14 @@ def _give(network: Network, holder: Holder, given: GivenConsent, package: bytes 
 
 
 def remember(holder: Holder, given: GivenConsent) -> None:
-    """Writes a consent into the holder's books.
-
-    That it lives stands there before it, that it does no more after it: a crash leaves no live one out.
-    """
-    live, lives = _live(holder), given.state != REVOKED
-    if lives and given.counter not in live:
-        _put_live(holder, sorted([*live, given.counter]))
-    holder.books.put(GIVEN, [(holder.alias + uint(given.counter), given.encode())])
-    if not lives and given.counter in live:
-        _put_live(holder, [each for each in live if each != given.counter])
+    """Writes a consent into the holder's books, with whether it lives, in one step."""
+    with holder.books.alone():
+        live, lives = _live(holder), given.state != REVOKED
+        if lives and given.counter not in live:
+            _put_live(holder, sorted([*live, given.counter]))
+        holder.books.put(GIVEN, [(holder.alias + uint(given.counter), given.encode())])
+        if not lives and given.counter in live:
+            _put_live(holder, [each for each in live if each != given.counter])
 
 
 def _put_live(holder: Holder, counters: Iterable[int]) -> None:

@@ -26,7 +26,7 @@ from careledger.workflows.batches import Writer
 from careledger.workflows.break_glass import emergency_access
 from careledger.workflows.emergencies import emergency_for
 from careledger.workflows.network import Network
-from careledger.workflows.received import Received, fetch_grants, live_grant
+from careledger.workflows.received import Received, fetch_grants, grants, live_grant
 from careledger.workflows.register import kept_aliases, kept_holder
 
 
@@ -69,6 +69,19 @@ def reading(
         return _reading(accesses.by_registrar(network, session, holder, statement, reach), wanted, reach)
     if rule is Rule.GENERAL or (rule is None and set(wanted) == {Compartment(Category.GENERAL)}):
         return _reading(accesses.by_general(session, agreement), wanted, [Compartment(Category.GENERAL)])
+    raise AccessRefused(reason=Reason.NO_CONSENT.code, because=Reason.NO_CONSENT.sentence)
+
+
+def by_one_consent(
+    network: Network, session: Session, statement: AliasStatement, named: bytes, wanted: Sequence[Compartment]
+) -> Reading:
+    """The ground that one consent gives, its owner ‖ its commitment, whatever others there are; raises AccessRefused
+    where no grant of it reached the organisation."""
+    organisation = session.staff.organisation
+    fetch_grants(network, organisation)
+    for each in grants(organisation, statement.alias):
+        if each.certificate.owner + each.certificate.commitment == named:
+            return _by_grant(session, each, wanted)
     raise AccessRefused(reason=Reason.NO_CONSENT.code, because=Reason.NO_CONSENT.sentence)
 
 

@@ -21,6 +21,7 @@ from careledger.workflows.deposit import Deposited, Progress
 from careledger.workflows.epochs import ensure_epochs
 from careledger.workflows.from_fhir import staged_versions
 from careledger.workflows.network import Network
+from careledger.workflows.source_patients import known_as
 from careledger.workflows.staging import deposit_staged
 
 Chosen = Callable[[ImportedVersion], bool]
@@ -48,14 +49,16 @@ def import_file(
     chosen: Chosen = lambda version: True,
     progress: Progress = lambda count: None,
 ) -> Imported:
-    """Imports a file for one patient; repeating deposits nothing twice.
+    """Imports a file for one patient; repeating deposits nothing twice, and for another patient makes other records.
 
     With ``holder`` (the registrar's, until the patient claims) first epochs are begun where the file needs them. An
     entry that cannot be imported is a reject of the report; with ``all_or_nothing`` it stops the whole file.
     Raises FhirRefused for the file as a whole, and what ``deposit`` raises.
     """
-    namespace = namespace_of(writer.organisation)
-    report = import_bundle(data, file_name, namespace=namespace, home=home, lookup=lookup)
+    namespace, alias = namespace_of(writer.organisation), statement.alias
+    report = import_bundle(data, file_name, namespace=namespace + alias, home=home, lookup=lookup)
+    if known_as(writer.organisation, {each.patient_key for each in report.versions}, alias):
+        report = import_bundle(data, file_name, namespace=namespace, home=home, lookup=lookup)
     return import_report(
         network, writer, statement, report, holder=holder, all_or_nothing=all_or_nothing, chosen=chosen,
         progress=progress,

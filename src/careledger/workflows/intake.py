@@ -3,17 +3,19 @@
 Order of effects, for each patient of a file: under which alias the source's patient is known here, durable; the patient
 registered under that alias; the records imported. Each is found done when the file comes again, so an intake that was
 broken off is finished by repeating it. Whom a file only refers to is known from an earlier file of the same source, or
-what is said of them is refused by name. Who might be registered already under another name is shown
-(workflows.alike) and never merged.
+by the alias that it names, or what is said of them is refused by name; an alias that somebody has is that patient,
+whatever else a file says of them. Who might be registered already under another
+name is shown (workflows.alike) and never merged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from careledger.domain.errors import CareLedgerError, ImportStopped, PatientNotFound
 from careledger.formats.patients import AliasStatement
+from careledger.ports import LedgerView
 from careledger.workflows import register
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.alike import KnownPeople, Like, SameContent, all_versions, same_contents
@@ -23,15 +25,9 @@ from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grounds import writer
 from careledger.workflows.network import Network
 from careledger.workflows.register import IDENTITY, kept_holder
-from careledger.workflows.source_patients import chosen_alias, known_alias
-from careledger.workflows.staging import (
-    NOTHING,
-    Refusal,
-    Staged,
-    StagedPatient,
-    StagedVersion,
-    deposit_in_steps,
-)
+from careledger.workflows.source_patients import chosen_alias, known_alias, named_alias
+from careledger.workflows.staged import Refusal, Staged, StagedPatient, StagedVersion
+from careledger.workflows.staging import NOTHING, deposit_in_steps
 from careledger.workflows.steps import Steps, whole
 
 NO_PATIENT = "belongs to no patient of this file"
@@ -72,8 +68,20 @@ class Judged:
     refusals: tuple[Refusal, ...]
 
 
-def judge(organisation: Organisation, staged: Staged, people: KnownPeople | None = None) -> Judged:
-    """What the desk can make of a file; changes nothing. ``people`` is its identity table, if it was read already.
+def registered_in(view: LedgerView, staged: Staged) -> frozenset[bytes]:
+    """The aliases by which a file calls its patients and that are somebody's."""
+    named = (named_alias(each.key) for each in staged.patients)
+    return frozenset(each for each in named if each is not None and view.alias(each) is not None)
+
+
+def judge(
+    organisation: Organisation,
+    staged: Staged,
+    people: KnownPeople | None = None,
+    registered: Collection[bytes] = (),
+) -> Judged:
+    """What the desk can make of a file; changes nothing. ``people`` is its identity table, if it was read already;
+    ``registered`` as of ``registered_in``: whom the file calls so is that patient and no new one, whatever it says.
 
     Raises ImportStopped for a file that names no patient at all.
     """
@@ -83,7 +91,10 @@ def judge(organisation: Organisation, staged: Staged, people: KnownPeople | None
     known: list[JudgedPatient] = []
     homeless: list[Refusal] = []
     for each in staged.patients:
-        alias = known_alias(organisation, each.key) if each.key else None
+        named = named_alias(each.key)
+        alias = named if named in registered else known_alias(organisation, each.key) if each.key else None
+        if alias is None and each.identity is None:
+            alias = named
         if alias is not None:
             same = same_contents(organisation, alias, each.versions)
             known.append(JudgedPatient(each, alias, (), same))
@@ -109,7 +120,8 @@ def take_in(
     """Imports a file for the patients that it names; for who has claimed, without consent kept apart.
 
     ``run`` is the import that the file is part of (staging); ``people`` as of ``judge``, kept up to date. Raises what
-    ``judge`` raises, and ImportStopped with ``all_or_nothing`` for a file with a refusal.
+    ``judge`` raises; with ``all_or_nothing`` ImportStopped for a file with a refusal, PatientNotFound for who is
+    nobody.
     """
     return whole(
         take_in_steps(
@@ -131,9 +143,13 @@ def take_in_steps(
 ) -> Steps[tuple[Judged, list[TakenIn]]]:
     """The same, a step for each portion of at most so many versions of one patient (as of ``deposit_in_steps``)."""
     people = people or KnownPeople(session.staff.organisation)
-    judged = judge(session.staff.organisation, staged, people)
+    registered = registered_in(network.ledger.fresh_head(), staged)
+    judged = judge(session.staff.organisation, staged, people, registered)
     if all_or_nothing:
         stop_at_refusals(staged, judged.refusals)
+        for named in judged.patients:
+            if named.alias is not None:
+                statement_of(network, session.staff.organisation, named.alias)
     taken: list[TakenIn] = []
     for each in judged.patients:
         taken.append((yield from _taken(network, session, each, people, progress, run, most)))
@@ -191,7 +207,8 @@ def _taken(
     made, failed = NOTHING, None
     like = people.like(patient.identity) if alias is None and patient.identity else ()
     try:
-        alias, new = _registered(network, session.staff.organisation, patient)
+        if alias is None or named_alias(patient.key) != alias:
+            alias, new = _registered(network, session.staff.organisation, patient)
         if new and patient.identity is not None:
             people.add(replace(patient.identity, alias=alias))
         statement = statement_of(network, session.staff.organisation, alias)

@@ -21,7 +21,7 @@ from careledger.domain.reasons import Reason, Rule
 from careledger.formats.after_death import AfterDeathDecision
 from careledger.formats.custody import Receipt, StandingQuestion
 from careledger.formats.patients import AliasStatement
-from careledger.formats.releases import SessionStatement
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Session

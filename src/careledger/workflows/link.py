@@ -28,10 +28,11 @@ from careledger.ports import Books, LedgerView
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.asking import Access
 from careledger.workflows.grant import unused_counter
+from careledger.workflows.identity_rows import Identity, bare
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import keep_copy
 from careledger.workflows.parties import check_officer
-from careledger.workflows.register import Identity, Officer, identities
+from careledger.workflows.register import Officer, identities
 from careledger.workflows.retrieve import Record, Retrieved, retrieve
 from careledger.workflows.two_hops import link_aliases, unlink_aliases
 
@@ -87,11 +88,6 @@ def births_agree(one: str, other: str) -> bool:
     """Whether two dates of their precisions (``1970``, ``1970-01-31``) can be the same day; unknown ones cannot."""
     shorter, longer = sorted((one, other), key=len)
     return bool(shorter) and (longer == shorter or longer.startswith(f"{shorter}-"))
-
-
-def bare(number: str) -> str:
-    """A number without whatever separates its groups."""
-    return "".join(each for each in unicodedata.normalize("NFKD", number).casefold() if each.isalnum())
 
 
 def plain(text: str) -> str:

@@ -16,22 +16,23 @@ from careledger.domain.errors import AccessRefused, PatientNotFound, RequestRefu
 from careledger.domain.parties import Role
 from careledger.domain.questions import PATIENTS_A_DAY
 from careledger.domain.reasons import Reason
-from careledger.formats.digests import uint
+from careledger.formats.digests import digest, uint
 from careledger.formats.persons import Located
 from careledger.ports import Books
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.find import MAY_ASK, NO_ENTRY, PRESENT
+from careledger.workflows.identity_index import rows_near
+from careledger.workflows.identity_rows import Identity, bare
 from careledger.workflows.judging import post_at
-from careledger.workflows.link import bare, births_agree, likeness, plain
+from careledger.workflows.link import births_agree, likeness, plain
 from careledger.workflows.located import tell_located
 from careledger.workflows.network import Network, verified
-from careledger.workflows.register import Identity, identities
 
 COUNTED = "match-asked"
 POSTS = frozenset({Role.DOCTOR, Role.NURSE})
 CARE = frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.COC})
 MOST_QUESTIONS, WITHIN = PATIENTS_A_DAY, 3_600
-"""So many questions of one token within so many seconds."""
+"""So many questions of one post within so many seconds."""
 MOST_MATCHES = 16
 NUMBER, NAME, LIKE, SWAPPED = (
     "national-id",
@@ -45,10 +46,9 @@ _PATTERNS = frozenset("*%?_")
 
 @dataclass(frozen=True, repr=False)
 class Asker:
-    """Who asks: the post, what its token is named by, and what the token is for."""
+    """Who asks: the post, and what its token or session is for."""
 
     staff: Staff
-    token: bytes
     purpose: Purpose
 
 
@@ -68,13 +68,14 @@ def match(
     and never more than 16, the likeliest first. Everybody who is returned was told.
 
     Raises AccessRefused for who neither registers nor treats, RequestRefused for a question that says too little or has
-    patterns, Throttled beyond 40 questions of a token within an hour.
+    patterns, Throttled beyond 40 questions of a post within an hour, whatever token or session they
+    come by.
     """
     _check_asker(network, asker)
     _check_sought(sought)
     organisation = asker.staff.organisation
-    _count(organisation.books, asker.token, network.clock.now())
-    found = candidates(identities(organisation), sought)
+    count(organisation.books, asker.staff.number, network.clock.now())
+    found = candidates(rows_near(organisation, [*sought, *_swapped(sought)]), sought)
     wanted = [each for each in found if each.certain or not only_certain]
     return [each for each in wanted[: min(most, MOST_MATCHES)] if _told(network, asker.staff, each.row)]
 
@@ -135,14 +136,16 @@ def _check_sought(sought: Sequence[Identity]) -> None:
         raise RequestRefused(reason="too-little-known", because=said)
 
 
-def _count(books: Books, token: bytes, now: int) -> None:
-    """Remembers the question; what is older than counts is forgotten."""
-    rows = [key for key, _ in books.rows(COUNTED)]
-    books.drop(COUNTED, [key for key in rows if _when(key) <= now - WITHIN])
-    asked = sorted(_when(key) for key in rows if key.startswith(token) and _when(key) > now - WITHIN)
-    if len(asked) >= MOST_QUESTIONS:
-        raise Throttled(seconds=asked[-MOST_QUESTIONS] + WITHIN - now)
-    books.put(COUNTED, [(token + uint(now) + secrets.token_bytes(8), b"")])
+def count(books: Books, post: int, now: int) -> None:
+    """Remembers a question of that post; what is older than counts is forgotten. Raises Throttled."""
+    name = digest("match-asked-by", uint(post))
+    with books.alone():
+        rows = [key for key, _ in books.rows(COUNTED)]
+        asked = sorted(_when(key) for key in rows if key.startswith(name) and _when(key) > now - WITHIN)
+        if len(asked) >= MOST_QUESTIONS:
+            raise Throttled(seconds=asked[-MOST_QUESTIONS] + WITHIN - now)
+        books.drop(COUNTED, [key for key in rows if _when(key) <= now - WITHIN])
+        books.put(COUNTED, [(name + uint(now) + secrets.token_bytes(8), b"")])
 
 
 def _when(key: bytes) -> int:

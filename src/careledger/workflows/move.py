@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from careledger.domain.errors import WritingRefused
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.actors import Organisation, Staff
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.moved import UNTOLD
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
 from careledger.workflows.signing import signed_by
@@ -51,6 +52,7 @@ def move(
     another one or nobody does, if another organisation deposited one of the versions, or if the right person's
     custodians do not let them be written.
     """
+    network = replace(network, scanning=None)  # nothing comes in: it lies here already
     oldest_first = sorted(versions, key=lambda each: each.manifest.version)
     _check(wrong_writer.organisation, oldest_first, author)
     made: list[Deposited] = []

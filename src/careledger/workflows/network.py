@@ -15,6 +15,7 @@ from careledger.domain.relaying import REGISTRATION_SPREAD
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Blocks, Board, CustodianLink, Ledger, LedgerView, WaitingClock
 from careledger.workflows.gateway import Gateway
+from careledger.workflows.scanning import Scanning
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,7 +28,7 @@ class Network:
     ``gateway`` is the way to other members; where it reaches none (the embedded network has one operator) consents go
     to the ledger directly. ``registration_spread``: within how many seconds after its alias a registration is entered.
     ``together``: custodians are asked at the same time, because each works or waits elsewhere; in one process they
-    would only take the interpreter away from each other.
+    would only take the interpreter away from each other. ``scanning``: files are scanned before they are deposited.
     """
 
     ledger: Ledger
@@ -40,11 +41,12 @@ class Network:
     gateway: Gateway = field(default_factory=Gateway)
     registration_spread: int = REGISTRATION_SPREAD
     together: bool = True
+    scanning: Scanning | None = None
 
     def of_each(self, work: Callable[[T], R], asked: Iterable[T], durable: bool = False) -> list[R]:
         """What ``work`` gives for each of these, in order; it raises nothing.
 
-        Done at the same time if ``together``, or if each makes much ``durable`` and so waits for a disk.
+        Done at the same time if ``together``, or if each makes something ``durable`` and so waits for a disk.
         """
         all_asked = list(asked)
         if not (self.together or durable) or len(all_asked) < 2:

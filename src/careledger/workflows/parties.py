@@ -109,20 +109,41 @@ def create_team(network: Network, actor: Organisation, team: int, parent: int = 
     return network.ledger.create_team(team, actor.number, parent, actor.controller)
 
 
+def move_team(network: Network, actor: Organisation, team: int, parent: int = 0) -> Head:
+    """The team hangs below ``parent`` from now on (0: at the top). Raises ActRefused for another's or one that is given
+    up, LedgerRefused while teams are below it, and for a parent that is none."""
+    view = network.ledger.fresh_head()
+    _check_team(view, actor, team)
+    if view.team(team) == (actor.number, parent):
+        return view.head
+    return network.ledger.move_team(team, parent, actor.controller)
+
+
+def end_team(network: Network, actor: Organisation, team: int) -> Head:
+    """The team is given up: from this block on nobody is in it. Raises ActRefused for another's, LedgerRefused while
+    teams are below it."""
+    view = network.ledger.fresh_head()
+    _check_team(view, actor, team, given_up=True)
+    if not view.team_stands(team):
+        return view.head
+    return network.ledger.retire_team(team, actor.controller)
+
+
 def join_team(network: Network, staff: Staff, team: int) -> Head:
     """The post is in that team and in those above it; from now on it reads what they were granted."""
     view, employer = network.ledger.fresh_head(), staff.organisation
     _own_post(view, employer, staff.number)
-    if view.in_team(staff.number, team):
+    if team in view.memberships(staff.number) and view.team_stands(team):
         return view.head
     return network.ledger.join_team(staff.number, team, employer.controller)
 
 
 def leave_team(network: Network, staff: Staff, team: int) -> Head:
-    """The post is no longer in that team. Raises ActRefused for another's post, LedgerRefused if it was not."""
+    """The post is no longer in that team, which may be given up. Raises ActRefused for another's post, LedgerRefused
+    for one that is in a team below it."""
     view, employer = network.ledger.fresh_head(), staff.organisation
     _own_post(view, employer, staff.number)
-    if not view.in_team(staff.number, team):
+    if team not in view.memberships(staff.number) and not view.in_team(staff.number, team):
         return view.head
     return network.ledger.leave_team(staff.number, team, employer.controller)
 
@@ -151,6 +172,14 @@ def _already(view: LedgerView, officer: Officer, number: int, after: Status, bef
 def _check_controller(view: LedgerView, actor: Organisation) -> None:
     if verified(view, actor.number).controller != actor.controller.address:
         raise ActRefused(why="only the organisation's present key may", party=actor.number)
+
+
+def _check_team(view: LedgerView, actor: Organisation, team: int, given_up: bool = False) -> None:
+    _check_controller(view, actor)
+    if (view.team(team) or (0, 0))[0] != actor.number:
+        raise ActRefused(why="only the organisation that formed the team may", party=actor.number)
+    if not (given_up or view.team_stands(team)):
+        raise ActRefused(why="the team was given up", party=actor.number)
 
 
 def _own_post(view: LedgerView, employer: Organisation, number: int) -> PartyFacts:

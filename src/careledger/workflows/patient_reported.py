@@ -24,9 +24,10 @@ from careledger.formats.digests import framed
 from careledger.formats.patients import AliasStatement
 from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Holder, Organisation
-from careledger.workflows.batches import NewVersion, Writer
+from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import Deposited, deposit
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.second_look import FHIR_JSON
 
 

@@ -6,11 +6,13 @@ is asked of the ledger at each use, never remembered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from careledger.domain.consents import GranteeKind, Permission
 from careledger.domain.errors import AccessRefused, MalformedBytes, PatientNotFound
+from careledger.formats.apps import AppPass
+from careledger.formats.digests import framed
 from careledger.formats.patients import (
     AliasStatement,
     Certificate,
@@ -22,8 +24,10 @@ from careledger.formats.patients import (
 )
 from careledger.formats.persons import Misfiled, MoveNotice
 from careledger.formats.signed import open_signed
-from careledger.ports import LedgerView
+from careledger.ports import Books, LedgerView
+from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Organisation, Staff
+from careledger.workflows.app_passes import keep_pass
 from careledger.workflows.board import read_board
 from careledger.workflows.due import Subject, note_due
 from careledger.workflows.moved import take_misfiled, take_moved
@@ -32,6 +36,10 @@ from careledger.workflows.request_access import take_answer
 
 RECEIVED = "received-grant"
 EPOCH_KEYS = "received-epoch-key"
+INDEX, COMPLETE = "received-index", b"complete"
+TAG, OWNER = 16, 20
+AT_ONCE = 1_000
+"""How many names are read at once."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,13 @@ class Received:
 
 
 def fetch_grants(network: Network, organisation: Organisation) -> int:
-    """Takes what is new on the board for this organisation: grants, answers, notices of moves; returns how many."""
+    """Takes what is new on the board for this organisation: grants, answers, passes, notices of moves; how many."""
 
     def take(envelope: Envelope) -> None:
         if envelope.kind == GrantPackage.TYPE:
             keep_grant(network, organisation, envelope, check_grant(network, organisation, envelope))
+        elif envelope.kind == AppPass.TYPE:
+            keep_pass(network, organisation, envelope)
         elif envelope.kind == MoveNotice.TYPE:
             take_moved(network, organisation, envelope)
         elif envelope.kind == Misfiled.TYPE:
@@ -65,13 +75,55 @@ def fetch_grants(network: Network, organisation: Organisation) -> int:
 
 
 def grants(organisation: Organisation, alias: bytes | None = None) -> list[Received]:
-    """The grants that this organisation holds, for one alias or all."""
-    found = []
-    for _, row in organisation.books.rows(RECEIVED):
-        kept = ReceivedGrant.decode(row)
-        if alias is None or kept.alias == alias:
-            found.append(_received(GrantPackage.decode(kept.package.body)))
-    return found
+    """The grants that this organisation holds, for one alias or all; those of one are found without the others."""
+    kept = (ReceivedGrant.decode(row) for row in _rows(organisation, alias))
+    return [_received(GrantPackage.decode(each.package.body)) for each in kept if alias in (None, each.alias)]
+
+
+def grants_under(organisation: Organisation, commitment: bytes, owner: bytes = b"") -> list[Received]:
+    """The grants under a consent with that commitment, by whichever one-time owner where none is named; no other one is
+    opened."""
+    books = organisation.books
+    keys = [owner + commitment] if owner else [key for key in _keys(books) if key.endswith(commitment)]
+    rows = [row for key in keys if (row := books.get(RECEIVED, key)) is not None]
+    return [_received(GrantPackage.decode(ReceivedGrant.decode(row).package.body)) for row in rows]
+
+
+def named_grants(organisation: Organisation, after: bytes) -> list[tuple[bytes, bytes]]:
+    """Commitment and one-time owner of all grants that it holds after a commitment, in their order; none is opened."""
+    found = ((key[OWNER:], key[:OWNER]) for key in _keys(organisation.books))
+    return sorted(each for each in found if each[0] > after)
+
+
+def _keys(books: Books) -> Iterator[bytes]:
+    after = b""
+    while found := books.keys(RECEIVED, after, AT_ONCE):
+        yield from found
+        after = found[-1]
+
+
+def _rows(organisation: Organisation, alias: bytes | None) -> list[bytes]:
+    """All rows of that alias, and others' where there is no index yet."""
+    books = organisation.books
+    if alias is None or books.get(INDEX, COMPLETE) is None:
+        return [row for _, row in books.rows(RECEIVED)]
+    keys = (key[TAG:] for key, _ in books.rows(INDEX, _tag(organisation, alias)))
+    return [row for key in keys if (row := books.get(RECEIVED, key)) is not None]
+
+
+def _index_rows(organisation: Organisation, key: bytes, alias: bytes) -> list[tuple[bytes, bytes]]:
+    """What files a grant under its patient, by a tag that needs the organisation's key; the first time also all that
+    came before there was an index."""
+    made = [(_tag(organisation, alias) + key, b"")]
+    if organisation.books.get(INDEX, COMPLETE) is None:
+        before = ((known, ReceivedGrant.decode(row)) for known, row in organisation.books.rows(RECEIVED))
+        made += [(_tag(organisation, kept.alias) + known, b"") for known, kept in before]
+        made.append((COMPLETE, b""))
+    return made
+
+
+def _tag(organisation: Organisation, alias: bytes) -> bytes:
+    return hmac_tag(organisation.tag, framed("received-index", alias))[:TAG]
 
 
 def known_statement(organisation: Organisation, alias: bytes) -> AliasStatement:
@@ -109,12 +161,14 @@ def check_grant(network: Network, organisation: Organisation, envelope: Envelope
 
 
 def keep_grant(network: Network, organisation: Organisation, envelope: Envelope, checked: Received) -> None:
-    """Keeps what was checked, with the epoch keys known before; one sent again late displaces no newer one."""
+    """Keeps what was checked, filed under its patient at once, with the epoch keys known before; one sent again late
+    displaces no newer one."""
     key, package = _key(checked.certificate), checked.package
     before = organisation.books.get(RECEIVED, key)
     if before is None or _statement_of(before).number <= checked.statement.number:
         row = ReceivedGrant(envelope.content, network.clock.now(), checked.alias)
-        organisation.books.put(RECEIVED, [(key, row.encode())])
+        filed = _index_rows(organisation, key, checked.alias)
+        organisation.books.change({RECEIVED: [(key, row.encode())], INDEX: filed}, {})
     organisation.books.put(EPOCH_KEYS, [(key + _key_of(each), each.encode()) for each in package.epoch_keys])
     note_due(organisation.books, Subject.GRANT, key)
 
@@ -138,10 +192,8 @@ def _key_of(key: EpochKey) -> bytes:
 
 def epoch_keys(organisation: Organisation, certificate: Certificate) -> list[EpochKey]:
     """All epoch keys that packages of this consent brought, newest of each compartment last."""
-    prefix = _key(certificate)
-    return [
-        EpochKey.decode(row) for key, row in organisation.books.rows(EPOCH_KEYS) if key.startswith(prefix)
-    ]
+    rows = organisation.books.rows(EPOCH_KEYS, _key(certificate))
+    return [EpochKey.decode(row) for _, row in rows]
 
 
 def live_grant(

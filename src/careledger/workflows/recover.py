@@ -267,10 +267,11 @@ def _used(view: LedgerView, holder: Holder) -> dict[int, tuple[bytes, ...]]:
 
 def _put_state(holder: Holder, next_consent: int) -> None:
     """The state, durable: that of books which were not lost, with no one-time key that the ledger knows."""
-    row = holder.books.get(HOLDER, holder.alias)
-    state = holder.state if row is None else HolderState.decode(row)
-    later = replace(state, next_consent=max(state.next_consent, next_consent))
-    holder.books.put(HOLDER, [(holder.alias, later.encode())])
+    with holder.books.alone():
+        row = holder.books.get(HOLDER, holder.alias)
+        state = holder.state if row is None else HolderState.decode(row)
+        later = replace(state, next_consent=max(state.next_consent, next_consent))
+        holder.books.put(HOLDER, [(holder.alias, later.encode())])
 
 
 def _undescribed(
@@ -287,4 +288,5 @@ def _undescribed(
 
 
 def _put_missing(books: Books, kind: str, rows: Mapping[bytes, bytes]) -> None:
-    books.put(kind, [(key, row) for key, row in rows.items() if books.get(kind, key) is None])
+    with books.alone():
+        books.put(kind, [(key, row) for key, row in rows.items() if books.get(kind, key) is None])

@@ -3,9 +3,9 @@
 An organisation: proposed with its key, then verified by a ministry officer; only then can it vouch for posts and
 register patients. A patient: the alias, whose keys the registrar's gateway holds until it is claimed, and a random
 time later the registration, so that order and time on the ledger join nothing. Order of effects for a patient: books
-(what was chosen, keys, identity, when to register), alias, custodians (the alias statement and first epochs), and from
-then on the patient is there; the registration when its time has come. What a crash leaves is finished by
-``finish_patients`` and ``enter_registrations`` from the books.
+(what was chosen, keys, identity, when to register, all at once), alias, custodians (the alias statement and first
+epochs), and from then on the patient is there; the registration when its time has come. What a crash leaves is
+finished by ``finish_patients`` and ``enter_registrations`` from the books.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from careledger.domain.parties import ControllerKind, PartyId, Role, Status
 from careledger.domain.relaying import register_at, shuffled
 from careledger.formats.digests import uint
 from careledger.formats.persons import BegunPatient
-from careledger.formats.schema import Message, octets, text
 from careledger.formats.signatures import SigningKey
+from careledger.ports import LedgerView
 from careledger.sealing.keys import Secret
 from careledger.sealing.phrase import Phrase
-from careledger.workflows.actors import HOLDER, Holder, Organisation, Staff, load_holder, new_holder
+from careledger.workflows import identity_index
+from careledger.workflows.actors import HOLDER, Holder, Organisation, Staff, begun_holder, load_holder
 from careledger.workflows.epochs import ALL, ensure_epochs, publish_statement
+from careledger.workflows.identity_rows import NOBODY, Identity
 from careledger.workflows.network import Network, verified
 
 KEPT_PHRASE = "phrase"
-IDENTITY = "identity"
+IDENTITY = identity_index.IDENTITY
 BEGUN = "begun-patient"
 UNENTERED = "unentered-registration"
 RANDOM = SystemRandom()
@@ -43,27 +45,6 @@ class Officer:
 
     post: int
     key: SigningKey
-
-
-@dataclass(frozen=True)
-class Identity(Message):
-    """A row of a registrar's identity table, inside its walls and encrypted at rest; no field is mandatory.
-
-    ``name`` in any script, ``romanised`` beside it; ``birth`` is a date with its precision (``1970``, ``1970-01``,
-    ``1970-01-31``).
-    """
-
-    TYPE = "identity"
-    alias: bytes = octets(32)
-    registration: bytes = octets(16)
-    name: str = text(200)
-    romanised: str = text(200)
-    national_id: str = text(64)
-    birth: str = text(10)
-    salt: bytes = octets(32)
-
-
-NOBODY = Identity(bytes(32), bytes(16), "", "", "", "", bytes(32))
 
 
 def organisation(network: Network, actor: Organisation, roles: Iterable[Role], licence: bytes) -> None:
@@ -84,17 +65,30 @@ def verify(network: Network, officer: Officer, number: int, licence: bytes, seal
 def custodian(
     network: Network, actor: Organisation, log_key: bytes, signer: SigningKey, officer: Officer
 ) -> None:
-    """A verified organisation becomes a custodian, in the ledger's two steps.
+    """A verified organisation becomes a custodian: both of the ledger's steps, whose keys are here.
 
     ``log_key`` is the digest of its release log's key; ``signer`` signs its answers.
     """
+    announce_custodian(network, actor, log_key, signer)
+    activate_custodian(network, actor.number, officer)
+
+
+def announce_custodian(network: Network, actor: Organisation, log_key: bytes, signer: SigningKey) -> None:
+    """First of two steps, by the verified organisation itself; raises PartyNotFound, PartyNotVerified."""
     view, number = network.ledger.fresh_head(), actor.number
-    if any(each.number == number for each in view.custodians()):
-        return
     announced = view.custodian(number) is None and verified(view, number).log_key == log_key
-    if not announced:
+    if not announced and not _keeps(view, number):
         network.ledger.join_custodians(number, log_key, signer, actor.controller)
-    network.ledger.activate_custodian(number, officer.key, officer.post)
+
+
+def activate_custodian(network: Network, number: int, officer: Officer) -> None:
+    """Second step, by a ministry officer: it keeps shares from now on. Raises LedgerRefused if none was announced."""
+    if not _keeps(network.ledger.fresh_head(), number):
+        network.ledger.activate_custodian(number, officer.key, officer.post)
+
+
+def _keeps(view: LedgerView, number: int) -> bool:
+    return any(each.number == number for each in view.custodians())
 
 
 def post(network: Network, staff: Staff, roles: Iterable[Role], licence: bytes) -> None:
@@ -131,32 +125,44 @@ def patient(
     registration itself is entered by ``enter_registrations`` later (network.registration_spread; 0: now).
     """
     if alias is not None and registrar.books.get(IDENTITY, alias) is not None:
-        left = registrar.books.get(BEGUN, alias)
-        return (
-            kept_holder(registrar, alias)
-            if left is None
-            else _open(network, registrar, alias, BegunPatient.decode(left))
-        )
+        return _go_on(network, registrar, alias)
     phrase, alias = Phrase.random(), alias or secrets.token_bytes(32)
     at = register_at(network.clock.now(), network.registration_spread, RANDOM)
     chosen = choose_custodians(network, {registrar.number})
     begun = BegunPatient(secrets.token_bytes(16), at, *chosen, escrow, tuple(compartments))
-    registrar.books.put(BEGUN, [(alias, begun.encode())])
-    registrar.books.put(KEPT_PHRASE, [(alias, phrase.entropy.reveal())])
-    new_holder(phrase, alias, registrar.books)
-    row = identity_row(identity or NOBODY, alias, begun.registration)
-    registrar.books.put(IDENTITY, [(alias, row.encode())])
-    holder = _open(network, registrar, alias, begun)
+    row, holder = (
+        identity_row(identity or NOBODY, alias, begun.registration),
+        begun_holder(phrase, alias, registrar.books),
+    )
+    made = {
+        BEGUN: [(alias, begun.encode())],
+        KEPT_PHRASE: [(alias, phrase.entropy.reveal())],
+        HOLDER: [holder.row],
+        identity_index.INDEX: identity_index.index_rows(registrar, row),
+        IDENTITY: [(alias, row.encode())],
+        UNENTERED: [(begun.registration, uint(begun.enter_at))],
+    }
+    with registrar.books.alone():
+        there = registrar.books.get(IDENTITY, alias) is not None  # another process may have begun meanwhile
+        if not there:
+            registrar.books.change(made, {})
+    if there:
+        return _go_on(network, registrar, alias)
+    holder = _open(network, registrar, holder, begun)
     if not network.registration_spread:
         enter_registrations(network, registrar)
     return holder
 
 
-def finish_patients(network: Network, registrar: Organisation) -> int:
-    """Finishes patients whose registering a crash or absent custodians left open; returns how many stay open.
+def _go_on(network: Network, registrar: Organisation, alias: bytes) -> Holder:
+    """Whoever is registered under that alias; what was begun is finished."""
+    left = registrar.books.get(BEGUN, alias)
+    there = kept_holder(registrar, alias)
+    return there if left is None else _open(network, registrar, there, BegunPatient.decode(left))
 
-    One that never left the books is forgotten: the desk was not told of it and registers the person again.
-    """
+
+def finish_patients(network: Network, registrar: Organisation) -> int:
+    """Finishes patients whose registering a crash or absent custodians left open; returns how many stay open."""
     for alias, row in list(registrar.books.rows(BEGUN)):
         with suppress(CareLedgerError):  # one that fails keeps no other from being finished
             _finish(network, registrar, alias, BegunPatient.decode(row))
@@ -177,17 +183,14 @@ def enter_registrations(network: Network, registrar: Organisation) -> int:
 
 
 def _finish(network: Network, registrar: Organisation, alias: bytes, begun: BegunPatient) -> None:
-    if registrar.books.get(IDENTITY, alias) is None:
-        forget_keys(registrar, alias)
-    elif registrar.books.get(KEPT_PHRASE, alias) is not None:
-        _open(network, registrar, alias, begun)
+    if registrar.books.get(KEPT_PHRASE, alias) is not None:
+        _open(network, registrar, kept_holder(registrar, alias), begun)
     registrar.books.drop(BEGUN, [alias])  # also where somebody else took the keys over and began the epochs
 
 
-def _open(network: Network, registrar: Organisation, alias: bytes, begun: BegunPatient) -> Holder:
-    """The registration left to its time, then alias, statement and epochs; what is done is not done again."""
-    registrar.books.put(UNENTERED, [(begun.registration, uint(begun.enter_at))])
-    holder, ledger = kept_holder(registrar, alias), network.ledger
+def _open(network: Network, registrar: Organisation, holder: Holder, begun: BegunPatient) -> Holder:
+    """Alias, statement and epochs; what is done is not done again."""
+    alias, ledger = holder.alias, network.ledger
     if ledger.fresh_head().alias(alias) is None:
         answering = registrar.number, registrar.controller
         ledger.open_alias(alias, holder.controller, ControllerKind.REGISTRAR, 0, *answering, network.relay)
@@ -195,7 +198,7 @@ def _open(network: Network, registrar: Organisation, alias: bytes, begun: BegunP
         named = begun.custodians, begun.custodian_seed, registrar.number, begun.escrow
         holder = publish_statement(network, holder, *named)
     ensure_epochs(network, holder, begun.compartments)
-    registrar.books.drop(BEGUN, [alias])
+    registrar.books.change({}, {BEGUN: [alias]})
     return holder
 
 

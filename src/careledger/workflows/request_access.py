@@ -11,10 +11,11 @@ from careledger.domain.consents import Purpose, Scope, Window
 from careledger.domain.errors import MalformedBytes, PatientNotFound, RecordNotFound, SignatureRefused
 from careledger.formats.patients import AccessAnswer, AccessRequest, AliasStatement, Envelope
 from careledger.formats.persons import Located
-from careledger.formats.releases import SessionStatement
 from careledger.formats.scopes import scope_form
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signed import open_signed, sign
 from careledger.workflows.actors import Holder, Organisation, Session
+from careledger.workflows.audit import known_claims
 from careledger.workflows.board import organisation_key, post_package, read_board
 from careledger.workflows.due import Subject, note_due
 from careledger.workflows.located import take_located
@@ -23,6 +24,8 @@ from careledger.workflows.network import Network, verified
 ASKED = "access-request"
 ANSWERED = "access-answer"
 SENT = "sent-request"
+CLOSED = "closed-request"
+"""Requests that this holder answered: the board still has them."""
 
 
 def request_access(
@@ -52,7 +55,8 @@ def request_access(
 
 
 def read_requests(network: Network, holder: Holder) -> list[AccessRequest]:
-    """All requests that have reached this holder, new ones fetched first; forged ones are passed over.
+    """All requests that have reached this holder and were not answered, new ones fetched first; forged ones are passed
+    over. What was asked before the keys were claimed or changed is sealed to the keys of then, and is found too.
 
     Word of who looked for this person is taken too (``located``).
     """
@@ -62,10 +66,10 @@ def read_requests(network: Network, holder: Holder) -> list[AccessRequest]:
             take_located(network, holder, envelope)
             return
         request = _checked(network, envelope)
-        if request.alias == holder.alias:
+        if request.alias == holder.alias and holder.books.get(CLOSED, request.id) is None:
             holder.books.put(ASKED, [(request.id, request.encode())])
 
-    read_board(network, holder.books, [holder.sealing], take)
+    read_board(network, holder.books, [key for each in known_claims(holder) for key in each.sealing], take)
     found = (AccessRequest.decode(row) for _, row in holder.books.rows(ASKED))
     return [request for request in found if request.alias == holder.alias]
 
@@ -80,6 +84,7 @@ def answer(network: Network, holder: Holder, request_id: bytes, outcome: str) ->
     post_package(
         network, organisation_key(network, request.employer), Envelope(AccessAnswer.TYPE, signed, None)
     )
+    holder.books.put(CLOSED, [(request_id, b"")])
     holder.books.drop(ASKED, [request_id])
 
 

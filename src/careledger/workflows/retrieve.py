@@ -28,7 +28,6 @@ from careledger.domain.reasons import Rule
 from careledger.formats.bodies import RecordBody
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import Manifest
-from careledger.formats.digests import digest
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
 from careledger.formats.releases import Answer
 from careledger.sealing import versions as sealed
@@ -38,6 +37,7 @@ from careledger.sealing.shamir import combine
 from careledger.sealing.states import VerifiedCiphertext
 from careledger.workflows.asking import Access, Asked, ask
 from careledger.workflows.blocks import sealed_block
+from careledger.workflows.contents import body_of
 from careledger.workflows.epochs import unbroken
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
@@ -303,8 +303,8 @@ def _open(
     custodial = found.custodial_secret(network.thresholds.opening)
     key = sealed.body_key(secret, custodial)
     opened = sealed.open_body(key, manifest.body_key_commitment, sealed_block(network, found.row.body))
-    body = RecordBody.decode(opened.data)
-    if digest("fhir-content", body.canonical) != manifest.content_digest:
+    body = body_of(opened)
+    if body.content_digest != manifest.content_digest:
         raise DigestMismatch(what="content")
     return Opened(found, manifest, body, secret)
 

@@ -25,7 +25,8 @@ from careledger.fhir.mapping import signers, signers_by_category
 from careledger.formats.bodies import RecordBody
 from careledger.formats.deposits import DepositStatement, Manifest
 from careledger.formats.patients import AliasStatement
-from careledger.formats.releases import DepositProof, SessionStatement
+from careledger.formats.releases import DepositProof
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signatures import Address, check_signer
 from careledger.formats.signed import open_signed
 from careledger.ports import LedgerView

@@ -10,9 +10,9 @@ from careledger.domain.records import Source
 from careledger.fhir.json_text import read
 from careledger.fhir.mapping import signers
 from careledger.workflows.actors import Staff
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.judging import post_at
 from careledger.workflows.network import Network
+from careledger.workflows.new_versions import NewVersion
 
 
 def new_signed(network: Network, version: NewVersion, author: Staff) -> NewVersion:

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import cbor2
 
 from careledger.domain.errors import BlockMismatch, MalformedBytes
-from careledger.formats.cids import SIZE, Cid, check_block, check_cid
-from careledger.formats.large import decode_dag_cbor, decode_link, encode_link, links_of
+from careledger.formats.cids import SIZE, Block, Cid, check_block, check_cid, chunk_cid, is_chunk
+from careledger.formats.large import PutMany, decode_dag_cbor, decode_link, encode_link, links_of
 
 MOST_SECTION = (1 << 20) + SIZE
 MOST_ROOTS = 10_000
@@ -96,23 +96,29 @@ def read_blocks(file: BinaryIO) -> Iterator[tuple[Cid, bytes]]:
         yield cid, check_block(cid, data[SIZE:])
 
 
-def read_car(file: BinaryIO, put_many: Callable[[list[bytes]], object]) -> tuple[Cid, ...]:
+def read_car(file: BinaryIO, put_many: PutMany) -> tuple[Cid, ...]:
     """Hands the blocks to ``put_many`` in batches of about 16 MiB; returns the roots, which are among them.
 
     Raises MalformedBytes or BlockMismatch; what was handed over before then is unpinned garbage.
     """
     roots = read_header(file)
     missing = set(roots)
-    batch: list[bytes] = []
+    batches: dict[bool, list[Block]] = {False: [], True: []}
     size = 0
+
+    def put() -> None:
+        put_many(batches[False])
+        put_many(batches[True], named=chunk_cid)
+        batches.update({False: [], True: []})
+
     for cid, block in read_blocks(file):
         missing.discard(cid)
-        batch.append(block)
+        batches[is_chunk(cid)].append(block)
         size += len(block)
         if size >= 1 << 24:
-            put_many(batch)
-            batch, size = [], 0
+            put()
+            size = 0
     if missing:
         raise BlockMismatch(why="a root is not in the CAR file")
-    put_many(batch)
+    put()
     return roots

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from careledger.domain.errors import BlockNotFound, StoreUnavailable
-from careledger.formats.cids import Cid, text
+from careledger.formats.cids import Block, Cid, raw_cid, text
 
 T = TypeVar("T")
 
@@ -14,9 +14,11 @@ T = TypeVar("T")
 class Honest(Protocol):
     """What a hostile store stands in front of: the blocks port."""
 
-    def put_many(self, blocks: Sequence[bytes]) -> list[Cid]: ...
+    def put_many(self, blocks: Sequence[Block], named: Callable[[Block], Cid] = raw_cid) -> list[Cid]: ...
 
     def get(self, cid: Cid) -> bytes: ...
+
+    def unchecked(self, cid: Cid) -> bytes: ...
 
     def has(self, cid: Cid) -> bool: ...
 
@@ -28,7 +30,8 @@ class Honest(Protocol):
 class HostileBlocks:
     """Behaves like the store behind it until told otherwise.
 
-    ``get`` of a block it lies about returns wrong bytes without an error, as a store may that nobody trusts.
+    ``get`` and ``unchecked`` of a block it lies about return wrong bytes without an error, as a store may that nobody
+    trusts.
     """
 
     def __init__(self, honest: Honest) -> None:
@@ -64,15 +67,22 @@ class HostileBlocks:
         """The next calls of a method raise StoreUnavailable, before or after they had their effect."""
         self._failures[(method, persisted)] = times
 
-    def put_many(self, blocks: Sequence[bytes]) -> list[Cid]:
+    def put_many(self, blocks: Sequence[Block], named: Callable[[Block], Cid] = raw_cid) -> list[Cid]:
         """As the port says, or as told."""
-        return self._call("put_many", lambda: self._honest.put_many(blocks))
+        return self._call("put_many", lambda: self._honest.put_many(blocks, named))
 
     def get(self, cid: Cid) -> bytes:
         """As the port says, or as told."""
+        return self._told(cid, self._honest.get)
+
+    def unchecked(self, cid: Cid) -> bytes:
+        """As the port says, or as told."""
+        return self._told(cid, self._honest.unchecked)
+
+    def _told(self, cid: Cid, get: Callable[[Cid], bytes]) -> bytes:
         if cid in self._forgotten:
             raise BlockNotFound(cid=text(cid))
-        data = self._call("get", lambda: self._honest.get(cid))
+        data = self._call("get", lambda: get(cid))
         if self._lies_always:
             return _flipped(data)
         return self._lies[cid](data) if cid in self._lies else data

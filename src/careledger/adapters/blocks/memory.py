@@ -11,7 +11,18 @@ from careledger.adapters.blocks.car import read_car, write_car
 from careledger.adapters.blocks.reports import Collected, Health, Repaired, Source, closure, mend
 from careledger.adapters.blocks.segments import MOST_BLOCK
 from careledger.domain.errors import BlockNotFound, MalformedBytes, StoreCorrupt
-from careledger.formats.cids import RAW_PREFIX, Cid, check_block, check_cid, is_block, raw_cid, text
+from careledger.formats.cids import (
+    CHUNK_PREFIX,
+    RAW_PREFIX,
+    Block,
+    Cid,
+    check_block,
+    check_cid,
+    is_block,
+    is_chunk,
+    raw_cid,
+    text,
+)
 from careledger.formats.large import open_large, put_stream
 
 
@@ -20,6 +31,7 @@ class MemoryBlocks:
 
     def __init__(self, grace: float = 3600.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.blocks: dict[bytes, bytes] = {}
+        self._chunks: set[bytes] = set()
         self._pins: set[tuple[str, Cid]] = set()
         self._young: dict[bytes, float] = {}
         self._grace = grace
@@ -30,23 +42,28 @@ class MemoryBlocks:
         """Stores one block."""
         return self.put_many([data])[0]
 
-    def put_many(self, blocks: Sequence[bytes]) -> list[Cid]:
+    def put_many(self, blocks: Sequence[Block], named: Callable[[Block], Cid] = raw_cid) -> list[Cid]:
         """The raw CIDs of these blocks; raises MalformedBytes for a block over 1 MiB."""
         if any(len(block) > MOST_BLOCK for block in blocks):
             raise MalformedBytes(why="block over 1 MiB")
-        cids = [raw_cid(block) for block in blocks]
+        cids = [named(block) for block in blocks]
         with self._guard:
             for cid, block in zip(cids, blocks, strict=True):
                 self.blocks[cid[4:]] = bytes(block)
                 self._young[cid[4:]] = self._clock()
+            self._chunks.update(cid[4:] for cid in cids if is_chunk(cid))
         return cids
 
     def get(self, cid: Cid) -> bytes:
         """The block, checked; raises BlockNotFound, BlockMismatch."""
+        return check_block(cid, self.unchecked(cid))
+
+    def unchecked(self, cid: Cid) -> bytes:
+        """What is stored as that block, for who checks it; raises BlockNotFound."""
         data = self.blocks.get(check_cid(cid)[4:])
         if data is None:
             raise BlockNotFound(cid=text(cid))
-        return check_block(cid, data)
+        return data
 
     def has(self, cid: Cid) -> bool:
         """Whether a block is stored under this CID."""
@@ -92,18 +109,26 @@ class MemoryBlocks:
     def collect(self) -> Collected:
         """Removes what nobody pins and whose grace is over; raises StoreCorrupt as the store on disk does."""
         with self._guard:
-            limit = self._clock() - self._grace
-            self._young = {digest: put for digest, put in self._young.items() if put > limit}
-            wanted, unreadable = closure({cid for _, cid in self._pins}, self.get)
-            if unreadable:
-                raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
-            live = {cid[4:] for cid in wanted} | self._young.keys()
+            live = self._live()
             gone = [digest for digest in self.blocks if digest not in live]
             return Collected(len(gone), sum(len(self.blocks.pop(digest)) for digest in gone))
 
+    def unneeded(self) -> int:
+        """How many bytes the blocks have that ``collect`` would remove; raises StoreCorrupt as it does."""
+        with self._guard:
+            live = self._live()
+            return sum(len(block) for digest, block in self.blocks.items() if digest not in live)
+
+    def tidy(self) -> int:
+        """Nothing lies here that is no block."""
+        return 0
+
     def verify(self) -> Health:
         """Hashes every block again and looks for every pinned one."""
-        known = [(RAW_PREFIX + digest, block) for digest, block in self.blocks.items()]
+        known = [
+            ((CHUNK_PREFIX if digest in self._chunks else RAW_PREFIX) + digest, block)
+            for digest, block in self.blocks.items()
+        ]
         damaged = tuple(cid for cid, block in known if not is_block(cid, block))
         wanted, _ = closure({cid for _, cid in self._pins}, self.get)
         missing = tuple(cid for cid in wanted if not self.has(cid))
@@ -112,6 +137,15 @@ class MemoryBlocks:
     def repair(self, other: Source) -> Repaired:
         """Fetches every damaged or missing block from another store; it is checked before it is kept."""
         return mend(self.verify, other, lambda cid, block: self.blocks.__setitem__(cid[4:], block))
+
+    def _live(self) -> set[bytes]:
+        """The digests of what somebody pins, of what that links to, and of what was put a short time ago."""
+        limit = self._clock() - self._grace
+        self._young = {digest: put for digest, put in self._young.items() if put > limit}
+        wanted, unreadable = closure({cid for _, cid in self._pins}, self.get)
+        if unreadable:
+            raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
+        return {cid[4:] for cid in wanted} | self._young.keys()
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from careledger.adapters.custody.sqlite import CACHE
 from careledger.domain.errors import StoreUnavailable
 from careledger.formats.cids import SIZE, Cid
 
@@ -29,6 +30,7 @@ class Pins:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")
+        self._db.execute(f"PRAGMA cache_size={CACHE}")
         self._db.executescript(SCHEMA)
 
     def add(self, owner: str, cids: Iterable[Cid]) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from careledger.adapters.blocks.segments import (
     FILE_MAGIC,
     HEADER,
     Place,
-    frame,
+    header,
     scan,
     sync_directory,
     write_all,
 )
 from careledger.domain.errors import BlockNotFound, StoreUnavailable
-from careledger.formats.cids import RAW_PREFIX, Cid, is_block, text
+from careledger.formats.cids import Block, Cid, is_block, is_chunk, text
 
 BATCH = 16 << 20
+APART = 1 << 16
+"""Bytes from which a block is written by itself, without being copied."""
 
 
 class SegmentSet:
@@ -47,7 +49,7 @@ class SegmentSet:
         return len(self._index)
 
     def __iter__(self) -> Iterator[bytes]:
-        """The SHA-256 of each block."""
+        """The digest of each block."""
         return iter(self._index)
 
     @property
@@ -55,24 +57,33 @@ class SegmentSet:
         """How long all blocks together are."""
         return sum(Place.of(packed).length for packed in self._index.values())
 
+    def size_of(self, digests: Iterable[bytes]) -> int:
+        """How long those of these blocks are that are there."""
+        found = (self._index.get(digest) for digest in digests)
+        return sum(Place.of(packed).length for packed in found if packed is not None)
+
     @property
     def unread(self) -> int:
         """Bytes in the segments that belong to no record: damage found when opening."""
         return sum(self._unread.values())
 
-    def read(self, digest: bytes) -> bytes:
-        """The bytes stored for a digest, unchecked; raises BlockNotFound."""
+    def named(self, digest: bytes) -> Cid:
+        """The identifier, of a raw block, under which what is here by that digest was stored."""
+        return Place.of(self._index[digest]).named(digest)
+
+    def read(self, cid: Cid) -> bytes:
+        """The bytes stored under an identifier, unchecked; raises BlockNotFound."""
         self._check_usable()
-        packed = self._index.get(digest)
+        packed = self._index.get(cid[4:])
         if packed is None:
-            raise BlockNotFound(cid=text(RAW_PREFIX + digest))
+            raise BlockNotFound(cid=text(cid))
         place = Place.of(packed)
         try:
             return os.pread(self._files[place.segment], place.length, place.start)
         except OSError as error:
             raise StoreUnavailable(why=type(error).__name__) from None
 
-    def append(self, blocks: dict[Cid, bytes]) -> None:
+    def append(self, blocks: Mapping[Cid, Block]) -> None:
         """Writes and syncs; the index changes only after that."""
         self._check_usable()
         try:
@@ -147,13 +158,14 @@ class SegmentSet:
                 self._segment_size
             )  # an empty file that a crash left: never written to, collected later
 
-    def _append_batch(self, batch: list[tuple[Cid, bytes]]) -> None:
+    def _append_batch(self, batch: list[tuple[Cid, Block]]) -> None:
         if self._end >= self._segment_size:
             self._start_segment(self._active + 1)
-        write_all(self._files[self._active], b"".join(frame(cid, block) for cid, block in batch))
+        for data in _gathered(batch):
+            write_all(self._files[self._active], data)
         os.fsync(self._files[self._active])
         for cid, block in batch:
-            self._index[cid[4:]] = Place(self._active, self._end + HEADER, len(block)).packed
+            self._index[cid[4:]] = Place(self._active, self._end + HEADER, len(block), is_chunk(cid)).packed
             self._end += HEADER + len(block)
 
     def _start_segment(self, number: int) -> None:
@@ -177,7 +189,8 @@ class SegmentSet:
         whole: dict[Cid, bytes] = {}
         size = 0
         for digest in digests:
-            cid, block = RAW_PREFIX + digest, self.read(digest)
+            cid = self.named(digest)
+            block = self.read(cid)
             if is_block(cid, block):
                 whole[cid] = block
                 size += len(block)
@@ -187,9 +200,23 @@ class SegmentSet:
         self.append(whole)
 
 
-def _batches(blocks: Iterable[tuple[Cid, bytes]], segment_size: int) -> Iterator[list[tuple[Cid, bytes]]]:
+def _gathered(batch: list[tuple[Cid, Block]]) -> Iterator[Block]:
+    """The records in order: small ones in one piece, each large block by itself."""
+    waiting: list[Block] = []
+    for cid, block in batch:
+        waiting.append(header(cid, block))
+        if len(block) < APART:
+            waiting.append(block)
+        else:
+            yield b"".join(waiting)
+            yield block
+            waiting = []
+    yield b"".join(waiting)
+
+
+def _batches(blocks: Iterable[tuple[Cid, Block]], segment_size: int) -> Iterator[list[tuple[Cid, Block]]]:
     """Consecutive blocks that together fill about one segment."""
-    batch: list[tuple[Cid, bytes]] = []
+    batch: list[tuple[Cid, Block]] = []
     size = 0
     for cid, block in blocks:
         batch.append((cid, block))

@@ -14,46 +14,59 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from careledger.formats.cids import PREFIXES, RAW_PREFIX, Cid, is_block
+from careledger.formats.cids import CHUNK_PREFIX, PREFIXES, RAW_PREFIX, Block, Cid, is_block
 
 FILE_MAGIC = b"careseg1"
 MAGIC = b"CBLK"
 HEADER = 48
 _unpack = struct.Struct(">4sI4s32sI").unpack
 MOST_BLOCK = 1 << 20
-LENGTH_BITS, SEGMENT_BITS = 21, 56
+LENGTH_BITS, CHUNK_BIT, SEGMENT_BITS = 21, 55, 56
+_PLACED = {prefix: (prefix == CHUNK_PREFIX) << CHUNK_BIT for prefix in PREFIXES}
 
 
 class Place(NamedTuple):
-    """Segment number, where a block's data starts (below 2³⁵), how long it is."""
+    """Segment number, where a block's data starts (below 2³⁴), how long it is, whether its BLAKE3 names it."""
 
     segment: int
     start: int
     length: int
+    chunk: bool = False
 
     @property
     def packed(self) -> int:
         """In one number, so that an index of millions is light to keep."""
-        return self.segment << SEGMENT_BITS | self.start << LENGTH_BITS | self.length
+        kind = self.chunk << CHUNK_BIT
+        return self.segment << SEGMENT_BITS | kind | self.start << LENGTH_BITS | self.length
 
     @classmethod
     def of(cls, packed: int) -> Place:
         """What ``packed`` made."""
-        start = (packed & ((1 << SEGMENT_BITS) - 1)) >> LENGTH_BITS
-        return cls(packed >> SEGMENT_BITS, start, packed & ((1 << LENGTH_BITS) - 1))
+        start = (packed & ((1 << CHUNK_BIT) - 1)) >> LENGTH_BITS
+        length, chunk = packed & ((1 << LENGTH_BITS) - 1), bool(packed >> CHUNK_BIT & 1)
+        return cls(packed >> SEGMENT_BITS, start, length, chunk)
+
+    def named(self, digest: bytes) -> Cid:
+        """The identifier of the block there that has this digest."""
+        return (CHUNK_PREFIX if self.chunk else RAW_PREFIX) + digest
+
+
+def header(cid: Cid, data: Block) -> bytes:
+    """What stands before a block in its record."""
+    start = MAGIC + struct.pack(">I", len(data)) + cid
+    return start + struct.pack(">I", crc32(start))
 
 
 def frame(cid: Cid, data: bytes) -> bytes:
     """A block as a record."""
-    header = MAGIC + struct.pack(">I", len(data)) + cid
-    return header + struct.pack(">I", crc32(header)) + data
+    return header(cid, data) + data
 
 
 Found = list[tuple[bytes, int]]
 
 
 def _records(view: mmap.mmap, number: int) -> Found:
-    """By SHA-256 the packed place of each record. One loop without calls: it is done for every block at each start."""
+    """By digest the packed place of each record. One loop without calls: it is done for every block at each start."""
     found, at, size, segment = [], len(FILE_MAGIC), len(view), number << SEGMENT_BITS
     while 0 <= at < size:
         header = view[at : at + HEADER]
@@ -63,11 +76,11 @@ def _records(view: mmap.mmap, number: int) -> Found:
             if (
                 magic == MAGIC
                 and crc32(header[:44]) == crc
-                and prefix in PREFIXES
+                and prefix in _PLACED
                 and length <= MOST_BLOCK
                 and start + length <= size
             ):
-                found.append((digest, segment | start << LENGTH_BITS | length))
+                found.append((digest, segment | _PLACED[prefix] | start << LENGTH_BITS | length))
                 at = start + length
                 continue
         at = view.find(MAGIC, at + 1)
@@ -80,12 +93,13 @@ def _end(packed: int) -> int:
 
 
 def _whole(view: mmap.mmap, digest: bytes, packed: int) -> bool:
-    return is_block(RAW_PREFIX + digest, view[Place.of(packed).start : _end(packed)])
+    place = Place.of(packed)
+    return is_block(place.named(digest), view[place.start : _end(packed)])
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a segment holds: records whose header is whole (SHA-256 and packed place), where the last of them ends, the
+    """What a segment holds: records whose header is whole (digest and packed place), where the last of them ends, the
     file's size, and how many bytes before that end belong to no record (damage)."""
 
     records: Found
@@ -110,7 +124,7 @@ def scan(path: Path, number: int, last: bool) -> Scan:
     return Scan(records, end, size, lost + end - used)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: Block) -> None:
     """Writes everything or raises OSError."""
     view = memoryview(data)
     while view:

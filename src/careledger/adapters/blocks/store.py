@@ -20,7 +20,7 @@ from careledger.adapters.blocks.segment_set import SegmentSet
 from careledger.adapters.blocks.segments import MOST_BLOCK, sync_directory
 from careledger.adapters.locks import hold
 from careledger.domain.errors import BlockNotFound, MalformedBytes, StoreCorrupt
-from careledger.formats.cids import RAW_PREFIX, Cid, check_block, check_cid, is_block, raw_cid, text
+from careledger.formats.cids import Block, Cid, check_block, check_cid, is_block, raw_cid, text
 from careledger.formats.large import open_large, put_stream
 
 SEGMENT_SIZE = 64 << 20
@@ -30,7 +30,7 @@ GRACE = 3600.0
 class SegmentBlocks:
     """Blocks of at most 1 MiB by CID, durable when a call returns; safe for threads, one process at a time.
 
-    A block is found by its SHA-256, whatever codec the CID names. Pinning an index block of formats.large keeps its
+    A block is found by its digest, whatever codec the CID names. Pinning an index block of formats.large keeps its
     chunks too. Raises StoreUnavailable when the disk refuses; then open the directory again.
     """
 
@@ -58,23 +58,28 @@ class SegmentBlocks:
         """Stores one block; as put_many."""
         return self.put_many([data])[0]
 
-    def put_many(self, blocks: Sequence[bytes]) -> list[Cid]:
+    def put_many(self, blocks: Sequence[Block], named: Callable[[Block], Cid] = raw_cid) -> list[Cid]:
         """The raw CIDs of these blocks, all durable; raises MalformedBytes for a block over 1 MiB."""
         if any(len(block) > MOST_BLOCK for block in blocks):
             raise MalformedBytes(why="block over 1 MiB")
-        cids = [raw_cid(block) for block in blocks]
+        cids = [named(block) for block in blocks]
         with self._guard:
             new = {cid: block for cid, block in zip(cids, blocks, strict=True) if not self._is_whole(cid)}
             self._segments.append(new)
             now = self._clock()
+            while self._young and next(iter(self._young.values())) <= now - self._grace:
+                self._young.pop(next(iter(self._young)))  # nobody need collect for that
             self._young.update((cid[4:], now) for cid in cids)
         return cids
 
     def get(self, cid: Cid) -> bytes:
         """The block, checked; raises BlockNotFound, BlockMismatch."""
+        return check_block(cid, self.unchecked(cid))
+
+    def unchecked(self, cid: Cid) -> bytes:
+        """What is stored as that block, for who checks it; raises BlockNotFound."""
         with self._guard:
-            data = self._segments.read(check_cid(cid)[4:])
-        return check_block(cid, data)
+            return self._segments.read(check_cid(cid))
 
     def has(self, cid: Cid) -> bool:
         """Whether a block is stored under this CID (its bytes are not read)."""
@@ -84,9 +89,9 @@ class SegmentBlocks:
         """Keeps these blocks, and what they link to, for that owner; raises BlockNotFound and then pins none."""
         wanted = list(cids)
         with self._guard:
-            for cid in wanted:
-                if not self.has(cid):
-                    raise BlockNotFound(cid=text(cid))
+            lacking = next((cid for cid in wanted if check_cid(cid)[4:] not in self._segments), None)
+            if lacking is not None:
+                raise BlockNotFound(cid=text(lacking))
             self._pins.add(owner, wanted)
 
     def unpin(self, owner: str, cids: Iterable[Cid]) -> None:
@@ -133,16 +138,25 @@ class SegmentBlocks:
             before = len(self._segments)
             limit = self._clock() - self._grace
             self._young = {digest: put for digest, put in self._young.items() if put > limit}
-            wanted, unreadable = closure(self._pins.all(), self.get)
-            if unreadable:
-                raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
-            freed = self._segments.compact({cid[4:] for cid in wanted} | self._young.keys())
+            freed = self._segments.compact(self._pinned() | self._young.keys())
             return Collected(before - len(self._segments), freed)
+
+    def unneeded(self) -> int:
+        """How many bytes the blocks have that ``collect`` would remove; raises StoreCorrupt as it does."""
+        with self._guard:
+            limit = self._clock() - self._grace
+            young = {digest for digest, put in self._young.items() if put > limit}
+            return self._segments.size - self._segments.size_of(self._pinned() | young)
+
+    def tidy(self) -> int:
+        """Gives back what belongs to no block and removes no whole one; returns how many bytes less there are."""
+        with self._guard:
+            return self._segments.compact(set(self._segments))
 
     def verify(self) -> Health:
         """Hashes every block again and looks for every pinned one."""
         with self._guard:
-            known = (RAW_PREFIX + digest for digest in self._segments)
+            known = map(self._segments.named, self._segments)
             damaged = tuple(cid for cid in known if not self._is_whole(cid))
             wanted, _ = closure(self._pins.all(), self.get)
             missing = tuple(cid for cid in wanted if not self.has(cid))
@@ -167,5 +181,12 @@ class SegmentBlocks:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _pinned(self) -> set[bytes]:
+        """The digests of what somebody pins, and of what that links to; raises StoreCorrupt where it is not known."""
+        wanted, unreadable = closure(self._pins.all(), self.get)
+        if unreadable:
+            raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
+        return {cid[4:] for cid in wanted}
+
     def _is_whole(self, cid: Cid) -> bool:
-        return self.has(cid) and is_block(cid, self._segments.read(cid[4:]))
+        return self.has(cid) and is_block(cid, self._segments.read(cid))

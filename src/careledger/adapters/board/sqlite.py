@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from careledger.adapters.custody.sqlite import Connection, create
@@ -27,7 +28,8 @@ class SqliteBoard:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         if path is not None and not path.exists():
-            create(path, SCHEMA)
+            with suppress(FileExistsError):  # another process was faster
+                create(path, SCHEMA)
         self._db = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None, factory=Connection
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from careledger.adapters.custody.sqlite import connect, create, transaction
+from careledger.adapters.custody.sqlite import connect, create, emptied, transaction
 from careledger.domain.errors import StoreCorrupt
 from careledger.formats.digests import framed
 
@@ -30,17 +31,17 @@ class SqliteBooks:
         """Opens or creates the file (mode 0600); key is 32 bytes."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            create(path, SCHEMA)
+            with suppress(FileExistsError):  # another process was faster
+                create(path, SCHEMA)
         self._cipher = AESGCM(key)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._wipes = False
         self._db = connect(path)
         self._db.execute(SCHEMA)  # a crash may have left the file empty
 
     def put(self, kind: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Writes or replaces rows; all durable when it returns, or none."""
-        sealed = [(kind, key, self._seal(kind, key, value)) for key, value in rows]
-        with self._lock, transaction(self._db):
-            self._db.executemany("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", sealed)
+        self.change({kind: list(rows)}, {})
 
     def get(self, kind: str, key: bytes) -> bytes | None:
         """The value, or None; raises StoreCorrupt if the row is not what was written under this key."""
@@ -69,13 +70,43 @@ class SqliteBooks:
         return [key for (key,) in found]
 
     def drop(self, kind: str, keys: Iterable[bytes]) -> None:
-        """Removes rows; durable when it returns, and overwritten in the file and in its log."""
+        """Removes rows; durable when it returns, and overwritten in the file and in its log.
+
+        Whoever reads the file meanwhile, as a backup does for minutes, is not waited for: the first step after that
+        overwrites it in the log.
+        """
+        with self.alone():
+            self.change({}, {kind: list(keys)})
+            self._wipes = True
+
+    def change(
+        self,
+        written: Mapping[str, Sequence[tuple[bytes, bytes]]],
+        dropped: Mapping[str, Sequence[bytes]],
+    ) -> None:
+        """Writes rows of several kinds and removes others at once: all durable when it returns, or nothing.
+
+        What is removed is overwritten in the file's log with the next ``drop``.
+        """
+        sealed = [
+            (kind, key, self._seal(kind, key, value)) for kind, rows in written.items() for key, value in rows
+        ]
+        gone = [(kind, key) for kind, keys in dropped.items() for key in keys]
+        with self._lock, transaction(self._db):
+            self._db.executemany("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", sealed)
+            self._db.executemany("DELETE FROM books WHERE kind = ? AND key = ?", gone)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One step of reads and writes, as the port says; what ``drop`` removed inside is overwritten at its end."""
         with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
             with transaction(self._db):
-                self._db.executemany(
-                    "DELETE FROM books WHERE kind = ? AND key = ?", [(kind, key) for key in keys]
-                )
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                yield
+            if self._wipes:
+                self._wipes = not emptied(self._db)
 
     def close(self) -> None:
         """Closes the file."""

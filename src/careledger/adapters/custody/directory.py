@@ -11,9 +11,9 @@ from careledger.adapters.custody import journal, rows, sqlite
 from careledger.adapters.custody.journal import Journal
 from careledger.adapters.custody.plain_keys import InsecurePlainKeys
 from careledger.adapters.custody.rows import Rows
-from careledger.adapters.custody.shred import ShredKeys
+from careledger.adapters.custody.shred import ShredKeys, second_of
 from careledger.adapters.locks import hold
-from careledger.domain.errors import StoreCorrupt
+from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 from careledger.ports import KeyFiles
 
 KEYS = ("signing", "log", "sealing")
@@ -53,7 +53,8 @@ class CustodyDirectory:
     def __init__(self, path: Path, key_files: KeyFiles | None = None) -> None:
         """``key_files`` opens its keys; None: they lie there as they are.
 
-        Raises DirectoryInUse if another process has it, DirectoryNotWritable, StoreCorrupt if something is missing.
+        Raises DirectoryInUse if another process has it, DirectoryNotWritable, StoreCorrupt if something is missing,
+        StoreUnavailable if the second place of its shred keys is.
         """
         opener = key_files or InsecurePlainKeys()
         if not path.is_dir():
@@ -62,9 +63,9 @@ class CustodyDirectory:
         self.path = path
         try:
             self.seeds = KeySeeds(*(_read_key(path / "keys" / name, opener) for name in KEYS))
-            self.rows = Rows(path / "rows.db", ShredKeys(path / "shred"))
+            self.rows = Rows(path / "rows.db", ShredKeys(path / "shred", second_of(path)))
             self.journal = Journal(path / "journal.db")
-        except StoreCorrupt:
+        except (StoreCorrupt, StoreUnavailable):
             os.close(self._lock)
             raise
 

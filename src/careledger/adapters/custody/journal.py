@@ -28,6 +28,8 @@ CREATE TABLE lines (
     number INTEGER PRIMARY KEY, alias BLOB NOT NULL, claim INTEGER NOT NULL, position INTEGER NOT NULL,
     entry BLOB NOT NULL, sealed BLOB NOT NULL, at INTEGER NOT NULL);
 CREATE UNIQUE INDEX lines_alias ON lines (alias, claim, position);
+CREATE TABLE sessions (
+    alias BLOB, claim INTEGER, name BLOB, sealed BLOB NOT NULL, PRIMARY KEY (alias, claim, name)) WITHOUT ROWID;
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL, anchored INTEGER NOT NULL);
 CREATE TABLE followed (
     custodian BLOB, number INTEGER, entry BLOB NOT NULL, PRIMARY KEY (custodian, number)) WITHOUT ROWID;
@@ -41,6 +43,7 @@ CREATE TABLE openings (
     WITHOUT ROWID;
 CREATE TABLE evidence (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL);
 """
+ALL = (1 << 63) - 1
 _LINE = "number, alias, claim, position, entry, sealed, at"
 _EPOCHS = (
     "SELECT epochs.number, digest, substr(bytes, first, length), since FROM epochs"
@@ -140,14 +143,35 @@ class Journal:
         row = (line.number, line.alias, line.claim, line.index, line.entry, line.sealed, line.at)
         self._db.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
+    def has_session(self, alias: bytes, claim: int, name: bytes) -> bool:
+        """Whether that session's statement is kept for the patient's lines under that claim."""
+        row = self._db.execute(
+            "SELECT 1 FROM sessions WHERE alias = ? AND claim = ? AND name = ?", (alias, claim, name)
+        ).fetchone()
+        return row is not None
+
+    def add_session(self, alias: bytes, claim: int, name: bytes, sealed: bytes) -> None:
+        """Keeps a session statement, sealed to the patient."""
+        self._db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (alias, claim, name, sealed))
+
+    def sessions(self, alias: bytes, claim: int) -> list[bytes]:
+        """The sealed session statements of the patient's lines under that claim."""
+        rows = self._db.execute(
+            "SELECT sealed FROM sessions WHERE alias = ? AND claim = ? ORDER BY name", (alias, claim)
+        )
+        return [row[0] for row in rows]
+
     def size(self) -> int:
         """How many lines the log has."""
         row = self._db.execute("SELECT MAX(number) FROM lines").fetchone()
         return 0 if row[0] is None else int(row[0]) + 1
 
-    def entries(self, start: int = 0) -> list[bytes]:
-        """The log's entries of 64 bytes from number ``start`` on, in order."""
-        rows = self._db.execute("SELECT entry FROM lines WHERE number >= ? ORDER BY number", (start,))
+    def entries(self, start: int = 0, end: int | None = None) -> list[bytes]:
+        """The log's entries of 64 bytes from number ``start`` to before ``end`` (all), in order."""
+        rows = self._db.execute(
+            "SELECT entry FROM lines WHERE number >= ? AND number < ? ORDER BY number",
+            (start, ALL if end is None else end),
+        )
         return [row[0] for row in rows]
 
     def last_line(self, alias: bytes, claim: int) -> LogLine | None:
@@ -196,6 +220,13 @@ class Journal:
             "SELECT entry FROM followed WHERE custodian = ? ORDER BY number", (column(custodian),)
         )
         return [row[0] for row in rows]
+
+    def count_followed(self, custodian: int) -> int:
+        """How many those are, without reading them."""
+        row = self._db.execute(
+            "SELECT MAX(number) FROM followed WHERE custodian = ?", (column(custodian),)
+        ).fetchone()
+        return 0 if row[0] is None else int(row[0]) + 1
 
     # Counts and evidence -----------------------------------------------------------------------
 

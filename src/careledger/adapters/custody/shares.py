@@ -101,7 +101,7 @@ class Shares(ABC):
             }  # fmt: skip
             if any(not gone.isdisjoint(each) for each in held.values()):
                 self._rekey(alias, month, generation, held, gone)
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sqlite.emptied(self._db)
 
     def _rekey(
         self,
@@ -112,7 +112,7 @@ class Shares(ABC):
         gone: frozenset[bytes],
     ) -> None:
         name = ShredKeys.name(alias, month)
-        fresh = self._next(name)
+        fresh = ShredKeys.generation()
         key = self._keys.create(name, fresh)
         with self.transaction():
             self._db.execute("DELETE FROM shares WHERE alias = ? AND month = ?", (alias, month))
@@ -147,9 +147,6 @@ class Shares(ABC):
     def _months(self, alias: bytes) -> list[tuple[str, int]]:
         return self._db.execute("SELECT month, generation FROM shred WHERE alias = ?", (alias,)).fetchall()
 
-    def _next(self, name: str) -> int:
-        return max(self._keys.generations(name), default=0) + 1
-
     def _key(self, alias: bytes, month: str) -> bytes:
         """The shred key of alias and month, made where there is none."""
         known = self._in_use
@@ -166,7 +163,7 @@ class Shares(ABC):
             key = self._keys.read(name, generation) if found == month else None
             if key is not None:
                 return key
-        generation = self._next(name)
+        generation = ShredKeys.generation()
         key = self._keys.create(name, generation)
         self._db.execute("INSERT OR REPLACE INTO shred VALUES (?, ?, ?)", (alias, month, generation))
         return key

@@ -57,18 +57,33 @@ class CallServer:
         with connection:
             try:
                 while (frame := receive(connection)) is not None:
-                    send(connection, self._reply(frame))
+                    send(connection, reply_to(self._answer, frame))
             except (OSError, CareLedgerError):
                 return  # the other side is gone or talks nonsense; it will call again
 
-    def _reply(self, frame: bytes) -> bytes:
-        try:
-            call = Call.decode(frame)
-            return Reply(self._answer(call.method, call.body), None).encode()
-        except CareLedgerError as refusal:
-            return Reply(None, refusal_of(refusal)).encode()
-        except Exception:
-            return Reply(None, refusal_of(StoreUnavailable())).encode()  # a bug: no detail leaves
+
+def reply_to(answer: Answer, frame: bytes) -> bytes:
+    """The frame that answers a call's frame; what is no refusal is a bug, of which no detail leaves."""
+    try:
+        call = Call.decode(frame)
+        return Reply(answer(call.method, call.body), None).encode()
+    except CareLedgerError as refusal:
+        return Reply(None, refusal_of(refusal)).encode()
+    except Exception:
+        return Reply(None, refusal_of(StoreUnavailable())).encode()
+
+
+def body_in(frame: bytes, method: str) -> bytes:
+    """The answer in a reply's frame; raises what was raised there, StoreUnavailable for what is no reply."""
+    try:
+        reply = Reply.decode(frame)
+    except MalformedBytes:
+        raise StoreUnavailable(method=method) from None
+    if reply.refusal is not None:
+        raise error_of(reply.refusal)
+    if reply.body is None:
+        raise StoreUnavailable(method=method)
+    return reply.body
 
 
 def refusal_of(error: CareLedgerError) -> Refusal:
@@ -98,15 +113,11 @@ class CallClient:
         frame = Call(method, body).encode()
         with self._lock:
             try:
-                reply = Reply.decode(self._exchange(frame))
+                reply = self._exchange(frame)
             except (OSError, MalformedBytes):
                 self.close()
                 raise StoreUnavailable(method=method) from None
-        if reply.refusal is not None:
-            raise error_of(reply.refusal)
-        if reply.body is None:
-            raise StoreUnavailable(method=method)
-        return reply.body
+        return body_in(reply, method)
 
     def close(self) -> None:
         """Ends the connection."""

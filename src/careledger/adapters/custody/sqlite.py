@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,13 @@ DISK = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 )
 
+WAITS = 30.0
+"""Seconds for which a step waits until another process's is over."""
+WIPE_WAITS = 0.02
+"""Seconds for which emptying the log waits for whoever reads: a backup reads for minutes."""
+CACHE = -512
+"""KiB of pages that one file keeps in memory, as SQLite wants it said. By itself it keeps four times as much, which
+twenty files fill as they grow; a page that is wanted again comes from the system's memory in microseconds."""
 WAL = b"\2\2"
 """File format write and read version of a database in WAL mode, bytes 18 and 19 (SQLite's fileformat2.html)."""
 
@@ -55,18 +63,24 @@ def _check_disk(error: sqlite3.OperationalError) -> None:
 def create(path: Path, schema: str) -> None:
     """A new file of mode 0600 with that schema, synced with its directory, then opened once to see that it is whole.
 
-    Written by ourselves, because SQLite passes over most syncs that fail while it makes a file and turns WAL on. Raises
-    OSError, StoreUnavailable.
+    Written by ourselves, because SQLite passes over most syncs that fail while it makes a file and turns WAL on. It
+    comes under its name when it is whole, so nobody opens a part of it; of several who make it at once one does. Raises
+    FileExistsError where it is there, other OSErrors, StoreUnavailable.
     """
     made = sqlite3.connect(":memory:")
     made.executescript(schema)
     image = bytearray(made.serialize())
     made.close()
     image[18:20] = WAL
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
-        if file.write(image) != len(image):
-            raise StoreUnavailable(disk="full")
-        os.fsync(file.fileno())
+    begun = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(begun, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
+            if file.write(image) != len(image):
+                raise StoreUnavailable(disk="full")
+            os.fsync(file.fileno())
+        os.link(begun, path)
+    finally:
+        begun.unlink(missing_ok=True)
     sync(path.parent)
     again = connect(path)
     try:
@@ -80,8 +94,14 @@ def connect(path: Path) -> sqlite3.Connection:
     """The file, which must exist; raises StoreCorrupt if it does not."""
     if not path.is_file():
         raise StoreCorrupt(missing=path.name)
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=Connection)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
+    db = sqlite3.connect(path, WAITS, check_same_thread=False, isolation_level=None, factory=Connection)
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "secure_delete=ON",
+        "foreign_keys=ON",
+        f"cache_size={CACHE}",
+    ):
         db.execute(f"PRAGMA {pragma}")
     return db
 
@@ -111,6 +131,15 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         ):  # a commit that failed for want of space leaves it open: nothing may hang on to it
             db.execute("ROLLBACK")
         raise
+
+
+def emptied(db: sqlite3.Connection) -> bool:
+    """Whether the log holds nothing any more and the file holds it all; not while somebody else reads or writes."""
+    db.execute(f"PRAGMA busy_timeout = {round(WIPE_WAITS * 1_000)}")
+    try:
+        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {round(WAITS * 1_000)}")
 
 
 def number(value: int) -> bytes:

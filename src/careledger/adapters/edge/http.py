@@ -11,12 +11,13 @@ from typing import Any
 import urllib3
 
 from careledger.domain import errors
-from careledger.domain.errors import CareLedgerError, MalformedBytes, StoreUnavailable
+from careledger.domain.errors import CareLedgerError, MalformedBytes, StoreUnavailable, Throttled
 
 BASE = "/api/v1"
 PROBLEM = "urn:careledger:problem:"
 CONNECTING, ANSWERING = 3.0, 60.0
 """Seconds to wait for a connection, and for each piece of an answer."""
+TOO_MANY = 429
 LARGEST = 64 * 1024 * 1024
 Json = dict[str, Any]
 
@@ -43,10 +44,13 @@ class Edge:
         return self._asked("POST", path, json.dumps(said).encode())
 
     def file(self, path: str) -> bytes | None:
-        """A static file of the gateway, or None where there is none; raises StoreUnavailable, MalformedBytes."""
+        """A static file of the gateway, or None where there is none; raises StoreUnavailable, Throttled,
+        MalformedBytes."""
         status, data = self._fetched("GET", self._root + path, None, {})
         if len(data) > LARGEST:
             raise MalformedBytes(why="an answer of over 64 MiB")
+        if status == TOO_MANY:
+            raise Throttled(gateway=status)
         if status not in (200, 404):
             raise StoreUnavailable(gateway=status)
         return data if status == 200 else None

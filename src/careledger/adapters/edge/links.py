@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from careledger.adapters.custody.sockets import error_of
 from careledger.adapters.edge.http import Edge, octets, written
 from careledger.domain.errors import BlockNotFound, MalformedBytes, PartyNotFound, StoreUnavailable
-from careledger.formats.cids import check_block, text
+from careledger.formats.cids import Block, Cid, check_block, raw_cid, text
 from careledger.formats.custody import Refusal
 
 
@@ -96,17 +96,21 @@ class EdgeBlocks:
         self._edge = edge
 
     def get(self, cid: bytes) -> bytes:
-        """The block; raises BlockNotFound, BlockMismatch, StoreUnavailable."""
+        """The block; raises BlockNotFound, BlockMismatch, StoreUnavailable, Throttled."""
+        return check_block(cid, self.unchecked(cid))
+
+    def unchecked(self, cid: bytes) -> bytes:
+        """What the gateway gives as that block; raises BlockNotFound, StoreUnavailable."""
         found = self._edge.file(f"/sealed/{text(cid)}")
         if found is None:
             raise BlockNotFound(cid=text(cid))
-        return check_block(cid, found)
+        return found
 
     def has(self, cid: bytes) -> bool:
         """Whether the gateway has it."""
         return self._edge.file(f"/sealed/{text(cid)}") is not None
 
-    def put_many(self, blocks: Sequence[bytes]) -> list[bytes]:
+    def put_many(self, blocks: Sequence[Block], named: Callable[[Block], Cid] = raw_cid) -> list[bytes]:
         """Refused, as pins are: an agent deposits nothing here."""
         raise StoreUnavailable(why="nothing is deposited here")
 

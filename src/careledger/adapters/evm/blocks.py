@@ -102,20 +102,21 @@ def time_in(encoded: bytes) -> int:
 
 def decode_header(encoded: bytes) -> Header:
     """The header; raises MalformedBytes unless it encodes to exactly these bytes."""
-    fields = decode_rlp(encoded)
-    if isinstance(fields, bytes) or len(fields) != 16 or not all(isinstance(part, bytes) for part in fields):
+    item = decode_rlp(encoded)
+    fields = () if isinstance(item, bytes) else tuple(part for part in item if isinstance(part, bytes))
+    if len(fields) != 16 or len(fields) != len(item):
         raise MalformedBytes(why="not a header")
     parent, _, _, state, transactions, receipts, bloom, _, number, _, gas_used, timestamp, extra, *_ = fields
     header = Header(
         read_uint(number, 8),
-        bytes(parent),  # type: ignore[arg-type]
+        parent,
         read_uint(timestamp, 8),
-        bytes(state),  # type: ignore[arg-type]
-        bytes(transactions),  # type: ignore[arg-type]
-        bytes(receipts),  # type: ignore[arg-type]
-        bytes(bloom),  # type: ignore[arg-type]
+        state,
+        transactions,
+        receipts,
+        bloom,
         read_uint(gas_used, 8),
-        bytes(extra),  # type: ignore[arg-type]
+        extra,
     )
     if header.encode() != encoded:
         raise MalformedBytes(why="not a header of this chain")

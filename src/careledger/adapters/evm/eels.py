@@ -7,12 +7,14 @@ every call frame, so the tries given to it are layers over the state that copy o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from eth_hash.auto import keccak
+from ethereum import EVM_RECURSION_LIMIT
 from ethereum.london.fork_types import Account as EelsAccount
 from ethereum.london.fork_types import Address as EelsAddress
 from ethereum.london.state import State, account_has_code_or_nonce, increment_nonce
@@ -41,6 +43,10 @@ from careledger.adapters.evm.engine import (
 )
 from careledger.domain.errors import EngineMismatch, TransactionRefused
 from careledger.formats.signatures import Address
+
+sys.setrecursionlimit(EVM_RECURSION_LIMIT)
+"""As deep as EELS says that it nests. A library below it allows 100,000, with which a parser in C that is sent deeply
+nested JSON leaves its stack and ends the process; now it raises RecursionError."""
 
 _GONE = object()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence
+from weakref import WeakValueDictionary
 
 from careledger.adapters.evm.blocks import Header, Receipt
 from careledger.adapters.evm.chain import EmbeddedChain, Outcome
@@ -23,7 +24,7 @@ class EmbeddedNode:
     def __init__(self, chain: EmbeddedChain) -> None:
         """``close`` closes the chain."""
         self._chain = chain
-        self._lanes: dict[Address, threading.Lock] = {}
+        self._lanes: WeakValueDictionary[Address, threading.Lock] = WeakValueDictionary()
         self._lanes_lock = threading.Lock()
 
     @property
@@ -80,7 +81,7 @@ class EmbeddedNode:
     def _sent(self, sender: SigningKey, calls: Sequence[Call]) -> list[Outcome]:
         address = sender.address
         with self._lanes_lock:
-            lane = self._lanes.setdefault(address, threading.Lock())
+            lane = self._lanes.setdefault(address, threading.Lock())  # there as long as somebody sends
         with lane:
             nonce = self._chain.nonce(address)
             transactions = [

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from careledger.adapters.evm.tables import CACHE
 from careledger.formats import cbor
 from careledger.projection.rows import Key, Read, Row
 
@@ -20,6 +21,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS position (version INTEGER, block INTEGER, hash BLOB, directory BLOB);
 CREATE TABLE IF NOT EXISTS facts (
     key BLOB, block INTEGER, value BLOB NOT NULL, PRIMARY KEY (key, block)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS facts_of_block ON facts (block);
 """
 _FIND = "SELECT value FROM facts WHERE key = ? AND block <= ? ORDER BY block DESC LIMIT 1"
 
@@ -34,6 +36,7 @@ class FactTables:
         self._db = sqlite3.connect(name, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF" if path is None else "PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA cache_size = {CACHE}")
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -76,6 +79,14 @@ class FactTables:
             return None if found is None else _tuples(cbor.decode(found[0]))
 
         return read
+
+    def changed(self, after: int, upto: int) -> list[Key]:
+        """The keys of the rows that these blocks wrote, but for the first of them."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT DISTINCT key FROM facts WHERE block > ? AND block <= ?", (after, upto)
+            ).fetchall()
+        return [_tuples(cbor.decode(key)) for (key,) in found]
 
     def rows(self, kind: str = "") -> Iterator[tuple[bytes, int, bytes]]:
         """Everything kept, or what is of one kind with one part in its key, in order: packed key, block, packed row."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 from careledger.adapters.evm.contract import Contract
 from careledger.adapters.evm.facts import FactTables
@@ -16,7 +17,7 @@ from careledger.domain.facts import Head
 from careledger.formats.signatures import Address
 from careledger.projection.fold import fold
 from careledger.projection.happened import Happened
-from careledger.projection.rows import State
+from careledger.projection.rows import Key, State
 from careledger.projection.view import FactsView
 
 CHUNK = 1_000
@@ -55,6 +56,7 @@ class Follower:
         self._contracts: dict[Address, Contract] = {}
         self._named: dict[str, Address] = {}
         self._newest: FactsView | None = None
+        self._again = -1
         self._position = self._known_position()
 
     def contract(self, name: str) -> Contract:
@@ -76,7 +78,13 @@ class Follower:
             return self._newest if wanted.number == head.number else self._view(wanted)
 
     def _view(self, block: Head) -> FactsView:
-        return FactsView(block, self._tables.reader(block.number))
+        changed = partial(self._changed, upto=block.number)
+        return FactsView(block, self._tables.reader(block.number), changed)
+
+    def _changed(self, after: int, upto: int) -> list[Key]:
+        """What changed for who looked at that block: everything, if blocks before it were folded again since, because
+        what a contract said before it was named is in none of those that follow."""
+        return self._tables.changed(after if after >= self._again else -1, upto)
 
     def catch_up(self) -> Head:
         """Folds what is new and gives the head it reached."""
@@ -99,6 +107,7 @@ class Follower:
             self._learn_names(self._since, self._position)
         if self._learn_names(self._position + 1, head.number) and self._position >= self._since:
             self._start_again()
+            self._again = head.number
         while self._position < head.number:
             first, last = self._position + 1, min(self._position + CHUNK, head.number)
             state = State(self._tables.reader(self._position))

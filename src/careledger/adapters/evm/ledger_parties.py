@@ -107,6 +107,14 @@ class PartyActs(EvmLedgerBase):
         """A team, below ``parent`` (0: top)."""
         return self._act(controller, "Teams", "form_team", organisation, team, parent)
 
+    def move_team(self, team: int, parent: int, controller: SigningKey) -> Head:
+        """The team hangs elsewhere."""
+        return self._act(controller, "Teams", "move_team", team, parent)
+
+    def retire_team(self, team: int, controller: SigningKey) -> Head:
+        """The team is given up."""
+        return self._act(controller, "Teams", "retire_team", team)
+
     def join_team(self, post: int, team: int, controller: SigningKey) -> Head:
         """The post works in the team."""
         return self._act(controller, "Teams", "join_team", team, post)

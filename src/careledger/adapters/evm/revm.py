@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from eth_hash.auto import keccak
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
@@ -184,7 +185,7 @@ def _unpadded(code: bytes, digest: bytes) -> bytes:
     raise EngineMismatch(why="code is not what its hash says")
 
 
-def _log(log: object) -> Log:
-    topics, data = log.data  # type: ignore[attr-defined]
-    address = bytes.fromhex(log.address[2:])  # type: ignore[attr-defined]
+def _log(log: Any) -> Log:
+    topics, data = log.data
+    address = bytes.fromhex(log.address[2:])
     return Log(address, tuple(bytes(topic) for topic in topics), bytes(data))

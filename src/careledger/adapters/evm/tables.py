@@ -62,6 +62,10 @@ class FoundLog:
     log: Log
 
 
+CACHE = -1_024
+"""KiB of pages in memory, as SQLite wants it said."""
+
+
 def connect(directory: Path | None, read_only: bool = False) -> sqlite3.Connection:
     """The open file of a directory, or tables in memory. What is committed is on the disk."""
     if directory is None:
@@ -73,6 +77,7 @@ def connect(directory: Path | None, read_only: bool = False) -> sqlite3.Connecti
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = {CACHE}")
     return connection
 
 

@@ -7,50 +7,26 @@ that are taken in again. Nothing here is kept that the author's copies do not gi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 
+from careledger.adapters.index.conditions import Conditions
+from careledger.adapters.index.ordering import Key, Ordering
+from careledger.adapters.index.rows import COLUMNS, COUNT, filed_of
+from careledger.adapters.index.schema import FORM, SCHEMA
 from careledger.domain.errors import StoreCorrupt, StoreUnavailable
-from careledger.formats.charts import AuthorsCopy
-from careledger.formats.indexing import Demand, Entry, Filed, Range
+from careledger.formats.indexing import ORDERED, Demand, Entry, Filed, Order, Place
 
-CACHE = -32 * 1024
+CACHE = -16 * 1024
 """KiB of pages that are kept in memory, as SQLite wants it said."""
+MOST_NAMES = 500
+"""Of one question to the file."""
 FEW = 5_000
 """As many rows are put in order for one search; more are gone through in the order in which they were filed."""
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS taken (deposit BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS copy_key (deposit BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS writing (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name BLOB NOT NULL, deposit BLOB NOT NULL,
-    made INTEGER NOT NULL, place INTEGER NOT NULL, current INTEGER NOT NULL, back INTEGER NOT NULL, alias BLOB NOT NULL,
-    handle BLOB NOT NULL UNIQUE, compartment INTEGER NOT NULL, record BLOB NOT NULL, body BLOB NOT NULL,
-    body_key BLOB NOT NULL, content_digest BLOB NOT NULL, leaf BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS by_kind ON writing (kind, current, row);
-CREATE INDEX IF NOT EXISTS by_alias ON writing (alias, current, row);
-CREATE INDEX IF NOT EXISTS by_name ON writing (name, made, place);
-CREATE INDEX IF NOT EXISTS by_made ON writing (made, row);
-CREATE INDEX IF NOT EXISTS by_record ON writing (record);
-CREATE INDEX IF NOT EXISTS by_deposit ON writing (deposit);
-CREATE INDEX IF NOT EXISTS by_leaf ON writing (leaf);
-CREATE TABLE IF NOT EXISTS parameter (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
-);
-CREATE TABLE IF NOT EXISTS value (
-    parameter INTEGER NOT NULL, low NOT NULL, row INTEGER NOT NULL, high NOT NULL,
-    PRIMARY KEY (parameter, low, row, high)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_row ON value (row, parameter);
-CREATE TABLE IF NOT EXISTS reached (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
-"""
-_COLUMNS = (
-    "w.row, w.kind, w.name, w.deposit, w.made, w.place, w.current, w.alias, w.handle, w.compartment, w.record, w.body,"
-    " w.body_key, w.content_digest, w.leaf"
-)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -87,6 +63,7 @@ class WritingsFile:
         self._db = apsw.Connection(str(path))
         self._db.set_busy_timeout(5_000)
         self._parameters: dict[tuple[str, str], int] = {}
+        self._conditions = Conditions(self._parameters)
         self._db.pragma("cipher", "chacha20")
         self._db.pragma("key", f"raw:{key.hex()}")
         for name, value in (
@@ -96,6 +73,11 @@ class WritingsFile:
             ("cache_size", CACHE),
         ):
             self._db.pragma(name, value)
+        if self._db.pragma("user_version") != FORM:
+            if self._db.execute("SELECT count(*) FROM sqlite_master").get:
+                self._db.close(True)
+                raise StoreCorrupt(why="the index of own writings has another form")
+            self._db.pragma("user_version", FORM)
         self._db.execute(SCHEMA)
         for id, kind, name in self._db.execute("SELECT id, kind, name FROM parameter"):
             self._parameters[kind, name] = id
@@ -113,19 +95,22 @@ class WritingsFile:
 
     @_guarded
     def add(self, writings: Iterable[tuple[Filed, Iterable[Entry]]]) -> None:
-        """Files versions with their values, all or none; a version that is there stays as it is, and one without a
-        type was taken back."""
+        """Files versions with their values, all or none; a version that is there stays as it is."""
         with self._db:
             names = set()
             for filed, entries in writings:
                 if self._filed(filed):
-                    row = self._db.last_insert_rowid()
-                    self._db.executemany(
-                        "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?)",
-                        [(self._parameter(filed.kind, each[0]), each[1], row, each[2]) for each in entries],
-                    )
+                    self._value(self._db.last_insert_rowid(), filed.kind, entries)
                     names.add(filed.name)
             self._renew(names)
+
+    @_guarded
+    def value_again(self, writings: Iterable[tuple[Filed, Iterable[Entry]]]) -> None:
+        """Gives versions that are there other values, all or none."""
+        with self._db:
+            for filed, entries in writings:
+                self._db.execute("DELETE FROM value WHERE row = ?", (filed.row,))
+                self._value(filed.row, filed.kind, entries)
 
     @_guarded
     def keep_key(self, deposit: bytes, key: bytes) -> None:
@@ -153,19 +138,23 @@ class WritingsFile:
         return len(gone)
 
     @_guarded
-    def take_back(self, handles: Sequence[bytes]) -> None:
-        """Forgets what these versions say, and keeps that they were there."""
+    def take_back(self, times: Mapping[bytes, int]) -> None:
+        """Forgets what the versions with these handles say, and keeps that they were there, and since when they are
+        not."""
         with self._db:
-            marks = ",".join("?" * len(handles))
+            marks = ",".join("?" * len(times))
             found = list(
                 self._db.execute(
-                    f"SELECT row, name FROM writing WHERE back = 0 AND handle IN ({marks})", handles
+                    f"SELECT row, name, handle FROM writing WHERE back = 0 AND handle IN ({marks})",
+                    list(times),
                 )
             )
-            for row, _ in found:
+            for row, _, handle in found:
                 self._db.execute("DELETE FROM value WHERE row = ?", (row,))
-                self._db.execute("UPDATE writing SET back = 1, current = 0 WHERE row = ?", (row,))
-            self._renew({name for _, name in found})
+                self._db.execute(
+                    "UPDATE writing SET back = ?, current = 0 WHERE row = ?", (times[handle], row)
+                )
+            self._renew({name for _, name, _ in found})
 
     @_guarded
     def versions(self, name: bytes) -> list[Filed]:
@@ -173,13 +162,26 @@ class WritingsFile:
         return self._found("FROM writing w WHERE w.name = ? ORDER BY w.made, w.place", (name,))
 
     @_guarded
-    def of_record(self, record: bytes) -> Filed | None:
-        """The newest version with that record id."""
-        made = self._found(
-            "FROM writing w WHERE w.record = ? AND w.back = 0 ORDER BY w.made DESC, w.place DESC LIMIT 1",
-            (record,),
+    def of_records(self, records: Sequence[bytes]) -> dict[bytes, Filed]:
+        """The newest version with each of these record ids, where there is one."""
+        found: dict[bytes, Filed] = {}
+        for first in range(0, len(records), MOST_NAMES):
+            some = records[first : first + MOST_NAMES]
+            made = self._found(
+                f"FROM writing w WHERE w.record IN ({','.join('?' * len(some))}) AND w.back = 0 "
+                "ORDER BY w.made, w.place",
+                some,
+            )
+            found.update({each.copy.record_id: each for each in made})
+        return found
+
+    @_guarded
+    def naming(self, key: int, after: int, most: int) -> list[Filed]:
+        """Versions with that value of any parameter, in the order of filing, after a row."""
+        rows = "SELECT row FROM value WHERE parameter IN (SELECT id FROM parameter) AND low = ?"
+        return self._found(
+            f"FROM writing w WHERE w.row IN ({rows}) AND w.row > ? ORDER BY w.row LIMIT ?", (key, after, most)
         )
-        return made[0] if made else None
 
     @_guarded
     def history(
@@ -195,12 +197,25 @@ class WritingsFile:
         )
 
     @_guarded
+    def removed(
+        self, kind: str, compartments: Sequence[int], before: tuple[int, int], since: int, most: int
+    ) -> list[Filed]:
+        """Likewise the last versions of records all of whose versions were taken back, by when they were."""
+        marks, of_kind = ",".join("?" * len(compartments)), "AND w.kind = ?" if kind else ""
+        return self._found(
+            "FROM writing w WHERE w.back > 0 AND (w.back, w.row) < (?, ?) AND w.back >= ? "
+            f"AND w.compartment IN ({marks}) {of_kind} AND NOT EXISTS (SELECT 1 FROM writing o "
+            "WHERE o.name = w.name AND (o.back = 0 OR (o.back, o.row) > (w.back, w.row))) "
+            "ORDER BY w.back DESC, w.row DESC LIMIT ?",
+            (*before, since, *compartments, *([kind] if kind else []), most),
+        )
+
+    @_guarded
     def select(
         self, kind: str, compartments: Sequence[int], demands: Sequence[Demand], after: int, most: int
     ) -> list[Filed]:
         """The newest versions of that type that may meet every demand, in the order of filing, after a row."""
-        counted = [(self._count(kind, each), at) for at, each in enumerate(demands)]
-        least, first = min(counted, default=(FEW + 1, -1))
+        least, first = self._least(kind, demands)
         if least == 0:
             return []
         if least > FEW:
@@ -209,7 +224,7 @@ class WritingsFile:
         marks = ",".join("?" * len(compartments))
         begins, given = "FROM writing w WHERE w.kind = ? AND w.current = 1 AND w.row > ?", [kind, after]
         if least <= FEW:
-            rows, bound = self._rows(kind, demands[first])
+            rows, bound = self._conditions.rows(kind, demands[first])
             begins, given = f"FROM writing w WHERE w.row IN ({rows}) AND w.row > ?", [*bound, after]
             begins, given = f"{begins} AND w.kind = ? AND w.current = 1", [*given, kind]
         elif first >= 0:
@@ -219,7 +234,9 @@ class WritingsFile:
             )
             one = demands[first][0]
             given = [self._parameters[kind, one.parameter], one.low_from, after, kind]
-        others, bounds = self._others(kind, [each for at, each in enumerate(demands) if at != first])
+        others, bounds = self._conditions.others(
+            kind, [each for at, each in enumerate(demands) if at != first]
+        )
         order = "v.row" if begins.startswith("FROM value") else "w.row"
         return self._found(
             f"{begins} AND w.compartment IN ({marks}) {others} ORDER BY {order} LIMIT ?",
@@ -227,16 +244,66 @@ class WritingsFile:
         )
 
     @_guarded
+    def in_order(
+        self,
+        kind: str,
+        compartments: Sequence[int],
+        demands: Sequence[Demand],
+        order: Sequence[Order],
+        after: Place | None,
+        most: int,
+    ) -> list[tuple[Filed, Place]]:
+        """The same in an order, after a place in it, each with its own."""
+        least, first = self._least(kind, demands)
+        if least == 0:
+            return []
+        marks, few = ",".join("?" * len(compartments)), least <= FEW
+        left = [each for at, each in enumerate(demands) if not few or at != first]
+        others, bounds = self._conditions.others(kind, left)
+        among = f"w.kind = ? AND w.current = 1 AND w.compartment IN ({marks}) {others}"
+        given = [kind, *compartments, *bounds]
+        numbers = [self._parameters.get((kind, each.parameter + ORDERED), 0) for each in order]
+        keys = tuple(Key(number, each.descending) for number, each in zip(numbers, order, strict=True))
+        if few:
+            rows, bound = self._conditions.rows(kind, demands[first])
+            some = Ordering((f"w.row IN ({rows}) AND {among}", [*bound, *given]), keys, after, most)
+            return self._placed(*some.put_in_order())
+        many = Ordering((among, given), keys, after, most)
+        found = [] if after and after.values[0] is None else self._placed(*many.gone_through())
+        if len(found) < most:
+            found += self._placed(*replace(many, most=most - len(found)).without())
+        return found
+
+    @_guarded
     def of_patient(
         self, alias: bytes, kind: str, compartments: Sequence[int], demands: Sequence[Demand], most: int
     ) -> list[Filed]:
         """The same about one patient, of every type where it is empty; the first so many."""
         marks, of_kind = ",".join("?" * len(compartments)), "AND w.kind = ?" if kind else ""
-        others, bounds = self._others(kind, demands)
+        others, bounds = self._conditions.others(kind, demands)
         return self._found(
             f"FROM writing w WHERE w.alias = ? AND w.current = 1 {of_kind} AND w.compartment IN ({marks}) {others} "
             "ORDER BY w.row LIMIT ?",
             (alias, *([kind] if kind else []), *compartments, *bounds, most),
+        )
+
+    @_guarded
+    def of_deposit(
+        self,
+        deposit: bytes,
+        kind: str,
+        compartments: Sequence[int],
+        demands: Sequence[Demand],
+        place: int,
+        most: int,
+    ) -> list[Filed]:
+        """The versions of one deposit that stand and may meet every demand, current or not, from a place in it on."""
+        marks = ",".join("?" * len(compartments))
+        others, bounds = self._conditions.others(kind, demands)
+        return self._found(
+            f"FROM writing w WHERE w.deposit = ? AND w.kind = ? AND w.back = 0 AND w.place >= ? "
+            f"AND w.compartment IN ({marks}) {others} ORDER BY w.place LIMIT ?",
+            (deposit, kind, place, *compartments, *bounds, most),
         )
 
     @_guarded
@@ -269,7 +336,7 @@ class WritingsFile:
         copy = each.copy
         self._db.execute(
             "INSERT OR IGNORE INTO writing VALUES (NULL, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (each.kind, each.name, each.deposit, each.made, each.place, not each.kind, copy.alias, copy.handle,
+            (each.kind, each.name, each.deposit, each.made, each.place, each.back, copy.alias, copy.handle,
              copy.compartment, copy.record_id, copy.body, copy.body_key, copy.content_digest, copy.leaf),
         )  # fmt: skip
         return self._db.changes() == 1
@@ -283,6 +350,12 @@ class WritingsFile:
                 (name, name),
             )
 
+    def _value(self, row: int, kind: str, entries: Iterable[Entry]) -> None:
+        self._db.executemany(
+            "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?)",
+            [(self._parameter(kind, each[0]), each[1], row, each[2]) for each in entries],
+        )
+
     def _parameter(self, kind: str, name: str) -> int:
         found = self._parameters.get((kind, name))
         if found is None:
@@ -292,57 +365,21 @@ class WritingsFile:
 
     def _count(self, kind: str, demand: Demand) -> int:
         """How many values meet a demand, as far as they are few."""
-        rows, bounds = self._rows(kind, demand)
+        rows, bounds = self._conditions.rows(kind, demand)
         return int(self._db.execute(f"SELECT count(*) FROM ({rows} LIMIT {FEW + 1})", bounds).get)
 
-    def _rows(self, kind: str, demand: Demand) -> tuple[str, list[Any]]:
-        parts = self._any(kind, demand)
-        rows = " UNION ALL ".join(f"SELECT row FROM value WHERE {where}" for where, _ in parts)
-        return rows, [each for _, bound in parts for each in bound]
+    def _least(self, kind: str, demands: Sequence[Demand]) -> tuple[int, int]:
+        """How many rows the narrowest demand leaves, more than FEW without any, and which one it is."""
+        counted = [(self._count(kind, each), at) for at, each in enumerate(demands)]
+        return min(counted, default=(FEW + 1, -1))
 
-    def _any(self, kind: str, demand: Demand) -> list[tuple[str, list[Any]]]:
-        """Conditions of which any will do: one for all single values of a parameter, because SQLite takes few."""
-        made = [self._bounded(kind, each) for each in demand if not each.exact]
-        exact: dict[str, list[Any]] = {}
-        for each in demand:
-            if each.exact:
-                exact.setdefault(each.parameter, []).append(each.low_from)
-        for name, keys in exact.items():
-            marks = ",".join("?" * len(keys))
-            made.append(
-                (f"parameter = ? AND low IN ({marks})", [self._parameters.get((kind, name), 0), *keys])
-            )
-        return made
-
-    def _others(self, kind: str, demands: Iterable[Demand]) -> tuple[str, list[Any]]:
-        said, bounds = [], []
-        for demand in demands:
-            parts = self._any(kind, demand)
-            where = " OR ".join(
-                f"EXISTS (SELECT 1 FROM value WHERE row = w.row AND {part})" for part, _ in parts
-            )
-            said.append(f"AND ({where})")
-            bounds += [each for _, bound in parts for each in bound]
-        return " ".join(said), bounds
-
-    def _bounded(self, kind: str, each: Range) -> tuple[str, list[Any]]:
-        signs = ("low >= ?", "low <= ?", "high >= ?", "high <= ?")
-        said: list[tuple[str, Any]] = [
-            (sign, bound) for sign, bound in zip(signs, each[1:], strict=True) if bound is not None
+    def _placed(self, said: str, given: Sequence[Any]) -> list[tuple[Filed, Place]]:
+        return [
+            (filed_of(row[:COUNT]), Place(row[COUNT:-1], row[0])) for row in self._db.execute(said, given)
         ]
-        if each.exact:
-            said = [("low = ?", each.low_from)]
-        where = " AND ".join(["parameter = ?", *(sign for sign, _ in said)])
-        return where, [self._parameters.get((kind, each.parameter), 0), *(bound for _, bound in said)]
 
     def _found(self, said: str, given: Sequence[Any]) -> list[Filed]:
-        rows: Iterable[Any] = self._db.execute(f"SELECT {_COLUMNS} {said}", given)
-        made = []
-        for row, kind, name, deposit, date, place, current, *columns, leaf in rows:
-            alias, handle, compartment, record, body, key, content = columns
-            copy = AuthorsCopy(alias, handle, compartment, record, body, key, content, b"", leaf)
-            made.append(Filed(row, kind, name, deposit, date, place, bool(current), copy))
-        return made
+        return [filed_of(row) for row in self._db.execute(f"SELECT {COLUMNS} {said}", given)]
 
 
 def remove(path: Path) -> None:

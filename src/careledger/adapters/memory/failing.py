@@ -16,7 +16,7 @@ from careledger.ports import CustodianLink
 
 BLOCKS = frozenset({"put_many", "put_stream", "pin", "unpin"})
 BOARD = frozenset({"post", "publish_key"})
-BOOKS = frozenset({"put", "drop"})
+BOOKS = frozenset({"put", "drop", "change"})
 LEDGER_READS = frozenset(
     {"chain_id", "deployment", "contract", "fresh_head", "last_head", "at", "alias_number"}
 )
@@ -67,6 +67,39 @@ class Failing:
         if not counts or not callable(found):
             return found
         return lambda *arguments, **named: self._plan.run(lambda: found(*arguments, **named))
+
+
+class FailingBooks:
+    """Books: whatever is written, and the end of each outermost step in which something was."""
+
+    def __init__(self, target: Any, plan: Plan) -> None:
+        self._target, self._plan = target, plan
+        self._inside = self._wrote = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if name not in BOOKS:
+            return found
+        if self._inside:
+            self._wrote = True
+            return found
+        return lambda *arguments, **named: self._plan.run(lambda: found(*arguments, **named))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Everything inside is durable at its end, or nothing is."""
+        if self._inside:
+            yield
+            return
+        self._inside, self._wrote = True, False
+        try:
+            with ExitStack() as opened:
+                opened.enter_context(self._target.alone())
+                yield
+                if self._wrote:
+                    self._plan.run(lambda: opened.pop_all().close())
+        finally:
+            self._inside = False
 
 
 class FailingStore:

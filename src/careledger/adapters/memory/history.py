@@ -22,6 +22,7 @@ from careledger.formats.digests import digest, uint
 from careledger.formats.signatures import Address
 
 REVIEW_WITHIN = 72 * 3600
+WATCHED = frozenset({"alias", "consent", "glass"})
 Key = tuple[Any, ...]
 
 
@@ -64,6 +65,10 @@ class History:
         ]
         return [(key, value) for _, key, value in sorted(found, key=lambda each: each[0])]
 
+    def changed(self, after: int, upto: int) -> list[Key]:
+        """The keys that these blocks wrote, but for the first of them."""
+        return [key for key, past in self._past.items() if any(after < number <= upto for number, _ in past)]
+
 
 class MemoryView:
     """All facts as they stand at one block."""
@@ -96,12 +101,12 @@ class MemoryView:
     def in_team(self, post: int, team: int) -> bool:
         """Whether a post in good standing works in that team or in one below it."""
         facts, sought = self.party(post), self._get("team", team)
-        if facts is None or sought is None:
+        if facts is None or sought is None or not self.team_stands(team):
             return False
         if facts.employer != sought[0] or facts.standing is not Status.VERIFIED:
             return False
-        for at in self._get("teams of", post) or ():
-            while at and at != team:
+        for at in self.memberships(post):
+            while at and at != team and self.team_stands(at):
                 at = self._get("team", at)[1]
             if at == team:
                 return True
@@ -111,6 +116,15 @@ class MemoryView:
         """A team's organisation and the team above it (0: none)."""
         known: tuple[int, int] | None = self._get("team", number)
         return known
+
+    def team_stands(self, number: int) -> bool:
+        """Whether there is that team and it was not given up."""
+        return self._get("team", number) is not None and not self._get("retired team", number)
+
+    def memberships(self, post: int) -> tuple[int, ...]:
+        """The teams that a post was put into itself, those that were given up included."""
+        joined: tuple[int, ...] = self._get("teams of", post) or ()
+        return joined
 
     def custodians(self) -> tuple[CustodianFacts, ...]:
         """The custodians that serve, by number."""
@@ -161,6 +175,11 @@ class MemoryView:
         """The commitments of consents and links under this one-time owner, burnt and undone ones too, in order."""
         filed = self._history.all_of_kind(self._block, "consent", "link")
         return tuple(dict.fromkeys(key[2] for key, _ in filed if key[1] == owner))
+
+    def changed(self, after: int) -> frozenset[bytes]:
+        """Aliases, consents (owner ‖ commitment) and emergencies of which blocks after that one changed something."""
+        found = (key for key in self._history.changed(after, self._block) if key[0] in WATCHED)
+        return frozenset(b"".join(key[1:]) for key in found)
 
     def matrix_version(self) -> int:
         """The number of the access matrix in force."""

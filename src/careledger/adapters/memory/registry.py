@@ -285,11 +285,23 @@ class MemoryRegistry:
 
     # Teams -------------------------------------------------------------------------------------
 
-    def _team(self, team: int, controller: SigningKey) -> int:
+    def _team(self, team: int, controller: SigningKey, retired: bool = False) -> int:
         organisation: int = (self._get("team", team) or (0, 0))[0]
         require(organisation != 0, "unknown")
+        require(retired or not self._get("retired team", team), "retired")
         self._employs(organisation, controller)
         return organisation
+
+    def _alone(self, team: int) -> None:
+        """Refused while a team that stands is below it."""
+        teams = self._history.of_kind(self._now.head.number, "team")
+        below = (key[1] for key, (_, above) in teams if above == team)
+        require(all(self._get("retired team", each) for each in below), "teams below")
+
+    def _above(self, parent: int, organisation: int) -> None:
+        require(parent == 0 or (self._get("team", parent) or (0, 0))[0] == organisation, "parent")
+        require(not self._get("retired team", parent), "parent")
+        require(self._depth(parent) < DEEPEST_TEAM, "too deep")
 
     def _employs(self, organisation: int, controller: SigningKey) -> None:
         facts = self._known(organisation)
@@ -307,9 +319,22 @@ class MemoryRegistry:
         self._employs(organisation, controller)
         require(team != 0, "empty")
         require(self._get("team", team) is None, "taken")
-        require(parent == 0 or (self._get("team", parent) or (0, 0))[0] == organisation, "parent")
-        require(self._depth(parent) < DEEPEST_TEAM, "too deep")
+        self._above(parent, organisation)
         return self._commit({("team", team): (organisation, parent)})
+
+    def move_team(self, team: int, parent: int, controller: SigningKey) -> Head:
+        """The team hangs elsewhere."""
+        organisation = self._team(team, controller)
+        require(parent != team, "cycle")
+        self._alone(team)
+        self._above(parent, organisation)
+        return self._commit({("team", team): (organisation, parent)})
+
+    def retire_team(self, team: int, controller: SigningKey) -> Head:
+        """The team is given up."""
+        self._team(team, controller)
+        self._alone(team)
+        return self._commit({("retired team", team): True})
 
     def join_team(self, post: int, team: int, controller: SigningKey) -> Head:
         """The post works in the team."""
@@ -323,7 +348,7 @@ class MemoryRegistry:
 
     def leave_team(self, post: int, team: int, controller: SigningKey) -> Head:
         """The post works there no longer."""
-        self._team(team, controller)
+        self._team(team, controller, retired=True)
         teams = self._get("teams of", post) or ()
         require(team in teams, "not in team")
         return self._commit({("teams of", post): tuple(each for each in teams if each != team)})

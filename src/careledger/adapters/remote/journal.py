@@ -9,10 +9,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from careledger.adapters.custody.sqlite import connect, create, sync, transaction
+from careledger.adapters.custody.sqlite import connect, create, transaction
 from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 from careledger.formats.signatures import Address
 
@@ -42,7 +43,8 @@ class Journal:
         self._lock = threading.Lock()
         try:
             if not path.exists():
-                _make(path)
+                with suppress(FileExistsError):
+                    create(path, _SCHEMA)
             self._db = connect(path)
             self._db.execute("SELECT sender, nonce, hash, raw FROM unconfirmed LIMIT 0")
         except sqlite3.DatabaseError as error:
@@ -86,13 +88,3 @@ class Journal:
                 self._db.executemany(statement, rows)
         except sqlite3.Error as error:
             raise StoreUnavailable(file="sent", why=str(error)) from None
-
-
-def _make(path: Path) -> None:
-    """Makes the file under another name first, so that a crash leaves none or a whole one."""
-    new = path.with_suffix(".new")
-    for left in (new, *(new.with_name(new.name + tail) for tail in ("-wal", "-shm"))):
-        left.unlink(missing_ok=True)
-    create(new, _SCHEMA)
-    new.rename(path)
-    sync(path.parent)

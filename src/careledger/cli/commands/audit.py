@@ -10,7 +10,7 @@ import typer
 from careledger.cli import audit as audits
 from careledger.cli import audit_fhir
 from careledger.cli.endings import not_verified
-from careledger.cli.opening import opened, patient
+from careledger.cli.opening import patient, reached
 from careledger.cli.options import DATA, Data, Json, Patient, command, single
 from careledger.cli.output import print_json, screen
 from careledger.cli.words import counted
@@ -49,7 +49,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Show who asked for a patient's records, when, why and under which rule, and check that nothing is missing."""
-    with opened(data) as world:
+    with reached(data) as world:
         said = audits.audited(world, patient(world, named))
         print_json(audits.facts(said)) if as_json else audits.print_audit(screen(), said, every)
         if proof is not None:

@@ -9,7 +9,7 @@ import typer
 from careledger.cli import consents, fhir_consents, requests, scoping
 from careledger.cli.actors import grantee, organisation, session
 from careledger.cli.commands import consent_fhir
-from careledger.cli.opening import Mine, opened, patient
+from careledger.cli.opening import Mine, opened, patient, reached
 from careledger.cli.options import DATA, Anyone, As, Data, Json, Patient, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.people import anyone
@@ -96,7 +96,7 @@ def requests_(
     """List the requests that wait for a patient's answer, or what an organisation asked and was answered."""
     if bool(named) == bool(acting):
         raise typer.BadParameter("a PATIENT, or an organisation with --as", param_hint="PATIENT / --as")
-    with opened(data) as world:
+    with opened(data) if acting else reached(data) as world:
         if acting:
             found = requests.sent(world, organisation(world, acting))
         else:
@@ -146,7 +146,7 @@ def grant_(
     if sum(map(bool, (to, request_id))) != 1 or (request_id and ready):
         raise typer.BadParameter("--to and what to grant, or --request alone", param_hint="--to / --request")
     narrowing = Narrowing(author or (), from_month, to_month, exception or ())
-    with opened(data) as world:
+    with reached(data) as world:
         mine = patient(world, named)
         if ready:
             made = _ready_made(world, mine, to, _template(ready, category, restricted, may), begins, until)
@@ -221,7 +221,7 @@ def _told(world: World, mine: Mine, made: Granted, as_json: bool) -> None:
 @command(app, "refuse", "careledger consent refuse velvet REQUEST")
 def refuse(named: Patient, request_id: RequestId, data: Data = DATA, as_json: Json = False) -> None:
     """Refuse a request; the asker learns that and no reason."""
-    with opened(data) as world:
+    with reached(data) as world:
         mine = patient(world, named)
         asked = _request(world, mine, request_id)
         request_access.answer(world.network, mine.holder, asked.id, "refused")
@@ -241,7 +241,7 @@ def revoke_(
     as_json: Json = False,
 ) -> None:
     """End a consent at once: custodians refuse from that block, and new keys close what comes after."""
-    with opened(data) as world:
+    with reached(data) as world:
         mine = patient(world, named)
         owner = consents.owner_of(world, mine, consent)
         head = revoke(world.network, mine.holder, owner)
@@ -265,7 +265,7 @@ def list_consents(
     as_json: Json = False,
 ) -> None:
     """List every consent that a patient gave: to whom, for what, until when, and how it stands on the ledger."""
-    with opened(data) as world:
+    with reached(data) as world:
         mine = patient(world, named)
         if fhir:
             print_json(fhir_consents.bundle(world, mine))

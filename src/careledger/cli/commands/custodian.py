@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from careledger.app.names import Names
-from careledger.cli import custodians
-from careledger.cli.actors import member, officer, session
+from careledger.cli import custodians, party_list
+from careledger.cli.actors import elsewhere, member, officer, session
 from careledger.cli.endings import not_verified
-from careledger.cli.opening import opened, patient
-from careledger.cli.options import DATA, As, Data, Json, command, group
+from careledger.cli.opening import existing, opened, patient
+from careledger.cli.options import DATA, As, Data, Json, LogFormat, command, group
 from careledger.cli.output import print_json, progress, screen, tell
 from careledger.cli.people import in_table
 from careledger.cli.words import counted
@@ -23,14 +23,14 @@ from careledger.workflows.asking import Access
 from careledger.workflows.cosigning import checkpoint_all, cosign_all
 from careledger.workflows.epochs import ALL, own_statement
 from careledger.workflows.parties import leave_custodians, retire_custodian
-from careledger.workflows.register import kept_holder
+from careledger.workflows.register import activate_custodian, kept_holder
 from careledger.workflows.replace_custodian import remake_shares, replace_custodian
 
 if TYPE_CHECKING:
     from careledger.app.world import World
 
 app = group(
-    "Custodians: list, status, checkpoints, add, leave, retire; remake shares, replace one on a patient's list."
+    "Custodians: list, status, checkpoints, add, leave, retire, serve; remake shares, replace one on a patient's list."
 )
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="The custodian's name, its beginning, or its identifier.")
@@ -58,7 +58,7 @@ def list_(data: Data = DATA, as_json: Json = False) -> None:
 def status(named: Name, data: Data = DATA, as_json: Json = False) -> None:
     """Show one custodian: its log against the ledger, what it keeps, what it owes, the evidence that it holds."""
     with opened(data) as world:
-        found = custodians.status(world, member(world, named, "NAME").number)
+        found = custodians.status(world, _custodian(world, named))
         print_json(found) if as_json else custodians.show_status(screen(), found)
 
 
@@ -86,13 +86,58 @@ def checkpoint(data: Data = DATA, as_json: Json = False) -> None:
 
 @command(app, "add", 'careledger custodian add Riverside --as "Officer Begum"')
 def add(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
-    """A verified organisation of this machine becomes a custodian, by its own key and an officer's."""
+    """A verified organisation becomes a custodian, by its own key and an officer's; one of another machine has to have
+    announced it there."""
     from careledger.app.founding import become_custodian
 
     with opened(data) as world:
+        by, number = officer(world, acting), elsewhere(world, named)
+        if number:
+            activate_custodian(world.network, number, by)
+        else:
+            found = member(world, named, "NAME")
+            become_custodian(world, by, found)
+            number = found.number
+        tell(as_json, custodians.status(world, number), "It keeps shares of new patients from now on.")
+
+
+@command(app, "announce", "careledger custodian announce Riverside")
+def announce(named: Name, data: Data = DATA, as_json: Json = False) -> None:
+    """An organisation whose keys alone are here says that it will keep shares; an officer elsewhere lets it begin
+    (custodian add)."""
+    from careledger.app.founding import announce as make
+
+    with opened(data) as world:
         found = member(world, named, "NAME")
-        become_custodian(world, officer(world, acting), found)
-        tell(as_json, custodians.status(world, found.number), "It keeps shares of new patients from now on.")
+        make(world, found)
+        name = Names(world, world.ledger.fresh_head()).of(found.number)
+        facts = {"name": name, "id": party_list.one(world, found.number)["id"]}
+    tell(
+        as_json,
+        facts,
+        f"{name} has announced it. Next, by an officer: careledger custodian add {facts['id']}.",
+    )
+
+
+@command(
+    app,
+    "serve",
+    "careledger custodian serve Riverside --port 8444",
+    "careledger custodian serve Riverside --host 192.0.2.7 --port 8444 --json",
+)
+def serve(
+    named: Name,
+    host: Annotated[str, typer.Option(metavar="HOST", help="A name or address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="0 takes a free one.")] = 8444,
+    log_format: LogFormat = None,
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """Serve a custodian of this data directory to other members, until Ctrl-C or SIGTERM: over TLS 1.3 in which both
+    sides prove by certificates who they are (careledger member, docs/members.md)."""
+    from careledger.cli.serving import serve_custodian
+
+    serve_custodian(existing(data), named, host, port, log_format or "text", as_json)
 
 
 @command(app, "repair", "careledger custodian repair velvet City")
@@ -101,7 +146,7 @@ def repair(named: For, custodian: Name, acting: Post = "", data: Data = DATA, as
     with opened(data) as world, progress() as bar:
         bar.add_task("remaking shares", total=None)
         holder, access, label = _holder(world, named, acting)
-        statement, number = own_statement(holder)[0], member(world, custodian, "NAME").number
+        statement, number = own_statement(holder)[0], _custodian(world, custodian)
         if number not in statement.custodians:
             raise typer.BadParameter(
                 "not on this patient's list; custodian replace puts one there", param_hint="NAME"
@@ -127,7 +172,7 @@ def replace(
         bar.add_task("remaking shares", total=None)
         holder, access, label = _holder(world, named, acting)
         lost, successor = (
-            member(world, custodian, "NAME").number,
+            _custodian(world, custodian),
             member(world, by, "--by").number,
         )
         done = replace_custodian(world.network, holder, access, lost, successor)
@@ -166,9 +211,14 @@ def leave(named: Name, data: Data = DATA, as_json: Json = False) -> None:
 def retire(named: Name, acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Second step, by an officer: it serves nobody any more."""
     with opened(data) as world:
-        found = member(world, named, "NAME")
-        retire_custodian(world.network, officer(world, acting), found.number)
-        tell(as_json, custodians.status(world, found.number), "It is no custodian any more.")
+        number = _custodian(world, named)
+        retire_custodian(world.network, officer(world, acting), number)
+        tell(as_json, custodians.status(world, number), "It is no custodian any more.")
+
+
+def _custodian(world: World, named: str) -> int:
+    """An organisation of this machine by its name, or one of another by its identifier."""
+    return elsewhere(world, named) or member(world, named, "NAME").number
 
 
 def _holder(world: World, named: str, acting: str) -> tuple[Holder, Access, str]:

@@ -58,13 +58,20 @@ def export(
             _told(as_json, documents, "documents", exports.export_documents(world, mine, documents))
 
 
-def _told(as_json: bool, path: Path, form: str, count: int) -> None:
+def _told(as_json: bool, path: Path, form: str, made: exports.Exported) -> None:
     if as_json:
-        print_json({"file": str(path), "form": form, "count": count})
-    elif form != "archive":
+        facts = {"file": str(path), "form": form, "count": made.count, "left_out": made.left_out}
+        print_json(facts)
+        return
+    if form != "archive":
         what = "record" if form == "fhir" else "document"
-        typer.echo(f"{counted(count, what)} exported in the clear.", err=True)
+        typer.echo(f"{counted(made.count, what)} exported in the clear.", err=True)
     else:
         typer.echo(
-            f"{counted(count, 'version')} exported; the file opens with the patient's phrase.", err=True
+            f"{counted(made.count, 'version')} exported; the file opens with the patient's phrase.", err=True
         )
+    if made.left_out:
+        said = (
+            f"{counted(made.left_out, 'file')} of more than 4 MiB left out; take them with --documents DIR."
+        )
+        typer.echo(said, err=True)

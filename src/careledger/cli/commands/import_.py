@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from careledger.app.reading_ahead import Desk, files_in, read_ahead, units
+from careledger.app.reading_ahead import Desk, Unread, files_in, read, read_ahead, units
 from careledger.cli import importing, scoping
 from careledger.cli.actors import session
 from careledger.cli.endings import not_verified
@@ -22,6 +23,8 @@ from careledger.domain.categories import Compartment
 from careledger.workflows.alike import KnownPeople
 from careledger.workflows.from_fhir import Unit
 from careledger.workflows.import_file import namespace_of
+from careledger.workflows.source_patients import known_as
+from careledger.workflows.staged import Staged
 
 app = single()
 
@@ -32,7 +35,7 @@ Paths = Annotated[
         metavar="PATH…",
         exists=True,
         readable=True,
-        help="FHIR R4 JSON or NDJSON files, PDF or DICOM files, or folders of them.",
+        help="FHIR R4 JSON or NDJSON files, PDF or DICOM files, pictures, or folders of them.",
     ),
 ]
 Filed = Annotated[
@@ -81,7 +84,7 @@ def import_(
     Without --patient each record goes to the patient whom it is about, who is registered here the first time a file
     names them; a file may name several, and the parts of a bulk export are read as one. What
     belongs to nobody is rejected by name. Broken off, or with other files beside, the same command goes on where it
-    was. PDF and DICOM files, known by what they begin with, are documents of the patient who is named. The
+    was. PDF and DICOM files and pictures, known by what they begin with, are documents of the patient who is named. The
     registrar imports until the patient claims, afterwards who has a consent to append. A file that cannot be
     imported names itself, and the next one is imported all the same; then the exit code is 1.
     """
@@ -100,6 +103,19 @@ def import_(
         not_verified()
 
 
+def _as_before(how: Importing, unit: Unit, staged: Staged | Unread, desk: Desk) -> Staged | Unread:
+    """Under the ids that the file's records had where it was imported by the name that its source has for the same
+    patient; else as it was read."""
+    if how.known is None or isinstance(staged, Unread):
+        return staged
+    keys = {each.key for each in staged.patients}
+    return (
+        read(unit, replace(desk, apart=False))
+        if known_as(how.organisation, keys, how.known.alias)
+        else staged
+    )
+
+
 def _filed(category: str) -> Compartment | None:
     """Where documents go; raises BadParameter."""
     named = scoping.compartments([category], None) if category else frozenset()
@@ -115,7 +131,7 @@ def _all(how: Importing, files: list[Unit], filed: Compartment | None, preview: 
     with progress() as bar:
         task = bar.add_task("files", total=len(files))
         for unit, staged in read_ahead(files, desk):
-            found.append(act(how, unit, staged))
+            found.append(act(how, unit, _as_before(how, unit, staged, desk)))
             del staged  # or two large files lie in memory while the next one is read
             bar.advance(task)
     return found

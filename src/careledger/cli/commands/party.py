@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from careledger.app.names import Names
 from careledger.app.rotation import rotate_controller, rotate_staff
-from careledger.cli import party_list
-from careledger.cli.actors import Actor, actor, member, officer, organisation, staff
+from careledger.cli import licences, party_list
+from careledger.cli.actors import (
+    Actor,
+    actor,
+    digest_in,
+    elsewhere,
+    member,
+    officer,
+    organisation,
+    registered,
+    staff,
+)
+from careledger.cli.commands import party_team
 from careledger.cli.opening import opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.roles import organisation_roles, post_roles
+from careledger.domain.errors import LicenceRefused
 from careledger.domain.facts import Head
+from careledger.domain.parties import Role
 from careledger.workflows import parties, register
 from careledger.workflows.actors import Organisation
 from careledger.workflows.network import Network
 from careledger.workflows.register import Officer
-from careledger.workflows.teams import form_team, teams
 
 if TYPE_CHECKING:
+    from careledger.app.licences.checking import Checked
     from careledger.app.world import World
 
 app = group("Organisations, posts and teams: register, verify, suspend, remove, rotate, list.")
-team = group("Teams and departments of an organisation.")
-app.add_typer(team, name="team")
+app.add_typer(party_team.app, name="team")
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="The party's name, its beginning, or its identifier.")
@@ -42,7 +54,6 @@ Licence = Annotated[
         "--licence", metavar="NUMBER", help="The licence's number; the ledger keeps a digest of it."
     ),
 ]
-Team = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name.")]
 
 
 @command(
@@ -84,6 +95,14 @@ def verify(
     licence_number: Annotated[
         str, typer.Option("--licence", metavar="NUMBER", help="The number that the officer checked.")
     ] = "",
+    sealing_key: Annotated[
+        str,
+        typer.Option(
+            metavar="HEX",
+            help="Of an organisation whose keys are on another machine: the digest of its sealing key, as it told the "
+            "officer.",
+        ),
+    ] = "",
     custodian: Annotated[
         bool, typer.Option(help="Whether it becomes a custodian, which keeps shares of others' records.")
     ] = True,
@@ -94,7 +113,18 @@ def verify(
     from careledger.app.founding import become_custodian, licence
 
     with opened(data) as world:
-        by, found = officer(world, acting), member(world, named, "NAME")
+        by, number = officer(world, acting), elsewhere(world, named)
+        if number:
+            key = digest_in(sealing_key, "--sealing-key")
+            register.verify(world.network, by, number, licence(licence_number), key)
+            _told(
+                world,
+                as_json,
+                number,
+                "Verified. Next: it announces its custodian, careledger custodian announce.",
+            )
+            return
+        found = member(world, named, "NAME")
         register.verify(world.network, by, found.number, licence(licence_number), found.sealing.digest)
         if custodian:
             become_custodian(world, by, found)
@@ -112,21 +142,45 @@ def post(
     acting: As,
     role: Roles,
     licence_number: Licence = "",
+    presented: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The licence that was presented (careledger licence ask), checked first; the post rests on it.",
+        ),
+    ] = None,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """An organisation vouches for a post: one professional, or one machine, at one employer."""
     from careledger.app.founding import licence
+    from careledger.app.licences import over
+    from careledger.app.licences.resting import rest
 
     roles = post_roles(role)
     with opened(data) as world:
         employer = organisation(world, acting)
+        shown = None if presented is None else _licensed(world, employer, presented, roles)
         made = world.keyring.all_staff(employer).get(label)
         if made is None:
             _check_new(world, label)
             made = world.keyring.new_staff(employer, label, roles)
+        if shown is not None:
+            rest(world.ledger.fresh_head(), employer, made.number, shown, world.clock.now())
+            licence_number = shown.number
+        elif world.ledger.fresh_head().party(made.number) is None:
+            over.check(employer, (), licence_number, roles, world.clock.now())
+            over.rest_on_shown(employer, made.number, licence_number, roles, world.clock.now())
         register.post(world.network, made, roles, licence(licence_number))
         _told(world, as_json, made.number, f"{label} acts from now on.")
+
+
+def _licensed(world: World, employer: Organisation, presented: Path, roles: Iterable[Role]) -> Checked:
+    """A licence that holds and lets its holder act as all of that; raises LicenceRefused."""
+    found = licences.checked(world, employer, presented)
+    if {role.code for role in roles} != {found.profession}:
+        raise LicenceRefused(why="it is for another profession")
+    return found
 
 
 @command(app, "rotate", 'careledger party rotate "Dr Nahar, Hilltop"')
@@ -161,9 +215,9 @@ def _by_officer(
     data: Data, named: str, acting: str, as_json: bool, act: Callable[[Network, Officer, int], Head]
 ) -> None:
     with opened(data) as world:
-        by, found = officer(world, acting), actor(world, named, "NAME")
-        act(world.network, by, found.number)
-        _told(world, as_json, found.number)
+        by, number = officer(world, acting), registered(world, named, "NAME")
+        act(world.network, by, number)
+        _told(world, as_json, number)
 
 
 @command(app, "end", 'careledger party end "Dr Nahar, Hilltop"')
@@ -193,61 +247,8 @@ def list_(data: Data = DATA, as_json: Json = False) -> None:
 def show(named: Name, data: Data = DATA, as_json: Json = False) -> None:
     """Show one party as the ledger has it: status, standing, roles, keys, licence, teams."""
     with opened(data) as world:
-        found = party_list.one(world, actor(world, named, "NAME").number)
+        found = party_list.one(world, registered(world, named, "NAME"))
         print_json(found) if as_json else party_list.show_one(screen(), found)
-
-
-# Teams -------------------------------------------------------------------------------------------
-
-
-@command(
-    team,
-    "create",
-    'careledger party team create "Cardiology" --as "Lakeside Hospital"',
-    'careledger party team create "Heart ward" --as "Lakeside Hospital" --below Cardiology',
-)
-def create(
-    label: Team,
-    acting: As,
-    below: Annotated[str, typer.Option(metavar="TEAM", help="The team above it; none is the top.")] = "",
-    data: Data = DATA,
-    as_json: Json = False,
-) -> None:
-    """Form a team or department; consents can name it."""
-    with opened(data) as world:
-        employer = organisation(world, acting)
-        number = form_team(world.network, employer, label, _team(world, employer, below) if below else 0)
-        tell(as_json, {"team": label, "number": f"{number:016x}"}, f"{label} is formed.")
-
-
-@command(team, "join", 'careledger party team join Cardiology --as "Dr Sen, Lakeside"')
-def join(label: Team, acting: As, data: Data = DATA, as_json: Json = False) -> None:
-    """Put a post into a team: from now on it reads what the team and those above it were granted."""
-    _team_act(data, label, acting, as_json, "is in", parties.join_team)
-
-
-@command(team, "leave", 'careledger party team leave Cardiology --as "Dr Sen, Lakeside"')
-def leave(label: Team, acting: As, data: Data = DATA, as_json: Json = False) -> None:
-    """Take a post out of a team."""
-    _team_act(data, label, acting, as_json, "is no longer in", parties.leave_team)
-
-
-def _team_act(
-    data: Data, label: str, acting: str, as_json: bool, said: str, act: Callable[..., Head]
-) -> None:
-    with opened(data) as world:
-        found = staff(world, acting)
-        act(world.network, found, _team(world, found.organisation, label))
-        name = Names(world, world.ledger.fresh_head()).of(found.number)
-        tell(as_json, {"team": label, "post": name}, f"{name} {said} {label}.")
-
-
-def _team(world: World, employer: Organisation, label: str) -> int:
-    known = {name: number for number, name in teams(employer).items()}
-    if label not in known:
-        there = ", ".join(sorted(known)) or "none"
-        raise typer.BadParameter(f"no team of that name; there are: {there}", param_hint="TEAM")
-    return known[label]
 
 
 # What was done -----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from careledger.domain.errors import PatientNotFound
 from careledger.workflows import register
 from careledger.workflows.claim import claim
 from careledger.workflows.epochs import name_for_emergencies
-from careledger.workflows.register import Identity
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.rotate_keys import rotate
 
 DAY = 24 * 3600

@@ -26,12 +26,12 @@ from careledger.formats.charts import AuthorsCopy
 from careledger.workflows.accept import accept
 from careledger.workflows.actors import Session
 from careledger.workflows.amend import amend, cosign
-from careledger.workflows.batches import NewVersion
 from careledger.workflows.chart import copies
 from careledger.workflows.deposit import Deposited
 from careledger.workflows.from_fhir import new_version
 from careledger.workflows.grounds import reading, writer
 from careledger.workflows.move import move
+from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.note import clinical_note
 from careledger.workflows.order import ACCEPT, order
 from careledger.workflows.patient_reported import Report, report

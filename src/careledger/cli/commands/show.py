@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from careledger.cli import one_record, overview, records
 from careledger.cli.opening import opened, patient
 from careledger.cli.options import DATA, Data, Json, command, single
 from careledger.cli.output import print_json, print_text, screen
+
+if TYPE_CHECKING:
+    from careledger.app.world import World
+    from careledger.workflows.retrieve import Record
 
 app = single()
 
@@ -44,6 +48,10 @@ def show(
         int, typer.Option(min=0, metavar="BLOCK", help="As it stood after that block (0: now).")
     ] = 0,
     fhir: Annotated[bool, typer.Option("--fhir", help="Print the record's resource as FHIR JSON.")] = False,
+    content: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the document that the record holds, in the clear."),
+    ] = None,
     proof: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write a file that proves offline when it was anchored."),
@@ -54,7 +62,7 @@ def show(
 
     A patient's records are asked for as the patient's own agent does: each asking stands in the patient's log.
     """
-    _check_usage(record, {"--fhir": fhir, "--proof": proof is not None})
+    _check_usage(record, {"--fhir": fhir, "--content": content is not None, "--proof": proof is not None})
     with opened(data) as world:
         if named is None:
             found = overview.overview(world)
@@ -66,14 +74,21 @@ def show(
             print_json(records.facts(shown)) if as_json else records.print_records(screen(), shown, every)
             return
         versions = records.one(shown, record)
+        if content is not None:
+            one_record.write_content(world, versions[-1], content)
         if proof is not None:
             one_record.write_proof(world, versions[-1], proof)
-        if fhir:
-            print_text(one_record.resource_text(versions[-1]))
-        elif as_json:
-            print_json(one_record.version_facts(world, shown, versions[-1]))
-        else:
-            one_record.print_record(screen(), world, shown, versions)
+        _show(world, shown, versions, fhir, as_json)
+
+
+def _show(world: World, shown: records.Shown, versions: list[Record], fhir: bool, as_json: bool) -> None:
+    """One record: its resource, its facts, or a screen of them."""
+    if fhir:
+        print_text(one_record.resource_text(versions[-1]))
+    elif as_json:
+        print_json(one_record.version_facts(world, shown, versions[-1]))
+    else:
+        one_record.print_record(screen(), world, shown, versions)
 
 
 def _check_block(as_of: int, last: int) -> None:

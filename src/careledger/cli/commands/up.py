@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
 
-import typer
-
+from careledger.app.service.reading import configured
 from careledger.cli.opening import existing
-from careledger.cli.options import DATA, Data, Json, command, single
+from careledger.cli.options import (
+    DATA,
+    Config,
+    Data,
+    Host,
+    Json,
+    LogFormat,
+    Port,
+    TlsCert,
+    TlsKey,
+    command,
+    single,
+)
 
 app = single()
 
@@ -15,15 +26,23 @@ app = single()
 @command(app, "up", "careledger up", "careledger up --port 0 --json")
 def up(
     data: Data = DATA,
-    host: Annotated[str, typer.Option(metavar="HOST", help="A name or address of loopback.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="0 takes a free one.")] = 8080,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    log_format: LogFormat = None,
     as_json: Json = False,
 ) -> None:
-    """Serve FHIR R4 over HTTP to the organisations' programs, until Ctrl-C; for this machine alone.
+    """Serve FHIR R4 over HTTP to the organisations' programs, until Ctrl-C or SIGTERM; for this machine alone unless
+    the configuration says how it is secured (docs/configuration.md, docs/operations.md).
 
     A program brings a token (careledger token issue) and reads, and searches, what patients let its post see. Nothing
-    else may have the data directory open meanwhile.
+    else may have the data directory open meanwhile. Options count before the environment, and that before the file.
     """
     from careledger.cli.serving import serve_gateway
 
-    serve_gateway(existing(data), host, port, as_json)
+    folder = existing(data)
+    said = {"listen.host": host, "listen.port": port, "log.format": log_format}
+    said |= {"tls.cert": tls_cert, "tls.key": tls_key}
+    serve_gateway(folder, configured(folder, os.environ, config, said).service, as_json)

@@ -14,9 +14,9 @@ from careledger.workflows import register
 from careledger.workflows.batches import Writer
 from careledger.workflows.claim import claim
 from careledger.workflows.grant import grant
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.import_file import import_file
 from careledger.workflows.received import fetch_grants, live_grant
-from careledger.workflows.register import Identity
 
 DESKS = {CITY: "records desk, City", LAKESIDE: "records desk, Lakeside", DELTA: "records desk, Delta"}
 SYSTEM = "urn:oid:2.999.1"

@@ -14,11 +14,12 @@ from careledger.fhir.fhirpath.values import children, compared, distinct, equal,
 Choices = Mapping[str, frozenset[str]]
 Expression = Callable[[Any, "Scope"], list[Any]]
 
-_CONSTANTS = {
+CONSTANTS = {
     "ucum": "http://unitsofmeasure.org",
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
+"""Variables that are the same everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,8 @@ def _is_resource(item: Any, kind: str) -> bool:
 
 
 def _variable(name: str) -> Expression:
-    if name in _CONSTANTS:
-        constant = [_CONSTANTS[name]]
+    if name in CONSTANTS:
+        constant = [CONSTANTS[name]]
         return lambda this, scope: constant
     if name == "resource":
         return lambda this, scope: [scope.resource]

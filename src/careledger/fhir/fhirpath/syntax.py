@@ -10,7 +10,7 @@ from functools import cache
 MOST_CHARACTERS = 4_000
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<text>'(?:[^'\\]|\\.)*')|(?P<delimited>`[^`]*`)
+    r"""\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<text>'(?:[^'\\]|\\.)*')|(?P<delimited>`[^`]+`)
     |(?P<variable>%[A-Za-z_][A-Za-z0-9_]*)|(?P<this>\$this)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<sign><=|>=|!=|!~|[-+*/&|=~<>.,(){}\[\]]))""",
     re.VERBOSE,
@@ -86,6 +86,11 @@ Tree = Literal | This | Variable | Child | Call | Binary
 
 @cache
 def tree(text: str) -> Tree:
+    """The tree of one of the expressions that are ours, kept; raises NotUnderstood."""
+    return parsed(text)
+
+
+def parsed(text: str) -> Tree:
     """The tree of an expression; raises NotUnderstood."""
     if len(text) > MOST_CHARACTERS:
         raise NotUnderstood(f"more than {MOST_CHARACTERS} characters")

@@ -26,11 +26,13 @@ _KEEPING = ("where", "first", "skip")
 @dataclass(frozen=True, slots=True)
 class Element:
     """One path of a parameter: ``find`` gives what stands there, ``type`` is its type, ``value_set`` the value set
-    that a code is bound to."""
+    that a code is bound to. Where ``root`` is not in a resource, with or without ``_``, it finds nothing;
+    empty: it may all the same."""
 
     find: Expression
     type: str
     value_set: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,22 @@ def elements(base: str, expression: str, outermost: str = "") -> tuple[Element, 
     """
     compiler = Compiler(choices())
     places = _Reader(base, outermost or base).places(tree(expression))
-    return tuple(Element(compiler.expression(each.tree), each.type, each.value_set) for each in places)
+    return tuple(
+        Element(compiler.expression(each.tree), each.type, each.value_set, _root(each.tree))
+        for each in places
+    )
+
+
+def _root(node: Tree) -> str:
+    """The element of the resource in which everything stands that a path finds; empty where that is not sure."""
+    match node:
+        case Child(This(), name):
+            return name
+        case Child(inner, _):
+            return _root(inner)
+        case Call(inner, name, _) if name in _KEEPING:
+            return _root(inner)
+    return ""
 
 
 class _Reader:

@@ -2,15 +2,17 @@
 
 For every criterion: whatever resource the evaluator would let pass has an entry in the ranges that ``narrowed`` names,
 or the criterion names none (Missing, ``:not``, ``:contains``, composites, chains). So the index may give too much and
-never too little, and the evaluator has the last word.
+never too little, and the evaluator has the last word. What it has in order is the order of the sort in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from careledger.fhir.fhirpath.compiled import Scope
@@ -22,44 +24,133 @@ from careledger.fhir.searching.links import key_of, local
 from careledger.fhir.searching.moments import SPANS, asked_span
 from careledger.fhir.searching.parameters import Parameter, parameters_of
 from careledger.fhir.searching.quantities import RANGES
+from careledger.fhir.searching.sorting import Key, ends, values_in_order
 from careledger.fhir.searching.texts import normal, texts
 from careledger.fhir.searching.tokens import implied, pairs
 from careledger.fhir.searching.values import number_bounds, plain, prefix_of, split
-from careledger.formats.indexing import Demand, Entry, Range, Value
+from careledger.formats.indexing import (
+    ASCENDING,
+    DESCENDING,
+    ORDERED,
+    Demand,
+    Entry,
+    Order,
+    Range,
+    Value,
+)
 
 MOST_RANGES = 400
 """Of one criterion; with more it does not narrow, because a store takes only so many."""
 MOST_TEXT = 40
+MOST_ORDERED = 100
+"""Characters of a text by which it is put in order."""
+IN_ORDER = frozenset({"date", "number", "quantity", "string", "token", "reference", "uri"})
+"""Types of parameters that an index has in order."""
 _YEAR = 367 * 24 * 3_600 * 10**6
 _WIDE = "~"
 """Beside a parameter's name: its values that are wider than a year, or than one number."""
 _INFINITE = float("inf")
+_IS_PATIENT, _A_PATIENT = "resolve() is Patient", {"resourceType": "Patient"}
 _LAST = "\U0010ffff" * MOST_TEXT
 
 
 @dataclass(frozen=True, repr=False)
 class Narrowed:
-    """What an index can say of a search: every one of the demands, and whether they are all that is asked."""
+    """What an index can say of a search: every one of the demands, and whether they are all that is asked but for
+    values that are not wanted (``:not``), of which most resources have none."""
 
     demands: tuple[Demand, ...]
     whole: bool
 
 
-def entries_of(resource: Resource, alias: str) -> list[Entry]:
-    """The values of a resource, each once; ``alias`` is what its patient is called, whatever it says itself."""
+def entries_of(
+    resource: Resource, alias: str, patients: Mapping[str, str] = MappingProxyType({})
+) -> list[Entry]:
+    """The values of a resource, each once; ``alias`` is what its patient is called, whatever it says itself.
+    ``patients`` are the references in it that lead to a Patient, with those under which they are put in order."""
     made: dict[Entry, None] = {}
-    for parameter in parameters_of(str(resource["resourceType"])).values():
-        read = _READ.get(parameter.type)
-        if read is None:
+    names = {name.removeprefix("_") for name in resource}
+    for parameter, read, roots in _indexed(str(resource["resourceType"])):
+        if roots and roots.isdisjoint(names):
             continue
+        resolves = "resolve()" in parameter.expression
+        values, ordered = [], _is_ordered(parameter)
         for element, item in _items(resource, parameter):
+            if ordered and not resolves:
+                values += values_in_order(parameter.type, element, _led(parameter, item, patients))
             made.update(
                 {
                     Entry(parameter.name + tail, low, high): None
                     for tail, low, high in read(element, item, alias)
                 }
             )
+        if ordered and resolves:
+            values = _of_patients(resource, parameter, patients)
+        if values:
+            made.update(dict.fromkeys(_in_order(parameter, values)))
     return list(made)
+
+
+def order_of(kind: str, keys: Sequence[Key], sees_patients: bool) -> tuple[Order, ...] | None:
+    """The order of ``_sort`` as an index has it; None where it has it not: that of references only for who sees what
+    leads to which patient."""
+    known = parameters_of(kind)
+    if not sees_patients and any(each.kind == "reference" for each in keys):
+        return None
+    if all(each.name in known and _is_ordered(known[each.name]) for each in keys):
+        return tuple(Order(each.name, each.descending) for each in keys)
+    return None
+
+
+def _is_ordered(parameter: Parameter) -> bool:
+    """Not what is read differently by what its references lead to, unless that is a Patient."""
+    expression = parameter.expression
+    return parameter.type in IN_ORDER and expression.count("resolve()") == expression.count(_IS_PATIENT)
+
+
+def _led(parameter: Parameter, item: Any, patients: Mapping[str, str]) -> Any:
+    """What stands there, a reference to a Patient as one to the patient."""
+    led = patients.get(text_of(item)) if patients and parameter.type == "reference" else None
+    return item if led is None else {"reference": led}
+
+
+def _of_patients(resource: Resource, parameter: Parameter, patients: Mapping[str, str]) -> list[Any]:
+    """What a parameter is ordered by that compares only references to a Patient."""
+    scope = Scope(resource, resource, resource, lambda text: _A_PATIENT if text in patients else None)
+    return [
+        value
+        for element in elements(str(resource["resourceType"]), parameter.expression)
+        for item in element.find(resource, scope)
+        for value in values_in_order(parameter.type, element, _led(parameter, item, patients))
+    ]
+
+
+def _in_order(parameter: Parameter, values: list[Any]) -> Iterator[Entry]:
+    first, last = (_ordered(parameter.type, each) for each in ends(values))
+    name = parameter.name + ORDERED
+    if first == last:
+        yield Entry(name, first, ASCENDING | DESCENDING)
+    else:
+        yield Entry(name, first, ASCENDING)
+        yield Entry(name, last, DESCENDING)
+
+
+def _ordered(kind: str, value: Any) -> Value:
+    if kind == "date":
+        return int(value // 1_000)
+    return _storable(value[:MOST_ORDERED]) if isinstance(value, str) else float(value[0])
+
+
+@cache
+def _indexed(kind: str) -> tuple[tuple[Parameter, Reading, frozenset[str]], ...]:
+    """The parameters of a type that are indexed, how each is read, and in which elements of a resource its values
+    stand; none where that is not sure."""
+    made = []
+    for parameter in parameters_of(kind).values():
+        if (read := _READ.get(parameter.type)) is not None:
+            roots = frozenset(each.root for each in elements(kind, parameter.expression))
+            made.append((parameter, read, frozenset() if "" in roots else roots))
+    return tuple(made)
 
 
 def _items(resource: Resource, parameter: Parameter) -> Iterator[tuple[Element, Any]]:
@@ -80,10 +171,16 @@ def narrowed(kind: str, given: Sequence[tuple[str, str]], base: str, now: dateti
         parameter = parameters_of(kind).get(code)
         made = None if parameter is None else _demand(parameter, modifier, value, base, now)
         if made is None:
-            whole = whole and not _demands(kind, name)
+            negated = parameter is not None and (parameter.type, modifier) == ("token", "not")
+            whole = whole and (negated or not _demands(kind, name))
         else:
             demands.append(made)
     return Narrowed(tuple(demands), whole)
+
+
+def naming(reference: str) -> int:
+    """The value of whatever has that text as a reference, under any parameter."""
+    return _key("r", reference)
 
 
 def referring(kind: str, parameter: str, path: str) -> Demand:
@@ -105,6 +202,7 @@ def _first(name: str) -> str:
 
 
 Triple = tuple[str, Value, Value]
+Reading = Callable[[Element, Any, str], Iterator[Triple]]
 
 
 def _demand(parameter: Parameter, modifier: str, text: str, base: str, now: datetime) -> Demand | None:
@@ -204,7 +302,7 @@ def _numbers(element: Element, item: Any, alias: str) -> Iterator[Triple]:
         yield _WIDE if each[0] < each[1] else "", *each
 
 
-_READ: dict[str, Callable[[Element, Any, str], Iterator[Triple]]] = {
+_READ: dict[str, Reading] = {
     "token": _tokens,
     "reference": _references,
     "string": _strings,

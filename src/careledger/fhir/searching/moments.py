@@ -13,7 +13,7 @@ from careledger.fhir.searching.values import Compare, Made, Test, comparing, mal
 
 Span = tuple[int, int]
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[ +-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
 _SECOND = 10**9
@@ -25,7 +25,8 @@ ALWAYS = 4_000_000 * _DAY  # later than any date that FHIR can write
 def span(text: Any) -> Span | None:
     """From the first to the last nanosecond of a date as precisely as it is stated; None if it is no date.
 
-    Without a zone it is UTC's (R4 search.html#date leaves that to the server). Minutes without seconds are taken.
+    Without a zone it is UTC's (R4 search.html#date leaves that to the server). Minutes without seconds are taken, and a
+    space for the plus of a zone, as which one arrives that was not escaped in an address.
     """
     found = _DATE.fullmatch(text) if isinstance(text, str) else None
     if found is None:

@@ -9,6 +9,7 @@ from typing import Any
 from careledger.fhir.fhirpath.compiled import Scope
 from careledger.fhir.fhirpath.naming import Resolve, text_of
 from careledger.fhir.json_text import Resource
+from careledger.fhir.references import Form, taken_apart
 from careledger.fhir.searching.elements import Element
 from careledger.fhir.searching.moments import SPANS
 from careledger.fhir.searching.quantities import RANGES
@@ -47,17 +48,25 @@ def in_order(resources: Iterable[Resource], keys: tuple[Key, ...], resolve: Reso
 
 def _value(key: Key, resource: Resource, resolve: Resolve) -> Any:
     scope = Scope(resource, resource, resource, resolve)
-    order, end = _ORDERS[key.kind], (0, 1)[key.descending]
     values = [
         found
         for element in key.elements
         for item in element.find(resource, scope)
-        for found in order(element, item)
+        for found in values_in_order(key.kind, element, item)
     ]
-    if not values:
-        return None
-    pick = max if key.descending else min
-    return pick(each[end] for each in values) if isinstance(values[0], tuple) else pick(values)
+    return ends(values)[key.descending] if values else None
+
+
+def values_in_order(kind: str, element: Element, item: Any) -> list[Any]:
+    """What a value of a parameter of this type is ordered by: texts, or pairs of where a range begins and ends."""
+    return _ORDERS[kind](element, item)
+
+
+def ends(values: list[Any]) -> tuple[Any, Any]:
+    """Of several values of one resource what counts in ascending order, and what does in descending order."""
+    if isinstance(values[0], tuple):
+        return min(each[0] for each in values), max(each[1] for each in values)
+    return min(values), max(values)
 
 
 def _spans(element: Element, item: Any) -> list[Any]:
@@ -72,12 +81,23 @@ def _ranges(element: Element, item: Any) -> list[Any]:
     return [found] if found else []
 
 
+def _named(element: Element, text: str) -> str:
+    """The id that a Reference names: whether its reader sees what it leads to, and so its type, makes no difference.
+    Of what names none, and of a canonical, the text."""
+    taken = taken_apart(text) if element.type == "Reference" else None
+    if taken is None:
+        return text
+    if taken.form is Form.UUID:
+        return text.removeprefix("urn:uuid:")
+    return taken.id if taken.form in (Form.RELATIVE, Form.ABSOLUTE) else text
+
+
 _ORDERS: dict[str, Order] = {
     "date": _spans,
     "number": _ranges,
     "quantity": _ranges,
     "string": lambda element, item: [normal(each) for each in texts(element, item)],
     "token": lambda element, item: [code.casefold() for _, code in pairs(item)],
-    "reference": lambda element, item: [text] if (text := text_of(item)) else [],
+    "reference": lambda element, item: [_named(element, text)] if (text := text_of(item)) else [],
     "uri": lambda element, item: [item] if isinstance(item, str) else [],
 }

@@ -47,6 +47,9 @@ METHODS = frozenset(
     }
 )
 """What an agent asks of custodians; each checks the signatures in what it is asked, so carrying it gives nothing."""
+FILLING, ONE_FILLS = (300, 1.0), (60, 0.2)
+"""How often at once and a second what stays may be brought (acts, packages, what is handed on): by all together, and
+from one address beyond this machine."""
 MOST_MESSAGE, MOST_PACKAGE, MOST_PACKAGES = 2 * 1024 * 1024, 96 * 1024, 16
 Number = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="A party's number on the ledger.")]
 Prefixed = Annotated[str, Meta(pattern="^0x[0-9a-f]*$", max_length=200, description="Bytes, in hex digits.")]
@@ -320,14 +323,15 @@ ROWS = (
         Told, takes=Asking, refusals=(PartyNotFound, ActRefused), open=True, most=MOST_MESSAGE,
         pace=(3_000, 300.0)),
     Row("POST", "/agent/acts", "bringAct", "Enters on the ledger what a patient's agent signed for it.", bring, Act,
-        takes=SignedAct, refusals=_ACTS, open=True, later=True),
+        takes=SignedAct, refusals=_ACTS, open=True, later=True, pace=FILLING, by_address=ONE_FILLS),
     Row("POST", "/agent/relays/{number}", "forward", "Hands on, unread, what was sealed to another member.", forward,
         Forwarded, takes=Forwarding, refusals=(PartyNotFound, CannotOpen, MalformedBytes), open=True,
-        most=MOST_PACKAGE),
+        most=MOST_PACKAGE, pace=FILLING, by_address=ONE_FILLS),
     Row("GET", "/agent/acts/{act}", "act", "What became of an act that was brought here.", brought, Act,
         refusals=(LedgerRefused, PatientNotFound), open=True),
     Row("POST", "/agent/packages", "postPackage", "Posts a sealed package on the board.", post, Posted,
-        takes=Package, refusals=(MalformedBytes,), open=True, most=MOST_PACKAGE),
+        takes=Package, refusals=(MalformedBytes,), open=True, most=MOST_PACKAGE, pace=FILLING,
+        by_address=ONE_FILLS),
     Row("GET", "/agent/packages", "packages", "Sealed packages on the board.", packages, Packages, query=After,
         open=True),
     Row("GET", "/agent/sealing-keys/{number}", "sealingKey", "A party's public sealing key.", sealing_key, PublicKey,

@@ -218,16 +218,16 @@ def _proposal(names: Names, made: EmergencyProposal) -> Proposal:
 
 ROWS = (
     Row("POST", "/emergency-proposals", "propose", "A doctor proposes to break the glass; nothing is open yet.",
-        propose, Proposal, OPENERS, takes=NewEmergency, refusals=(PatientNotFound,), status=201),
+        propose, Proposal, OPENERS, takes=NewEmergency, refusals=(PatientNotFound,), status=201, fresh=True),
     Row("GET", "/emergency-proposals", "proposals", "Proposed emergencies of one's own organisation that wait for a "
         "second post.", proposals, Page[Proposal], SECONDS, query=Paged),
     Row("POST", "/emergency-proposals/{proposal}/confirmation", "confirm", "Another post confirms, and the "
         "emergency is open: its opener reads, the patient is alarmed.", confirm, Emergency, SECONDS, takes=Agreed,
-        refusals=(LedgerRefused,), status=201),
+        refusals=(LedgerRefused,), status=201, fresh=True),
     Row("GET", "/emergencies", "emergencies", "Emergencies of one's own organisation; for officers of the ministry "
         "all.", emergencies, Page[Emergency], query=Paged),
     Row("GET", "/emergencies/{entry}", "emergency", "One of them.", emergency, Emergency),
     Row("POST", "/emergencies/{entry}/review", "review", "Say whether it was justified: an officer of the ministry, or "
         "an operator of the opener's employer; never who opened or confirmed it.", review, Emergency, REVIEWERS,
-        takes=Found, refusals=(LedgerRefused,)),
+        takes=Found, refusals=(LedgerRefused,), fresh=True),
 )  # fmt: skip

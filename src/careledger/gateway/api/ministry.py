@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from careledger.app.founding import licence
-from careledger.domain.errors import ActRefused, LedgerRefused, PartyNotFound
+from careledger.app.founding import become_custodian, licence
+from careledger.domain.errors import ActRefused, LedgerRefused, PartyNotFound, SettingsRefused
 from careledger.domain.parties import Role
 from careledger.gateway.api.parties import PartyKeys, number_of, party
 from careledger.gateway.api.rows import Called, Row
@@ -30,6 +30,12 @@ class Checked(Struct, frozen=True, forbid_unknown_fields=True):
             description="The digest of the organisation's sealing key.",
         ),
     ]
+    custodian: Annotated[
+        bool,
+        Meta(
+            description="It becomes a custodian at the same time, in the directory that was made for it here."
+        ),
+    ] = False
 
 
 class Confirmed(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,43 +43,58 @@ class Confirmed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def verify(desk: Desk, called: Called) -> PartyKeys:
-    """A pending organisation is verified. Raises PartyNotFound, LedgerRefused."""
+    """A pending organisation is verified. Raises PartyNotFound, LedgerRefused; ActRefused and SettingsRefused for a
+    custodian that does not lie here."""
     body = called.body
     register.verify(
         desk.world.network,
-        _officer(called),
-        _number(desk, called),
+        officer_of(called),
+        number_in(desk, called),
         licence(body.licence),
         bytes.fromhex(body.sealing_key),
     )
+    if body.custodian:
+        _become_custodian(desk, called)
     return party(desk, called)
 
 
 def suspend(desk: Desk, called: Called) -> PartyKeys:
     """Nobody acts as the party or its posts. Raises PartyNotFound, ActRefused."""
-    parties.suspend(desk.world.network, _officer(called), _number(desk, called))
+    parties.suspend(desk.world.network, officer_of(called), number_in(desk, called))
     return party(desk, called)
 
 
 def reinstate(desk: Desk, called: Called) -> PartyKeys:
     """A suspended party acts again. Raises PartyNotFound, ActRefused."""
-    parties.reinstate(desk.world.network, _officer(called), _number(desk, called))
+    parties.reinstate(desk.world.network, officer_of(called), number_in(desk, called))
     return party(desk, called)
 
 
-def _officer(called: Called) -> Officer:
+def _become_custodian(desk: Desk, called: Called) -> None:
+    number = number_in(desk, called)
+    for each in desk.world.keyring.organisations().values():
+        if each.number == number:
+            become_custodian(desk.world, officer_of(called), each)
+            return
+    raise ActRefused(why="its keys do not lie here: it joins the custodians where they do")
+
+
+def officer_of(called: Called) -> Officer:
+    """The asking post, as the officer that it is."""
     return Officer(called.who.staff.number, called.who.staff.key)
 
 
-def _number(desk: Desk, called: Called) -> int:
+def number_in(desk: Desk, called: Called) -> int:
+    """The number of the party that the path names; raises PartyNotFound."""
     return number_of(desk.world.ledger.fresh_head(), called.parts["party"])
 
 
 ROWS = (
     Row("POST", "/parties/{party}/verification", "verify", "Verify a pending organisation whose licence was checked.",
-        verify, PartyKeys, OFFICERS, takes=Checked, refusals=(PartyNotFound, LedgerRefused)),
+        verify, PartyKeys, OFFICERS, takes=Checked, refusals=(PartyNotFound, LedgerRefused, SettingsRefused),
+        fresh=True),
     Row("POST", "/parties/{party}/suspension", "suspend", "Nobody acts as this party or its posts until it is "
-        "reinstated.", suspend, PartyKeys, OFFICERS, takes=Confirmed, refusals=(PartyNotFound, ActRefused)),
+        "reinstated.", suspend, PartyKeys, OFFICERS, takes=Confirmed, refusals=(PartyNotFound, ActRefused), fresh=True),
     Row("POST", "/parties/{party}/reinstatement", "reinstate", "A suspended party acts again.", reinstate, PartyKeys,
-        OFFICERS, takes=Confirmed, refusals=(PartyNotFound, ActRefused)),
+        OFFICERS, takes=Confirmed, refusals=(PartyNotFound, ActRefused), fresh=True),
 )  # fmt: skip

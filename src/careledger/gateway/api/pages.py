@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -44,6 +45,20 @@ def page(called: Called, names: Iterable[str], make: Callable[[str], T]) -> Page
         said = {**_given(query), "cursor": _closed(shown[-1])}
         following = f"{called.place}?{urlencode(said)}"
     return Page([make(name) for name in shown], following)
+
+
+def page_along(called: Called, following: Callable[[str], Iterable[tuple[str, T]]]) -> Page[T]:
+    """The same of what comes after a name, "" for the beginning, in the order of names; no more is taken of it than a
+    page and one. Raises ApiRefused."""
+    query: Paged = called.query
+    try:
+        found = list(islice(following(_opened(query.cursor)), query.limit + 1))
+    except ValueError:
+        raise ApiRefused(parameter="cursor", why="it is none that was given") from None
+    more = None
+    if len(found) > query.limit:
+        more = f"{called.place}?{urlencode({**_given(query), 'cursor': _closed(found[-2][0])})}"
+    return Page([made for _, made in found[: query.limit]], more)
 
 
 def _given(query: Struct) -> dict[str, object]:

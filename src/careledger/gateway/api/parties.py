@@ -20,6 +20,7 @@ from careledger.gateway.api.times import Moment, moment
 from careledger.gateway.desk import Desk
 from careledger.gateway.leases import unreadable
 from careledger.ports import LedgerView
+from careledger.workflows.actors import Organisation
 from careledger.workflows.judging import post_at
 from careledger.workflows.network import party as known_party
 from careledger.workflows.teams import teams
@@ -181,8 +182,13 @@ def parties(desk: Desk, called: Called) -> Page[Party]:
 
 def party(desk: Desk, called: Called) -> PartyKeys:
     """One party; raises PartyNotFound."""
+    return keys_of(desk, called, number_of(desk.world.ledger.fresh_head(), called.parts["party"]))
+
+
+def keys_of(desk: Desk, called: Called, number: int) -> PartyKeys:
+    """The party with that number, with its keys; raises PartyNotFound."""
     view, names = seen(desk, called)
-    facts = known_party(view, number_of(view, called.parts["party"]))
+    facts = known_party(view, number)
     return PartyKeys(
         _party(desk, view, names, facts),
         "0x" + facts.controller.hex(),
@@ -210,8 +216,9 @@ def custodian(desk: Desk, called: Called) -> Custodian:
 def keys(desk: Desk, called: Called) -> Keys:
     """Of the asking post and its organisation."""
     view, names = seen(desk, called)
-    staff = called.who.staff
-    employer = staff.organisation
+    posts = desk.world.keyring.all_staff(called.who.staff.organisation).values()
+    staff = next((each for each in posts if each.number == called.who.staff.number), called.who.staff)
+    employer = _present(desk, staff.organisation)
 
     def signer(number: int, address: bytes) -> Signer:
         there = known_party(view, number).controller
@@ -221,6 +228,12 @@ def keys(desk: Desk, called: Called) -> Keys:
         )
 
     return Keys(signer(staff.number, staff.key.address), signer(employer.number, employer.controller.address))
+
+
+def _present(desk: Desk, organisation: Organisation) -> Organisation:
+    """That organisation with the key that lies here now."""
+    known = desk.world.keyring.everybody()
+    return next((each for each in known if each.number == organisation.number), organisation)
 
 
 def me(desk: Desk, called: Called) -> Me:

@@ -6,7 +6,7 @@ consents everything but which records they leave out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -23,17 +23,18 @@ from careledger.domain.errors import (
 )
 from careledger.domain.matrix import VERSIONS, WriteCell
 from careledger.domain.parties import ControllerKind
-from careledger.gateway.api.pages import Page, Paged, page
+from careledger.gateway.api.pages import Page, Paged, page, page_along
 from careledger.gateway.api.rows import PARTS, Called, Row
 from careledger.gateway.api.times import Moment, is_day, moment
 from careledger.gateway.desk import Desk
 from careledger.gateway.leases import unreadable
-from careledger.gateway.operations.consents import Held, holding
+from careledger.gateway.operations.consents import KIND, Held, holding, holding_after, is_held
 from careledger.ports import LedgerView
 from careledger.workflows import register as workflows_register
 from careledger.workflows.alike import KnownPeople
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.judging import post_at
-from careledger.workflows.register import Identity, identities, identity_of
+from careledger.workflows.register import identities, identity_of
 
 Alias = Annotated[
     str,
@@ -155,17 +156,25 @@ def patient(desk: Desk, called: Called) -> Patient:
 
 def consents(desk: Desk, called: Called) -> Page[Consent]:
     """What this post holds, by commitment."""
-    wanted = [bytes.fromhex(called.query.patient)] if called.query.patient else None
     names = _names(desk, called)
-    found = {each.commitment.hex(): each for each in holding(desk.world, called.who, wanted)}
-    return page(called, found, lambda name: _consent(names, found[name]))
+    if called.query.patient:
+        wanted = [bytes.fromhex(called.query.patient)]
+        found = {each.commitment.hex(): each for each in holding(desk.world, called.who, wanted)}
+        return page(called, found, lambda name: _consent(names, found[name]))
+
+    def following(after: str) -> Iterator[tuple[str, Consent]]:
+        for each in holding_after(desk.world, called.who, bytes.fromhex(after)):
+            yield each.commitment.hex(), _consent(names, each)
+
+    return page_along(called, following)
 
 
 def consent(desk: Desk, called: Called) -> Consent:
     """One of them; raises RecordNotFound."""
-    for each in holding(desk.world, called.who):
-        if each.commitment.hex() == called.parts["consent"]:
-            return _consent(_names(desk, called), each)
+    if not is_held(KIND, called.parts["consent"]):
+        raise RecordNotFound()
+    for each in holding(desk.world, called.who, commitment=bytes.fromhex(called.parts["consent"])):
+        return _consent(_names(desk, called), each)
     raise RecordNotFound()
 
 
@@ -183,7 +192,7 @@ def register(desk: Desk, called: Called) -> Registered:
     A repetition by the same idempotency key is the same person, finished. Raises ApiRefused, WritingRefused.
     """
     body, network, registrar = called.body, desk.world.network, called.who.staff.organisation
-    _check_writes(network.ledger.fresh_head(), called)
+    check_registers(network.ledger.fresh_head(), called.who.staff.number)
     if body.birth and not is_day(body.birth, network.clock.now()):
         raise ApiRefused(why="birth is no date that has come")
     row = Identity(bytes(32), bytes(16), body.name, body.romanised, body.national_id, body.birth, bytes(32))
@@ -193,8 +202,9 @@ def register(desk: Desk, called: Called) -> Registered:
     return Registered(_patient(network.ledger.fresh_head(), kept), like[:MOST_LIKE])
 
 
-def _check_writes(view: LedgerView, called: Called) -> None:
-    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, called.who.staff.number).acting
+def check_registers(view: LedgerView, post: int) -> None:
+    """Raises WritingRefused for a post that the matrix does not let write who a patient is."""
+    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, post).acting
     if all(matrix.writing(role, Category.IDENTITY_PATIENT) is WriteCell.NO for role in acting):
         raise WritingRefused(because="The access matrix does not let this post write who a patient is.")
 
@@ -241,11 +251,12 @@ def _consent(names: Names, held: Held) -> Consent:
 
 ROWS = (
     Row("GET", "/patients", "patients", "Whom one's own organisation registered.", patients, Page[Patient],
-        query=Paged, refusals=(AccessRefused,)),
+        query=Paged, refusals=(AccessRefused,), shows=lambda page: [each["alias"] for each in page["items"]]),
     Row("POST", "/patients", "register", "Register somebody; the organisation holds the keys until they are claimed.",
-        register, Registered, takes=NewPatient, refusals=(WritingRefused, NotEnoughCustodians), status=201),
+        register, Registered, takes=NewPatient, refusals=(WritingRefused, NotEnoughCustodians), status=201,
+        shows=lambda made: made["like"]),
     Row("GET", "/patients/{patient}", "patient", "One of them.", patient, Patient,
-        refusals=(AccessRefused, PatientNotFound)),
+        refusals=(AccessRefused, PatientNotFound), shows=lambda row: [row["alias"]]),
     Row("GET", "/consents", "consents", "The consents that name this post, its teams or its organisation, ended ones "
         "included.", consents, Page[Consent], query=OfPatient),
     Row("GET", "/consents/{consent}", "consent", "One of them.", consent, Consent),

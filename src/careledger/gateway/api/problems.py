@@ -13,17 +13,20 @@ from starlette.responses import Response
 
 from careledger.domain.errors import CareLedgerError, Throttled
 from careledger.gateway import outcomes
+from careledger.gateway.allowed import allowed
 
 PROBLEM = "application/problem+json"
 TYPES = "urn:careledger:problem:"
 SAFE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 NO_ROUTE, NO_METHOD, ELSEWHERE, UNEXPECTED = "no-route", "no-method", "misdirected", "unexpected"
-_BASE_STATUS = {404: NO_ROUTE, 405: NO_METHOD, 421: ELSEWHERE, 500: UNEXPECTED}
+NOBODY = "nobody-answers"
+_BASE_STATUS = {404: NO_ROUTE, 405: NO_METHOD, 421: ELSEWHERE, 500: UNEXPECTED, 503: NOBODY}
 _TITLES = {
     NO_ROUTE: "There is nothing here that answers this.",
     NO_METHOD: "What is here does not answer this method.",
     ELSEWHERE: "Ask under a name of loopback.",
     UNEXPECTED: "Something is wrong here.",
+    NOBODY: "Nothing here can answer now.",
 }
 
 
@@ -48,9 +51,7 @@ def title_of(kind: type[CareLedgerError]) -> str:
 
 def refused(error: CareLedgerError) -> Response:
     """Why something was refused."""
-    status, headers = outcomes.kind_of(error).status, {}
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="careledger"'
+    status, headers = outcomes.kind_of(error).status, outcomes.challenge(error)
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.details["seconds"])
     kind = type(error)
@@ -58,14 +59,15 @@ def refused(error: CareLedgerError) -> Response:
 
 
 def failed(status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """What is no refusal of the tree: 404 and 405 where no route is, 421, 500."""
+    """What is no refusal of the tree: 404 and 405 where no route is, 421, 500, 503."""
     name = _BASE_STATUS[status]
     return _response(Problem(TYPES + name, _TITLES[name], status, detail or _TITLES[name]), headers or {})
 
 
 async def no_route(request: Request, error: Exception) -> Response:
     """The answer where nothing is."""
-    return failed(getattr(error, "status_code", 404), headers=getattr(error, "headers", None))
+    status = getattr(error, "status_code", 404)
+    return failed(status, headers={"Allow": ", ".join(allowed(request))} if status == 405 else None)
 
 
 def _response(problem: Problem, headers: Mapping[str, str]) -> Response:

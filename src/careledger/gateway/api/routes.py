@@ -28,15 +28,17 @@ from careledger.domain.errors import (
     TooLarge,
 )
 from careledger.domain.parties import Role
-from careledger.gateway import repeats
+from careledger.gateway import repeats, security_log
 from careledger.gateway.api import docs, problems
 from careledger.gateway.api.openapi import document
-from careledger.gateway.api.pace import Pace
+from careledger.gateway.api.pace import Pace, Strangers
 from careledger.gateway.api.rows import BASE, PARTS, Called, Later, Row
 from careledger.gateway.api.table import ROWS
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, is_here, unexpected
+from careledger.gateway.packed import packed
 from careledger.gateway.repeats import Repeat
+from careledger.gateway.told import Told
 
 JSON = "application/json"
 T = TypeVar("T")
@@ -46,11 +48,21 @@ class Api:
     """Everything under /api/v1."""
 
     def __init__(
-        self, desk: Desk, entrance: Entrance, rows: Sequence[Row] = ROWS, pace: Pace | None = None
+        self,
+        desk: Desk,
+        entrance: Entrance,
+        told: Told,
+        rows: Sequence[Row] = ROWS,
+        pace: Pace | None = None,
     ) -> None:
-        self._desk, self._entrance, self._rows = desk, entrance, rows
+        self._desk, self._entrance, self._told, self._rows = desk, entrance, told, rows
         self._pace = pace or Pace()
-        self._open_paces = {row.name: Pace(*row.pace) for row in rows if row.open}
+        each = Pace()
+        self._strangers = {
+            row.name: Strangers(Pace(*row.pace), Pace(*row.by_address) if row.by_address else each)
+            for row in rows
+            if row.open
+        }
 
     def routes(self) -> list[Route]:
         """The document and its page, which need no token, and one route for each row."""
@@ -78,21 +90,34 @@ class Api:
         try:
             who = None
             if row.open:
-                self._open_paces[row.name].take(b"", came)
+                self._strangers[row.name].take(request, came)
             else:
                 who = await self._entrance.work(lambda: self._entrance.who(request, came))
                 self._pace.take(who.digest, came)
-            body = await _body(request, row)
-            return await self._entrance.work(lambda: self._answer(row, who, request, body))
+            body = b"" if row.takes is None else await json_body(request, row.most)
+            made = await self._entrance.work(lambda: self._answer(row, who, request, body))
+            if who is not None and row.shows is not None:
+                shown = [
+                    (bytes.fromhex(alias), f"Patient/{alias}")
+                    for alias in row.shows(msgspec.json.decode(made.body))
+                ]
+                await self._told.note_shown(who, f"{row.method} {BASE}{row.path}", shown)
+            return made
         except CareLedgerError as error:
+            security_log.refused(request, error)
             return problems.refused(error)
         except Exception:
             return problems.failed(500, unexpected())
 
     def _answer(self, row: Row, who: Bearer | None, request: Request, body: bytes) -> Response:
-        roles = frozenset[Role]() if who is None else self._entrance.standing(who).roles
+        roles = frozenset[Role]()
+        if who is not None:
+            self._entrance.check_still(who)
+            roles = self._entrance.standing(who).roles
         if not row.permits(roles):
             raise ActRefused(why=_needs(row))
+        if who is not None and row.fresh:
+            who.require_fresh(self._desk.world.clock.now())
         place = f"{row.method} {request.url.path}?{request.url.query}"
         asked = None
         if who is not None and row.once:
@@ -104,7 +129,7 @@ class Api:
             request.url.path,
             _parts(request.path_params),
             _query(request.url.query, row.query),
-            None if row.takes is None else _read(body, row.takes),
+            None if row.takes is None else read_json(body, row.takes),
             tuple(each.name for each in self._rows if each.permits(roles)),
             secrets.token_bytes(32) if asked is None else asked.unique,
         )
@@ -132,20 +157,18 @@ async def _open(body: bytes, media_type: str, request: Request) -> Response:
     """What needs no token: the document, and the page about it."""
     if not is_here(request):
         return problems.failed(421)
-    return Response(body, headers=docs.HEADERS, media_type=media_type)
+    return packed(request, Response(body, headers=docs.HEADERS, media_type=media_type))
 
 
-async def _body(request: Request, row: Row) -> bytes:
-    """The body where the row takes one; raises ContentRefused, TooLarge."""
-    if row.takes is None:
-        return b""
+async def json_body(request: Request, most: int) -> bytes:
+    """The body, which has to be JSON of at most so many bytes; raises ContentRefused, TooLarge."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise ContentRefused(takes=JSON)
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > row.most:
-            raise TooLarge(most=f"{row.most // 1024} KiB")
+        if len(body) > most:
+            raise TooLarge(most=f"{most // 1024} KiB")
     return bytes(body)
 
 
@@ -171,7 +194,7 @@ def _query(said: str, kind: type[T]) -> T:
         raise ApiRefused(why=str(error)) from None
 
 
-def _read(body: bytes, kind: type[T]) -> T:
+def read_json(body: bytes, kind: type[T]) -> T:
     """The body as that struct; raises ApiRefused."""
     try:
         return msgspec.json.decode(body, type=kind)

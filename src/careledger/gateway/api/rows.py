@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,14 @@ from careledger.domain.errors import (
     ActRefused,
     ApiRefused,
     CareLedgerError,
+    CrossSiteRefused,
+    FreshProofNeeded,
     LedgerStale,
     PartyNotVerified,
     RecordNotFound,
     RepeatRefused,
     ScopeRefused,
+    SessionRefused,
     StoreUnavailable,
     Throttled,
     TokenRefused,
@@ -40,9 +43,19 @@ class Part:
 
 
 BASE = "/api/v1"
-ALWAYS = (TokenRefused, ScopeRefused, PartyNotVerified, ApiRefused, Throttled, LedgerStale, StoreUnavailable)
+ALWAYS = (
+    TokenRefused,
+    SessionRefused,
+    ScopeRefused,
+    CrossSiteRefused,
+    PartyNotVerified,
+    ApiRefused,
+    Throttled,
+    LedgerStale,
+    StoreUnavailable,
+)
 """What every operation may refuse with."""
-WITH_TOKEN = (TokenRefused, ScopeRefused, PartyNotVerified)
+WITH_TOKEN = (TokenRefused, ScopeRefused, PartyNotVerified, SessionRefused, CrossSiteRefused)
 """What of it only those may that need a token."""
 MOST_BODY = 64 * 1024
 PARTS = {
@@ -51,10 +64,13 @@ PARTS = {
     "consent": Part("[0-9a-f]{64}", "A consent's commitment."),
     "custodian": Part("[0-9a-f]{16}", "A custodian's number on the ledger."),
     "number": Part("[0-9a-f]{16}", "A party's number on the ledger."),
+    "team": Part("[0-9a-f]{16}", "A team's number on the ledger."),
     "block": Part("[0-9]|[1-9][0-9]{1,14}", "A block's number."),
     "act": Part("[0-9a-f]{64}", "An act's name, from the answer to it."),
     "request": Part("[0-9a-f]{32}", "A request for access."),
     "proposal": Part("[0-9a-f]{32}", "A proposed emergency."),
+    "client": Part("[0-9a-f]{32}", "An app's client id."),
+    "app": Part("[0-9a-f]{64}", "What an app was granted."),
     "webhook": Part("[0-9a-f]{32}", "A webhook."),
     "entry": Part("[0-9a-f]{64}", "An emergency's entry on the ledger."),
 }
@@ -107,8 +123,11 @@ class Row:
     the structs of the query and the body (None: no body). ``refusals``: what it refuses with beside ALWAYS.
     ``open``: it needs no token, because what it takes counts by its own signatures and seals, and what it shows anybody
     may see. ``most``: bytes of a body. ``later``: it may answer with Later.
-    ``kept``: the Cache-Control of what it gives. ``pace``: of an open row, how often at once and a second all together.
-    ``also``: a media type that it answers with beside JSON, by a response of its own.
+    ``kept``: the Cache-Control of what it gives. ``pace``: of an open row, how often at once and a second all
+    together; ``by_address``: how often from one address, where that is less than of all open rows together.
+    ``also``: a media type that it answers with beside JSON, by a response of its own. ``fresh``: a person's session
+    needs a proof of who acts that is less than five minutes old. ``shows``: the aliases of whom an answer, as JSON has
+    it, says who they are; that is noted in the organisation's log of reads before it goes out.
     """
 
     method: str
@@ -127,7 +146,10 @@ class Row:
     later: bool = False
     kept: str = "no-store"
     pace: tuple[int, float] = (300, 30.0)
+    by_address: tuple[int, float] | None = None
     also: str = ""
+    fresh: bool = False
+    shows: Callable[[Any], Iterable[str]] | None = None
 
     @property
     def parts(self) -> list[str]:
@@ -142,6 +164,7 @@ class Row:
         found += [RecordNotFound] if self.parts else []
         found += [ActRefused] if self.may else []
         found += [RepeatRefused] if self.once else []
+        found += [FreshProofNeeded] if self.fresh else []
         return list(dict.fromkeys(found))
 
     @property

@@ -14,7 +14,6 @@ from careledger.gateway.api.pages import Page, Paged, page
 from careledger.gateway.api.rows import Called, Row
 from careledger.gateway.api.times import Moment, moment
 from careledger.gateway.desk import Desk
-from careledger.gateway.events.addresses import target
 from careledger.gateway.events.delivery import ACTIVE, MACHINES
 from careledger.gateway.events.notices import WEBHOOK, secret_of
 from careledger.gateway.events.service import KINDS
@@ -60,11 +59,11 @@ def create(desk: Desk, called: Called) -> Webhook:
     for kind in body.kinds:
         if kind not in KINDS:
             raise ApiRefused(kind=kind, why="there are no such events")
-    target(body.url, delivery.sender.loopback)
+    delivery.sender.target(body.url)
     reached = desk.events.position(who.staff, body.after)
     made = Endpoint(
         called.unique[:16], who.staff.number, body.url, tuple(body.kinds), digest("webhook-secret", called.unique),
-        desk.world.clock.now(), reached, 0, 0, ACTIVE, "", 0, WEBHOOK, (), 0, "",
+        desk.world.clock.now(), reached, 0, 0, ACTIVE, "", 0, WEBHOOK, (), 0, "", "", 0,
     )  # fmt: skip
     kept = delivery.add(who.staff, made)
     return _shown(kept, secret_of(kept))
@@ -108,7 +107,7 @@ def _shown(endpoint: Endpoint, secret: str | None = None) -> Webhook:
 ROWS = (
     Row("POST", "/webhooks", "create_webhook", "Have this post's events sent somewhere, signed as Standard "
         "Webhooks has it.", create, Webhook, MACHINES, takes=NewWebhook,
-        refusals=(EndpointRefused, EventsGone), status=201),
+        refusals=(EndpointRefused, EventsGone), status=201, fresh=True),
     Row("GET", "/webhooks", "webhooks", "Where this post's events are sent.", webhooks, Page[Webhook], MACHINES,
         query=Paged),
     Row("GET", "/webhooks/{webhook}", "webhook", "One of them.", webhook, Webhook, MACHINES),

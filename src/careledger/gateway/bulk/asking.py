@@ -109,7 +109,7 @@ def wanted(parsed: Parsed, job: ExportJob, closed: frozenset[Category], scopes: 
 
 
 def _posted(asked: Asked) -> Given:
-    if asked.method != "POST":
+    if asked.method != "POST" or not asked.body:
         return []
     try:
         made = msgspec.json.decode(asked.body, type=_Parameters)

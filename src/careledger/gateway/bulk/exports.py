@@ -35,7 +35,8 @@ from careledger.workflows.deposit import PLAN
 from careledger.workflows.network import verified
 
 KEPT, KEPT_SHARED = 24 * 3600, 3600
-"""Seconds that an export is kept from its beginning, and one of others' records from its end at most."""
+"""Seconds that an export is kept from its beginning, and one of others' records, so that no piece of one lies longer
+than that."""
 LATE = 300
 """Seconds by which custodians may learn later of a record than the ledger has it."""
 MOST_KEPT, MOST_RUNNING = 50, 4
@@ -78,7 +79,7 @@ class Exports:
             asked.ignored,
             _bits(frozenset(Category) - unreadable(self.leases.world.network, who)),
             now,
-            min(now + KEPT, who.until),
+            min(now + (KEPT_SHARED if scope == GROUP else KEPT), who.until),
             min(
                 [now - (LATE if scope == GROUP else 0), *plans]
             ),  # what a crash left open shows up later under the time when it began
@@ -140,9 +141,10 @@ class Exports:
 
     def _look(self) -> None:
         """Finds what is under way, in whatever process it began, and what is over."""
+        employers = self._bearers.employers()  # an employer that cannot be read now ends nobody's export
         self._looked = time.monotonic()
         queued, now = {key for _, key in self._queue}, self.leases.world.clock.now()
-        for organisation in self._bearers.employers():
+        for organisation in employers:
             for key, job in jobs.every(organisation.books):
                 over = now >= job.until or self._bearers.known(key[:DIGEST], now) is None
                 if key not in queued and (over or job.state in (RUNNING, REMOVED)):
@@ -181,9 +183,7 @@ class Exports:
             self._works[key] = self._work(who, key, job)
         more = self._works[key].go_on()
         if not more:
-            made = self._works.pop(key).job
-            if made.scope == GROUP:
-                jobs.save(organisation.books, key, replace(made, until=min(made.until, now + KEPT_SHARED)))
+            self._works.pop(key)
         return more
 
     def _work(self, who: Bearer, key: bytes, job: ExportJob) -> Work:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
+from uuid import UUID
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import (
@@ -27,12 +29,15 @@ from careledger.gateway.bulk.wanted import ALIAS, END, OUTCOME, Line, Owner, Ste
 from careledger.gateway.bundles import withheld
 from careledger.gateway.leases import Leases
 from careledger.gateway.outcomes import refusal
+from careledger.gateway.views import Shown
 from careledger.workflows.asking import Access, session_access
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.lease import ground_misses
 from careledger.workflows.received import Received, grants
 from careledger.workflows.register import kept_holder
 
+FIRST, PERSON = bytes(15) + b"\1", bytes(15) + b"\2"
+"""Places before every record id: what is said of a patient, and the patient."""
 FOR_ALL = (LedgerStale, StoreUnavailable, PartyNotVerified, SessionExpired)
 """What concerns no patient: the export waits."""
 
@@ -44,29 +49,33 @@ class SharedWalk:
         self._leases, self._who, self._wanted = leases, who, wanted
 
     def steps(self, cursor: bytes) -> Iterator[Step | None]:
-        """Patient by patient behind the cursor; a patient who refuses is named, and nobody is told why it matters."""
+        """Patient by patient behind the cursor, record by record in the order of their ids; a patient who refuses is
+        named, and nobody is told why it matters. Of a patient in the middle of whom it broke off it is asked anew."""
         for alias in sliced(self._wanted.patients, ALIAS):
-            if alias > cursor[:ALIAS]:
-                yield Step(alias + END, self._lines(alias), True)
+            after = cursor[ALIAS:] if alias == cursor[:ALIAS] else b""
+            if alias >= cursor[:ALIAS] and after != END:
+                yield from self._patient(alias, after)
+                yield Step(alias + END, (), True)
 
-    def _lines(self, alias: bytes) -> list[Line]:
+    def _patient(self, alias: bytes, after: bytes) -> Iterator[Step | None]:
         try:
             view, access = self._leases.once(self._who, alias)
         except FOR_ALL:
             raise
         except CareLedgerError as error:
-            return [_about(alias, refusal(error))]
+            yield Step(alias + END, [_about(alias, refusal(error))])
+            return
         owner, current = Owner(alias, _consent(access)), view.current
 
         def resolve(reference: str) -> Resource | None:
             return current[reference].resource if reference in current else None
 
-        wanted, made = self._wanted, [_about(alias, each) for each in withheld([view])]
-        answers = wanted.answers(alias, resolve)
-        for shown in current.values():
-            if shown.version == "0" or wanted.changed(shown.anchored):
-                made += wanted.line(shown.resource, answers, owner)
-        return made
+        wanted, answers = self._wanted, self._wanted.answers(alias, resolve)
+        if not after:
+            yield Step(alias + FIRST, [_about(alias, each) for each in withheld([view])])
+        for place, shown in sorted(((_place(each), each) for each in current.values()), key=itemgetter(0)):
+            if place > after and (shown.version == "0" or wanted.changed(shown.anchored)):
+                yield Step(alias + place, wanted.line(shown.resource, answers, owner))
 
 
 @dataclass(repr=False)
@@ -75,12 +84,7 @@ class Grounds:
 
     leases: Leases
     who: Bearer
-    _received: dict[bytes, Received] = field(init=False)
     _known: dict[Owner, bool] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        found = grants(self.who.staff.organisation)
-        self._received = {each.certificate.commitment: each for each in found}
 
     def hold(self, owner: Owner) -> bool:
         """At the head now; raises what the ledger raises if it cannot be asked."""
@@ -103,11 +107,20 @@ class Grounds:
         if not owner.consent:
             holder = kept_holder(self.who.staff.organisation, owner.alias)
             return session_access(session, Rule.REGISTRAR, purpose), own_statement(holder)[0]
-        received = self._received.get(owner.consent)
-        if received is None or received.alias != owner.alias:
-            raise PatientNotFound()
+        received = self._received(owner)
         signed = received.package.certificate
         return session_access(session, Rule.CONSENT, purpose, certificate=signed), received.statement
+
+    def _received(self, owner: Owner) -> Received:
+        for each in reversed(grants(self.who.staff.organisation, owner.alias)):
+            if each.certificate.commitment == owner.consent:
+                return each
+        raise PatientNotFound()
+
+
+def _place(shown: Shown) -> bytes:
+    """Where a record comes among a patient's: the patient first, the others by their ids."""
+    return PERSON if shown.type == "Patient" else UUID(shown.id).bytes
 
 
 def _consent(access: Access) -> bytes:

@@ -57,6 +57,14 @@ def target(url: str, loopback: bool) -> Target:
     return found
 
 
+def check_listed(host: str, hosts: tuple[str, ...]) -> None:
+    """Raises EndpointRefused for a host that an operator's list does not name; an empty list names every one."""
+    said = host.lower().removesuffix(".")
+    below = {f"*{said[at:]}" for at, sign in enumerate(said) if sign == "."}
+    if hosts and not {said, *below} & set(hosts):
+        raise EndpointRefused(why="this host is not among outside.hosts")
+
+
 def addresses(found: Target, loopback: bool) -> list[str]:
     """The addresses of a target, all of them allowed; raises EndpointRefused, OSError where the name has none."""
     answers = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)

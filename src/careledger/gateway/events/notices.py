@@ -11,12 +11,12 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from careledger.formats.events import Endpoint
 from careledger.gateway.events.inbox import Numbered
-from careledger.gateway.events.streams import reference, shown
+from careledger.gateway.events.streams import shown
 
 PREFIX = "whsec_"
 WEBHOOK, NOTHING, EMPTY, ID_ONLY = "webhook", "nothing", "empty", "id-only"
@@ -24,6 +24,16 @@ SUBSCRIPTIONS = (NOTHING, EMPTY, ID_ONLY)
 """Forms of what is sent for a Subscription: a POST without a body, or a Bundle without and with what it is about."""
 FHIR = "application/fhir+json"
 STATUS = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription-status-r4"
+
+
+class Due(NamedTuple):
+    """What is sent next: an event and what it is about, as addresses; and once it is delivered, the event that was
+    reached and the place in the deposit of the one after it."""
+
+    told: Numbered
+    named: tuple[str, ...]
+    reached: int
+    place: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,36 +49,37 @@ def secret_of(endpoint: Endpoint) -> str:
     return PREFIX + base64.b64encode(endpoint.secret).decode("ascii")
 
 
-def posted(endpoint: Endpoint, told: Numbered, now: int, base: str) -> Posted:
-    """What an event is for an endpoint at an attempt now; ``base`` is the FHIR address."""
+def posted(endpoint: Endpoint, due: Due, now: int, base: str) -> Posted:
+    """What is sent to an endpoint at an attempt now; ``base`` is the FHIR address."""
     if endpoint.form == WEBHOOK:
-        return _signed(endpoint, told, now)
+        return _signed(endpoint, due.told, now)
     along = dict(each.split(": ", 1) for each in endpoint.headers)
     if endpoint.form == NOTHING:
         return Posted(along, b"")
-    bundle = _notification(endpoint, told, base)
+    bundle = _notification(endpoint, due, base)
     return Posted({**along, "Content-Type": FHIR}, json.dumps(bundle, separators=(",", ":")).encode())
 
 
-def _notification(endpoint: Endpoint, told: Numbered, base: str) -> dict[str, Any]:
-    """A notification of one event; its number counts what was sent for this Subscription."""
-    id, number = UUID(bytes=endpoint.id), str(endpoint.sent + 1)
-    event: list[dict[str, Any]] = [
-        {"name": "event-number", "valueString": number},
-        {"name": "timestamp", "valueInstant": shown(told)["time"]},
-    ]
-    about = []
-    if endpoint.form == ID_ONLY:
-        named = f"{base}/{reference(told.event)}"
-        event.append({"name": "focus", "valueReference": {"reference": named}})
-        request = {"method": "GET", "url": reference(told.event)}
-        about = [{"fullUrl": named, "request": request, "response": {"status": "200"}}]
+def _notification(endpoint: Endpoint, due: Due, base: str) -> dict[str, Any]:
+    """A notification of what happened at once; the numbers count what was sent for this Subscription."""
+    id, time, events, about = UUID(bytes=endpoint.id), shown(due.told)["time"], [], []
+    for number, named in enumerate(due.named, endpoint.sent + 1):
+        part: list[dict[str, Any]] = [
+            {"name": "event-number", "valueString": str(number)},
+            {"name": "timestamp", "valueInstant": time},
+        ]
+        if endpoint.form == ID_ONLY:
+            full = f"{base}/{named}"
+            part.append({"name": "focus", "valueReference": {"reference": full}})
+            request = {"method": "GET", "url": named}
+            about.append({"fullUrl": full, "request": request, "response": {"status": "200"}})
+        events.append({"name": "notification-event", "part": part})
     parameters = [
         {"name": "subscription", "valueReference": {"reference": f"{base}/Subscription/{id}"}},
         {"name": "status", "valueCode": "active"},
         {"name": "type", "valueCode": "event-notification"},
-        {"name": "events-since-subscription-start", "valueString": number},
-        {"name": "notification-event", "part": event},
+        {"name": "events-since-subscription-start", "valueString": str(endpoint.sent + len(due.named))},
+        *events,
     ]
     meta = {"profile": [STATUS]}
     status = {"resourceType": "Parameters", "id": str(uuid4()), "meta": meta, "parameter": parameters}
@@ -81,7 +92,7 @@ def _notification(endpoint: Endpoint, told: Numbered, base: str) -> dict[str, An
     return {
         "resourceType": "Bundle",
         "type": "history",
-        "timestamp": event[1]["valueInstant"],
+        "timestamp": time,
         "entry": [first, *about],
     }
 

@@ -14,7 +14,9 @@ from careledger.formats.charts import AuthorsCopies
 from careledger.formats.digests import uint
 from careledger.formats.events import Event
 from careledger.formats.patients import AccessRequest, GranteeForm
+from careledger.gateway.events.attention import Attention
 from careledger.gateway.events.outbox import Outbox
+from careledger.gateway.events.recording import Records
 from careledger.gateway.events.stages import OVER
 from careledger.gateway.events.watched import Found, Watched, watched
 from careledger.ports import LedgerView
@@ -38,13 +40,12 @@ _CUSTODIAN = 28  # number ‖ signing key's address
 class Noticing:
     """For one organisation; used by the gateway's worker alone."""
 
-    def __init__(self, organisation: Organisation, outbox: Outbox) -> None:
+    def __init__(self, organisation: Organisation, outbox: Outbox, records: Records) -> None:
         """Reads what has still to be looked at."""
-        self.organisation, self.outbox = organisation, outbox
+        self.organisation, self.outbox, self._records = organisation, outbox, records
         if not outbox.begun:
             _note_all(organisation)
-        self._watched: dict[bytes, Watched] = {}
-        self._block = -1
+        self._attention = Attention()
         opened = outbox.open()
         over = [subject for subject in opened if outbox.stage(subject) >= OVER]  # a crash left them open
         if over:
@@ -63,11 +64,10 @@ class Noticing:
         for at in range(0, len(waiting), PORTION):
             self._take(waiting[at : at + PORTION], now)
             yield
-        due = [each for each in self._watched.values() if self._block != view.head.number or each.ends <= now]
+        due = self._attention.due(view, now)
         for at in range(0, len(due), PORTION):
             self._compare(due[at : at + PORTION], view, now, network.ledger.deployment)
             yield
-        self._block = view.head.number
         self._see(view, now)
         self.outbox.forget_before(now - KEPT_FOR)
 
@@ -83,6 +83,7 @@ class Noticing:
             elif not stage:
                 events += _at_once(self.organisation, subject, now)
                 stages[subject] = 1
+        self._records.wrote(self.organisation, [each[1:33] for each in waiting if each[0] == Subject.DEPOSIT])
         self.outbox.append(events, stages, opened)
         settle(self.organisation.books, waiting)
         for subject in opened:
@@ -91,21 +92,23 @@ class Noticing:
     def _watch(self, subject: bytes) -> None:
         made = watched(self.organisation, subject, self.outbox.stage(subject))
         if made is not None:
-            self._watched[subject] = made
-            self._block = -1
+            self._attention.watch(made)
 
     def _compare(self, due: list[Watched], view: LedgerView, now: int, deployment: bytes) -> None:
         looked = [(each, each.look(view, now, deployment)) for each in due]
         found: list[tuple[Watched, Found]] = [(each, what) for each, what in looked if what is not None]
-        if not found:
-            return
+        if found:
+            self._found(found)
+        self._attention.looked(due, now)
+
+    def _found(self, found: list[tuple[Watched, Found]]) -> None:
         events = sorted((event for _, what in found for event in what.events), key=lambda each: each.time)
         self.outbox.append(events, {each.subject: what.stage for each, what in found})
         over = [each.subject for each, what in found if what.stage >= OVER]
         for each, what in found:
             each.stage = what.stage
         for subject in over:
-            del self._watched[subject]
+            self._attention.leave(subject)
         if over:
             self.outbox.close(over)
 

@@ -24,6 +24,7 @@ from careledger.gateway.events.inbox import Inbox, Page, sees
 from careledger.gateway.events.listening import Listener, Listeners
 from careledger.gateway.events.noticing import Noticing
 from careledger.gateway.events.outbox import Outbox
+from careledger.gateway.events.recording import Records
 from careledger.gateway.events.streams import EventStream, written
 from careledger.workflows.actors import Organisation, Staff
 from careledger.workflows.network import verified
@@ -48,10 +49,10 @@ T = TypeVar("T")
 class Events:
     """For one gateway. But for ``begin`` and ``close`` its methods are the worker's."""
 
-    def __init__(self, world: World, base: str) -> None:
-        """``base``: the FHIR address."""
-        self.world, self.listeners = world, Listeners()
-        self.delivery = Delivery(world, base, self)
+    def __init__(self, world: World, base: str, records: Records) -> None:
+        """``base``: the FHIR address; ``records``: what of a deposit a Subscription is told."""
+        self.world, self.listeners, self._records = world, Listeners(), records
+        self.delivery = Delivery(world, base, self, records)
         self._worker: Executor | None = None
         self._outboxes: dict[int, Outbox] = {}
         self._inboxes: dict[int, Inbox] = {}
@@ -129,7 +130,7 @@ class Events:
         noticing = self._noticing.get(organisation.number)
         if noticing is None:
             noticing = self._noticing[organisation.number] = Noticing(
-                organisation, self._outbox(organisation)
+                organisation, self._outbox(organisation), self._records
             )
         noticing.organisation = organisation
         yield from noticing.look(self.world.network)

@@ -42,7 +42,12 @@ class Watched(Protocol):
 
     @property
     def ends(self) -> int:
-        """When time alone changes something, unix seconds."""
+        """When time alone changes something, unix seconds, as far as the last look knew."""
+        ...
+
+    @property
+    def named(self) -> tuple[bytes, ...]:
+        """By what the ledger's changes of it are known, as ``LedgerView.changed`` names them."""
         ...
 
     def look(self, view: LedgerView, now: int, deployment: bytes) -> Found | None:
@@ -68,12 +73,18 @@ class WatchedConsent:
     def look(self, view: LedgerView, now: int, deployment: bytes) -> Found | None:
         """Compared with the consent's slot and with who controls the alias."""
         facts = view.consent(self.subject[1:21], self.commitment)
+        self.ends = self.ends if facts is None else facts.end
         stage = consent_stage(facts, self._counts(view, deployment), now)
         if facts is None or stage == self.stage:
             return None
         told = of_consent(ConsentStage(self.stage), stage, facts, now)
         made = tuple(Event(kind, time, self.commitment, (self.grantee,), (), ()) for kind, time in told)
         return Found(stage, made)
+
+    @property
+    def named(self) -> tuple[bytes, ...]:
+        """The consent's slot, and whose consent it is."""
+        return self.subject[1:], self.alias
 
     def _counts(self, view: LedgerView, deployment: bytes) -> bool:
         alias = view.alias(self.alias)
@@ -96,6 +107,7 @@ class WatchedEmergency:
         """Compared with the entry on the ledger: for both posts, and for operators, who see to the review."""
         entry = self.subject[1:]
         facts = view.break_glass(entry)
+        self.ends = self.ends if facts is None else facts.until
         stage = emergency_stage(facts, now)
         if facts is None or stage == self.stage:
             return None
@@ -103,6 +115,11 @@ class WatchedEmergency:
         told = of_emergency(EmergencyStage(self.stage), stage, facts, now)
         made = tuple(Event(kind, time, entry, posts, (Role.OPERATOR,), ()) for kind, time in told)
         return Found(stage, made)
+
+    @property
+    def named(self) -> tuple[bytes, ...]:
+        """The entry."""
+        return (self.subject[1:],)
 
 
 def watched(organisation: Organisation, subject: bytes, stage: int) -> Watched | None:

@@ -7,9 +7,11 @@ agent signed and sealed: that is taken as if it had come by the board.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from operator import itemgetter
 
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
@@ -21,8 +23,17 @@ from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
 from careledger.ports import LedgerView
+from careledger.workflows.actors import Organisation
 from careledger.workflows.judging import consent_at
-from careledger.workflows.received import Received, fetch_grants, grants, names_reader
+from careledger.workflows.received import (
+    OWNER,
+    Received,
+    fetch_grants,
+    grants,
+    grants_under,
+    named_grants,
+    names_reader,
+)
 from careledger.workflows.signed_consents import ATTACHMENT, is_signed, name_at, take_signed
 
 KIND = "Consent"
@@ -52,36 +63,70 @@ class Held:
     given_at: int
 
 
-def holding(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Held]:
+def holding(
+    world: World, who: Bearer, aliases: Iterable[bytes] | None = None, commitment: bytes = b""
+) -> list[Held]:
     """The consents by which this post, one of its teams or its organisation may do something, ended ones included;
-    those of these patients, or of all."""
-    network, organisation = world.network, who.staff.organisation
-    view = network.ledger.fresh_head()
-    fetch_grants(network, organisation)
+    those of these patients, or of all, and with that commitment where one is given."""
+    fetch_grants(world.network, who.staff.organisation)
+    return _holding(world, who, aliases, commitment, who.consent)
+
+
+def _holding(
+    world: World, who: Bearer, aliases: Iterable[bytes] | None, commitment: bytes, consent: bytes
+) -> list[Held]:
+    organisation, view = who.staff.organisation, world.ledger.fresh_head()
     wanted = None if aliases is None else set(aliases)
-    mine = [each for each in grants(organisation) if names_reader(view, each.certificate.grantee, who.staff)]
+    if who.patient:
+        wanted = {who.patient} & (wanted if wanted is not None else {who.patient})
     made = []
-    for each in mine:
-        if wanted is None or each.alias in wanted:
-            with suppress(
-                CannotExpress, MalformedBytes
-            ):  # who signs for an alias may sign anything: it is passed over
+    for each in _named(organisation, consent, commitment, wanted):
+        if names_reader(view, each.certificate.grantee, who.staff):
+            with suppress(CannotExpress, MalformedBytes):
+                # who signs for an alias may sign anything: it is passed over
                 made.append(_held(world, view, each))
     return made
 
 
-def held(world: World, who: Bearer, aliases: Iterable[bytes] | None = None) -> list[Shown]:
+def _named(
+    organisation: Organisation, consent: bytes, commitment: bytes, aliases: set[bytes] | None
+) -> list[Received]:
+    """The grants that are meant, by owner and commitment; no others are opened where anything is said of them."""
+    if consent:
+        found = grants_under(organisation, consent[OWNER:], consent[:OWNER])
+    elif commitment:
+        found = grants_under(organisation, commitment)
+    elif aliases is not None:
+        found = [each for alias in aliases for each in grants(organisation, alias)]
+        found.sort(key=lambda each: (each.certificate.owner, each.certificate.commitment))
+    else:
+        return grants(organisation)
+    found = [each for each in found if commitment in (b"", each.certificate.commitment)]
+    return [each for each in found if aliases is None or each.alias in aliases]
+
+
+def holding_after(world: World, who: Bearer, after: bytes) -> Iterator[Held]:
+    """The same, all of them, each commitment once, in their order after one; each is opened when it is taken."""
+    fetch_grants(world.network, who.staff.organisation)
+    for _, same in groupby(named_grants(who.staff.organisation, after), itemgetter(0)):
+        keys = [owner + commitment for commitment, owner in same]
+        mine = (each for each in reversed(keys) if who.consent in (b"", each))
+        yield from islice((held for key in mine for held in _holding(world, who, None, b"", key)), 1)
+
+
+def held(
+    world: World, who: Bearer, aliases: Iterable[bytes] | None = None, commitment: bytes = b""
+) -> list[Shown]:
     """The same as Consent resources; one that FHIR cannot carry is left out."""
     view = world.ledger.fresh_head()
-    made = [_shown(view, each) for each in holding(world, who, aliases)]
+    made = [_shown(view, each) for each in holding(world, who, aliases, commitment)]
     return [each for each in made if each is not None]
 
 
 def one(world: World, who: Bearer, commitment: str) -> Shown:
     """The consent with that commitment; raises RecordNotFound for one that does not name this post."""
-    for shown in held(world, who):
-        if shown.id == commitment:
-            return shown
+    for shown in held(world, who, commitment=bytes.fromhex(commitment)):
+        return shown
     raise RecordNotFound()
 
 

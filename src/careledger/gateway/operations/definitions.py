@@ -49,7 +49,7 @@ OPERATIONS = (
         "http://hl7.org/fhir/OperationDefinition/Patient-everything",
         "Patient",
         True,
-        (("_count", "integer", 0),),
+        (("_count", "integer", 0), ("_since", "instant", 0), ("_type", "code", 0)),
         "Bundle",
     ),
     Operation(

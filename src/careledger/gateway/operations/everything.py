@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from careledger.app.tokens import Bearer
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.searching.moments import since_of
 from careledger.fhir.searching.query import Query
 from careledger.fhir.searching.results import subset_of
 from careledger.gateway import views
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
-from careledger.gateway.http import PART, Answered, Asked, Handler, whole_number
+from careledger.gateway.given import said_in, since_when, whole_number
+from careledger.gateway.http import JSONS, MOST_FORM, PART, Answered, Asked, Handler, refuse_if_strict
 from careledger.gateway.searching import Looked, address, page
 
-LOOKED_AT = ("_count", *PART)
+PATH = "/Patient/{id}/$everything"
+LOOKED_AT = ("_count", "_since", "_type", *PART)
 
 
 def handlers(desk: Desk) -> list[Handler]:
-    """The route."""
-    return [
-        Handler(
-            "GET",
-            "/Patient/{id}/$everything",
-            partial(everything, desk),
-            looks_at=LOOKED_AT,
-            needs="r",
-            of="Patient",
-        )
-    ]
+    """The routes."""
+    get = Handler(
+        "GET", PATH, partial(everything, desk), looks_at=LOOKED_AT, needs="r", of_one=True, of="Patient"
+    )
+    return [get, replace(get, method="POST", answer=partial(posted, desk), takes=JSONS, most=MOST_FORM)]
+
+
+def posted(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The same, asked for by a Parameters resource, as any operation may be (R4 operations.html#executing)."""
+    more = said_in(asked.body) if asked.body else []
+    passed_over = tuple(dict.fromkeys(name for name, _ in more if name not in LOOKED_AT))
+    refuse_if_strict(asked.headers, passed_over)
+    return everything(
+        desk, who, replace(asked, given=[*asked.given, *more], ignored=(*asked.ignored, *passed_over))
+    )
 
 
 def everything(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -36,8 +46,20 @@ def everything(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     query = Query("Resource", count=count, ignored=asked.ignored, subset=subset_of(asked.given))
     id = asked.path["id"]
     view = desk.found(who, "Patient", id)
-    found = Found(query, views.everything([view]))
+    types, since = _types(asked), since_when(asked)
+    pool = [
+        each
+        for each in views.everything([view])
+        if (not types or each.type in types) and (not since or (since_of(each.updated) or since) >= since)
+    ]
+    found = Found(query, pool)
     used = [each for each in asked.given if each[0] not in asked.ignored]
-    return page(
-        desk, who, Looked([view], found, address(desk, f"Patient/{id}/$everything", used)), found.pool
-    )
+    return page(desk, who, Looked([view], found, address(desk, f"Patient/{id}/$everything", used)), pool)
+
+
+def _types(asked: Asked) -> set[str]:
+    """The types that are wanted, none for all; raises FhirRefused."""
+    named = {each.strip() for value in asked.values("_type") for each in value.split(",")}
+    if strange := named - set(resource_types()):
+        raise FhirRefused(path="_type", problem=f"{len(strange)} are no resource types of R4")
+    return named

@@ -93,7 +93,8 @@ def _within(scopes: Scopes, types: tuple[str, ...]) -> tuple[str, ...]:
         return types
     for kind in types:
         scopes.require("rs", kind)
-    return types or tuple(kind for kind in scopes.shown or () if scopes.allow("rs", kind))
+    named = sorted(set(scopes.by_type or ()) - {ANY})
+    return types or tuple(kind for kind in named if scopes.allow("rs", kind))
 
 
 def state(desk: Desk, who: Bearer, asked: Asked) -> Plain | Answered:
@@ -118,7 +119,12 @@ def file(desk: Desk, who: Bearer, asked: Asked) -> Slow:
     for lines in desk.exports.file(who, asked.path["id"], int(name)):
         made.append(lines)
         yield None
-    return Plain(b"".join(made), NDJSON, headers={"Content-Disposition": "attachment"})
+    return Plain(
+        b"".join(made),
+        NDJSON,
+        headers={"Content-Disposition": "attachment"},
+        shows=((b"", f"bulk/{asked.path['id']}/{name}"),),
+    )
 
 
 def end(desk: Desk, who: Bearer, asked: Asked) -> Answered:

@@ -85,24 +85,31 @@ def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     If-Match names, FhirRefused, WritingRefused."""
     _check_keeper(desk, who)
     organisation, id = who.staff.organisation, asked.path["id"]
-    try:
-        before = _kept(organisation, id)
-    except (RecordNotFound, RecordGone):
-        raise NoUpdateHere() from None
-    made = _checked(organisation, asked.body)
+    _to_update(organisation, id)
+    made = _checked(organisation, asked.body)  # before the step: thousands of members are looked up
     if made.get("id") != id:
         raise FhirRefused(path="Group.id", problem="not the id that the address names")
-    writing.check_current(asked.headers.get("if-match", ""), str(before.version))
-    shown = _put(desk, organisation, id, before.version + 1, made)
+    with organisation.books.alone():
+        before = _to_update(organisation, id)
+        writing.check_current(asked.headers.get("if-match", ""), str(before.version))
+        shown = _put(desk, organisation, id, before.version + 1, made)
     return Answered(shown.resource, shown)
+
+
+def _to_update(organisation: Organisation, id: str) -> KeptGroup:
+    try:
+        return _kept(organisation, id)
+    except (RecordNotFound, RecordGone):
+        raise NoUpdateHere() from None
 
 
 def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The group is no more. Raises RecordNotFound, RecordGone, WritingRefused."""
     _check_keeper(desk, who)
     organisation, id = who.staff.organisation, asked.path["id"]
-    gone = KeptGroup(_kept(organisation, id).version + 1, desk.world.clock.now(), b"")
-    organisation.books.put(ROWS, [(uuid_of(id), gone.encode())])
+    with organisation.books.alone():
+        gone = KeptGroup(_kept(organisation, id).version + 1, desk.world.clock.now(), b"")
+        organisation.books.put(ROWS, [(uuid_of(id), gone.encode())])
     return Answered(None, status=NO_CONTENT)
 
 

@@ -14,8 +14,8 @@ from careledger.gateway.http import JSONS, MOST_FORM, Answered, Asked, Handler
 from careledger.gateway.identities import NATIONAL, shown_of
 from careledger.gateway.sent import sent
 from careledger.workflows.from_fhir import identity_of
+from careledger.workflows.identity_rows import Identity
 from careledger.workflows.match import LIKE, NAME, NUMBER, SWAPPED, Asker, Candidate, match
-from careledger.workflows.register import Identity
 
 GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 CERTAIN = {NUMBER: "1.0", NAME: "0.95"}
@@ -38,7 +38,7 @@ def matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         if name in TAKEN:
             raise FhirRefused(path=name, problem="is given in the Parameters resource, not in the address")
     given = _given(asked.body)
-    asker = Asker(who.staff, who.digest, who.purpose)
+    asker = Asker(who.staff, who.purpose)
     certain = bool(given.get("onlyCertainMatches", False))
     found = match(desk.world.network, asker, _sought(given.get("resource")), _count(given), certain)
     shown = [shown_of(each.row) for each in found]

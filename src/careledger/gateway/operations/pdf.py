@@ -9,6 +9,7 @@ from careledger.fhir.patient_summary import readable
 from careledger.fhir.printing.pdf import check_installed, pdf_of
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import JSONS, MOST_FORM, Asked, Handler, Plain, Slow
+from careledger.gateway.operations.binaries import SANDBOX
 from careledger.gateway.operations.summary import check_parameters, summarised
 
 PATH = "/Patient/{id}/$pdf"
@@ -18,8 +19,10 @@ PDF = "application/pdf"
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", PATH, partial(pdf, desk), any_format=True, needs="r"),
-        Handler("POST", PATH, partial(posted, desk), JSONS, MOST_FORM, any_format=True, needs="r"),
+        Handler("GET", PATH, partial(pdf, desk), any_format=True, needs="r", of_one=True),
+        Handler(
+            "POST", PATH, partial(posted, desk), JSONS, MOST_FORM, any_format=True, needs="r", of_one=True
+        ),
     ]
 
 
@@ -35,6 +38,7 @@ def pdf(desk: Desk, who: Bearer, asked: Asked) -> Slow:
     pages = yield partial(pdf_of, readable(summarised(desk, who, asked)))
     headers = {
         "Content-Disposition": 'attachment; filename="summary.pdf"',
-        "Content-Security-Policy": "sandbox",
+        "Content-Security-Policy": SANDBOX,
     }
-    return Plain(pages, PDF, headers=headers)
+    id = asked.path["id"]
+    return Plain(pages, PDF, headers=headers, shows=((bytes.fromhex(id), f"Patient/{id}/$pdf"),))

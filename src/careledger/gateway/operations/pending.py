@@ -20,7 +20,7 @@ def handlers(desk: Desk) -> list[Handler]:
 
 def became(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """A batch-response of one entry, or 202 while it is not known; raises RecordNotFound."""
-    said = desk.later.said(asked.path["id"], who.digest, desk.world.clock.now())
+    said = desk.later.said(who, asked.path["id"], desk.world.clock.now())
     if said is None:
         return Answered(None, status=ACCEPTED, headers={"Retry-After": AGAIN, "X-Progress": "in its turn"})
     return Answered(said)
@@ -28,5 +28,5 @@ def became(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def forget(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """It is not asked after any more; raises RecordNotFound."""
-    desk.later.forget(asked.path["id"], who.digest, desk.world.clock.now())
+    desk.later.forget(who, asked.path["id"], desk.world.clock.now())
     return Answered(None, status=NO_CONTENT)

@@ -1,8 +1,9 @@
-"""``Subscription`` (R4, rest-hook): a machine's post is told that a consent that names it came, or ended.
+"""``Subscription`` (R4, rest-hook): a machine's post is told that a consent that names it came, or ended, or that its
+organisation wrote something that answers a search.
 
-Only what there are events of is a criterion: the consents that a post holds. Of what others write a gateway learns when
-it asks. What is sent says nothing, or the Consent's id; what that shows is decided when it is read. A Subscription is
-its post's alone, and is delivered, tried again and given up like a webhook.
+Of what others write a gateway learns when it asks, so there is nothing to tell. What is sent says nothing, or the ids;
+what they show is decided when they are read. A Subscription is its post's alone, is delivered, tried again and given up
+like a webhook, and ends with its post.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from careledger.fhir.json_text import Resource
 from careledger.formats.events import Endpoint
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.events import stages
-from careledger.gateway.events.addresses import target
 from careledger.gateway.events.delivery import ACTIVE, DEAD, MACHINES
 from careledger.gateway.events.notices import EMPTY, FHIR, ID_ONLY, NOTHING, SUBSCRIPTIONS
+from careledger.gateway.events.noticing import DEPOSITED
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PART, Answered, Asked, Handler
+from careledger.gateway.own.subscribed import PLACE, criteria_of
 from careledger.gateway.sent import sent
 from careledger.gateway.views import Shown
 from careledger.workflows.network import verified
 
 KIND = "Subscription"
 INTERACTIONS = ("read", "create", "delete")
-CRITERIA = ("Consent", "Consent?")
+HELD = "Consent"
+"""The criteria of the consents that a post holds."""
 KINDS = (stages.GIVEN, stages.ENDED, stages.EXPIRED, stages.REVOKED)
+MOST_CRITERIA = 2_000
 CONTENT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-payload-content"
 MOST = 64 * 1024
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}): ([!-~]([ -~]{0,800}[!-~])?)")
@@ -52,18 +56,19 @@ def handlers(desk: Desk) -> list[Handler]:
 
 def create(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """A new one, in force when it is answered. Raises ActRefused for a post that is no machine's or operator's,
-    FhirRefused for what is not supported, EndpointRefused."""
+    FhirRefused for what is not supported, EndpointRefused, in somebody's session FreshProofNeeded."""
+    who.require_fresh(desk.world.clock.now())
     if not verified(desk.world.ledger.fresh_head(), who.staff.number).roles & MACHINES:
         raise ActRefused(why="only posts of machines and operators have events sent")
     if "if-none-exist" in asked.headers:
         raise FhirRefused(path="If-None-Exist", problem="subscriptions are not searched")
     now, said = desk.world.clock.now(), _checked(asked.body)
-    channel = said["channel"]
-    target(channel["endpoint"], desk.events.delivery.sender.loopback)
+    channel, criteria = said["channel"], _criteria(desk, said["criteria"])
+    desk.events.delivery.sender.target(channel["endpoint"])
     made = Endpoint(
-        secrets.token_bytes(16), who.staff.number, channel["endpoint"], KINDS, bytes(32), now,
-        desk.events.position(who.staff, None), 0, 0, ACTIVE, "", 0, _form(channel), _headers(channel),
-        _until(said, now), said["reason"],
+        secrets.token_bytes(16), who.staff.number, channel["endpoint"], (DEPOSITED,) if criteria else KINDS, bytes(32),
+        now, desk.events.position(who.staff, None), 0, 0, ACTIVE, "", 0, _form(channel), _headers(channel),
+        _until(said, now), said["reason"], criteria, 0,
     )  # fmt: skip
     made = desk.events.delivery.add(who.staff, made)
     shown = _resource(made)
@@ -87,14 +92,24 @@ def _checked(body: bytes) -> Resource:
     made = sent(KIND, body)
     if made["status"] not in ("requested", "active"):
         raise FhirRefused(path="Subscription.status", problem="a new one is requested")
-    if made["criteria"] not in CRITERIA:
-        problem = "only Consent, without parameters: of records there are no events"
-        raise FhirRefused(path="Subscription.criteria", problem=problem)
     if made["channel"]["type"] != "rest-hook" or "endpoint" not in made["channel"]:
         raise FhirRefused(path="Subscription.channel", problem="only rest-hook with an endpoint is supported")
     if len(made["reason"]) > 1_000:
         raise FhirRefused(path="Subscription.reason", problem="longer than 1,000 characters")
     return made
+
+
+def _criteria(desk: Desk, said: str) -> str:
+    """A search for own writings, empty for the consents that are held; raises FhirRefused."""
+    kind, _, asked = said.partition("?")
+    if kind == HELD and asked:
+        raise FhirRefused(path=PLACE, problem=f"only {HELD} without parameters: the consents that are held")
+    if kind == HELD:
+        return ""
+    if len(said) > MOST_CRITERIA:
+        raise FhirRefused(path=PLACE, problem=f"longer than {MOST_CRITERIA} characters")
+    criteria_of(said, desk.base, desk.now)
+    return said
 
 
 def _form(channel: Resource) -> str:
@@ -137,7 +152,7 @@ def _resource(kept: Endpoint) -> Resource:
         "id": str(UUID(bytes=kept.id)),
         "status": "off" if kept.state == DEAD else "error" if kept.tries else "active",
         "reason": kept.reason,
-        "criteria": CRITERIA[0],
+        "criteria": kept.criteria or HELD,
         "channel": channel,
     }
     if kept.until:

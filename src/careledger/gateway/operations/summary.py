@@ -27,13 +27,15 @@ class _Parameters(msgspec.Struct):
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", PATH, partial(summary, desk), needs="r"),
-        Handler("POST", PATH, partial(posted, desk), JSONS, MOST_FORM, needs="r"),
+        Handler("GET", PATH, partial(summary, desk), needs="r", of_one=True),
+        Handler("POST", PATH, partial(posted, desk), JSONS, MOST_FORM, needs="r", of_one=True),
     ]
 
 
 def check_parameters(asked: Asked) -> None:
-    """Raises FhirRefused for another body than a Parameters resource without any."""
+    """Raises FhirRefused for another body than none, or a Parameters resource without any."""
+    if not asked.body:
+        return
     try:
         given = msgspec.json.decode(asked.body, type=_Parameters)
     except (msgspec.DecodeError, RecursionError):

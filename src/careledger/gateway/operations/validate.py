@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import FhirRefused
-from careledger.fhir.json_text import Resource
+from careledger.fhir.canonical import canonical
+from careledger.fhir.json_text import Flaw, Resource, read
+from careledger.fhir.searching.parse import named
 from careledger.fhir.split import A_DOCUMENT, NOBODYS, OUTSIDE, import_bundle
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import JSONS, Answered, Asked, Handler
+from careledger.gateway.http import JSONS, Answered, Asked, Handler, refuse_if_strict
 
 Issue = dict[str, object]
+PARAMETERS = "Parameters"
 ELSEWHERE = (OUTSIDE, NOBODYS, A_DOCUMENT)
 """What a file has to say and a single resource has not."""
 
@@ -22,8 +26,31 @@ def handlers(desk: Desk) -> list[Handler]:
 
 
 def validate(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """What R4 has to say of a resource, which goes nowhere."""
-    return Answered(validated(asked.kind, asked.body))
+    """What R4 has to say of a resource, which goes nowhere: the body, or ``resource`` of a Parameters resource."""
+    kind, body, beside = asked.kind, asked.body, list[str]()
+    if kind != PARAMETERS:
+        body, beside = _unwrapped(body)
+    refuse_if_strict(asked.headers, tuple(beside))
+    made = validated(kind, body)
+    made["issue"] += [_issue("warning", "not-supported", "Not looked at.", each) for each in beside]
+    return Answered(made)
+
+
+def _unwrapped(body: bytes) -> tuple[bytes, list[str]]:
+    """The resource that a Parameters resource holds, and its other parameters by name; any other body as it is."""
+    try:
+        said: Any = read(body)
+    except Flaw:
+        return body, []
+    if not isinstance(said, dict) or said.get("resourceType") != PARAMETERS:
+        return body, []
+    given = [each for each in said.get("parameter", ()) if isinstance(each, dict)]
+    held = [each["resource"] for each in given if each.get("name") == "resource" and "resource" in each]
+    if len(held) != 1:
+        raise FhirRefused(path="Parameters.parameter", problem="give one resource")
+    return canonical(held[0]), [
+        named(str(each.get("name"))) for each in given if each.get("name") != "resource"
+    ]
 
 
 def validated(kind: str, body: bytes) -> Resource:

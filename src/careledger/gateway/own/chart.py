@@ -8,24 +8,26 @@ asked of the books and the ledger when it is shown, and its bytes are verified a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from careledger.adapters.index.file import WritingsFile, remove
 from careledger.app.own_index import open_or_remake, place
 from careledger.app.world import World
 from careledger.domain.errors import CareLedgerError, FhirRefused, StoreCorrupt, StoreUnavailable
-from careledger.fhir.searching.indexing import entries_of
+from careledger.fhir.json_text import Resource
+from careledger.fhir.searching.indexing import entries_of, naming
 from careledger.formats.charts import AuthorsCopies
 from careledger.formats.indexing import Entry, Filed
-from careledger.gateway.own.showing import as_shown
+from careledger.gateway.own.showing import as_shown, named_in, uuid_text
 from careledger.sealing.versions import CopyKey
 from careledger.workflows.actors import Organisation
 from careledger.workflows.chart import ChartEntry, Fate, Kept, fate, opened
 from careledger.workflows.deposited import COPIES, UNDONE
 from careledger.workflows.network import Network
-from careledger.workflows.retract import RETRACTED
+from careledger.workflows.retract import RETRACTED, retracted
 
 SLICE, OPENING = 0.01, 0.25
 """Seconds for which the index is brought level before the next request gets its turn, and when it is opened."""
@@ -96,7 +98,7 @@ class Writings:
         found = self.ask(WritingsFile.versions, name)
         gone = [each.copy.handle for each in found if self.fate(network, each) is not Fate.STANDS]
         if gone:
-            self.ask(WritingsFile.take_back, gone)
+            self.ask(WritingsFile.take_back, self._times(gone))
 
     def versions(self, name: bytes) -> list[Filed]:
         """All versions of a record that the organisation wrote, in the order of writing, as the index has them; until
@@ -163,7 +165,7 @@ class Writings:
         self.lacking = False
         yield from self._missing(b"")
         for part in self._names(RETRACTED):
-            self._file.take_back(part)
+            self._file.take_back(self._times(part))
             yield
         for part in self._names(UNDONE):
             self._file.drop("deposit", part)
@@ -199,26 +201,62 @@ class Writings:
             part = []
             for each in copies[first : first + AT_ONCE]:
                 try:
-                    part += self._valued(network, each)
+                    part += self._said(network, each)
                 except CareLedgerError:
                     whole, self.lacking = False, True
-            self._file.add(part)
+            patients = self._patients(part)
+            yield from self._led_anew(network, patients)
+            self._file.add(_valued(part, patients))
             yield
         if whole:
             self._file.take(name)
 
-    def _valued(self, network: Network, each: Filed) -> list[tuple[Filed, list[Entry]]]:
-        """A version with its values; without any where it was taken back, nothing where it is gone or no FHIR."""
+    def _said(self, network: Network, each: Filed) -> list[_Said]:
+        """What a version says; nothing of it where it was taken back, none where it is gone or no FHIR."""
         what = self.fate(network, each)
-        if what is not Fate.STANDS:
-            return [(each, [])] if what is Fate.RETRACTED else []
+        if what is Fate.RETRACTED:
+            [at] = self._times([each.copy.handle]).values()
+            return [_Said(each._replace(kind=self._kind(network, each), back=at), {}, [])]
+        if what is Fate.GONE:
+            return []
         try:
-            shown = as_shown(self.open(network, each), each.made, each.place)
+            entry = self.open(network, each)
+            shown = as_shown(entry, each.made, each.place)
         except FhirRefused:
             return []
-        alias = each.copy.alias
-        named = each._replace(kind=shown.type, name=alias if shown.type == "Patient" else each.name)
-        return [(named, entries_of(shown.resource, alias.hex()))]
+        name = each.copy.alias if shown.type == "Patient" else each.name
+        return [_Said(each._replace(kind=shown.type, name=name), shown.resource, named_in(entry))]
+
+    def _patients(self, part: Sequence[_Said]) -> dict[str, str]:
+        """What in these refers to a Patient record that is filed, or is one of these, each with the patient."""
+        urns = {urn for each in part for urn in each.named}
+        records = self._file.of_records([UUID(urn).bytes for urn in urns])
+        found = [*records.values(), *(each.filed for each in part if not each.filed.back)]
+        return {_urn(each): f"Patient/{each.name.hex()}" for each in found if each.kind == "Patient"}
+
+    def _led_anew(self, network: Network, patients: Mapping[str, str]) -> Iterator[None]:
+        """What refers to a Patient record that is filed only now gets its place under the patient, before it is."""
+        there = self._file.of_records([UUID(urn).bytes for urn in patients])
+        for urn in patients.keys() - {_urn(each) for each in there.values()}:
+            after = 0
+            while found := self._file.naming(naming(urn), after, AT_ONCE):
+                part = [said for each in found for said in self._standing(network, each)]
+                self._file.value_again(_valued(part, {**self._patients(part), **patients}))
+                after = found[-1].row
+                yield
+
+    def _standing(self, network: Network, each: Filed) -> list[_Said]:
+        """The same, none where it cannot be opened now or was taken back."""
+        try:
+            return [said for said in self._said(network, each) if not said.filed.back]
+        except CareLedgerError:
+            return []
+
+    def _times(self, handles: Iterable[bytes]) -> dict[bytes, int]:
+        """When these versions were taken back."""
+        books = self.organisation.books
+        found = {each: retracted(books, each) for each in handles}
+        return {handle: max(1, back.at) if back else 1 for handle, back in found.items()}
 
     def _drop_erased(self) -> None:
         """What as many custodians attested as can open a record, since the last look."""
@@ -256,6 +294,11 @@ class Charts:
             made.catch_up(OPENING)
         return self._open[organisation.number]
 
+    def wrote(self, organisation: Organisation, aliases: Iterable[bytes]) -> None:
+        """Something was written about these; an index that is not open yet finds it when it is."""
+        if organisation.number in self._open:
+            self._open[organisation.number].wrote(aliases)
+
     def look_again(self) -> None:
         """Compares everything of everybody who wrote something, in the slices of ``catch_up``."""
         for each in self._world.keyring.organisations().values():
@@ -274,6 +317,32 @@ class Charts:
         for each in self._open.values():
             each.close()
         self._open.clear()
+
+
+class _Said(NamedTuple):
+    """A version with what it says, and under which URNs it refers to records; never printed."""
+
+    filed: Filed
+    resource: Resource
+    named: list[str]
+
+    def __repr__(self) -> str:
+        return "<said>"
+
+
+def _valued(part: Sequence[_Said], patients: Mapping[str, str]) -> list[tuple[Filed, list[Entry]]]:
+    """These with their values."""
+    return [
+        (
+            each.filed,
+            entries_of(each.resource, each.filed.copy.alias.hex(), patients) if each.resource else [],
+        )
+        for each in part
+    ]
+
+
+def _urn(each: Filed) -> str:
+    return f"urn:uuid:{uuid_text(each.copy.record_id)}"
 
 
 def _filed(deposit: AuthorsCopies) -> list[Filed]:

@@ -24,9 +24,11 @@ from careledger.domain.parties import PartyId
 from careledger.domain.questions import Accepting, Action, Reading
 from careledger.domain.reasons import Reason, Rule
 from careledger.formats.patients import Certificate, Order
-from careledger.formats.releases import Acceptance, AcceptanceProof, SessionStatement
+from careledger.formats.releases import Acceptance, AcceptanceProof
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import LedgerView
+from careledger.proofs.passkeys import person_proof
 from careledger.workflows.custodian import asking, hear_revocation, logbook, standing
 from careledger.workflows.custodian.logbook import Event
 from careledger.workflows.custodian.parts import Custody, known_alias
@@ -50,7 +52,8 @@ def accept(custody: Custody, body: bytes) -> bytes:
         raise DepositConflict(what="acceptance id")
     if known is None:
         consent = _checked(custody, view, proof, session, post, made)
-        number = _write(custody, view, made, body, _event(session, made, consent))
+        person = person_proof(session, post.controller, custody.deployment)
+        number = _write(custody, view, made, proof, _event(session, person, made, consent))
         apply(custody, body, number)
     return custody.receipt(view, Acceptance.TYPE, made.digest(), len(made.handles))
 
@@ -143,14 +146,14 @@ def _versions(custody: Custody, made: Acceptance) -> list[tuple[KeptVersion, Kep
     return found
 
 
-def _event(session: SessionStatement, made: Acceptance, certificate: Certificate) -> Event:
+def _event(session: SessionStatement, person: str, made: Acceptance, certificate: Certificate) -> Event:
     return Event(
         "order",
         request=made.id,
         reader=made.post,
         employer=made.employer,
         session=session.digest(),
-        person_proof=session.proof,
+        person_proof=person,
         rule=Rule.CONSENT.code,
         commitment=certificate.commitment,
         purpose=made.purpose,
@@ -159,9 +162,12 @@ def _event(session: SessionStatement, made: Acceptance, certificate: Certificate
     )
 
 
-def _write(custody: Custody, view: LedgerView, made: Acceptance, body: bytes, event: Event) -> int:
+def _write(custody: Custody, view: LedgerView, made: Acceptance, proof: AcceptanceProof, event: Event) -> int:
+    statement = custody.statement(made.alias)
     with custody.journal.transaction():
-        number = custody.journal.add_act(KIND, made.id, made.digest(), body).number
-        logbook.write(custody, view, custody.statement(made.alias), event)
+        number = custody.journal.add_act(KIND, made.id, made.digest(), proof.encode()).number
+        logbook.write(custody, view, statement, event)
+        if proof.session is not None:
+            logbook.keep_session(custody, statement, proof.session, event.session)
     logbook.grow(custody)
     return number

@@ -9,8 +9,7 @@ from careledger.domain.errors import ProofRefused, RecordNotFound
 from careledger.formats.deposits import AnchorNotice, AnchorNotices
 from careledger.formats.digests import digest
 from careledger.ports import LedgerView
-from careledger.proofs.items import leaves_of
-from careledger.proofs.runs import Run, leaf_hashes
+from careledger.proofs.items import ItemTree, item_tree
 from careledger.workflows.custodian.parts import Custody
 
 
@@ -51,18 +50,18 @@ class _Anchors:
 
 
 def _place(custody: Custody, anchors: _Anchors, notice: AnchorNotice) -> int:
-    named, hashes = custody.just_kept.get(notice.deposit) or _kept(custody, notice.deposit)
+    named, items = custody.just_kept.get(notice.deposit) or _kept(custody, notice.deposit)
     block, matrix = anchors.of(notice.root, notice.size)
-    Run(notice.size, notice.first, hashes, notice.outside).check(notice.root)
+    items.check_anchored(notice.root, notice.size, notice.first, notice.outside)
     at = Anchoring(notice.root, notice.size, notice.first, notice.outside, block, matrix)
     custody.rows.set_anchoring(named, at)
     custody.just_kept.pop(notice.deposit, None)
-    return len(hashes)
+    return len(items.leaves)
 
 
-def _kept(custody: Custody, id: bytes) -> tuple[bytes, list[bytes]]:
-    deposit = custody.rows.deposit_named(id)
+def _kept(custody: Custody, id: bytes) -> tuple[bytes, ItemTree]:
+    deposit = custody.rows.deposits_named((id,)).get(id)
     items = None if deposit is None else custody.rows.items(deposit.digest)
     if deposit is None or items is None:
         raise RecordNotFound(what="deposit")
-    return deposit.digest, leaf_hashes(leaves_of(items))
+    return deposit.digest, item_tree(items)

@@ -13,9 +13,11 @@ from careledger.domain.questions import BreakGlass
 from careledger.domain.reasons import Rule
 from careledger.domain.records import Post
 from careledger.formats.patients import AliasStatement, Certificate
-from careledger.formats.releases import MOST_REQUEST, ReleaseRequest, SessionStatement, SignedRequest
+from careledger.formats.releases import MOST_REQUEST, ReleaseRequest, SignedRequest
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signatures import check_signer
 from careledger.ports import LedgerView
+from careledger.proofs.passkeys import person_proof
 from careledger.workflows.custodian import hear_revocation, standing
 from careledger.workflows.custodian.parts import Custody
 
@@ -29,6 +31,7 @@ class Asking:
     """An authentic request and the facts of the one block by which it is answered.
 
     ``stood``: that block is the last known one of a ledger that has stood still for so many seconds.
+    ``person_proof``: how the reader's person proved who they are, as far as this custodian verified it.
     """
 
     request: ReleaseRequest
@@ -42,6 +45,7 @@ class Asking:
     reader: Post | None
     signed: SignedRequest
     stood: int | None = None
+    person_proof: str = ""
 
     @property
     def purpose(self) -> Purpose:
@@ -75,7 +79,10 @@ def authentic(
         raise SignatureRefused(why="another employer")
     teams = () if signed.certificate is None else (_team(signed),)
     reader = standing.post(view, post, teams)
-    return Asking(request, digest, rule, view, at, statement, facts, session, reader, signed)
+    person = person_proof(session, post.controller, custody.deployment)
+    return Asking(
+        request, digest, rule, view, at, statement, facts, session, reader, signed, person_proof=person
+    )
 
 
 def _team(signed: SignedRequest) -> int:

@@ -90,7 +90,7 @@ def restore_head(custody: Custody, on_ledger: CheckpointFacts | None) -> None:
     if log.size < size:
         raise CustodianBehind(reason="older-than-its-checkpoint", lines=size - log.size)
     if log.size > size:
-        log = ReleaseLog(log_origin(custody.deployment, custody.party), log.entries(0, size))
+        log = ReleaseLog(log_origin(custody.deployment, custody.party), log.entries(0, size), log.entries)
     head: LogHead = log.head()
     if not _same(on_ledger, head.checkpoint):
         raise CustodianBehind(reason="another-log-than-its-checkpoint")

@@ -55,14 +55,14 @@ def _cosigned(custody: Custody, note: Note) -> bytes:
 
 
 def _follow(custody: Custody, request: CosignRequest, claimed: Checkpoint) -> None:
-    known = custody.journal.followed(request.custodian)
-    if request.start > len(known) or claimed.size < len(known):
-        raise RequestRefused(reason="lines-missing", known=len(known))
+    known = custody.journal.count_followed(request.custodian)
+    if request.start > known or claimed.size < known:
+        raise RequestRefused(reason="lines-missing", known=known)
     follower = custody.followers.get(request.custodian)
-    if follower is None or follower.size != len(known):
-        follower = Follower(claimed.origin, known)
+    if follower is None or follower.size != known:
+        follower = Follower(claimed.origin, custody.journal.followed(request.custodian))
         custody.followers[request.custodian] = follower
-    fresh = request.entries[len(known) - request.start :]
+    fresh = request.entries[known - request.start :]
     follower.follow(claimed, fresh)
     with custody.journal.transaction():
-        custody.journal.follow(request.custodian, len(known), fresh)
+        custody.journal.follow(request.custodian, known, fresh)

@@ -67,7 +67,7 @@ class Custodian:
         self, party: int, rows: Rows, journal: Journal, keys: Keys, ledger: Ledger, clock: Clock
     ) -> None:
         """Settles what a crash or an old backup left; the ledger is asked at the first call."""
-        log = ReleaseLog(log_origin(ledger.deployment, party), journal.entries())
+        log = ReleaseLog(log_origin(ledger.deployment, party), journal.entries(), journal.entries)
         self._custody = Custody(party, rows, journal, keys, ledger, clock, log)
         self._lock = threading.RLock()
         self._joined, self._settled = False, True

@@ -36,13 +36,13 @@ def enrol(custody: Custody, body: bytes) -> bytes:
         if newest is None and custody.party not in statement.custodians:
             raise RequestRefused(why="not on the list")
         key = _audit_key(custody, enrolment, statement)
-        with custody.rows.transaction():
+        with custody.rows.transaction():  # written once the journal is
             custody.rows.put_audit_key(statement.alias, statement.claim, key)
-        with custody.journal.transaction():
-            act = custody.journal.add_act(KIND, digest, digest, body)
-            logbook.write(custody, view, statement, Event("enrolled", custodians=statement.custodians))
-        logbook.grow(custody)
-        apply(custody, body, act.number)
+            with custody.journal.transaction():
+                act = custody.journal.add_act(KIND, digest, digest, body)
+                logbook.write(custody, view, statement, Event("enrolled", custodians=statement.custodians))
+            logbook.grow(custody)
+            _put(custody, enrolment, statement, key, act.number)
     return custody.receipt(view, AliasStatement.TYPE, digest, 0)
 
 
@@ -50,7 +50,10 @@ def apply(custody: Custody, body: bytes, act: int) -> None:
     """What an accepted enrolment changes in the rows; also run when the journal is replayed."""
     enrolment = Enrolment.decode(body)
     statement = AliasStatement.decode(enrolment.statement.body)
-    key = _audit_key(custody, enrolment, statement)
+    _put(custody, enrolment, statement, _audit_key(custody, enrolment, statement), act)
+
+
+def _put(custody: Custody, enrolment: Enrolment, statement: AliasStatement, key: bytes, act: int) -> None:
     kept = KeptStatement(
         statement.number, statement.digest(), enrolment.statement.encode(), custody.clock.now()
     )

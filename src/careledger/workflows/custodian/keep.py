@@ -29,8 +29,8 @@ from careledger.formats.digests import digest
 from careledger.formats.patients import AliasStatement
 from careledger.formats.releases import DepositProof
 from careledger.ports import LedgerView
-from careledger.proofs.anchors import share_commitment
-from careledger.proofs.items import ItemTree
+from careledger.proofs.anchors import commitment_roots, share_commitment, share_commitments
+from careledger.proofs.items import ItemTree, item_tree
 from careledger.proofs.runs import folded, leaf_hashes
 from careledger.sealing.shamir import P
 from careledger.workflows.custodian import anchored, logbook
@@ -41,6 +41,7 @@ from careledger.workflows.custodian.writing import Judging
 KIND = "kept"
 GONE = ("erased", "moved")
 MOST_REMEMBERED = 128
+_P = P.to_bytes(32, "big")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ class Part:
     sent: KeptPart
     deposit: DepositStatement
     named: bytes
-    leaves: list[bytes]
+    tree: ItemTree
+
+    @property
+    def leaves(self) -> list[bytes]:
+        """What the ledger calls its versions."""
+        return self.tree.leaves
 
     @cached_property
     def items(self) -> list[DepositItem]:
@@ -71,7 +77,8 @@ def keep(custody: Custody, body: bytes) -> bytes:
     view = custody.fresh_head()
     statement = custody.statement(parts[0].deposit.alias)
     place, places = custody.place(statement), len(statement.custodians)
-    known = [custody.rows.deposit_named(part.deposit.id) for part in parts]
+    there = custody.rows.deposits_named([part.deposit.id for part in parts])
+    known = [there.get(part.deposit.id) for part in parts]
     for part, before in zip(parts, known, strict=True):
         if before is not None and before.digest != part.named:
             raise DepositConflict()
@@ -99,12 +106,12 @@ def read_part(signed: bytes, part: KeptPart) -> Part:
     """A part whose items are those that its statement names; raises MalformedBytes."""
     deposit, handles = DepositStatement.decode(signed), part.items.columns.handles
     check_cid(part.items.header)
-    tree = ItemTree(part.items)
+    tree = item_tree(part.items)
     if len(handles) != deposit.count or not hmac.compare_digest(tree.root, deposit.items):
         raise MalformedBytes(why="other items than the statement names")
     if len(set(handles)) != len(handles):
         raise MalformedBytes(why="a handle twice")
-    return Part(part, deposit, digest(DepositStatement.TYPE, signed), tree.leaves)
+    return Part(part, deposit, digest(DepositStatement.TYPE, signed), tree)
 
 
 def _check_shares(part: Part, stated: int, place: int, places: int) -> None:
@@ -112,39 +119,36 @@ def _check_shares(part: Part, stated: int, place: int, places: int) -> None:
     deposit, sent = part.deposit, part.sent
     if stated != place:
         raise ShareMismatch(place=stated, why="another place")
-    check_columns(sent.items.columns.commitments, sent.shares, sent.commitments, place, places)
+    check_columns(sent.items.commitments, sent.shares, sent.commitments, place, places)
     if (deposit.escrow is None) != (sent.escrow is None):
         raise MalformedBytes(why="escrow is not as the statement says")
     if deposit.escrow is not None and sent.escrow is not None:
         check_share(deposit.escrow, sent.escrow, place, places)
 
 
-def check_columns(roots: Sequence[bytes], shares: bytes, commitments: bytes, place: int, places: int) -> None:
+def check_columns(roots: bytes, shares: bytes, commitments: bytes, place: int, places: int) -> None:
     """Raises MalformedBytes, ShareMismatch unless these are the shares of that place under the items' roots, or none
-    at all."""
+    at all; all three are columns."""
     if not shares and not commitments:
         return
-    count = len(roots)
-    if len(shares) != 32 * count or len(commitments) != 32 * places * count:
+    if len(shares) != len(roots) or len(commitments) != places * len(roots):
         raise MalformedBytes(why="not a share and its commitments for each item")
-    for root, share, committed in zip(
-        roots, sliced(shares, 32), sliced(commitments, 32 * places), strict=True
-    ):
-        _check(root, share, sliced(committed, 32), place)
+    values = sliced(shares, 32)
+    if max(values) >= _P:
+        raise ShareMismatch(place=place, why="not below p")
+    right = share_commitments(place, values) == sliced(commitments, 32)[place - 1 :: places]
+    if not right or commitment_roots(commitments, places) != roots:
+        raise ShareMismatch(place=place)
 
 
 def check_share(root: bytes, row: ShareRow, place: int, places: int) -> None:
     """Raises ShareMismatch unless this is the share of that place under that root of ``places`` commitments."""
     if row.place != place or len(row.commitments) != places:
         raise ShareMismatch(place=row.place, why="another place")
-    _check(root, row.share, row.commitments, place)
-
-
-def _check(root: bytes, share: bytes, commitments: Sequence[bytes], place: int) -> None:
-    if int.from_bytes(share, "big") >= P:
+    if row.share >= _P:
         raise ShareMismatch(place=place, why="not below p")
-    right = share_commitment(place, share) == commitments[place - 1]
-    if not right or folded(leaf_hashes(commitments)) != root:
+    right = share_commitment(place, row.share) == row.commitments[place - 1]
+    if not right or folded(leaf_hashes(row.commitments)) != root:
         raise ShareMismatch(place=place)
 
 
@@ -169,9 +173,9 @@ def _put(custody: Custody, request: KeepRequest, part: Part, place: int) -> None
 
 
 def _remember(custody: Custody, parts: Sequence[Part]) -> None:
-    """The leaf hashes of what is in the rows now: its anchor is mostly told next."""
+    """The items of what is in the rows now: its anchor is mostly told next."""
     for part in parts[-MOST_REMEMBERED:]:
-        custody.just_kept[part.deposit.id] = part.named, leaf_hashes(part.leaves)
+        custody.just_kept[part.deposit.id] = part.named, part.tree
     while len(custody.just_kept) > MOST_REMEMBERED:
         custody.just_kept.pop(next(iter(custody.just_kept)))
 

@@ -57,14 +57,15 @@ class Taking:
             (claimed.alias, claimed.compartment),
             digest_of(EpochStatement.TYPE, record.statement.body),
         )
-        same = self._known(place, claimed.number)
+        newest = self._newest.get(place) or custody.journal.newest_epoch(*place)
+        same = self._known(newest, place, claimed.number)
         if same is not None and same.digest == digest:
             return
         kept = KeptStatement(claimed.number, digest, record.encode(), custody.clock.now())
-        if not _precedes(digest, self._known(place, claimed.number + 1)):
+        if not _precedes(digest, self._known(newest, place, claimed.number + 1)):
             facts = alias_facts(self.view, claimed.alias)
             check_signed(EpochStatement, record.statement, facts.controller, custody.deployment)
-            _check_newer(claimed, self._newest.get(place) or custody.journal.newest_epoch(*place))
+            _check_newer(claimed, newest)
             self._newest[place] = kept
         self._new[(*place, claimed.number)] = kept
 
@@ -76,8 +77,12 @@ class Taking:
                     [(alias, compartment, kept) for (alias, compartment, _), kept in self._new.items()]
                 )
 
-    def _known(self, place: tuple[bytes, int], number: int) -> KeptStatement | None:
-        """The epoch of that number, taken now or kept before."""
+    def _known(
+        self, newest: KeptStatement | None, place: tuple[bytes, int], number: int
+    ) -> KeptStatement | None:
+        """The epoch of that number, taken now or kept before; none is beyond the newest."""
+        if newest is None or number > newest.number:
+            return None
         return self._new.get((*place, number)) or self._custody.journal.epoch(*place, number)
 
 

@@ -12,6 +12,7 @@ from careledger.formats.patients import AliasStatement, Certificate
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign
 from careledger.ports import Clock, Ledger, LedgerView
+from careledger.proofs.items import ItemTree
 from careledger.proofs.notes import KeyKind, NoteKey
 from careledger.proofs.release_log import Follower, LogHead, ReleaseLog
 from careledger.sealing.keys import SealingKey, Secret
@@ -52,13 +53,21 @@ class AnchoredHead:
         return self.head.checkpoint.size
 
 
+KEPT = "kept"
+
+
 @dataclass(frozen=True, repr=False)
 class ReleasedState:
-    """What one request was given: deposits, and versions with their states then, to be asked about until a time."""
+    """What one request was given: deposits, and versions with their states then, to be asked about until a time.
+
+    ``handles`` are joined, and ``other`` has the states that were not ``KEPT``: this lies in memory, for every version
+    and custodian of a lease, as long as leases last.
+    """
 
     deposits: tuple[bytes, ...]
     until: int
-    states: dict[bytes, str]
+    handles: bytes
+    other: dict[bytes, str]
     certificate: Certificate | None
 
 
@@ -78,8 +87,8 @@ class Custody:
     standstill: Standstill | None = None
     released: dict[bytes, ReleasedState] = field(default_factory=dict)
     paths: dict[bytes, object] = field(default_factory=dict)
-    just_kept: dict[bytes, tuple[bytes, list[bytes]]] = field(default_factory=dict)
-    """By id: the statement digest and leaf hashes of deposits whose anchor is not told yet; the last few."""
+    just_kept: dict[bytes, tuple[bytes, ItemTree]] = field(default_factory=dict)
+    """By id: the statement digest and items of deposits whose anchor is not told yet; the last few."""
 
     @property
     def deployment(self) -> bytes:

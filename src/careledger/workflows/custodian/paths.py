@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from careledger.domain.custody import Anchoring, KeptDeposit, KeptVersion
 from careledger.formats.deposits import Items
-from careledger.proofs.items import ItemTree
-from careledger.proofs.runs import Run, leaf_hashes
+from careledger.proofs.items import item_tree
+from careledger.proofs.runs import Run
 from careledger.workflows.custodian.parts import Custody
 
 MOST_KNOWN = 64
@@ -18,11 +18,10 @@ class Paths:
 
     def __init__(self, anchoring: Anchoring | None, versions: Sequence[KeptVersion]) -> None:
         self.anchoring = anchoring
-        self._items = ItemTree(Items.of(versions))
+        self._items = item_tree(Items.of(versions))
         self._run: Run | None = None
         if anchoring is not None:
-            leaves = leaf_hashes(self._items.leaves)
-            self._run = Run(anchoring.size, anchoring.first, leaves, anchoring.outside)
+            self._run = Run(anchoring.size, anchoring.first, self._items.leaf_hashes, anchoring.outside)
 
     def of_item(self, version: KeptVersion) -> tuple[bytes, ...]:
         """From the item to the statement's root."""

@@ -231,7 +231,7 @@ def _log(
         reader=request.reader,
         employer=request.employer,
         session=request.session,
-        person_proof=asking.session.proof if asking.session is not None else "",
+        person_proof=asking.person_proof,
         rule=asking.rule.code,
         commitment=request.entry if asking.rule in NAMING_ENTRIES else request.commitment,
         purpose=request.purpose,
@@ -243,6 +243,8 @@ def _log(
     )
     with custody.journal.transaction():
         custody.journal.remember(request.id, request.not_after)  # burnt for good, whatever became of it
+        if asking.session is not None and asking.signed.session is not None:  # else nobody signed what came
+            logbook.keep_session(custody, asking.statement, asking.signed.session, request.session)
         entry = logbook.write(custody, asking.view, asking.statement, line)
         if released is not None and asking.rule is Rule.BREAK_GLASS:
             alarm = Event("alarm", **{name: getattr(line, name) for name in _ALARMED})

@@ -13,8 +13,8 @@ from careledger.domain.facts import AliasFacts, PartyFacts
 from careledger.domain.parties import ControllerKind, PartyId
 from careledger.domain.records import Ground, Mark, Patient, Post, RecordState, RecordVersion, Source
 from careledger.formats.patients import AliasStatement, Certificate
-from careledger.formats.releases import MOST_SESSION, SessionProof, SessionStatement
 from careledger.formats.scopes import grantee_of, scope_of
+from careledger.formats.sessions import MOST_SESSION, SessionProof, SessionStatement
 from careledger.formats.signed import Signed, open_signed
 from careledger.ports import LedgerView
 

@@ -11,11 +11,14 @@ from careledger.domain.errors import RequestRefused
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.domain.reasons import Rule
 from careledger.formats.custody import StandingQuestion
+from careledger.formats.deposits import sliced
 from careledger.formats.patients import Certificate
 from careledger.formats.releases import MOST_REQUEST
 from careledger.workflows.custodian.asking import Asking
 from careledger.workflows.custodian.hear_revocation import was_heard
-from careledger.workflows.custodian.parts import Custody, ReleasedState
+from careledger.workflows.custodian.parts import KEPT, Custody, ReleasedState
+
+HANDLE = 32
 
 
 def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]) -> None:
@@ -29,7 +32,8 @@ def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]
     custody.released[asking.request.id] = ReleasedState(
         tuple({version.deposit: None for version in versions}),
         until,
-        {version.handle: version.state for version in versions},
+        b"".join(version.handle for version in versions),
+        {version.handle: version.state for version in versions if version.state != KEPT},
         None if certificate is None else Certificate.decode(certificate.body),
     )
 
@@ -45,6 +49,6 @@ def stands(custody: Custody, body: bytes) -> bytes:
     if known is None or custody.time(view) >= known.until:
         raise RequestRefused(reason="unknown-request")
     now = custody.rows.states(known.deposits)
-    changed = sum(now.get(handle) != state for handle, state in known.states.items())
+    changed = sum(now.get(each) != known.other.get(each, KEPT) for each in sliced(known.handles, HANDLE))
     revoked = known.certificate is not None and was_heard(custody, known.certificate)
     return custody.receipt(view, StandingQuestion.TYPE, question.digest(), changed + revoked)

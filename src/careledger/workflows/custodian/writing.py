@@ -21,7 +21,7 @@ from careledger.domain.questions import Writing
 from careledger.domain.records import Ground, Post, RecordVersion, Source
 from careledger.formats.deposits import DepositItem, DepositStatement, KeepRequest, KeptPart
 from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
-from careledger.formats.releases import SessionStatement
+from careledger.formats.sessions import SessionStatement
 from careledger.formats.signatures import Address
 from careledger.formats.signed import check_signed
 from careledger.ports import LedgerView
@@ -82,8 +82,7 @@ class Judging:
         _check_epoch(custody, deposit, at)
         judged = self._judged(moment, at, deposit.alias)
         _check_signed(custody, judged, part)
-        taken = custody.rows.intakes(deposit.alias, deposit.compartment, deposit.depositor, deposit.source)
-        used = not deposit.intake or bool(taken)  # a deposit is judged once, before it is kept
+        used = not deposit.intake or _intake_taken(custody, deposit)
         follows = any(said.predecessor is not None for said in part.sent.items.words)
         within = {item.handle: item for item in part.items} if follows else {}
         for item in _differing(part, judged.consent):
@@ -95,6 +94,12 @@ class Judging:
             known = _judged(self._custody, view, at, self._request, alias)
             self._known[alias, view.head.number] = known
         return known
+
+
+def _intake_taken(custody: Custody, deposit: DepositStatement) -> bool:
+    """Whether the depositor has had its one intake; a deposit is judged once, before it is kept."""
+    where = deposit.alias, deposit.compartment, deposit.depositor, deposit.source
+    return bool(custody.rows.intakes(*where))
 
 
 def _differing(part: Sent, consent: Consent | None) -> list[DepositItem]:

@@ -1,0 +1,128 @@
+"""ID tokens of an organisation's OpenID provider (OpenID Connect Core 1.0, 3.1.3.7): nothing of one counts before
+``proved``."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from careledger.app.key_sets import Keys
+from careledger.domain.errors import SignOnRefused
+
+ALGORITHMS = {
+    **{f"{name}{bits}": "RSA" for name in ("RS", "PS") for bits in (256, 384, 512)},
+    "ES256": "EC",
+    "ES384": "EC",
+}
+"""What may sign an ID token, with the kind of its key: by keys that only the provider has."""
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+MOST = 16_384
+"""Characters of an ID token."""
+SKEW, OLDEST = 60, 600
+"""Seconds by which clocks may differ; that an ID token may be old when it comes."""
+
+
+@dataclass(frozen=True, repr=False)
+class Expected:
+    """What an ID token has to say. ``since``: whoever it names proved it then or later, in unix seconds."""
+
+    issuer: str
+    client: str
+    nonce: str
+    since: int
+    acr: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Told:
+    """Whom a provider names, when they proved it, what it says of them, and what it calls its session with them."""
+
+    subject: str
+    authenticated: int
+    claims: dict[str, Any]
+    index: str = ""
+
+
+def signed_by(text: str, algorithms: tuple[str, ...]) -> tuple[str, str]:
+    """The algorithm, one of those, and the name of the key that a token says it is signed by; raises SignOnRefused."""
+    part = text.partition(".")[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        header = None
+    if len(text) > MOST or not isinstance(header, dict) or "crit" in header:
+        raise SignOnRefused(why="the provider gave no ID token")
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or algorithm not in algorithms:
+        raise SignOnRefused(why="the ID token is signed by another algorithm than the provider says")
+    if not isinstance(kid, str) or not kid:
+        raise SignOnRefused(why="the ID token names no key")
+    return algorithm, kid
+
+
+def proved(text: str, algorithm: str, kid: str, keys: Keys, expected: Expected, now: int) -> Told:
+    """Whom it names, by the one key of that name and kind; raises SignOnRefused."""
+    claims = _signed(text, algorithm, kid, keys)
+    _check_whose(claims, expected)
+    _check_times(claims, expected, now)
+    return Told(claims["sub"], min(claims["auth_time"], now), claims)
+
+
+def ended(
+    text: str, algorithm: str, kid: str, keys: Keys, issuer: str, client: str, now: int
+) -> tuple[str, int]:
+    """Who signed out, and when it was said, in unix seconds: of a logout token (OpenID Connect Back-Channel Logout 1.0,
+    2.6), which no ID token is. Raises SignOnRefused."""
+    claims = _signed(text, algorithm, kid, keys)
+    if claims.get("iss") != issuer or claims.get("aud") not in (client, [client]):
+        raise SignOnRefused(why="the logout token is another issuer's, or for another client")
+    events, subject = claims.get("events"), claims.get("sub")
+    if "nonce" in claims or not isinstance(events, dict) or not isinstance(events.get(LOGOUT), dict):
+        raise SignOnRefused(why="what is brought is no logout token")
+    if not isinstance(subject, str) or not subject:
+        raise SignOnRefused(why="the logout token names nobody")
+    if type(claims.get("iat")) is not int or type(claims.get("exp")) is not int:
+        raise SignOnRefused(why="iat and exp of the logout token are not both whole seconds")
+    if not now < claims["exp"] or not now - OLDEST <= claims["iat"] <= now + SKEW:
+        raise SignOnRefused(why="the logout token is over, or not yet")
+    return subject, claims["iat"]
+
+
+def _signed(text: str, algorithm: str, kid: str, keys: Keys) -> dict[str, Any]:
+    fitting = [each for each in keys if (each.kid, each.key_type) == (kid, ALGORITHMS[algorithm])]
+    if len(fitting) != 1:
+        raise SignOnRefused(why="the ID token is signed by no key of the provider")
+    try:
+        return jwt.decode(text, fitting[0], algorithms=[algorithm]).claims
+    except (JoseError, ValueError, TypeError, RecursionError):
+        raise SignOnRefused(why="the ID token is signed by no key of the provider") from None
+
+
+def _check_whose(claims: dict[str, Any], expected: Expected) -> None:
+    if claims.get("iss") != expected.issuer:
+        raise SignOnRefused(why="the ID token is another issuer's")
+    if claims.get("aud") not in (expected.client, [expected.client]):
+        raise SignOnRefused(why="the ID token is for another client")
+    if claims.get("azp", expected.client) != expected.client:
+        raise SignOnRefused(why="the ID token was given to another client")
+    if claims.get("nonce") != expected.nonce:
+        raise SignOnRefused(why="the ID token is of another sign-on")
+    if expected.acr and claims.get("acr") != expected.acr:
+        raise SignOnRefused(why="whoever it is was not proved as the organisation demands")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise SignOnRefused(why="the ID token names nobody")
+
+
+def _check_times(claims: dict[str, Any], expected: Expected, now: int) -> None:
+    if not all(type(claims.get(each)) is int for each in ("exp", "iat", "auth_time")):
+        raise SignOnRefused(why="exp, iat and auth_time of the ID token are not all whole seconds")
+    if not now < claims["exp"] or not now - OLDEST <= claims["iat"] <= now + SKEW:
+        raise SignOnRefused(why="the ID token is over, or not yet")
+    if not expected.since - SKEW <= claims["auth_time"] <= now + SKEW:
+        raise SignOnRefused(why="whoever it is proved it too long ago")

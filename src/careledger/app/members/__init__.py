@@ -1,0 +1,1 @@
+"""Members known here by their certificates, and the certificates of members whose keys are here."""

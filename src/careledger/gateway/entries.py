@@ -1,0 +1,167 @@
+"""The entries of a Bundle that a program sends: what each asks for, its resource left as it came."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.definitions.tables import resource_types
+from careledger.gateway.forms import JSON
+from careledger.gateway.operations import consents
+
+ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
+"""In which entries are carried out (R4 http.html#trules)."""
+READS = ("GET", "HEAD")
+TYPES = ("transaction", "batch", "collection")
+CONDITIONS = {
+    "ifMatch": "if-match",
+    "ifNoneMatch": "if-none-match",
+    "ifModifiedSince": "if-modified-since",
+    "ifNoneExist": "if-none-exist",
+}
+
+
+class _Request(msgspec.Struct):
+    method: str = "POST"
+    url: str = ""
+    ifMatch: str | None = None
+    ifNoneMatch: str | None = None
+    ifModifiedSince: str | None = None
+    ifNoneExist: str | None = None
+
+
+class _Entry(msgspec.Struct):
+    request: _Request | None = None
+    resource: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Resource(msgspec.Struct):
+    resourceType: str = ""
+    contentType: str = ""
+    data: str = ""
+    sourceAttachment: object = None
+
+
+@dataclass(frozen=True, repr=False)
+class Sent:
+    """One entry: its place in the Bundle, what it asks, its resource; never printed."""
+
+    place: int
+    request: _Request | None
+    body: bytes
+    content_type: str
+    kind: str
+
+    @property
+    def method(self) -> str:
+        """POST where it says none."""
+        return self.request.method if self.request is not None else "POST"
+
+    @cached_property
+    def path(self) -> str:
+        """What it asks of, under the FHIR base."""
+        return self.request.url.partition("?")[0].strip("/") if self.request is not None else self.kind
+
+    @property
+    def query(self) -> str:
+        """The parameters of its address."""
+        return self.request.url.partition("?")[2] if self.request is not None else ""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its conditions, and how its body is written, as headers in lower case."""
+        said = {name: getattr(self.request, each, None) for each, name in CONDITIONS.items()}
+        return {
+            "content-type": self.content_type,
+            **{name: each for name, each in said.items() if each is not None},
+        }
+
+    @property
+    def creates(self) -> bool:
+        """Whether it creates a resource whatever there is: then it is imported with the others that do."""
+        conditional = self.request is not None and self.request.ifNoneExist is not None
+        return self.method == "POST" and not conditional and self.path in ("", self.kind)
+
+
+@dataclass(frozen=True, repr=False)
+class Sending:
+    """A Bundle: its type, its entries, all of it as it came; never printed."""
+
+    type: str
+    sent: Sequence[Sent]
+    body: bytes
+
+    def parted(self, together: bool) -> tuple[list[Sent], list[Sent]]:
+        """The entries that are imported ``together``, if any are, and all the others."""
+        created, others = list[Sent](), list[Sent]()
+        for each in self.sent:
+            (created if together and each.creates else others).append(each)
+        return created, others
+
+    def of(self, some: Sequence[Sent]) -> bytes:
+        """The Bundle with these of its entries alone."""
+        if len(some) == len(self.sent):
+            return self.body
+        members = msgspec.json.decode(self.body, type=dict[str, msgspec.Raw])
+        raws = msgspec.json.decode(members["entry"], type=list[msgspec.Raw])
+        members["entry"] = msgspec.Raw(b"[" + b",".join(bytes(raws[each.place]) for each in some) + b"]")
+        return msgspec.json.encode(members)
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str = ""
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+def sent_in(data: bytes) -> Sending:
+    """What a Bundle asks; raises FhirRefused for what is none, of another type, or a transaction or collection that
+    asks for anything but creating."""
+    try:
+        said = msgspec.json.decode(data, type=_Bundle)
+        sent = [_sent(place, each) for place, each in enumerate(said.entry)]
+    except (msgspec.DecodeError, RecursionError):
+        raise FhirRefused(problem="not a Bundle in JSON") from None
+    if said.resourceType != "Bundle" or said.type not in TYPES:
+        raise FhirRefused(path="Bundle.type", problem=f"not one of {', '.join(TYPES)}")
+    for each in sent:
+        _check(each, said.type)
+    return Sending(said.type, sent, data)
+
+
+def _sent(place: int, entry: _Entry) -> Sent:
+    raw = bytes(entry.resource)
+    said = msgspec.json.decode(raw, type=_Resource) if raw else _Resource()
+    if entry.request is not None and entry.request.method == "PATCH" and said.resourceType == "Binary":
+        return Sent(place, entry.request, _content(place, said.data), said.contentType, said.resourceType)
+    if said.sourceAttachment is not None and (entry.request is None or entry.request.method == "POST"):
+        consents.check_unsigned({"sourceAttachment": said.sourceAttachment})
+    return Sent(place, entry.request, raw, JSON, said.resourceType)
+
+
+def _content(place: int, data: str) -> bytes:
+    """The JSON Patch that a Binary holds (R4 http.html#jsonpatch); raises FhirRefused."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        raise FhirRefused(path=f"Bundle.entry[{place}].resource.data", problem="not base64") from None
+
+
+def _check(each: Sent, type: str) -> None:
+    where = f"Bundle.entry[{each.place}].request"
+    if each.method not in ORDER:
+        raise FhirRefused(path=f"{where}.method", problem=f"not one of {', '.join(ORDER)}")
+    if type == "batch":
+        return
+    if each.method != "POST":
+        raise FhirRefused(path=f"{where}.method", problem=f"only POST is taken in a {type}: send a batch")
+    if each.request is not None and each.request.ifNoneExist is not None:
+        raise FhirRefused(path=f"{where}.ifNoneExist", problem=f"is not taken in a {type}: send a batch")
+    if each.path.rpartition("/")[2] in resource_types() and each.path.rpartition("/")[2] != each.kind:
+        raise FhirRefused(path=f"{where}.url", problem="names another type than the resource's")

@@ -1,0 +1,119 @@
+"""Whoever signs out at the provider is signed out here (OpenID Connect Back-Channel Logout 1.0)."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import pytest
+
+from careledger.app.identity import accounts, employing, providers, sessions
+from careledger.domain.parties import Role
+from careledger.gateway.cookies import SESSION
+from gateway.edge_world import Edge
+from gateway.oauth_world import KeyPair, Page
+from gateway.sign_on_world import CLIENT, House, Traveller, city, edge, house, unpaced
+
+__all__ = ["city", "edge", "unpaced"]
+
+EVENTS: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
+
+
+def token(city: House, key: KeyPair | None = None, **said: Any) -> str:
+    """A logout token as it should be, but for what is said otherwise; a claim of None is left out."""
+    by, now = key or city.issuer.key, city.edge.story.world.clock.now()
+    claims = {"iss": city.issuer.url, "aud": CLIENT, "sub": city.issuer.person["sub"], "sid": "x", "iat": now,
+              "exp": now + 60, "jti": secrets.token_hex(8), "events": EVENTS} | said  # fmt: skip
+    header = {"alg": by.algorithm, "kid": city.issuer.key.kid, "typ": "logout+jwt"}
+    return by.signed(header, {name: value for name, value in claims.items() if value is not None})
+
+
+def said(city: House, text: str, provider: bytes = b"") -> Page:
+    """By the provider's server, which has no cookie of anybody."""
+    return Traveller(city.edge).post(
+        f"/sign-on/{(provider or city.provider).hex()}/logout", {"logout_token": text}
+    )
+
+
+def test_whoever_signs_out_at_the_provider_is_signed_out_here_everywhere_and_nobody_else(city: House) -> None:
+    first, second, other = (Traveller(city.edge) for _ in range(3))
+    assert city.sign_on(first).status == 200
+    assert city.sign_on(second).status == 200
+    mine = city.issuer.person["sub"]
+    city.issuer.person["sub"] = f"o-{mine}"
+    city.listed(f"o-{mine}", Role.DOCTOR, name=f"Dr Other {mine}")
+    assert city.sign_on(other).status == 200
+    page = said(city, token(city, sub=mine))
+    assert (page.status, page.text, page.headers["cache-control"]) == (200, "", "no-store")
+    assert (first.session(), second.session()) == (None, None)
+    assert first.go("/fhir/_history").status == 401
+    assert other.session() is not None
+    city.issuer.person["sub"] = mine
+    assert city.sign_on(first).status == 200
+    assert said(city, token(city, sub="nobody")).status == 200
+    assert first.session() is not None
+
+
+def test_a_logout_that_is_said_again_ends_no_session_that_began_after_it(city: House) -> None:
+    browser, now = Traveller(city.edge), city.edge.story.world.clock.now()
+    assert city.sign_on(browser).status == 200
+    assert said(city, token(city, iat=now - 300)).status == 200
+    assert browser.session() is not None
+    employer = city.edge.story.organisations["City"]
+    who = employing.by_login(employer, city.issuer.person["sub"])
+    assert who is not None
+    holder = accounts.holder_of(employer, who.member.post)
+    assert holder is not None
+    older, _ = sessions.begin(holder, None, now - 400, "TREAT")
+    earlier = Traveller(city.edge, {SESSION: older})
+    assert earlier.session() is not None
+    assert said(city, token(city, iat=now - 300)).status == 200
+    assert browser.session() is not None
+    assert earlier.session() is None
+
+
+def test_a_provider_signs_out_all_its_staff_at_once_and_not_without_end(city: House) -> None:
+    browser, pace = Traveller(city.edge), city.edge.gateway._edge._signing_on.entering.providers_pace
+    assert city.sign_on(browser).status == 200
+    assert {said(city, token(city, sub=f"of {each}")).status for each in range(100)} == {200}
+    assert said(city, token(city)).status == 200
+    assert browser.session() is None
+    for name in list(pace._left):
+        pace._left[name] = (0.0, time.monotonic() + 3_600)
+    assert said(city, token(city)).status == 429
+
+
+NONE: dict[str, dict[str, Any]] = {
+    "another issuer": {"iss": "https://other.example"}, "another client": {"aud": "other"}, "no client": {"aud": None},
+    "no event": {"events": None}, "another event": {"events": {"x": {}}}, "an event that is none": {"events": "x"},
+    "an ID token": {"nonce": "n"}, "nobody": {"sub": None}, "no time": {"iat": None}, "no end": {"exp": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", NONE)
+def test_what_is_no_logout_token_signs_nobody_out(city: House, wrong: str) -> None:
+    browser = Traveller(city.edge)
+    assert city.sign_on(browser).status == 200
+    page = said(city, token(city, **NONE[wrong]))
+    assert (page.status, "invalid_request" in page.text) == (400, True)
+    assert browser.session() is not None
+
+
+def test_a_logout_token_of_another_time_key_or_provider_signs_nobody_out(city: House, edge: Edge) -> None:
+    browser, now = Traveller(edge), edge.story.world.clock.now()
+    assert city.sign_on(browser).status == 200
+    for text in (token(city, exp=now), token(city, iat=now - 700), token(city, iat=now + 120), token(city, KeyPair()),
+                 "", "a.b.c", city.issuer.token("n")):  # fmt: skip
+        assert said(city, text).status == 400
+    with house(edge, "Lakeside") as other:
+        assert said(city, token(city), other.provider).status == 400
+        assert said(city, token(other, sub=city.issuer.person["sub"]), other.provider).status == 200
+    assert said(city, token(city), secrets.token_bytes(16)).status == 400
+    place = f"/sign-on/{city.provider.hex()}/logout"
+    assert Traveller(edge).post(place, {"logout": token(city)}).status == 400
+    assert Traveller(edge).post(place, f"logout_token={token(city)}&logout_token=x").status == 400
+    assert browser.session() is not None
+    providers.remove(edge.story.organisations["City"], city.provider)
+    assert said(city, token(city)).status == 400
+    assert browser.session() is not None

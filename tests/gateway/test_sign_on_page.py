@@ -1,0 +1,95 @@
+"""docs/sign-on.md does what it says: every command is run in an empty directory."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.saml_world import Idp, ec_key
+from stories.cli_world import ENVIRONMENT, careledger, told
+from stories.conftest import passphrase
+from stories.test_walkthrough import steps_of
+
+__all__ = ["passphrase"]
+PAGE = Path(__file__).parents[2] / "docs" / "sign-on.md"
+
+
+@pytest.mark.slow
+def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.txt").write_text("the client's secret\n")
+    idp = Idp(ec_key(int(time.time()) - 60), lambda: int(time.time()))
+    (tmp_path / "metadata.xml").write_bytes(idp.metadata())
+    (tmp_path / "staff.csv").write_text(re.findall(r"^```\n(login.*?)^```", PAGE.read_text(), re.M | re.S)[0])
+    done = 0
+    for line, says in steps_of(PAGE):
+        words = shlex.split(line)
+        if words[0] == "export":
+            name, _, value = words[1].partition("=")
+            monkeypatch.setenv(name, value)
+            monkeypatch.setitem(ENVIRONMENT, name, value)
+            continue
+        if "PROVIDER" in words:
+            (found,) = told("sign-on", "list", "--as", "City Hospital")["providers"]
+            words[words.index("PROVIDER")] = found["id"]
+            assert found["roles"] == {"physicians": "doctor", "nursing": "nurse"}
+            assert "secret" not in {each for each in found if each != "proves_itself"}
+        ended = careledger(*words[1:], width=300)
+        assert says in ended.out + ended.err, (line, ended)
+        done += 1
+    assert done == 10
+    assert told("sign-on", "list", "--as", "City Hospital")["providers"] == []
+
+
+@pytest.mark.slow
+def test_what_cannot_be_a_provider_is_refused_and_a_stranger_removes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "CARELEDGER_DATA", str(tmp_path / "network"))
+    members = [f"--member={each} Hospital=hospital" for each in ("City", "Lakeside", "North")]
+    assert careledger("init", *members).code == 0
+    add = [
+        "sign-on",
+        "add",
+        "https://idp.city.example",
+        "--as",
+        "City Hospital",
+        "--client",
+        "c",
+        "--claim",
+        "groups",
+    ]
+    for wrong in (
+        ["--role", "physicians"], ["--role", "physicians=hospital"], ["--role", "=doctor"],
+        ["--role", "a=doctor", "--secret", "nowhere"], ["--role", "a=doctor", "--person", ""],
+    ):  # fmt: skip
+        assert careledger(*add, *wrong).code == 2
+    assert careledger(*add, "--role", "a=doctor").code == 0
+    (found,) = told("sign-on", "list", "--as", "City Hospital")["providers"]
+    assert found["proves_itself"] == "by its key"
+    assert careledger("sign-on", "remove", found["id"], "--as", "Lakeside Hospital").code == 2
+    now = int(time.time())
+    file = tmp_path / "metadata.xml"
+    file.write_bytes(Idp(ec_key(now - 60), lambda: now).metadata())
+    assert careledger("sign-on", "renew", found["id"], str(file), "--as", "City Hospital").code == 2
+    saml = ["sign-on", "add", "--as", "City Hospital", "--claim", "groups", "--role", "a=doctor", "--saml"]
+    for wrong in (
+        [str(file), "--client", "c"],
+        [str(file), "https://idp.city.example"],
+        [str(tmp_path / "none")],
+    ):
+        assert careledger(*saml, *wrong).code == 2
+    assert careledger(*saml[:-1]).code == 2
+    added = told(*saml, str(file))
+    renew = ["sign-on", "renew", added["id"]]
+    assert careledger(*renew, str(file), "--as", "Lakeside Hospital").code == 2
+    file.write_bytes(Idp(ec_key(now - 60), lambda: now, issuer="https://other.example").metadata())
+    assert careledger(*renew, str(file), "--as", "City Hospital").code == 2
+    file.write_bytes(Idp(ec_key(now - 60), lambda: now).metadata())
+    assert told(*renew, str(file), "--as", "City Hospital")["certificates"] != added["certificates"]
+    assert careledger("sign-on", "remove", added["id"], "--as", "City Hospital").code == 0
+    assert len(told("sign-on", "list", "--as", "City Hospital")["providers"]) == 1

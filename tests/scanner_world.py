@@ -1,0 +1,51 @@
+"""ClamAV's daemon, which knows one harmful thing; skipped where there is none, unless everything is required."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pytest
+
+from contracts.loading import script
+
+DEV = script("tools/dev_nodes.py")
+HARMFUL = b"CareLedger's own test of scanners, which harms nobody"
+
+
+class Daemon(NamedTuple):
+    """Where it listens, and its process."""
+
+    place: str
+    number: int
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It stands still."""
+        os.kill(self.number, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.number, signal.SIGCONT)
+
+
+@contextmanager
+def daemon(*settings: str) -> Iterator[Daemon]:
+    """In a folder whose name is short, as a socket's has to be."""
+    with TemporaryDirectory(prefix="clamd-") as folder:
+        try:
+            with DEV.clamd(Path(folder), HARMFUL, *settings) as (socket, number):
+                yield Daemon(str(socket), number)
+        except DEV.NoNode as error:
+            if os.environ.get("CARELEDGER_REQUIRE_ALL") == "1":
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+
+
+def pieces(data: bytes, size: int) -> Sequence[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
