@@ -20,6 +20,7 @@ from careledger.formats.identity import Claim
 from careledger.formats.licences import RestsOn
 from careledger.gateway.scim.groups import GROUP
 from careledger.gateway.scim.patching import OPERATION
+from careledger.gateway.scim.routes import ERROR
 from careledger.gateway.scim.users import STAFF, USER
 from careledger.workflows import register
 from gateway.browser import account_of
@@ -206,7 +207,11 @@ def test_no_post_but_an_operator_asks_anything(edge: Edge, directory: Client, ro
         url = f"{edge.gateway.url}/scim/v2{path.format(id=made['id'])}"
         data = None if body is None else json.dumps(body).encode()
         reply = client.ask(url, method, data, Content_Type=JSON)
-        assert (reply.status, reply.problem) == (403, "act-refused"), path
+        assert (reply.status, reply.headers["Content-Type"]) == (403, JSON), path
+        assert reply.body == {
+            "schemas": [ERROR], "status": "403",
+            "detail": "This party may not do this: only posts with the role operator may.",
+        }  # fmt: skip
     assert ask(directory, "GET", f"/Users/{made['id']}").body == made
 
 
@@ -216,6 +221,20 @@ ROUTES = [
     *((method, f"/{each}") for each in ("Users", "Groups") for method in ("GET", "POST")),
     *((method, f"/{each}/{{id}}") for each in ("Users", "Groups") for method in ("GET", "PUT", "PATCH", "DELETE")),
 ]  # fmt: skip
+
+
+def test_a_stranger_and_who_asks_too_fast_are_told_so_as_scim_has_it(edge: Edge) -> None:
+    hasty = employed(edge, "City", Role.OPERATOR)
+    place = f"{edge.gateway.url}/scim/v2/Users/1"
+    stranger = Client(edge.gateway.base, "none").ask(place)
+    assert (stranger.status, stranger.body["schemas"], stranger.body["status"]) == (401, [ERROR], "401")
+    assert stranger.headers["WWW-Authenticate"].startswith("Bearer")
+    last, asked = hasty.ask(place), 1
+    while last.status == 404 and asked < 20_000:
+        last, asked = hasty.ask(place), asked + 1
+    assert (last.status, last.headers["Content-Type"]) == (429, JSON)
+    assert (last.body["schemas"], last.body["status"]) == ([ERROR], "429")
+    assert int(last.headers["Retry-After"]) >= 1
 
 
 def test_nobody_is_entered_for_an_operator_who_was_suspended_while_the_body_came(edge: Edge) -> None:

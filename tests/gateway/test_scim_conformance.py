@@ -24,6 +24,15 @@ NOT_HERE = (
     "Failed to remove attribute 'active'",  # somebody works here or does not
     "PATCH modify() did not remove attribute 'displayName'",  # a post is called something: then by the login
 )
+WAITS = urllib3.Retry(
+    total=20,
+    connect=0,
+    read=0,
+    redirect=0,
+    status_forcelist=[429],
+    allowed_methods=None,
+    raise_on_status=False,
+)
 
 
 @dataclass
@@ -41,11 +50,11 @@ class Answered:
 
 @dataclass
 class Outsider(BaseSyncSCIMClient):
-    """scim2-client over urllib3."""
+    """scim2-client over urllib3; told that it asks too fast, it waits as long as it is told."""
 
     place: str
     token: str
-    pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
+    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=WAITS))
 
     def __post_init__(self) -> None:
         super().__init__()

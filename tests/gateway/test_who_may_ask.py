@@ -10,6 +10,7 @@ from careledger.app import tokens
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import TokenRefused
 from careledger.formats.cids import raw_cid, text
+from careledger.gateway.scim.routes import ERROR
 from careledger.workflows import parties
 from careledger.workflows.register import Officer
 from gateway.edge_world import DAY, Client, Edge, Reply
@@ -101,9 +102,13 @@ def assert_unknown(replies: list[Reply]) -> None:
 
 
 def refusals(replies: list[Reply]) -> tuple[set[tuple[str, str]], set[str]]:
-    """Issues of what FHIR answered, and types of problems of what the plain interface did."""
-    api = [each for each in replies if "resourceType" not in each.body]
-    return {each.issue for each in replies if each not in api}, {each.problem for each in api}
+    """Issues of what FHIR answered, and types of problems of what the plain interface did; SCIM has no types."""
+    fhir = [each for each in replies if "resourceType" in each.body]
+    scim = [each for each in replies if each.headers["Content-Type"] == "application/scim+json"]
+    assert {tuple(each.body["schemas"]) for each in scim} <= {(ERROR,)}
+    assert all(each.body["status"] == str(each.status) for each in scim)
+    api = [each for each in replies if each not in fhir and each not in scim]
+    return {each.issue for each in fhir}, {each.problem for each in api}
 
 
 def test_every_route_has_a_decision_and_the_open_ones_are_open(edge: Edge) -> None:

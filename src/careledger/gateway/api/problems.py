@@ -51,17 +51,28 @@ def title_of(kind: type[CareLedgerError]) -> str:
 
 def refused(error: CareLedgerError) -> Response:
     """Why something was refused."""
-    status, headers = outcomes.kind_of(error).status, outcomes.challenge(error)
+    kind, status = type(error), outcomes.kind_of(error).status
+    said = Problem(TYPES + type_of(kind), title_of(kind), status, outcomes.why(error))
+    return _response(said, headers_of(error))
+
+
+def headers_of(error: CareLedgerError) -> dict[str, str]:
+    """What a refusal says in its headers: how to prove oneself, and when to ask again."""
+    headers = outcomes.challenge(error)
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.details["seconds"])
-    kind = type(error)
-    return _response(Problem(TYPES + type_of(kind), title_of(kind), status, outcomes.why(error)), headers)
+    return headers
 
 
 def failed(status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """What is no refusal of the tree: 404 and 405 where no route is, 421, 500, 503."""
     name = _BASE_STATUS[status]
     return _response(Problem(TYPES + name, _TITLES[name], status, detail or _TITLES[name]), headers or {})
+
+
+def sentence(status: int) -> str:
+    """What is no refusal of the tree, in words: of 404, 405, 421, 500 and 503."""
+    return _TITLES[_BASE_STATUS[status]]
 
 
 async def no_route(request: Request, error: Exception) -> Response:

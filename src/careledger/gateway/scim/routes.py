@@ -76,13 +76,13 @@ class Scim:
 
     async def _handle(self, act: Act, request: Request) -> Response:
         if not is_here(request):
-            return problems.failed(421)
+            return _failed(421)
         came = time.monotonic()
         try:
             who = await self._entrance.work(lambda: self._admitted(request, came))
         except CareLedgerError as error:
             security_log.refused(request, error)
-            return problems.refused(error)
+            return _refused(error)
         try:
             body = await _body(request) if request.method in CHANGING[:3] else {}
             answer = await self._entrance.work(lambda: act(self._asked(request, who, body)))
@@ -90,7 +90,7 @@ class Scim:
             security_log.refused(request, error)
             return _refused(error)
         except Exception:
-            return problems.failed(500, unexpected())
+            return _failed(500, unexpected())
         return _response(answer.status, answer.body, answer.headers)
 
     def _asked(self, request: Request, who: Bearer, body: dict[str, Any]) -> Asked:
@@ -152,7 +152,13 @@ def _refused(error: CareLedgerError) -> Response:
     status = outcomes.kind_of(error).status
     said = {"schemas": [ERROR], "status": str(status), "detail": outcomes.why(error)}
     kind = "uniqueness" if isinstance(error, LoginTaken | TeamTaken) else error.details.get("scim")
-    return _response(status, said | ({"scimType": kind} if kind else {}), {})
+    return _response(status, said | ({"scimType": kind} if kind else {}), problems.headers_of(error))
+
+
+def _failed(status: int, detail: str = "") -> Response:
+    """An Error that is no refusal of the tree: 421, 500."""
+    said = {"schemas": [ERROR], "status": str(status), "detail": detail or problems.sentence(status)}
+    return _response(status, said, {})
 
 
 def _response(status: int, said: dict[str, Any] | None, headers: Mapping[str, str]) -> Response:
