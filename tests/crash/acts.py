@@ -296,7 +296,7 @@ def anchor_logs(site: Site) -> None:
 
 def are_anchored(site: Site) -> None:
     view = site.told.world.ledger.fresh_head()
-    logs = {number: each.journal.size() for number, each in site.told.world.directories.items()}
+    logs = {number: each.journal.log().size() for number, each in site.told.world.directories.items()}
     assert all(view.checkpoint(number) is not None for number, size in logs.items() if size)
 
 

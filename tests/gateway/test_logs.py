@@ -59,7 +59,7 @@ def served(told: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     note = link.call("checkpoint", b"")
     journal, now = mine.world.directories[number].journal, mine.world.clock.now()
     with journal.transaction():
-        alias, first = secrets.token_bytes(32), journal.size()
+        alias, first = secrets.token_bytes(32), journal.log().size()
         for place in range(LINES - first):
             entry = secrets.token_bytes(64)
             journal.add_line(LogLine(first + place, alias, 0, place, entry, secrets.token_bytes(100), now))

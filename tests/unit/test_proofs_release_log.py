@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from careledger.adapters.memory.lines import MemoryLines
 from careledger.domain.errors import LogForked, MalformedBytes, ProofRefused
 from careledger.proofs.release_log import Follower, ReleaseLog, log_entry, split_entry, tag_of
 from careledger.proofs.tag_map import (
@@ -153,7 +154,7 @@ def test_a_tag_is_entered_once() -> None:
     with pytest.raises(ProofRefused):
         ReleaseLog("log.example", [*lines(3), *lines(1)])
     with pytest.raises(LogForked):
-        Follower("log.example", [*lines(3), *lines(1)])
+        Follower("log.example", MemoryLines([*lines(3), *lines(1)]))
 
 
 def test_a_copy_stays_as_it_was() -> None:
@@ -214,50 +215,19 @@ def test_a_log_refuses_a_tag_that_it_has_and_stays_as_it_was() -> None:
 
 
 def test_a_cosigner_follows_a_growing_log() -> None:
-    log, follower = ReleaseLog("log.example"), Follower("log.example")
-    for size in (0, 1, 1, 7, 40):
+    log, kept = ReleaseLog("log.example"), MemoryLines()
+    follower = Follower("log.example", kept)
+    for size in (0, 1, 1, 7, 40, 90, 300):
         for entry in lines(size - log.size, start=log.size):
             log.append(*split_entry(entry))
-        follower.follow(log.head().checkpoint, log.entries(follower.size, log.size))
+        follower.follow(log.head().checkpoint, log.entries(kept.size(), log.size))
+        kept.add(log.entries(kept.size(), log.size))
         assert follower.size == size
-    assert Follower("log.example", log.entries(0, 40)).size == 40
-
-
-def test_a_log_and_all_who_follow_it_here_lie_in_memory_once() -> None:
-    log, followers = ReleaseLog("log.example", lines(20)), [Follower("log.example") for _ in range(3)]
-    head = log.head()
-    for each in followers:
-        each.follow(head.checkpoint, log.entries(0, 20))
-    assert len({id(each._tags._top) for each in followers} | {id(head._tags._top)}) == 1
-    log.append(a_hash("another"), bytes(32))
-    assert head.checkpoint == ReleaseLog("log.example", lines(20)).head().checkpoint
-
-
-def test_a_map_that_grew_is_not_taken_for_what_it_was() -> None:
-    grown, same = TagMap(), TagMap()
-    for made in (grown, same):
-        made.insert(a_hash("a"), 0)
-    grown.lie_together()
-    grown.insert(a_hash("b"), 1)
-    before = same.root()
-    same.lie_together()
-    assert (same.root(), same.proof(a_hash("b")).met) == (before, (a_hash("a"), 0))
-
-
-def test_a_log_whose_entries_are_kept_elsewhere_proves_what_stands_there() -> None:
-    kept = lines(3)
-    log = ReleaseLog("log.example", kept, lambda start, end: kept[start:end])
-    kept += lines(2, start=3)
-    for entry in kept[3:]:
-        log.append(*split_entry(entry))
-    assert log.head().line(a_hash("tag 4")) == ReleaseLog("log.example", lines(5)).head().line(
-        a_hash("tag 4")
-    )
-    assert (log.size, log.entries(1, 3)) == (5, lines(2, start=1))
+    assert Follower("log.example", MemoryLines(log.entries(0, 40))).size == 40
 
 
 def test_a_cosigner_refuses_every_fork_and_accepts_the_honest_log_afterwards() -> None:
-    log, follower = ReleaseLog("log.example", lines(12)), Follower("log.example", lines(8))
+    log, follower = ReleaseLog("log.example", lines(12)), Follower("log.example", MemoryLines(lines(8)))
     honest, more = log.head().checkpoint, lines(4, start=8)
     rewritten = ReleaseLog("log.example", [*lines(1, start=99), *lines(11, start=1)])
     repeated = [*more[:3], a_hash("tag 2") + a_hash("sealed 2")]
@@ -289,7 +259,7 @@ def test_a_log_that_hides_a_tag_from_its_map_gets_no_cosignature() -> None:
         hiding.insert(entry[:32], number)
     forged = dataclasses.replace(log.head().checkpoint, map_root=hiding.root())
     with pytest.raises(LogForked):
-        Follower("log.example").follow(forged, entries)
+        Follower("log.example", MemoryLines()).follow(forged, entries)
 
 
 def test_a_tag_that_stands_where_it_does_not_belong_proves_no_absence() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from careledger.adapters.blocks.memory import MemoryBlocks
 from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.adapters.memory.lines import MemoryLines
 from careledger.domain.errors import CareLedgerError, MalformedBytes, ProofRefused
 from careledger.domain.facts import CheckpointFacts
 from careledger.formats import cids
@@ -26,7 +27,7 @@ from careledger.proofs.bundle import verify_file
 from careledger.proofs.checkpoints import cosigners_of, open_checkpoint
 from careledger.proofs.items import ItemTree, check_item, item_digest, leaf_of
 from careledger.proofs.notes import KeyKind, NoteKey, VerifierKey
-from careledger.proofs.release_log import Follower, ReleaseLog, sealed_digest, tag_of
+from careledger.proofs.release_log import Follower, KeptLog, ReleaseLog, sealed_digest, tag_of
 from careledger.proofs.runs import Run, leaf_hashes
 from careledger.proofs.tag_map import MapProof, TagMap, check_absent, check_present
 
@@ -176,7 +177,8 @@ def test_the_log_and_its_map_follow_the_vectors() -> None:
             check_absent(made.root(), unhex(case["tag"]), proof_of(case))
     head = ReleaseLog("log.example/1", entries).head().checkpoint
     assert head.text == NOTES["checkpoint"]["text"]
-    Follower("log.example/1").follow(head, entries)
+    Follower("log.example/1", MemoryLines()).follow(head, entries)
+    assert KeptLog("log.example/1", MemoryLines(entries)).head().checkpoint == head
 
 
 def test_audit_proofs_and_files_follow_the_vectors() -> None:

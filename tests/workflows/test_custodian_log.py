@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from careledger.adapters.custody.hostile import LyingLink
-from careledger.adapters.custody.journal import Journal
+from careledger.adapters.custody.lines import FollowedLines
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import (
     AccessRefused,
@@ -219,7 +221,7 @@ def test_a_log_that_grew_is_cosigned_without_reading_again_what_was_followed(
         world.deposited(world.patient)
         log.call("checkpoint", b"")
         assert cosign(network, log, cosigner)
-        monkeypatch.setattr(Journal, "followed", None)
+        monkeypatch.setattr(FollowedLines, "entries", None)
 
 
 def _other_line(data: bytes) -> bytes:
@@ -256,8 +258,31 @@ def test_every_line_is_anchored_after_a_checkpoint_and_survives_a_restart(world:
     assert again.call("tile", b"checkpoint") == note
     assert again.call("checkpoint", b"") == note
     checkpoint = Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n")
-    assert checkpoint.size == len(world.directories[1].journal.entries())
+    assert checkpoint.size == world.directories[1].journal.log().size()
     assert len(_audit(world, world.patient)) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil", ["DROP TABLE tags", "DELETE FROM tags", "UPDATE tags SET number = number + 1"]
+)
+def test_a_custodian_whose_tags_are_wrong_says_after_a_restart_what_it_said_before(
+    world: World, spoil: str
+) -> None:
+    for _ in range(3):
+        world.deposited(world.patient)
+    network, note = _network(world), world.custodians[0].call("checkpoint", b"")
+    assert cosign(network, world.custodians[0], world.custodians[1])
+    lines = len(_audit(world, world.patient))
+    for number in (1, 2):
+        with closing(sqlite3.connect(world.folder / f"custodian-{number}" / "journal.db")) as file:
+            file.execute(spoil)
+            file.commit()
+        world.restart(number)
+    assert world.custodians[0].call("tile", b"checkpoint") == note
+    assert len(_audit(world, world.patient)) == lines + 1
+    world.custodians[0].call("checkpoint", b"")
+    assert cosign(network, world.custodians[0], world.custodians[1])
+    assert world.evidence(2) == []
 
 
 def test_a_fact_is_attested_as_of_the_block_that_was_asked_for(world: World) -> None:

@@ -185,10 +185,10 @@ def test_without_a_session_only_the_depositors_own_key_retracts(world: World) ->
 def test_a_retraction_said_again_without_its_session_is_the_same_one(world: World) -> None:
     made = world.deposited(world.patient)
     world.receipt(1, "retract", _retraction(world, made, world.session()))
-    lines = len(world.directories[1].journal.entries())
+    lines = world.directories[1].journal.log().size()
     again = _without_session(world, made, world.controllers[REGISTRAR], id=b"\4" * 16)
     world.receipt(1, "retract", again)
-    assert len(world.directories[1].journal.entries()) == lines
+    assert world.directories[1].journal.log().size() == lines
     with pytest.raises(DepositConflict):
         world.receipt(
             1, "retract", _without_session(world, made, world.controllers[REGISTRAR], id=b"\4" * 16, post=0)

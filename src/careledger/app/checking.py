@@ -160,7 +160,8 @@ def _custodian(folder: Path, guard: Guard, ledger: EvmLedger, number: int) -> st
 
 def custodian_log(ledger: EvmLedger, directory: CustodyDirectory, number: int) -> str:
     """The same for an open directory; raises ProofRefused, LogForked, StoreCorrupt."""
-    entries = directory.journal.entries()
+    lines = directory.journal.log()
+    entries = lines.entries(0, lines.size())
     anchored = ledger.fresh_head().checkpoint(number)
     if anchored is None:
         if entries:

@@ -36,7 +36,7 @@ def status(world: World, number: int) -> Facts:
         "leaving": facts.leaving,
         "here": here is not None,
         "patients": len(here.rows.aliases()) if here else None,
-        "log_lines": here.journal.size() if here else None,
+        "log_lines": here.journal.log().size() if here else None,
         "anchored_lines": checkpoint.size if checkpoint else 0,
         "anchored_at": moment(checkpoint.time) if checkpoint else None,
         "cosigners": [Names(world, view).of(each) for each in sorted(checkpoint.cosigners)]

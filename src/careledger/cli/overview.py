@@ -89,7 +89,7 @@ def _custodian(world: World, view: FactsView, number: int) -> Facts | None:
     return {
         "leaving": facts.leaving,
         "here": here is not None,
-        "log_lines": here.journal.size() if here else None,
+        "log_lines": here.journal.log().size() if here else None,
         "anchored_lines": checkpoint.size if checkpoint else 0,
         "cosigners": len(checkpoint.cosigners) if checkpoint else 0,
         "forked": bool(checkpoint and checkpoint.forked),

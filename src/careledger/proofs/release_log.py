@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from careledger.domain.errors import LogForked, MalformedBytes, ProofRefused
+from careledger.domain.errors import LogForked, MalformedBytes, ProofRefused, StoreCorrupt
 from careledger.formats.digests import digest, uint
 from careledger.proofs.checkpoints import Checkpoint
+from careledger.proofs.kept import KeptMap, KeptTree, Lines
 from careledger.proofs.merkle import Frontier, Tree
 from careledger.proofs.tag_map import MapProof, TagMap
 
@@ -63,12 +64,13 @@ class Line:
 class LogHead:
     """A log as it stood at one size: makes its checkpoint and proofs under it, whatever was appended since."""
 
-    def __init__(self, origin: str, tree: Tree, size: int, tags: TagMap, entries: Entries) -> None:
+    def __init__(
+        self, origin: str, tree: Tree | KeptTree, size: int, tags: TagMap | KeptMap, entries: Entries
+    ) -> None:
         self._tree = tree
         self._tags = tags
         self._entries = entries
         self.checkpoint = Checkpoint(origin, size, tree.root(size), tags.root())
-        tags.lie_together()
 
     def line(self, tag: bytes) -> Line:
         """Proof that this tag is there, and its line; raises ProofRefused if it is not."""
@@ -88,23 +90,15 @@ class LogHead:
 
 
 class ReleaseLog:
-    """The whole log's hashes in memory, made again from its entries when a custodian starts; nothing here is durable.
+    """A whole log in memory, for whoever has its entries and looks once; about 250 bytes for each line."""
 
-    Appending costs O(log n); about 140 bytes for each line whose entry is read where it is kept.
-    """
-
-    def __init__(self, origin: str, entries: Iterable[bytes] = (), kept: Entries | None = None) -> None:
-        """The log with these entries of 64 bytes; raises MalformedBytes, ProofRefused (a tag twice).
-
-        ``kept`` reads entries where they are durable before they are appended here; without it they lie in memory too.
-        """
+    def __init__(self, origin: str, entries: Iterable[bytes] = ()) -> None:
+        """The log with these entries of 64 bytes; raises MalformedBytes, ProofRefused (a tag twice)."""
         self.origin = origin
-        known = list(entries)
+        self._own = list(entries)
         self._tags = TagMap()
-        self._tags.extend([(split_entry(entry)[0], number) for number, entry in enumerate(known)])
-        self._tree = Tree(known)
-        self._own = known if kept is None else None
-        self._kept = kept
+        self._tags.extend([*_pairs(self._own)])
+        self._tree = Tree(self._own)
 
     @property
     def size(self) -> int:
@@ -115,23 +109,63 @@ class ReleaseLog:
         """Adds a line; returns its number. Raises ProofRefused for a tag that is there, and adds nothing."""
         entry = log_entry(tag, sealed)
         self._tags.insert(tag, self.size)
-        if self._own is not None:
-            self._own.append(entry)
+        self._own.append(entry)
         return self._tree.append(entry)
 
     def entries(self, start: int, end: int) -> Sequence[bytes]:
         """Lines start to end − 1, as everybody may read them."""
-        if self._own is not None:
-            return self._own[start:end]
-        return [] if self._kept is None else self._kept(start, end)
+        return self._own[start:end]
 
     def head(self) -> LogHead:
-        """The log as it is now; keep the heads that were anchored to prove under them."""
+        """The log as it is now."""
         return LogHead(self.origin, self._tree, self.size, self._tags.copy(), self.entries)
 
     @property
     def tree(self) -> Tree:
         """The tree, for tiles and consistency proofs."""
+        return self._tree
+
+
+class KeptLog:
+    """A custodian's own log, whose lines are where they are durable. Not to be asked for a head inside a transaction
+    that may come to nothing."""
+
+    def __init__(self, origin: str, lines: Lines) -> None:
+        """Reads nothing yet."""
+        self.origin = origin
+        self._lines = lines
+        self._tree, self._tags = KeptTree(lines.entries), KeptMap(lines)
+
+    @property
+    def size(self) -> int:
+        """How many lines there are."""
+        return self._lines.size()
+
+    def entries(self, start: int, end: int) -> Sequence[bytes]:
+        """Lines start to end − 1, as everybody may read them."""
+        return self._lines.entries(start, end)
+
+    def head(self, size: int | None = None) -> LogHead:
+        """The log as it is now, or as it was at a size; keep the heads that were anchored to prove under them.
+
+        Reads the lines since the last head, at first all. Raises ProofRefused (a tag twice), StoreCorrupt.
+        """
+        known, wanted = self._tree.size, self.size if size is None else size
+        if wanted < known:
+            return KeptLog(self.origin, self._lines).head(wanted)
+        entries = self._lines.entries(known, wanted)
+        if len(entries) != wanted - known:
+            raise StoreCorrupt(why="lines of a release log are missing")
+        tags = self._tags.copy()
+        tags.extend(_pairs(entries, known))
+        tags.lie_together()
+        self._tree.extend(entries)
+        self._tags = tags
+        return LogHead(self.origin, self._tree, wanted, tags.copy(), self.entries)
+
+    @property
+    def tree(self) -> KeptTree:
+        """The tree as far as heads were made, for tiles."""
         return self._tree
 
 
@@ -142,10 +176,10 @@ class Follower:
     that passes continues every checkpoint that passed before.
     """
 
-    def __init__(self, origin: str, entries: Iterable[bytes] = ()) -> None:
-        """Starts from the entries that were accepted before (none); raises MalformedBytes, LogForked."""
+    def __init__(self, origin: str, lines: Lines) -> None:
+        """Starts from the lines that were accepted before; raises MalformedBytes, LogForked."""
         self.origin = origin
-        self._edge, self._tags = _grown(Frontier(), TagMap(), entries)
+        self._edge, self._tags = _grown(Frontier(), KeptMap(lines), lines.entries(0, lines.size()))
 
     @property
     def size(self) -> int:
@@ -153,10 +187,11 @@ class Follower:
         return self._edge.size
 
     def follow(self, checkpoint: Checkpoint, entries: Sequence[bytes]) -> None:
-        """Accepts a checkpoint with the lines from ``size`` up to it, or changes nothing.
+        """Accepts a checkpoint with the lines from ``size`` up to it, or changes nothing. They have to be durable
+        before the next one is asked about, else it has to start anew.
 
         Raises LogForked if the checkpoint is smaller, has another number of lines, or its roots are not those of
-        what was accepted before and these lines; keep the signed note then: it is evidence.
+        what was accepted before and these lines; keep the signed note then: it is evidence. Raises StoreCorrupt.
         """
         if checkpoint.origin != self.origin:
             raise LogForked(why="another log", origin=checkpoint.origin)
@@ -171,12 +206,16 @@ class Follower:
         self._edge, self._tags = edge, tags
 
 
-def _grown(edge: Frontier, tags: TagMap, entries: Iterable[bytes]) -> tuple[Frontier, TagMap]:
-    numbered = list(enumerate(entries, start=edge.size))
+def _grown(edge: Frontier, tags: KeptMap, entries: Sequence[bytes]) -> tuple[Frontier, KeptMap]:
     try:
-        tags.extend([(split_entry(entry)[0], number) for number, entry in numbered])
+        tags.extend(_pairs(entries, edge.size))
     except ProofRefused as error:
         raise LogForked(**error.details) from None
-    for _, entry in numbered:
+    for entry in entries:
         edge.append(entry)
     return edge, tags
+
+
+def _pairs(entries: Iterable[bytes], first: int = 0) -> Iterator[tuple[bytes, int]]:
+    """Each line's tag and number; raises MalformedBytes."""
+    return ((split_entry(entry)[0], number) for number, entry in enumerate(entries, first))

@@ -13,7 +13,6 @@ import hmac
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
 
 from careledger.domain.errors import MalformedBytes, ProofRefused
 from careledger.formats.digests import framed, uint
@@ -70,17 +69,20 @@ def _leaf_of(row: bytes) -> bytes:
 
 def _hash_of(node: _Node, depth: int) -> bytes:
     """The hash of the subtree at that depth."""
-    if isinstance(node, _Branch):
-        return node.hash(depth)
-    if not node:
+    return node.hash(depth) if isinstance(node, _Branch) else rows_hash(node, depth)
+
+
+def rows_hash(rows: bytes, depth: int) -> bytes:
+    """The hash of the subtree at that depth of rows that are sorted and share all bits before it."""
+    if not rows:
         return EMPTY
-    if len(node) == ROW:
-        return _leaf_of(node)
-    at = _middle(node, depth)
-    return map_node(_hash_of(node[:at], depth + 1), _hash_of(node[at:], depth + 1))
+    if len(rows) == ROW:
+        return _leaf_of(rows)
+    at = middle(rows, depth)
+    return map_node(rows_hash(rows[:at], depth + 1), rows_hash(rows[at:], depth + 1))
 
 
-def _middle(rows: bytes, depth: int) -> int:
+def middle(rows: bytes, depth: int) -> int:
     """Where the first row with a 1 at that depth begins; all are alike before it."""
     byte, shift = depth >> 3, 7 - (depth & 7)
     starts = range(0, len(rows), ROW)
@@ -91,20 +93,24 @@ def _node(rows: bytes, depth: int) -> _Node:
     """The subtree at that depth of rows that are sorted and share all bits before it."""
     if len(rows) <= MOST * ROW:
         return rows
-    at = _middle(rows, depth)
+    at = middle(rows, depth)
     return _Branch(_node(rows[:at], depth + 1), _node(rows[at:], depth + 1))
 
 
-def _row(tag: bytes, number: int) -> bytes:
+def row_of(tag: bytes, number: int) -> bytes:
+    """A tag of 32 bytes and its number; raises MalformedBytes for another length."""
+    if len(tag) != TAG:
+        raise MalformedBytes(why="a tag has 32 bytes")
     return tag + uint(number)
 
 
-def _parts(row: bytes) -> tuple[bytes, int]:
+def parts(row: bytes) -> tuple[bytes, int]:
     """Tag and number."""
     return row[:TAG], int.from_bytes(row[TAG:], "big")
 
 
-def _bit(tag: bytes, depth: int) -> int:
+def bit_of(tag: bytes, depth: int) -> int:
+    """The bit of a tag that a branch at that depth goes by."""
     return tag[depth >> 3] >> (7 - (depth & 7)) & 1
 
 
@@ -148,10 +154,10 @@ class TagMap:
         at = bisect.bisect_left(rows, tag)
         if at < len(rows) and rows[at].startswith(tag):
             raise ProofRefused(why="a tag appears twice", leaf=number)
-        rows.insert(at, _row(tag, number))
+        rows.insert(at, row_of(tag, number))
         made = _node(b"".join(rows), len(above))
         for depth in range(len(above) - 1, -1, -1):
-            made = _branch(_bit(tag, depth), made, above[depth])
+            made = _branch(bit_of(tag, depth), made, above[depth])
         self._top = made
         self.size += 1
 
@@ -165,56 +171,41 @@ class TagMap:
         for (tag, _), (following, number) in itertools.pairwise(ordered):
             if tag == following:
                 raise ProofRefused(why="a tag appears twice", leaf=number)
-        self._top = _node(b"".join(_row(tag, number) for tag, number in ordered), 0)
+        self._top = _node(b"".join(row_of(tag, number) for tag, number in ordered), 0)
         self.size = len(ordered)
 
     def root(self) -> bytes:
         """The map's root, 32 bytes; zeros for the empty map."""
         return _hash_of(self._top, 0)
 
-    def lie_together(self) -> None:
-        """From now on this map lies in memory once with those of this process that are the same, as their roots say: a
-        log's own and those of all who follow it."""
-        root = self.root()
-        known = _TOGETHER.setdefault(root, self)
-        top = known._top  # it may grow beside us: what does not have the root is another one by now
-        if _hash_of(top, 0) == root:
-            self._top = top
-        else:
-            _TOGETHER[root] = self
-
     def proof(self, tag: bytes) -> MapProof:
         """Presence or absence of a tag, as the map has it."""
         above, rows = self._walk(tag)
         while len(rows) > ROW:
-            at = _middle(rows, len(above))
+            at = middle(rows, len(above))
             sides = (rows[:at], rows[at:])
-            bit = _bit(tag, len(above))
+            bit = bit_of(tag, len(above))
             above.append(sides[1 - bit])
             rows = sides[bit]
         siblings = tuple(_hash_of(sibling, depth) for depth, sibling in enumerate(above, 1))
-        return MapProof(siblings, _parts(rows) if rows else None)
+        return MapProof(siblings, parts(rows) if rows else None)
 
     def _walk(self, tag: bytes) -> tuple[list[_Node], _Bucket]:
         """The siblings passed on the way down, and the bucket at the end of it."""
         above: list[_Node] = []
         node = self._top
         while isinstance(node, _Branch):
-            bit = _bit(tag, len(above))
+            bit = bit_of(tag, len(above))
             above.append(node.side(1 - bit))
             node = node.side(bit)
         return above, node
-
-
-_TOGETHER: WeakValueDictionary[bytes, TagMap] = WeakValueDictionary()
-"""Maps by the root that they had; which parts they have never changes."""
 
 
 def _led_to(tag: bytes, bottom: bytes, siblings: Sequence[bytes]) -> bytes:
     if len(tag) != 32 or len(siblings) > DEPTH or any(len(sibling) != 32 for sibling in siblings):
         raise ProofRefused(why="form")
     for depth in range(len(siblings) - 1, -1, -1):
-        sides = (siblings[depth], bottom) if _bit(tag, depth) else (bottom, siblings[depth])
+        sides = (siblings[depth], bottom) if bit_of(tag, depth) else (bottom, siblings[depth])
         bottom = map_node(*sides)
     return bottom
 
@@ -244,5 +235,5 @@ def check_absent(root: bytes, tag: bytes, proof: MapProof) -> None:
 
 
 def _check_shared(tag: bytes, other: bytes, bits: int) -> None:
-    if len(tag) != 32 or bits > DEPTH or any(_bit(tag, at) != _bit(other, at) for at in range(bits)):
+    if len(tag) != 32 or bits > DEPTH or any(bit_of(tag, at) != bit_of(other, at) for at in range(bits)):
         raise ProofRefused(why="the tag met stands elsewhere")

@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from careledger.adapters.custody import sqlite
+from careledger.adapters.custody.lines import TAGS, FollowedLines, OwnLines, add_tags, have_tags
 from careledger.adapters.custody.sqlite import number as column
 from careledger.domain.custody import Act, KeptOpening, KeptStatement, LogLine, PutOff
 
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE acts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id BLOB NOT NULL, digest BLOB NOT NULL,
     body BLOB NOT NULL, UNIQUE (kind, id));
@@ -42,8 +43,7 @@ CREATE TABLE openings (
     entry BLOB PRIMARY KEY, opener BLOB NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, entered INTEGER NOT NULL)
     WITHOUT ROWID;
 CREATE TABLE evidence (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL);
-"""
-ALL = (1 << 63) - 1
+{TAGS}"""
 _LINE = "number, alias, claim, position, entry, sealed, at"
 _EPOCHS = (
     "SELECT epochs.number, digest, substr(bytes, first, length), since FROM epochs"
@@ -56,6 +56,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._db: sqlite3.Connection = sqlite.connect(path)
+        have_tags(self._db)
 
     def close(self) -> None:
         """Closes the file."""
@@ -139,9 +140,10 @@ class Journal:
     # The release log ---------------------------------------------------------------------------
 
     def add_line(self, line: LogLine) -> None:
-        """Appends to the log; the number is the log's size before."""
+        """Appends to the log, inside a transaction; the number is the log's size before."""
         row = (line.number, line.alias, line.claim, line.index, line.entry, line.sealed, line.at)
         self._db.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        add_tags(self._db, OwnLines.LOG, line.number, [line.entry])
 
     def has_session(self, alias: bytes, claim: int, name: bytes) -> bool:
         """Whether that session's statement is kept for the patient's lines under that claim."""
@@ -161,18 +163,13 @@ class Journal:
         )
         return [row[0] for row in rows]
 
-    def size(self) -> int:
-        """How many lines the log has."""
-        row = self._db.execute("SELECT MAX(number) FROM lines").fetchone()
-        return 0 if row[0] is None else int(row[0]) + 1
+    def log(self) -> OwnLines:
+        """This custodian's own log."""
+        return OwnLines(self._db)
 
-    def entries(self, start: int = 0, end: int | None = None) -> list[bytes]:
-        """The log's entries of 64 bytes from number ``start`` to before ``end`` (all), in order."""
-        rows = self._db.execute(
-            "SELECT entry FROM lines WHERE number >= ? AND number < ? ORDER BY number",
-            (start, ALL if end is None else end),
-        )
-        return [row[0] for row in rows]
+    def followed(self, custodian: int) -> FollowedLines:
+        """The accepted entries of another custodian's log."""
+        return FollowedLines(self._db, column(custodian))
 
     def last_line(self, alias: bytes, claim: int) -> LogLine | None:
         """The patient's newest line under that claim."""
@@ -208,25 +205,13 @@ class Journal:
         return (row[0], row[1]) if row else None
 
     def follow(self, custodian: int, start: int, entries: Sequence[bytes]) -> None:
-        """Keeps accepted entries of another custodian's log."""
+        """Keeps accepted entries of another custodian's log, inside a transaction."""
+        log = column(custodian)
         self._db.executemany(
             "INSERT INTO followed VALUES (?, ?, ?)",
-            ((column(custodian), at, entry) for at, entry in enumerate(entries, start)),
+            ((log, at, entry) for at, entry in enumerate(entries, start)),
         )
-
-    def followed(self, custodian: int) -> list[bytes]:
-        """The accepted entries of another custodian's log."""
-        rows = self._db.execute(
-            "SELECT entry FROM followed WHERE custodian = ? ORDER BY number", (column(custodian),)
-        )
-        return [row[0] for row in rows]
-
-    def count_followed(self, custodian: int) -> int:
-        """How many those are, without reading them."""
-        row = self._db.execute(
-            "SELECT MAX(number) FROM followed WHERE custodian = ?", (column(custodian),)
-        ).fetchone()
-        return 0 if row[0] is None else int(row[0]) + 1
+        add_tags(self._db, log, start, entries)
 
     # Counts and evidence -----------------------------------------------------------------------
 

@@ -169,5 +169,4 @@ def _write(custody: Custody, view: LedgerView, made: Acceptance, proof: Acceptan
         logbook.write(custody, view, statement, event)
         if proof.session is not None:
             logbook.keep_session(custody, statement, proof.session, event.session)
-    logbook.grow(custody)
     return number

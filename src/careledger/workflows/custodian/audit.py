@@ -49,7 +49,6 @@ def audit(custody: Custody, body: bytes) -> bytes:
     event = Event("audited", request=request.id, reason=f"claim {request.claim}")
     with custody.journal.transaction():
         logbook.write(custody, view, custody.statement(request.alias), event)
-    logbook.grow(custody)
     return _signed(custody, answer)
 
 

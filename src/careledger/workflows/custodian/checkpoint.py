@@ -15,9 +15,8 @@ from careledger.domain.errors import (
     TransactionRefused,
 )
 from careledger.domain.facts import CheckpointFacts
-from careledger.formats.custody import log_origin
 from careledger.proofs.checkpoints import Checkpoint
-from careledger.proofs.release_log import LogHead, ReleaseLog
+from careledger.proofs.release_log import LogHead
 from careledger.proofs.tiles import HEIGHT, WIDTH, TileFile, encode_bundle
 from careledger.workflows.custodian import erasures
 from careledger.workflows.custodian.parts import AnchoredHead, Custody
@@ -89,9 +88,7 @@ def restore_head(custody: Custody, on_ledger: CheckpointFacts | None) -> None:
     log, size = custody.log, on_ledger.size
     if log.size < size:
         raise CustodianBehind(reason="older-than-its-checkpoint", lines=size - log.size)
-    if log.size > size:
-        log = ReleaseLog(log_origin(custody.deployment, custody.party), log.entries(0, size), log.entries)
-    head: LogHead = log.head()
+    head: LogHead = log.head(size)
     if not _same(on_ledger, head.checkpoint):
         raise CustodianBehind(reason="another-log-than-its-checkpoint")
     note = head.checkpoint.sign(custody.keys.log).encode()

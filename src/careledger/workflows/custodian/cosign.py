@@ -55,12 +55,13 @@ def _cosigned(custody: Custody, note: Note) -> bytes:
 
 
 def _follow(custody: Custody, request: CosignRequest, claimed: Checkpoint) -> None:
-    known = custody.journal.count_followed(request.custodian)
+    lines = custody.journal.followed(request.custodian)
+    known = lines.size()
     if request.start > known or claimed.size < known:
         raise RequestRefused(reason="lines-missing", known=known)
     follower = custody.followers.get(request.custodian)
     if follower is None or follower.size != known:
-        follower = Follower(claimed.origin, custody.journal.followed(request.custodian))
+        follower = Follower(claimed.origin, lines)
         custody.followers[request.custodian] = follower
     fresh = request.entries[known - request.start :]
     follower.follow(claimed, fresh)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from careledger.domain.errors import RequestRefused
 from careledger.formats.custody import log_origin
 from careledger.ports import Clock, Ledger
-from careledger.proofs.release_log import ReleaseLog
+from careledger.proofs.release_log import KeptLog
 from careledger.workflows.custodian import (
     accept,
     anchored,
@@ -67,7 +67,7 @@ class Custodian:
         self, party: int, rows: Rows, journal: Journal, keys: Keys, ledger: Ledger, clock: Clock
     ) -> None:
         """Settles what a crash or an old backup left; the ledger is asked at the first call."""
-        log = ReleaseLog(log_origin(ledger.deployment, party), journal.entries(), journal.entries)
+        log = KeptLog(log_origin(ledger.deployment, party), journal.log())
         self._custody = Custody(party, rows, journal, keys, ledger, clock, log)
         self._lock = threading.RLock()
         self._joined, self._settled = False, True

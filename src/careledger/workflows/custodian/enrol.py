@@ -41,7 +41,6 @@ def enrol(custody: Custody, body: bytes) -> bytes:
             with custody.journal.transaction():
                 act = custody.journal.add_act(KIND, digest, digest, body)
                 logbook.write(custody, view, statement, Event("enrolled", custodians=statement.custodians))
-            logbook.grow(custody)
             _put(custody, enrolment, statement, key, act.number)
     return custody.receipt(view, AliasStatement.TYPE, digest, 0)
 

@@ -246,7 +246,6 @@ def _log(
     with custody.journal.transaction():
         custody.journal.add_act(KIND, request.id, subject, b"")
         logbook.write(custody, view, statement, event)
-    logbook.grow(custody)
 
 
 def month_of(at: int) -> str:

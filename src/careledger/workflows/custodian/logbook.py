@@ -38,10 +38,7 @@ class Event:
 
 
 def write(custody: Custody, view: LedgerView, statement: AliasStatement, event: Event) -> bytes:
-    """Appends a line inside the journal's transaction; returns the digest of the sealed entry.
-
-    Call ``grow`` after the transaction, so that the log in memory never runs ahead of the disk.
-    """
+    """Appends a line inside the journal's transaction; returns the digest of the sealed entry."""
     alias, claim = statement.alias, statement.claim
     key = custody.rows.audit_key(alias, claim)
     if key is None:
@@ -60,7 +57,7 @@ def write(custody: Custody, view: LedgerView, statement: AliasStatement, event: 
     )
     sealed = wrap(statement.sealing_key, entry.encode(), "log-entry", alias, uint(custody.party), uint(index))
     digest = sealed_digest(sealed)
-    number = custody.journal.size()
+    number = custody.log.size
     line = log_entry(tag_of(key, index), digest)
     custody.journal.add_line(LogLine(number, alias, claim, index, line, sealed, custody.clock.now()))
     return digest
@@ -82,9 +79,3 @@ def keep_session(custody: Custody, statement: AliasStatement, session: SessionPr
         body = session.statement.encode()
         sealed = wrap(statement.sealing_key, body, "log-session", alias, uint(custody.party))
         custody.journal.add_session(alias, claim, name, sealed)
-
-
-def grow(custody: Custody) -> None:
-    """Brings the log in memory up to the journal."""
-    for entry in custody.journal.entries(custody.log.size):
-        custody.log.append(entry[:32], entry[32:])

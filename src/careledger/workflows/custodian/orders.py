@@ -141,7 +141,6 @@ def _write(
         logbook.write(custody, view, statement, event)
         if beside is not None:
             beside()
-    logbook.grow(custody)
     return number
 
 

@@ -14,7 +14,7 @@ from careledger.formats.signed import Signed, sign
 from careledger.ports import Clock, Ledger, LedgerView
 from careledger.proofs.items import ItemTree
 from careledger.proofs.notes import KeyKind, NoteKey
-from careledger.proofs.release_log import Follower, LogHead, ReleaseLog
+from careledger.proofs.release_log import Follower, KeptLog, LogHead
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.workflows.custodian.stores import Journal, Rows
 
@@ -81,7 +81,7 @@ class Custody:
     keys: Keys
     ledger: Ledger
     clock: Clock
-    log: ReleaseLog
+    log: KeptLog
     anchored: AnchoredHead | None = None
     followers: dict[int, Follower] = field(default_factory=dict)
     standstill: Standstill | None = None

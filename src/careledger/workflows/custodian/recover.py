@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from careledger.ports import LedgerView
 from careledger.proofs.items import leaf_of
-from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, logbook, orders, retained
+from careledger.workflows.custodian import accept, checkpoint, enrol, erasures, orders, retained
 from careledger.workflows.custodian.parts import Custody
 
 
@@ -39,10 +39,9 @@ def settle(custody: Custody) -> int:
 
 
 def replay(custody: Custody) -> None:
-    """Applies what the journal has and the rows do not show, in order, and brings the log in memory up to it."""
+    """Applies what the journal has and the rows do not show, in order."""
     for act in custody.journal.acts_after(custody.rows.applied()):
         APPLIED.get(act.kind, _nothing)(custody, act.body, act.number)
-    logbook.grow(custody)
 
 
 def rejoin(custody: Custody) -> None:

@@ -253,7 +253,6 @@ def _log(
             custody.journal.count_general(request.reader, asking.at // DAY, request.alias)
         if without:
             emergencies.keep(custody, asking)
-    logbook.grow(custody)
     return entry
 
 

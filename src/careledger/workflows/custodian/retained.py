@@ -74,5 +74,4 @@ def _erase(custody: Custody, view: LedgerView, made: DueErasure) -> None:
         act = custody.journal.add_act(DUE, made.digest(), made.digest(), body).number
         logbook.write(custody, view, custody.statement(made.alias), line)
         custody.journal.settled_erasures(made.handles)
-    logbook.grow(custody)
     apply_due(custody, body, act)

@@ -20,6 +20,7 @@ from careledger.domain.custody import (
     PutOff,
 )
 from careledger.formats.deposits import Items
+from careledger.proofs.kept import Lines
 
 
 class Rows(Protocol):
@@ -185,11 +186,13 @@ class Journal(Protocol):
 
     def sessions(self, alias: bytes, claim: int) -> list[bytes]: ...
 
-    def size(self) -> int:
-        """How many lines the log has."""
+    def log(self) -> Lines:
+        """This custodian's own log."""
         ...
 
-    def entries(self, start: int = 0, end: int | None = None) -> list[bytes]: ...
+    def followed(self, custodian: int) -> Lines:
+        """What was accepted of another custodian's."""
+        ...
 
     def last_line(self, alias: bytes, claim: int) -> LogLine | None: ...
 
@@ -205,12 +208,8 @@ class Journal(Protocol):
         """Size and note of the newest checkpoint, or of the newest anchored one."""
         ...
 
-    def follow(self, custodian: int, start: int, entries: Sequence[bytes]) -> None: ...
-
-    def followed(self, custodian: int) -> list[bytes]: ...
-
-    def count_followed(self, custodian: int) -> int:
-        """How many those are, without reading them."""
+    def follow(self, custodian: int, start: int, entries: Sequence[bytes]) -> None:
+        """Adds accepted lines of another custodian's log."""
         ...
 
     def count_general(self, post: int, day: int, alias: bytes) -> None: ...
