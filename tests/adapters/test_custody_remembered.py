@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from careledger.adapters.custody.remembered import Remembered
+from careledger.adapters.custody.remembered import LONGEST, Remembered
 
 
 def test_what_was_asked_for_longest_ago_is_forgotten_first() -> None:
@@ -35,3 +35,18 @@ def test_what_is_kept_again_or_forgotten_counts_once() -> None:
     known.keep(2, [2, 2])
     known.clear()
     assert (known.get(2), len(known)) == (None, 0)
+
+
+def test_what_nobody_asked_for_in_longer_than_a_lease_is_forgotten_when_something_else_comes() -> None:
+    now = 0.0
+    known = Remembered[list[int]](1_000, lambda: now)
+    for number in range(10):
+        known.keep(number, [number])
+    now = LONGEST - 1
+    assert known.get(3) == [3]
+    known.keep(10, [10])
+    assert len(known) == 11
+    now = LONGEST + 1
+    known.keep(11, [11])
+    assert [number for number in range(12) if known.get(number)] == [3, 10, 11]
+    assert len(known) == 3

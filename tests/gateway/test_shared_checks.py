@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 from careledger.adapters.memory.clock import ManualClock
+from careledger.app.identity.sessions import IDLE
 from careledger.app.tokens import Bearers
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.gateway import leases as leases_module
@@ -81,7 +82,37 @@ def test_what_a_lease_opened_is_dropped_when_it_is_over_though_nobody_asks_again
     assert leases._sessions == {bearer.digest: session}
     world.clock.wait(session.until - world.clock.now())
     leases.drop_ended()
-    assert leases._sessions == {}
+    assert not leases._sessions
+    assert not leases._used
+
+
+def test_sessions_that_nobody_uses_are_not_kept_and_of_too_many_the_longest_unused_go(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = replace(edge.story.world, clock=ManualClock(edge.story.world.clock.now()))
+    leases = Leases(world)
+    bearer = replace(
+        Bearers(world.keyring).bearer(edge.token("Dr Stay"), world.clock.now()),
+        until=world.clock.now() + 10_000,
+    )
+    session = leases.session(bearer)
+    world.clock.wait(IDLE - 1)
+    leases.drop_ended()
+    assert leases.session(bearer) is session
+    world.clock.wait(IDLE)
+    leases.drop_ended()
+    assert not leases._sessions
+    assert not leases._used
+    assert leases.session(bearer) is not session
+    monkeypatch.setattr(leases_module, "MOST_SESSIONS", 3)
+    others = [replace(bearer, digest=bytes([each]) * 32) for each in range(4)]
+    for each in others:
+        leases.session(each)
+    leases.session(others[1])
+    leases.session(bearer)
+    assert set(leases._sessions) == {others[3].digest, others[1].digest, bearer.digest}
+    leases.end(bearer.digest)
+    assert set(leases._sessions) == set(leases._used) == {others[3].digest, others[1].digest}
 
 
 def test_what_a_search_found_is_forgotten_when_its_pages_are_over_though_nobody_asks_again(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
-from careledger.gateway.events.attention import Attention
+from careledger.gateway.events.attention import SOME, Attention
 from careledger.gateway.events.watched import Watched
 from careledger.ports import LedgerView
 
@@ -75,3 +75,17 @@ def test_a_chain_that_is_shorter_than_before_is_looked_at_as_a_whole() -> None:
     attention, _ = watched(3)
     attention.looked(attention.due(view(9), 0), 0)
     assert len(attention.due(view(4), 0)) == 3
+
+
+def test_however_often_it_is_looked_at_an_end_lies_in_memory_once_and_one_that_is_over_not_for_long() -> None:
+    attention, made = watched(3)
+    for block in range(1, 500):
+        attention.looked(attention.due(view(block, b"whose"), 0), 0)
+    assert len(attention._ends) == 3
+    for later in range(1_000, 2_000):
+        made[1].ends = later
+        attention.looked(made, 0)
+    assert len(attention._ends) <= 2 * 3 + SOME
+    assert subjects(attention.due(view(500), 1_999)) == [b"\0", b"\2", b"\1"]
+    attention.looked([made[0], made[2]], 1_999)
+    assert subjects(attention.due(view(500), 2_000)) == [b"\1"]

@@ -219,6 +219,22 @@ def test_what_is_not_kept_in_memory_is_read_again(world: World, monkeypatch: pyt
     assert books.given[COPIES] == 1  # of the patient not asked for the longest
 
 
+def test_what_was_written_for_nobody_in_a_while_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders = [world.patient(compartments=(DIAGNOSIS,)) for _ in range(2)]
+    books, made = Counting(), condition(world.doctor)
+    writer = replace(world.writer(), organisation=replace(world.hospital, books=books))
+    for holder in holders * 2:
+        world.put(writer, holder.alias, made)
+    monkeypatch.setattr(deposited, "LONGEST", -1.0)
+    world.put(writer, holders[0].alias, made)  # and the other one is forgotten
+    books.given.clear()
+    for holder in holders:
+        assert world.put(writer, holder.alias, made).handles == {}
+    assert books.given[COPIES] == 1
+
+
 # Too few custodians ------------------------------------------------------------------------------
 
 

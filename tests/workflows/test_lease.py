@@ -17,6 +17,7 @@ from careledger.formats.signatures import SigningKey
 from careledger.workflows.accesses import by_consent, by_holder, by_registrar
 from careledger.workflows.actors import Holder, Session
 from careledger.workflows.break_glass import emergency_access, open_emergency
+from careledger.workflows.custodian import stands
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import erase
 from careledger.workflows.grant import Granted, grant
@@ -326,3 +327,19 @@ def test_who_does_not_know_the_request_is_told_nothing_and_nobody_after_a_leases
     world.clock.advance(960)
     with pytest.raises(RequestRefused, match="unknown-request"):
         world.links[number].call("stands", known.encode())
+
+
+def test_of_more_versions_than_are_kept_those_that_were_released_longest_ago_are_asked_for_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stands, "MOST", 3)  # a lease opens two
+    mine, lease, _ = opened(world)
+    assert count(world, lease) == 2
+    later = lease_of(world, mine)
+    assert count(world, later) == 2
+    ends(world, lease, "records-changed")
+    kept = world.links[later.statement.custodians[0]]._custody
+    assert (len(kept.released), kept.released_versions) == (1, 2)
+    world.clock.advance(960)
+    lease_of(world, mine)
+    assert (len(kept.released), kept.released_versions) == (1, 2)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from careledger.app.identity.enrolling import opened
+from careledger.app.identity.sessions import IDLE
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment, Sensitivity
@@ -35,6 +36,8 @@ WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
 MOST_OPEN = 50_000
 """Versions that all leases of a gateway keep in memory together, some 20 KiB each."""
+MOST_SESSIONS = 10_000
+"""Tokens whose sessions are kept in memory, some 2 KiB each; one that is asked with again has a new session stated."""
 ENDED = (AccessRefused, SignatureRefused)
 """What ends a lease: the second once its post's key was changed, whose sessions end with it."""
 IN_EMERGENCY = (*WANTED, *(Compartment(category, Sensitivity.RESTRICTED) for category in Category))
@@ -73,6 +76,8 @@ class Leases:
     world: World
     _held: dict[tuple[bytes, bytes], _Held] = field(default_factory=dict)
     _sessions: dict[bytes, Session] = field(default_factory=dict)
+    _used: dict[bytes, int] = field(default_factory=dict)
+    """When each was last asked for something, the longest ago first."""
 
     def session(self, bearer: Bearer) -> Session:
         """The session in which that token's requests are made; a new one when the last has ended."""
@@ -82,7 +87,15 @@ class Leases:
             deployment = self.world.ledger.deployment
             found = opened(bearer.staff, bearer.shown, deployment, now, bearer.until - now)
             self._sessions[bearer.digest] = found
+        self._used.pop(bearer.digest, None)
+        self._used[bearer.digest] = now
+        if len(self._used) > MOST_SESSIONS:
+            self._drop_session(next(iter(self._used)))
         return found
+
+    def _drop_session(self, digest: bytes) -> None:
+        self._sessions.pop(digest, None)
+        self._used.pop(digest, None)
 
     def look(self, bearer: Bearer, alias: bytes) -> View:
         """What this post may see of this patient now; raises AccessRefused, PatientNotFound, and what
@@ -160,10 +173,12 @@ class Leases:
         return [(held, record) for held in mine if (record := held.view.record(shown)) is not None]
 
     def drop_ended(self) -> int:
-        """Drops sessions that are over, and what leases that are over opened, looked at again or not; returns how
-        many leases are open."""
+        """Drops sessions that are over or that nobody used for half an hour, and what leases that are over opened,
+        looked at again or not; returns how many leases are open."""
         now = self.world.clock.now()
-        self._sessions = {name: each for name, each in self._sessions.items() if now < each.until}
+        for digest, used in list(self._used.items()):
+            if now >= min(used + IDLE, self._sessions[digest].until):
+                self._drop_session(digest)
         for name, held in list(self._held.items()):
             if held.lease.closed or now >= held.lease.until:
                 held.lease.close()
@@ -178,7 +193,7 @@ class Leases:
 
     def end(self, digest: bytes) -> None:
         """Drops what was opened for a token or a session that is over."""
-        self._sessions.pop(digest, None)
+        self._drop_session(digest)
         for name in [each for each in self._held if each[0] == digest]:
             self._held.pop(name).lease.close()
 
@@ -188,6 +203,7 @@ class Leases:
             held.lease.close()
         self._held.clear()
         self._sessions.clear()
+        self._used.clear()
 
     def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         session = self.session(bearer)

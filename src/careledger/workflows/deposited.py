@@ -1,11 +1,13 @@
 """What a depositor has deposited before for one alias, looked up by record.
 
 An alias's author's copies stand in the books in the order in which they were made, and none is ever made before the
-last. So a process reads each of them once: what it read stays in memory, and the next deposit reads what came after.
+last. So a process reads each of them once while it writes: what it read stays in memory for a while, and the next
+deposit reads what came after.
 """
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, defaultdict
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -17,6 +19,8 @@ COPIES = "authors-copies"
 UNDONE = "undone-deposit"
 MOST_IN_MEMORY = 16_384
 """Versions and aliases, half a KiB each."""
+LONGEST = 20 * 60.0
+"""Seconds for which an alias that nobody writes for is remembered."""
 
 
 def copies_of(books: Books, alias: bytes | None = None) -> list[AuthorsCopies]:
@@ -69,22 +73,29 @@ class _InMemory:
     """What was read of one actor's books; what was asked for longest ago goes first. An alias weighs as a version."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, Before] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Before, float]] = OrderedDict()
         self._weight = 0
 
     def of(self, books: Books, alias: bytes) -> Before:
         """What stands in the books of that alias now."""
-        before = self._known.pop(alias, None)
-        if before is None:
-            before = Before()
-        else:
-            self._weight -= before.count + 1
+        before, now = self._forget(alias) or Before(), time.monotonic()
         before.read_on(books, alias)
-        self._known[alias] = before
+        self._known[alias] = before, now
         self._weight += before.count + 1
-        while self._weight > MOST_IN_MEMORY and len(self._known) > 1:
-            self._weight -= self._known.popitem(last=False)[1].count + 1
+        while len(self._known) > 1 and (self._weight > MOST_IN_MEMORY or self._oldest < now - LONGEST):
+            self._forget(next(iter(self._known)))
         return before
+
+    @property
+    def _oldest(self) -> float:
+        return next(iter(self._known.values()))[1]
+
+    def _forget(self, alias: bytes) -> Before | None:
+        found = self._known.pop(alias, None)
+        if found is None:
+            return None
+        self._weight -= found[0].count + 1
+        return found[0]
 
 
 _IN_MEMORY: WeakKeyDictionary[Books, _InMemory] = WeakKeyDictionary()

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from careledger.gateway.events.watched import Watched
 from careledger.ports import LedgerView
 
+SOME = 100
+"""Ends that may lie about though nothing ends then any more."""
+
 
 class Attention:
     """Of one organisation; not to be used by two threads at once."""
@@ -20,6 +23,7 @@ class Attention:
         self._watched: dict[bytes, Watched] = {}
         self._named: dict[bytes, set[bytes]] = defaultdict(set)
         self._ends: list[tuple[int, bytes]] = []
+        self._end: dict[bytes, int] = {}
         self._due: dict[bytes, None] = {}
         self._block = -1
 
@@ -35,6 +39,7 @@ class Attention:
         """Not watched any more."""
         gone = self._watched.pop(subject, None)
         self._due.pop(subject, None)
+        self._end.pop(subject, None)
         for name in () if gone is None else gone.named:
             self._named[name].discard(subject)
             if not self._named[name]:
@@ -50,8 +55,9 @@ class Attention:
             self._due.update(dict.fromkeys(subject for some in changed for subject in some))
         self._block = head
         while self._ends and self._ends[0][0] <= now:
-            _, subject = heapq.heappop(self._ends)
-            if subject in self._watched:
+            ended, subject = heapq.heappop(self._ends)
+            if self._end.get(subject) == ended:
+                del self._end[subject]
                 self._due[subject] = None
         return [self._watched[each] for each in self._due]
 
@@ -59,5 +65,8 @@ class Attention:
         """They were looked at; each is again when time ends it."""
         for each in those:
             self._due.pop(each.subject, None)
-            if each.subject in self._watched and each.ends > now:
+            if each.subject in self._watched and each.ends > now and self._end.get(each.subject) != each.ends:
+                self._end[each.subject] = each.ends
                 heapq.heappush(self._ends, (each.ends, each.subject))
+        if len(self._ends) > 2 * len(self._end) + SOME:
+            self._ends = sorted((ends, subject) for subject, ends in self._end.items())

@@ -86,6 +86,8 @@ class Custody:
     followers: dict[int, Follower] = field(default_factory=dict)
     standstill: Standstill | None = None
     released: dict[bytes, ReleasedState] = field(default_factory=dict)
+    released_versions: int = 0
+    """Of all of them."""
     paths: dict[bytes, object] = field(default_factory=dict)
     just_kept: dict[bytes, tuple[bytes, ItemTree]] = field(default_factory=dict)
     """By id: the statement digest and items of deposits whose anchor is not told yet; the last few."""

@@ -19,6 +19,8 @@ from careledger.workflows.custodian.hear_revocation import was_heard
 from careledger.workflows.custodian.parts import KEPT, Custody, ReleasedState
 
 HANDLE = 32
+MOST = 1 << 20
+"""Versions of all requests that are kept: of more, what was released longest ago is asked for anew."""
 
 
 def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]) -> None:
@@ -26,8 +28,12 @@ def remember(custody: Custody, asking: Asking, versions: tuple[KeptVersion, ...]
     if asking.rule is Rule.OWN:
         return
     until = asking.at + LONGEST_LEASE + MOST_REQUEST
-    while custody.released and next(iter(custody.released.values())).until <= asking.at:
-        custody.released.pop(next(iter(custody.released)))  # the oldest, which end first
+    custody.released_versions += len(versions)
+    while custody.released:  # the oldest end first
+        if next(iter(custody.released.values())).until > asking.at and custody.released_versions <= MOST:
+            break
+        gone = custody.released.pop(next(iter(custody.released)))
+        custody.released_versions -= len(gone.handles) // HANDLE
     certificate = asking.signed.certificate
     custody.released[asking.request.id] = ReleasedState(
         tuple({version.deposit: None for version in versions}),
