@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from careledger.adapters.custody.sqlite import Connection, create
+from careledger.adapters.custody.sqlite import CACHE, Connection, create
 from careledger.domain.errors import MalformedBytes, StoreCorrupt
 
 SCHEMA = """
@@ -42,6 +42,7 @@ class SqliteBoard:
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(f"PRAGMA cache_size={CACHE}")
         self._db.executescript(SCHEMA)  # a crash may have left the file empty
 
     def post(self, package: bytes) -> None:
