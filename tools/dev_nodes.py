@@ -2,9 +2,9 @@
 
     python tools/dev_nodes.py      install all into the user's cache and print the programs' paths
 
-From npm (@foundry-rs/anvil 1.7.1, ganache 7.9.2, oidc-provider 9.13.3, fhirclient 2.6.3, fhir-kit-client 2.0.3,
-@medplum/core 4.5.2) and Maven Central (Keycloak 26.7.3, which needs Java 17) by version, outside the repository;
-ClamAV's daemon is the system's. They listen on loopback only, nodes without fees, Anvil at the London hard fork and
+From npm (@foundry-rs/anvil 1.7.1, ganache 7.9.2, oidc-provider 9.13.3, openid-client 6.9.0, fhirclient 2.6.3,
+fhir-kit-client 2.0.3, @medplum/core 4.5.2) and Maven Central (Keycloak 26.7.3, which needs Java 17) by version,
+outside the repository; ClamAV's daemon is the system's. They listen on loopback only, nodes without fees, Anvil at the London hard fork and
 Ganache below it, for it knows no London without a base fee. Anvil's mining of each transaction loses some, so it mines
 by the second or when told to.
 """
@@ -90,6 +90,10 @@ OPENID = Program("oidc-provider", "oidc-provider", "9.13.3", "node_modules/oidc-
 """A library: what it serves, the script beside the test says."""
 SMART = Program("fhirclient", "fhirclient", "2.6.3", "node_modules/fhirclient/build/fhir-client.js")
 """A script for browsers, which a page of the test's own loads."""
+OPENID_CLIENT = Program(
+    "openid-client", "openid-client", "6.9.0", "node_modules/openid-client/build/index.js"
+)
+"""A client of OAuth and OpenID Connect."""
 KIT = Program("fhir-kit-client", "fhir-kit-client", "2.0.3", "node_modules/fhir-kit-client/dist/index.js")
 MEDPLUM = Program("medplum-core", "@medplum/core", "4.5.2", "node_modules/@medplum/core/dist/esm/index.mjs")
 """Clients of FHIR for programs."""
@@ -327,7 +331,7 @@ def _free_port(among: range = range(1)) -> int:
 
 if __name__ == "__main__":
     try:
-        for each in (ANVIL, GANACHE, OPENID, SMART, KIT, MEDPLUM, KEYCLOAK):
+        for each in (ANVIL, GANACHE, OPENID, OPENID_CLIENT, SMART, KIT, MEDPLUM, KEYCLOAK):
             print(each.install())
     except NoNode as error:
         sys.exit(str(error))

@@ -78,6 +78,7 @@ def test_rsa_and_elliptic_keys_prove_a_client(edge: Edge) -> None:
 
 WRONG: dict[str, Any] = {
     "another audience": {"aud": "https://elsewhere.example/token"},
+    "other audiences": {"aud": [{"a": 1}, ["b"], 7, None]},
     "no audience": {"aud": None},
     "over": {"exp": -1},
     "more than five minutes": {"exp": 330},
@@ -103,7 +104,6 @@ HEADERS: dict[str, Any] = {
     "another kind of key": {"alg": "RS384"},
     "no kid": {"kid": None},
     "another kid": {"kid": "nobody's"},
-    "no typ": {"typ": None},
     "another typ": {"typ": "at+jwt"},
     "keys elsewhere": {"jku": "https://attacker.example/keys"},
     "something critical": {"crit": ["exp"]},
@@ -123,6 +123,20 @@ def test_an_assertion_with_a_wrong_claim_gets_nothing(wrong: str, edge: Edge) ->
         401,
         "invalid_client",
     )
+
+
+def test_an_assertion_may_name_the_server_by_its_issuer_and_need_not_say_that_it_is_a_jwt(edge: Edge) -> None:
+    loader = _loader(edge)
+    for aud in (
+        edge.gateway.url,
+        [edge.gateway.url],
+        loader.audience,
+        ["https://elsewhere.example", loader.audience],
+    ):
+        for typ in (None, "JWT", "jwt", "client-authentication+jwt"):
+            form = loader.form(grant_type="client_credentials", scope="system/*.rs")
+            made = loader.assertion({"typ": typ}, aud=aud)
+            assert asked(edge, "token", form | {"client_assertion": made}).status == 200, (aud, typ)
 
 
 @pytest.mark.parametrize("wrong", HEADERS, ids=str)
@@ -530,6 +544,14 @@ def test_the_configuration_says_what_is_so(edge: Edge) -> None:
     assert said["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]
     assert "S256" in said["code_challenge_methods_supported"]
     assert "plain" not in said["code_challenge_methods_supported"]
+    for each in ("revocation", "introspection"):  # left out it would mean a secret (RFC 8414, 2)
+        assert "private_key_jwt" in said[f"{each}_endpoint_auth_methods_supported"]
+        assert {"RS384", "ES384"} == set(said[f"{each}_endpoint_auth_signing_alg_values_supported"])
+    beside = Client(edge.gateway.url)
+    openid = beside.ask(".well-known/openid-configuration").body
+    assert beside.ask(".well-known/oauth-authorization-server").body == openid
+    assert "RS256" in openid["id_token_signing_alg_values_supported"]  # Discovery 1.0, 3
+    assert openid["request_uri_parameter_supported"] is False  # left out it would mean true
     of_services = [each for each in said["scopes_supported"] if each.startswith("system/")]
     for scope in [*of_services, "introspect"]:
         loader = service(edge, scopes=scope)

@@ -44,7 +44,8 @@ def preflight(edge: Edge, path: str, origin: str, method: str = "GET") -> Any:
 
 
 CROSSED = ("/fhir", "/fhir/Patient", "/fhir/metadata", "/fhir/.well-known/smart-configuration",
-           "/.well-known/openid-configuration", "/oauth/keys", "/oauth/token")  # fmt: skip
+           "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
+           "/oauth/keys", "/oauth/token")  # fmt: skip
 NEVER = ("/sign-in", "/sign-in/page.js", "/api/v1/parties", "/api/v1/agent/network", "/oauth/introspect",
          "/oauth/revoke", "/oauth/authorize", "/oauth/consent", "/identity/sessions", "/scim/v2/Users", "/healthz",
          "/fhirX", "/logs")  # fmt: skip

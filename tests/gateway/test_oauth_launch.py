@@ -14,8 +14,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from fhirclient import client as smart
 from fhirclient.models.condition import Condition
 
@@ -184,13 +183,12 @@ def test_an_id_token_says_who_it_is_signed_by_a_published_key(
     keys = Client(edge.gateway.url).ask(configuration["jwks_uri"]).body["keys"]
     head, found = read(header), read(claims)
     [key] = [each for each in keys if each["kid"] == head["kid"]]
-    assert (head["alg"], key["crv"], key["use"]) == ("ES256", "P-256", "sig")
-    assert "d" not in key
-    x, y = (int.from_bytes(raw(key[each]), "big") for each in "xy")
-    pair = raw(signature)
-    r, s = int.from_bytes(pair[:32], "big"), int.from_bytes(pair[32:], "big")
-    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-    public.verify(encode_dss_signature(r, s), f"{header}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
+    assert (head["alg"], key["kty"], key["use"]) == ("RS256", "RSA", "sig")
+    assert set(key) == {"kty", "kid", "use", "alg", "n", "e"}
+    n, e = (int.from_bytes(raw(key[each]), "big") for each in "ne")
+    assert n.bit_length() == 3_072
+    public = rsa.RSAPublicNumbers(e, n).public_key()
+    public.verify(raw(signature), f"{header}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
     now = edge.story.world.clock.now()
     assert found["iss"] == configuration["issuer"] == edge.gateway.url
     assert (found["aud"], found["nonce"]) == (chart.id, "n-1")
@@ -306,12 +304,22 @@ def test_the_context_of_a_launch_is_told_to_who_asks_what_a_token_is(
 def test_keys_that_sign_are_made_anew_each_month_and_shown_a_day_longer(edge: Edge) -> None:
     books, now = edge.story.organisations["Amber"].books, 1_000_000
     day = 24 * 3_600
-    first = read(signers.signed(books, {}, now).split(".")[0])["kid"]
-    assert read(signers.signed(books, {}, now + 29 * day).split(".")[0])["kid"] == first
-    second = read(signers.signed(books, {}, now + 30 * day).split(".")[0])["kid"]
-    assert second != first
-    assert {each["kid"] for each in signers.published(books, now + 30 * day)} == {first, second}
-    assert {each["kid"] for each in signers.published(books, now + 31 * day)} == {second}
+    shown: list[set[str]] = [set(), set()]
+    for algorithm in (signers.ID_TOKENS, signers.ASSERTIONS):
+
+        def kid(when: int, algorithm: str = algorithm) -> str:
+            head = read(signers.signed(books, {}, when, algorithm).split(".")[0])
+            assert head["alg"] == algorithm
+            return str(head["kid"])
+
+        first, second = kid(now), kid(now + 30 * day - 1)
+        assert first == second
+        second = kid(now + 30 * day)
+        assert second != first
+        shown[0] |= {first, second}
+        shown[1] |= {second}
+    assert {each["kid"] for each in signers.published(books, now + 30 * day)} == shown[0]
+    assert {each["kid"] for each in signers.published(books, now + 31 * day)} == shown[1]
 
 
 # What is refused ---------------------------------------------------------------------------------
@@ -334,6 +342,14 @@ TOLD: dict[str, tuple[dict[str, str | None], str]] = {
     "a refined scope": ({"scope": "patient/Observation.rs?category=laboratory"}, "invalid_scope"),
     "nothing for records": ({"scope": "launch/patient"}, "invalid_scope"),
     "a long nonce": ({"nonce": "n" * 201}, "invalid_request"),
+    "a request object": ({"request": "e30.e30."}, "request_not_supported"),
+    "a request elsewhere": ({"request_uri": "https://app.example/request"}, "request_uri_not_supported"),
+    "a registration": ({"registration": "{}"}, "registration_not_supported"),
+    "an answer by form": ({"response_mode": "form_post"}, "invalid_request"),
+    "without asking": ({"prompt": "none"}, "interaction_required"),
+    "asking and not": ({"prompt": "none login"}, "invalid_request"),
+    "a prompt of another kind": ({"prompt": "shout"}, "invalid_request"),
+    "an age that is none": ({"max_age": "-1"}, "invalid_request"),
 }
 
 
@@ -376,6 +392,21 @@ def test_nobody_is_led_to_an_address_that_was_not_registered(
         page = doctor.go(url)
         assert (page.status, page.to) == (400, "")
         assert "cannot be let in" in page.text
+
+
+def test_an_app_may_want_the_person_to_prove_it_anew(edge: Edge, chart: App) -> None:
+    doctor = signed_in(edge, "Dr City")
+    current, now = doctor.session, edge.story.world.clock.now()
+    for proved, passes in ((now, True), (now - sessions.FRESH - 1, False)):
+        kept = replace(current.row, proved=proved).encode()
+        current.who.organisation.books.put(sessions.KEPT, [(current.digest, kept)])
+        assert doctor.go(chart.request(max_age="10000", prompt="consent")).status == 200
+        for more in ({"prompt": "login"}, {"prompt": "select_account consent"}, {"max_age": "300"}):
+            page = doctor.go(chart.request(**more))
+            assert (page.status == 200) == passes, (more, page.text)
+            decided = [("decision", "allow"), ("granted", "patient/*.rs"), ("patient", edge.story.adam.hex())]
+            asked_for = pairs(chart.request(**more).partition("?")[2])
+            assert ("code" in doctor.go("/oauth/consent", [*asked_for, *decided]).told) == passes
 
 
 def test_a_request_may_be_posted_and_says_nothing_twice(edge: Edge, doctor: Browser, chart: App) -> None:

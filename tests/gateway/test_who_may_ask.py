@@ -22,6 +22,7 @@ OPEN = {
     ("GET", "/fhir/metadata"),
     ("GET", "/fhir/.well-known/smart-configuration"),
     ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/oauth/keys"),
     ("GET", "/oauth/page.css"),
     ("GET", "/healthz"),

@@ -472,7 +472,10 @@ def test_whatever_key_an_organisation_signed_by_is_published(
     door: Door, other: Door, meet: Callable[..., list[Any]]
 ) -> None:
     said = meet(
-        *(lambda at=at: signers.signed(at.city.books, {"sub": "x"}, door.now) for at in (door, other))
+        *(
+            lambda at=at: signers.signed(at.city.books, {"sub": "x"}, door.now, signers.ID_TOKENS)
+            for at in (door, other)
+        )
     )
     (published,) = signers.published(door.city.books, door.now)
     headers = [json.loads(unb64(each.split(".")[0])) for each in said]

@@ -19,6 +19,8 @@ from careledger.domain.errors import AssertionRefused
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = {"RS384": "RSA", "ES384": "EC"}
+KINDS = ("JWT", "CLIENT-AUTHENTICATION+JWT")
+"""What its typ may say, in any case (RFC 7519 5.1; draft-ietf-oauth-rfc7523bis); without one it says the first."""
 LONGEST = 300
 """Seconds that an assertion is good for at most."""
 MOST, MOST_NAME = 8_192, 200
@@ -54,7 +56,7 @@ def claimed(text: str) -> Claimed:
     header, claims = _object(parts[0]), _object(parts[1])
     if header.get("alg") not in ALGORITHMS:
         raise AssertionRefused(why=f"its alg is none of {', '.join(ALGORITHMS)}")
-    if str(header.get("typ")).upper() != "JWT":
+    if str(header.get("typ", KINDS[0])).upper() not in KINDS:
         raise AssertionRefused(why="its typ is not JWT")
     said = (claims.get("sub"), header.get("kid"), header.get("jku", ""))
     if not all(isinstance(each, str) for each in said) or not said[0] or not said[1]:
@@ -62,9 +64,9 @@ def claimed(text: str) -> Claimed:
     return Claimed(text, str(said[0]), str(header["alg"]), str(said[1]), str(said[2]))
 
 
-def proved(said: Claimed, keys: Keys, audience: str, now: int) -> Proved:
-    """By the one key of that kid and kind; raises AssertionRefused, for whatever does not prove the client in the same
-    words."""
+def proved(said: Claimed, keys: Keys, audiences: tuple[str, ...], now: int) -> Proved:
+    """By the one key of that kid and kind, for one of those audiences; raises AssertionRefused, for whatever does not
+    prove the client in the same words."""
     kind = ALGORITHMS[said.algorithm]
     fitting = [each for each in keys if (each.kid, each.key_type) == (said.kid, kind)]
     if len(fitting) != 1:
@@ -73,16 +75,16 @@ def proved(said: Claimed, keys: Keys, audience: str, now: int) -> Proved:
         claims = jwt.decode(said.text, fitting[0], algorithms=[said.algorithm]).claims
     except (JoseError, ValueError, TypeError, RecursionError):
         raise AssertionRefused(why=UNPROVED) from None
-    _check(claims, said.client, audience, now)
+    _check(claims, said.client, audiences, now)
     return Proved(said.client, claims["jti"], claims["exp"])
 
 
-def _check(claims: dict[str, Any], client: str, audience: str, now: int) -> None:
+def _check(claims: dict[str, Any], client: str, audiences: tuple[str, ...], now: int) -> None:
     if claims.get("iss") != client or claims.get("sub") != client:
         raise AssertionRefused(why="iss and sub are not both the client id")
     said = claims.get("aud")
-    if audience not in (said if isinstance(said, list) else [said]):
-        raise AssertionRefused(why="aud is not the token endpoint")
+    if not any(each in audiences for each in (said if isinstance(said, list) else [said])):
+        raise AssertionRefused(why="aud is neither the token endpoint nor the issuer")
     times = [claims[each] for each in ("exp", "nbf", "iat") if each in claims]
     if "exp" not in claims or not all(type(each) is int for each in times):
         raise AssertionRefused(why="exp, and nbf and iat if they are there, are no whole seconds")

@@ -1,4 +1,5 @@
-"""The keys by which an organisation signs id tokens: made when they are needed, a new one each month.
+"""The keys by which an organisation signs id tokens, and proves itself to a provider: made when they are needed, a new
+one each month.
 
 A key is published as long as something that it signed may count. Order of effects: the key durable, then what it signs.
 """
@@ -9,54 +10,68 @@ import json
 from typing import Any
 
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
 from careledger.formats.apps import AppSigner
 from careledger.formats.digests import uint
 from careledger.ports import Books
 
-KEPT, ALGORITHM = "app-signer", "ES256"
+ID_TOKENS, ASSERTIONS = "RS256", "ES256"
+"""Algorithms. OpenID Connect Discovery 1.0 and SMART's sso-openid-connect ask for RS256, whatever there is besides."""
+KEPT = {ID_TOKENS: "id-token-signer", ASSERTIONS: "app-signer"}
+RSA_BITS = 3_072
 ROTATES, PUBLISHED = 30 * 24 * 3_600, 31 * 24 * 3_600
 """Seconds after which a key signs no more, and is shown no more."""
 
 
-def signed(books: Books, claims: dict[str, Any], now: int) -> str:
-    """These claims as a JWT."""
-    key = _current(books, now)
-    return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, claims, key, [ALGORITHM])
+Key = ECKey | RSAKey
+
+
+def signed(books: Books, claims: dict[str, Any], now: int, algorithm: str) -> str:
+    """These claims as a JWT; the algorithm is one of the two."""
+    key = _current(books, now, algorithm)
+    return jwt.encode({"alg": algorithm, "kid": key.kid}, claims, key, [algorithm])
 
 
 def published(books: Books, now: int) -> list[dict[str, Any]]:
     """The public keys, as JWKs."""
     return [
-        {**_key(each).as_dict(private=False), "use": "sig", "alg": ALGORITHM}
-        for each in _kept(books)
+        {**_key(each).as_dict(private=False), "use": "sig", "alg": algorithm}
+        for algorithm in KEPT
+        for each in _kept(books, algorithm)
         if now < each.made + PUBLISHED
     ]
 
 
-def _current(books: Books, now: int) -> ECKey:
-    if (found := _signing(books, now)) is not None:
+def _current(books: Books, now: int, algorithm: str) -> Key:
+    if (found := _signing(books, now, algorithm)) is not None:
         return found
-    key = ECKey.generate_key("P-256", auto_kid=True)
+    key = _made(algorithm)
     made = AppSigner(json.dumps(key.as_dict(private=True)), now)
     with books.alone():
-        if (found := _signing(books, now)) is not None:  # another process made one meanwhile
+        if (found := _signing(books, now, algorithm)) is not None:  # another process made one meanwhile
             return found
-        over = [uint(each.made) for each in _kept(books) if now >= each.made + PUBLISHED]
-        books.change({KEPT: [(uint(now), made.encode())]}, {})
-        books.drop(KEPT, over)
+        over = [uint(each.made) for each in _kept(books, algorithm) if now >= each.made + PUBLISHED]
+        books.change({KEPT[algorithm]: [(uint(now), made.encode())]}, {})
+        books.drop(KEPT[algorithm], over)
     return key
 
 
-def _signing(books: Books, now: int) -> ECKey | None:
-    kept = _kept(books)
+def _made(algorithm: str) -> Key:
+    if algorithm == ID_TOKENS:
+        return RSAKey.generate_key(RSA_BITS, auto_kid=True)
+    return ECKey.generate_key("P-256", auto_kid=True)
+
+
+def _signing(books: Books, now: int, algorithm: str) -> Key | None:
+    kept = _kept(books, algorithm)
     return _key(kept[-1]) if kept and now < kept[-1].made + ROTATES else None
 
 
-def _kept(books: Books) -> list[AppSigner]:
-    return [AppSigner.decode(row) for _, row in books.rows(KEPT)]
+def _kept(books: Books, algorithm: str) -> list[AppSigner]:
+    return [AppSigner.decode(row) for _, row in books.rows(KEPT[algorithm])]
 
 
-def _key(kept: AppSigner) -> ECKey:
-    return ECKey.import_key(json.loads(kept.key))
+def _key(kept: AppSigner) -> Key:
+    said = json.loads(kept.key)
+    return RSAKey.import_key(said) if said["kty"] == "RSA" else ECKey.import_key(said)

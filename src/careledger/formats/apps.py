@@ -123,8 +123,9 @@ class AppLaunch(Message):
 
 @dataclass(frozen=True)
 class AppSigner(Message):
-    """A key of an organisation that signs id tokens (ES256), under when it was made: a private JWK as JSON."""
+    """A key of an organisation that signs id tokens (RS256) or what proves it to a provider (ES256), under when it was
+    made: a private JWK as JSON."""
 
     TYPE: ClassVar[str] = "app-signer"
-    key: str = text(1_000)
+    key: str = text(4_000)
     made: int = uint()

@@ -16,7 +16,7 @@ from careledger.app.clients import FHIR_USER, LAUNCH_ENCOUNTER, LAUNCH_PATIENT, 
 from careledger.app.identity.sessions import Current
 from careledger.app.scopes import Word
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import OAuthRefused
+from careledger.domain.errors import FreshProofNeeded, OAuthRefused
 from careledger.formats.apps import AppCode, AppGrant, AppLaunch
 from careledger.gateway.desk import Desk
 from careledger.gateway.oauth import contexts
@@ -48,7 +48,7 @@ class Asked:
 
 def asked(desk: Desk, sent: Sent, wanted: Wanted, who: Bearer, current: Current) -> Asked:
     """Raises OAuthRefused for whom the app is not, or a launch that is none; FreshProofNeeded for access that outlives
-    the session."""
+    the session, and for an app that wants the person to prove it anew."""
     found, now = sent.found, desk.world.clock.now()
     if clients.is_of_patients(found.client):
         raise OAuthRefused(error=DENIED, why="patients let this app in, each for themselves")
@@ -58,8 +58,10 @@ def asked(desk: Desk, sent: Sent, wanted: Wanted, who: Bearer, current: Current)
         raise OAuthRefused(
             error=DENIED, why=f"the app is for {found.client.purpose}, and you signed in for another purpose"
         )
-    if OFFLINE in wanted.scopes.others:
+    if OFFLINE in wanted.scopes.others or wanted.anew:
         current.require_fresh(now)
+    if wanted.oldest is not None and now - current.row.proved > wanted.oldest:
+        raise FreshProofNeeded()
     launch = app_codes.launched(found.employer.books, wanted.launch, now) if wanted.launch else None
     if wanted.launch and (
         launch is None or launch.post != who.staff.number or launch.client not in ("", found.id)

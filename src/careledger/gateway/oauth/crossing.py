@@ -111,7 +111,7 @@ def _origin(scope: Scope) -> str:
     if not (
         path == FHIR
         or path.startswith(f"{FHIR}/")
-        or path in (metadata.TOKEN, metadata.OPENID, metadata.KEYS)
+        or path in (metadata.TOKEN, metadata.OPENID, metadata.SERVER, metadata.KEYS)
     ):
         return ""
     said = [value for name, value in scope["headers"] if name == b"origin"]

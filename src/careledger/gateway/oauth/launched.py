@@ -90,7 +90,9 @@ def _response(world: World, view: LedgerView, base: str, found: Registered, give
             "auth_time": given.code.proved,
         }
         nonce = {"nonce": given.code.nonce} if given.code.nonce else {}
-        said["id_token"] = signers.signed(found.employer.books, {**who, **claims, **nonce}, now)
+        said["id_token"] = signers.signed(
+            found.employer.books, {**who, **claims, **nonce}, now, signers.ID_TOKENS
+        )
     return said
 
 

@@ -8,12 +8,15 @@ from typing import Any
 from careledger.app import clients, signers
 from careledger.app.assertions import ALGORITHMS
 from careledger.fhir.json_text import Resource
+from careledger.gateway.oauth import requests
 
 TOKEN, INTROSPECTION, REVOCATION = "/oauth/token", "/oauth/introspect", "/oauth/revoke"
 AUTHORIZATION, CONSENT, KEYS = "/oauth/authorize", "/oauth/consent", "/oauth/keys"
 """Paths beside the FHIR base."""
 SMART, OPENID = "/.well-known/smart-configuration", "/.well-known/openid-configuration"
 """Under the FHIR base, and beside it."""
+SERVER = "/.well-known/oauth-authorization-server"
+"""Where clients that know OAuth alone look for the same as at ``OPENID`` (RFC 8414 3)."""
 CLIENT_CREDENTIALS, BY_CODE, BY_REFRESH = "client_credentials", "authorization_code", "refresh_token"
 GRANT_TYPES = (CLIENT_CREDENTIALS, BY_CODE, BY_REFRESH)
 METHODS = ("private_key_jwt", "none")
@@ -33,6 +36,11 @@ _URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 def issuer(base: str) -> str:
     """The issuer of id tokens; ``base`` is the FHIR address."""
     return base.removesuffix("/fhir")
+
+
+def audiences(base: str) -> tuple[str, ...]:
+    """What an assertion for this server names as its audience: one of these (RFC 7523 3; SMART: the first)."""
+    return (issuer(base) + TOKEN, issuer(base))
 
 
 def endpoints(base: str, origin: str) -> Mapping[str, str]:
@@ -57,6 +65,9 @@ def smart_configuration(base: str, origin: str) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": list(METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "scopes_supported": list(SCOPES),
+        "response_modes_supported": [requests.ANSWERED_BY],
+        **_proofs("revocation", METHODS),
+        **_proofs("introspection", (METHODS[0], "Bearer")),
         "code_challenge_methods_supported": list(CHALLENGES),
         "authorization_response_iss_parameter_supported": True,
         "capabilities": list(CAPABILITIES),
@@ -70,7 +81,22 @@ def openid_configuration(base: str, origin: str) -> dict[str, Any]:
     }
     return said | {
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [signers.ALGORITHM],
+        "id_token_signing_alg_values_supported": [signers.ID_TOKENS],
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"],
+        "prompt_values_supported": sorted(requests.PROMPTS - {"none"}),
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "claims_parameter_supported": False,
+    }
+
+
+def _proofs(endpoint: str, methods: tuple[str, ...]) -> dict[str, Any]:
+    """By what one proves oneself there (RFC 8414 2); what is left out would mean a secret."""
+    named = f"{endpoint}_endpoint_auth"
+    return {
+        f"{named}_methods_supported": list(methods),
+        f"{named}_signing_alg_values_supported": list(ALGORITHMS),
     }
 
 

@@ -20,9 +20,9 @@ from careledger.gateway.oauth.fetched_keys import FetchedKeys
 class Proving:
     """For every endpoint that clients prove themselves at."""
 
-    def __init__(self, entrance: Entrance, fetched: FetchedKeys, audience: str) -> None:
-        """``audience``: the token endpoint's address."""
-        self._entrance, self._fetched, self._audience = entrance, fetched, audience
+    def __init__(self, entrance: Entrance, fetched: FetchedKeys, audiences: tuple[str, ...]) -> None:
+        """``audiences``: as what this server may be meant, the token endpoint's address and its issuer (RFC 7523 3)."""
+        self._entrance, self._fetched, self._audiences = entrance, fetched, audiences
 
     async def client(self, form: Mapping[str, str]) -> Registered:
         """The client that proves itself by that form, or a public one that names itself; SMART lets that one renew by
@@ -65,7 +65,7 @@ class Proving:
 
     def _once(self, said: Claimed, keys: Keys) -> Registered:
         now = self._entrance.now
-        proof = proved(said, keys, self._audience, now)
+        proof = proved(said, keys, self._audiences, now)
         found = self._registered(proof.client)
         app_codes.use_assertion(found.employer.books, proof, now)
         return found

@@ -7,7 +7,7 @@ Everything else that is wrong is told to the app, at its registered address.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -19,11 +19,18 @@ from careledger.gateway.oauth import answers
 
 CODE, CHALLENGE_METHOD = "code", "S256"
 NAMED = ("response_type", "client_id", "redirect_uri", "launch", "scope", "state", "aud", "code_challenge",
-         "code_challenge_method", "nonce")  # fmt: skip
+         "code_challenge_method", "nonce", "prompt", "max_age", "response_mode", "request", "request_uri",
+         "registration")  # fmt: skip
 """What a request is made of; whatever else is in it says nothing."""
+UNSUPPORTED = ("request", "request_uri", "registration")
+"""What OpenID Connect has besides and is not taken here (Core 1.0, 3.1.2.6)."""
+ANSWERED_BY = "query"
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+"""OpenID Connect Core 1.0, 3.1.2.1. Consent is always asked for; who is to choose an account proves it anew."""
 MOST_STATE, MOST_NONCE, MOST_LAUNCH = 1_000, 200, 100
 NOT_HERE = ("profile", "email", "address", "phone")
 """OpenID's scopes for what is not told here: they are passed over."""
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -57,6 +64,9 @@ class Wanted:
 
     scopes: Asked
     launch: str
+    anew: bool = False
+    oldest: int | None = None
+    """Whether the person has to prove it anew, and how many seconds ago they may have, if it is said."""
 
     @property
     def needs_patient(self) -> bool:
@@ -81,6 +91,9 @@ def sent(found: Registered, given: Sequence[tuple[str, str]]) -> Sent:
 def wanted(asked: Sent, base: str) -> Wanted:
     """What it asks for; raises OAuthRefused, for the app to read."""
     said = asked.given
+    for each in UNSUPPORTED:
+        if each in said:
+            raise OAuthRefused(error=f"{each}_not_supported", why=f"{each} is not taken")
     if said.get("response_type") != CODE:
         raise OAuthRefused(error="unsupported_response_type", why="only code is answered")
     if not 0 < len(said.get("state", "")) <= MOST_STATE:
@@ -95,7 +108,29 @@ def wanted(asked: Sent, base: str) -> Wanted:
     scopes = _scopes(asked)
     if (LAUNCH in scopes.others) != bool(said.get("launch")):
         raise OAuthRefused(error=answers.REQUEST, why="the scope launch goes with the parameter launch")
-    return Wanted(scopes, said.get("launch", ""))
+    return Wanted(scopes, said.get("launch", ""), _prompted(said), _oldest(said))
+
+
+def _prompted(said: Mapping[str, str]) -> bool:
+    """Whether the person has to prove anew who they are; raises OAuthRefused for what cannot be done."""
+    if said.get("response_mode", ANSWERED_BY) != ANSWERED_BY:
+        raise OAuthRefused(error=answers.REQUEST, why="answers stand in the query alone")
+    words = said.get("prompt", "").split()
+    if not PROMPTS.issuperset(words) or ("none" in words and len(words) > 1):
+        raise OAuthRefused(
+            error=answers.REQUEST, why="prompt is none alone, or login, consent, select_account"
+        )
+    if "none" in words:
+        raise OAuthRefused(error="interaction_required", why="a person is always asked here")
+    return "login" in words or "select_account" in words
+
+
+def _oldest(said: Mapping[str, str]) -> int | None:
+    if "max_age" not in said:
+        return None
+    if not _SECONDS.fullmatch(said["max_age"]):
+        raise OAuthRefused(error=answers.REQUEST, why="max_age is no number of seconds")
+    return int(said["max_age"])
 
 
 def _scopes(asked: Sent) -> Asked:

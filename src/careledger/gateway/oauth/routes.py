@@ -44,9 +44,7 @@ class OAuth:
     def __init__(self, desk: Desk, entrance: Entrance) -> None:
         self._desk, self._entrance = desk, entrance
         self._fetched = FetchedKeys(Sender.of(desk.world))
-        self._proving = Proving(
-            entrance, self._fetched, metadata.endpoints(desk.base, entrance.site.origin)["token_endpoint"]
-        )
+        self._proving = Proving(entrance, self._fetched, metadata.audiences(desk.base))
         self._pace, self._renewals, self._strangers = Pace(*PACE), Pace(*RENEWALS), strangers()
         self._authorizing = Authorizing(desk, entrance, self._strangers)
 
@@ -68,6 +66,7 @@ class OAuth:
         files = {
             "/fhir" + metadata.SMART: self._smart,
             metadata.OPENID: self._openid,
+            metadata.SERVER: self._openid,
             metadata.KEYS: self._keys,
         }
         made += [

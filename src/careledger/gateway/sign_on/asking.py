@@ -69,5 +69,12 @@ def redeemed(
 def _assertion(found: Registered[Provider], issuer: str, now: int) -> str:
     """By the organisation's own key, which is published at /oauth/keys."""
     client = found.provider.client
-    claims = {"iss": client, "sub": client, "aud": issuer, "iat": now, "exp": now + ASSERTED_FOR}
-    return signers.signed(found.employer.books, claims | {"jti": secrets.token_urlsafe(16)}, now)
+    claims: dict[str, object] = {
+        "iss": client,
+        "sub": client,
+        "aud": issuer,
+        "iat": now,
+        "exp": now + ASSERTED_FOR,
+    }
+    claims["jti"] = secrets.token_urlsafe(16)
+    return signers.signed(found.employer.books, claims, now, signers.ASSERTIONS)
