@@ -4,9 +4,9 @@
 
 From npm (@foundry-rs/anvil 1.7.1, ganache 7.9.2, oidc-provider 9.13.3, openid-client 6.9.0, fhirclient 2.6.3,
 fhir-kit-client 2.0.3, @medplum/core 4.5.2) and Maven Central (Keycloak 26.7.3, which needs Java 17) by version,
-outside the repository; ClamAV's daemon is the system's. They listen on loopback only, nodes without fees, Anvil at the London hard fork and
-Ganache below it, for it knows no London without a base fee. Anvil's mining of each transaction loses some, so it mines
-by the second or when told to.
+outside the repository; ClamAV's daemon is the system's. They listen on loopback only, nodes without fees, Anvil at the
+London hard fork and Ganache below it, for it knows no London without a base fee. Anvil's mining of each transaction
+loses some, so it mines by the second or when told to.
 """
 
 from __future__ import annotations

@@ -86,6 +86,23 @@ def test_the_document_is_openapi_3_1_and_has_what_the_application_answers(edge: 
     assert {part for row in ROWS for part in row.parts} == set(PARTS) == set(EXAMPLES)
 
 
+def test_generators_of_clients_find_every_tag_and_no_schema_that_is_a_boolean() -> None:
+    said = document(ROWS)
+    used = {tag for methods in said["paths"].values() for each in methods.values() for tag in each["tags"]}
+    assert used == {each["name"] for each in said["tags"]}
+
+    def schemas(found: Any) -> Iterator[Any]:
+        for each in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
+            yield each
+            yield from schemas(each)
+
+    arrays = [each for each in schemas(said) if isinstance(each, dict) and each.get("type") == "array"]
+    assert arrays
+    assert all(isinstance(each["items"], dict) for each in arrays)
+    refusal = said["components"]["schemas"]["Refused"]["properties"]["details"]["items"]
+    assert (refusal["items"], refusal["minItems"], refusal["maxItems"]) == ({"type": "string"}, 2, 2)
+
+
 def test_every_operation_says_what_it_refuses_with_and_every_refusal_is_a_type_of_its_own() -> None:
     said = document(ROWS)
     for row in ROWS:

@@ -31,7 +31,8 @@ _KEY = {
 def document(rows: Sequence[Row]) -> Document:
     """The whole document, as JSON values."""
     kinds = [kind for row in rows for kind in (row.gives, row.takes, row.query) if kind is not None]
-    _, schemas = msgspec.json.schema_components([*kinds, Problem], ref_template=_REFERENCE)
+    _, made = msgspec.json.schema_components([*kinds, Problem], ref_template=_REFERENCE)
+    schemas: Document = _plain(made)
     paths: dict[str, Document] = defaultdict(dict)
     for row in rows:
         paths[row.path][row.method.lower()] = _operation(row, schemas)
@@ -46,6 +47,7 @@ def document(rows: Sequence[Row]) -> Document:
         },
         "servers": [{"url": BASE}],
         "security": [{"token": []}],
+        "tags": [{"name": name} for name in sorted({_tag(row) for row in rows})],
         "paths": dict(paths),
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
@@ -65,7 +67,7 @@ def _operation(row: Row, schemas: Document) -> Document:
         "operationId": row.name,
         "summary": row.summary,
         "description": _whose(row),
-        "tags": [row.path.split("/")[1] or "about"],
+        "tags": [_tag(row)],
         "parameters": [
             *map(_part, row.parts),
             *_query(schemas[row.query.__name__]),
@@ -91,6 +93,23 @@ def _operation(row: Row, schemas: Document) -> Document:
     if row.takes is not None:
         content = {"application/json": {"schema": _schema(row.takes)}}
         made["requestBody"] = {"required": True, "content": content}
+    return made
+
+
+def _tag(row: Row) -> str:
+    return row.path.split("/")[1] or "about"
+
+
+def _plain(said: Any) -> Any:
+    """The same with a tuple of one kind as a list of that length: what generators of clients know."""
+    if isinstance(said, list):
+        return [_plain(each) for each in said]
+    if not isinstance(said, dict):
+        return said
+    made = {name: _plain(each) for name, each in said.items()}
+    parts = made.get("prefixItems")
+    if parts and all(each == parts[0] for each in parts) and made.get("items") is False:
+        made["items"] = made.pop("prefixItems")[0]
     return made
 
 
