@@ -24,7 +24,6 @@ from careledger.domain.custody import KeptDeposit, KeptVersion
 from careledger.domain.errors import CareLedgerError
 from careledger.formats.bodies import RecordBody
 from careledger.formats.charts import AuthorsCopies
-from careledger.formats.cids import RAW_PREFIX
 from careledger.formats.deposits import Manifest
 from careledger.formats.keyring import OrganisationKeys, PatientKeysFile
 from careledger.formats.patients import EpochRecord
@@ -67,8 +66,7 @@ class Attacker:
     def steal_public(self, folder: Path) -> None:
         """All blocks, the whole ledger, the board."""
         store = SegmentBlocks(self._copied(folder / "blocks"))
-        for digest in store._segments:
-            cid = RAW_PREFIX + digest
+        for cid in store._segments:
             self.blocks[cid] = verify(Ciphertext(store.get(cid)), cid)
         store.close()
         self._read_files(self._copied(folder / "ledger"))

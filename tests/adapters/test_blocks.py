@@ -12,6 +12,7 @@ import dag_cbor
 import pytest
 from multiformats import CID, varint
 
+from careledger.adapters.blocks import places
 from careledger.adapters.blocks.car import read_blocks, read_header
 from careledger.adapters.blocks.hostile import HostileBlocks
 from careledger.adapters.blocks.memory import MemoryBlocks
@@ -42,10 +43,14 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["embedded", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+@pytest.fixture(params=["embedded", "places on disk", "memory"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
     made: Store = MemoryBlocks(clock=clock)
-    if request.param == "embedded":
+    if request.param == "places on disk":
+        monkeypatch.setattr(places, "NEWEST", 2)
+    if request.param != "memory":
         made = SegmentBlocks(tmp_path / "blocks", segment_size=4096, clock=clock)
     yield made
     made.close()

@@ -14,6 +14,8 @@ SHRED = "shred"
 LEFT_OUT = frozenset({"lock", "service.json", "facts.sqlite", "writings.index", SHRED, SECOND})
 """Locks, where a service answers, what can be made again (facts, indexes of own writings), and shred keys, which no
 backup may hold."""
+DERIVED = frozenset({".places"})
+"""Where blocks lie in their segments, which can be made again too."""
 DATABASES = frozenset({".db", ".sqlite"})
 PASSING = frozenset({".next", ".new"})
 """What a crash may leave half written beside the whole."""
@@ -62,6 +64,6 @@ def _is_left_out(path: Path) -> bool:
     return (
         name in LEFT_OUT
         or name.startswith(".")
-        or path.suffix in PASSING
+        or path.suffix in PASSING | DERIVED
         or name.endswith(("-wal", "-shm", "-journal"))
     )

@@ -1,15 +1,17 @@
-"""All segment files of one directory and the index of what they hold; not safe for threads by itself."""
+"""All segment files of one directory, and where in them each block lies; not safe for threads by itself."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from careledger.adapters.blocks.places import Known, Places
 from careledger.adapters.blocks.segments import (
     FILE_MAGIC,
     HEADER,
     Place,
+    Scan,
     header,
     scan,
     sync_directory,
@@ -32,56 +34,50 @@ class SegmentSet:
     def __init__(self, directory: Path, segment_size: int) -> None:
         self._directory = directory
         self._segment_size = segment_size
-        self._index: dict[bytes, int] = {}
+        self._places = Places(directory)
         self._files: dict[int, int] = {}
         self._active = 0
         self._end = segment_size
         self._closed = False
-        self._unread: dict[int, int] = {}
+        self._known: Known = {}
         self.torn = 0
         """Bytes at the end of the last segment that opening cut off."""
         self._open()
 
-    def __contains__(self, digest: bytes) -> bool:
-        return digest in self._index
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, bytes) and self._find(digest) is not None
 
     def __len__(self) -> int:
-        return len(self._index)
+        return sum(1 for _ in self._items())
 
-    def __iter__(self) -> Iterator[bytes]:
-        """The digest of each block."""
-        return iter(self._index)
+    def __iter__(self) -> Iterator[Cid]:
+        """The identifier, of a raw block, under which each block was stored."""
+        return (Place.of(packed).named(digest) for digest, packed in self._items())
 
-    @property
-    def size(self) -> int:
-        """How long all blocks together are."""
-        return sum(Place.of(packed).length for packed in self._index.values())
-
-    def size_of(self, digests: Iterable[bytes]) -> int:
-        """How long those of these blocks are that are there."""
-        found = (self._index.get(digest) for digest in digests)
-        return sum(Place.of(packed).length for packed in found if packed is not None)
+    def size_without(self, digests: Container[bytes]) -> int:
+        """How long all blocks but these are together."""
+        return sum(Place.of(packed).length for digest, packed in self._items() if digest not in digests)
 
     @property
     def unread(self) -> int:
-        """Bytes in the segments that belong to no record: damage found when opening."""
-        return sum(self._unread.values())
-
-    def named(self, digest: bytes) -> Cid:
-        """The identifier, of a raw block, under which what is here by that digest was stored."""
-        return Place.of(self._index[digest]).named(digest)
+        """Bytes in the segments that belong to no record: damage that reading them found."""
+        return sum(unread for _, unread in self._known.values())
 
     def read(self, cid: Cid) -> bytes:
         """The bytes stored under an identifier, unchecked; raises BlockNotFound."""
         self._check_usable()
-        packed = self._index.get(cid[4:])
+        packed = self._find(cid[4:])
         if packed is None:
             raise BlockNotFound(cid=text(cid))
-        place = Place.of(packed)
-        try:
-            return os.pread(self._files[place.segment], place.length, place.start)
-        except OSError as error:
-            raise StoreUnavailable(why=type(error).__name__) from None
+        return self._read(packed)
+
+    def read_again(self) -> None:
+        """Finds every block anew in the segments themselves, whatever was known of them."""
+        self._check_usable()
+        self._places.clear()
+        self._known = {}
+        for number in sorted(self._files):
+            self._take_in(number, scan(self._path(number), number, last=False))
 
     def append(self, blocks: Mapping[Cid, Block]) -> None:
         """Writes and syncs; the index changes only after that."""
@@ -93,11 +89,11 @@ class SegmentSet:
             self._closed = True
             raise StoreUnavailable(why=type(error).__name__) from None
 
-    def compact(self, live: set[bytes]) -> int:
+    def compact(self, live: Container[bytes]) -> int:
         """Removes all blocks but the live ones from disk; returns how many bytes less there are.
 
         Segments that hold anything else are copied without it to new ones; these are synced before the old files are
-        deleted. A damaged block is not copied.
+        deleted. What there is to copy the segments themselves tell. A damaged block is not copied.
         """
         self._check_usable()
         dirty = self._dirty(live)
@@ -106,21 +102,17 @@ class SegmentSet:
         before = self._size()
         if self._active in dirty:
             self._end = self._segment_size  # the next append starts a new segment
-        moving = [
-            digest
-            for digest, packed in self._index.items()
-            if digest in live and Place.of(packed).segment in dirty
-        ]
-        for at in range(0, len(moving), 1024):
-            self._copy(moving[at : at + 1024])
-        self._index = {
-            digest: packed for digest, packed in self._index.items() if Place.of(packed).segment not in dirty
-        }
+        for number in sorted(dirty):
+            self._copy_from(number, live)
         for number in dirty:
             os.close(self._files.pop(number))
-            self._unread.pop(number, None)
+            del self._known[number]
             self._path(number).unlink()
         sync_directory(self._directory)
+        try:
+            self._places.keep(lambda packed: Place.of(packed).segment not in dirty, self._known)
+        except StoreUnavailable:
+            self.read_again()
         return before - self._size()
 
     def close(self) -> None:
@@ -129,6 +121,7 @@ class SegmentSet:
         for descriptor in self._files.values():
             os.close(descriptor)
         self._files.clear()
+        self._places.close()
 
     # Inside -------------------------------------------------------------------------------------
 
@@ -144,19 +137,47 @@ class SegmentSet:
 
     def _open(self) -> None:
         numbers = sorted(int(path.stem) for path in self._directory.glob("[0-9]*.seg"))
+        self._known = self._places.open({number: self._path(number).stat().st_size for number in numbers})
         for number in numbers:
-            found = scan(self._path(number), number, last=number == numbers[-1])
+            start = self._known.get(number, (0, 0))[0]
+            found = scan(self._path(number), number, number == numbers[-1], start)
             self._files[number] = os.open(self._path(number), os.O_RDWR | os.O_APPEND)
-            self._index.update(found.records)
             self._active, self._end = number, found.end
-            self._unread[number] = found.unread
             if number == numbers[-1] and found.end < found.size:
                 self.torn = found.size - found.end
                 os.ftruncate(self._files[number], found.end)
+            self._take_in(number, found)
         if self._end < len(FILE_MAGIC):
             self._end = (
                 self._segment_size
             )  # an empty file that a crash left: never written to, collected later
+
+    def _take_in(self, number: int, found: Scan) -> None:
+        self._places.add(found.records)
+        self._known[number] = (found.end, self._known.get(number, (0, 0))[1] + found.unread)
+        self._places.settle(self._known)
+
+    def _find(self, digest: bytes) -> int | None:
+        try:
+            return self._places.get(digest)
+        except StoreUnavailable:  # a file of places, which can be made again
+            self.read_again()
+            return self._places.get(digest)
+
+    def _items(self) -> Iterator[tuple[bytes, int]]:
+        """Every block; raises StoreUnavailable, and then another time knows better."""
+        try:
+            yield from self._places.items()
+        except StoreUnavailable:
+            self.read_again()
+            raise
+
+    def _read(self, packed: int) -> bytes:
+        place = Place.of(packed)
+        try:
+            return os.pread(self._files[place.segment], place.length, place.start)
+        except OSError as error:
+            raise StoreUnavailable(why=type(error).__name__) from None
 
     def _append_batch(self, batch: list[tuple[Cid, Block]]) -> None:
         if self._end >= self._segment_size:
@@ -164,9 +185,14 @@ class SegmentSet:
         for data in _gathered(batch):
             write_all(self._files[self._active], data)
         os.fsync(self._files[self._active])
+        placed = []
         for cid, block in batch:
-            self._index[cid[4:]] = Place(self._active, self._end + HEADER, len(block), is_chunk(cid)).packed
+            place = Place(self._active, self._end + HEADER, len(block), is_chunk(cid))
+            placed.append((cid[4:], place.packed))
             self._end += HEADER + len(block)
+        self._places.add(placed)
+        self._known[self._active] = (self._end, self._known[self._active][1])
+        self._places.settle(self._known)
 
     def _start_segment(self, number: int) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
@@ -174,23 +200,26 @@ class SegmentSet:
         write_all(self._files[number], FILE_MAGIC)
         sync_directory(self._directory)
         self._active, self._end = number, len(FILE_MAGIC)
+        self._known[number] = (self._end, 0)
 
-    def _dirty(self, live: set[bytes]) -> set[int]:
+    def _dirty(self, live: Container[bytes]) -> set[int]:
         """The segments that hold anything but live blocks."""
         used = dict.fromkeys(self._files, len(FILE_MAGIC))
-        for digest, packed in self._index.items():
+        for digest, packed in self._items():
             if digest in live:
                 place = Place.of(packed)
                 used[place.segment] += HEADER + place.length
         sizes = {number: self._path(number).stat().st_size for number in used}
-        return {number for number in used if used[number] != sizes[number] or self._unread.get(number)}
+        return {number for number in used if used[number] != sizes[number] or self._known[number][1]}
 
-    def _copy(self, digests: list[bytes]) -> None:
+    def _copy_from(self, number: int, live: Container[bytes]) -> None:
+        """Appends again what is live in a segment and lies nowhere else."""
         whole: dict[Cid, bytes] = {}
         size = 0
-        for digest in digests:
-            cid = self.named(digest)
-            block = self.read(cid)
+        for digest, packed in scan(self._path(number), number, last=False).records:
+            if digest not in live or self._find(digest) not in (packed, None):
+                continue
+            cid, block = Place.of(packed).named(digest), self._read(packed)
             if is_block(cid, block):
                 whole[cid] = block
                 size += len(block)

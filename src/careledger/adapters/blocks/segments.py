@@ -65,23 +65,23 @@ def frame(cid: Cid, data: bytes) -> bytes:
 Found = list[tuple[bytes, int]]
 
 
-def _records(view: mmap.mmap, number: int) -> Found:
-    """By digest the packed place of each record. One loop without calls: it is done for every block at each start."""
-    found, at, size, segment = [], len(FILE_MAGIC), len(view), number << SEGMENT_BITS
+def _records(view: mmap.mmap, number: int, start: int) -> Found:
+    """By digest the packed place of each record from ``start`` on. One loop without calls: there may be millions."""
+    found, at, size, segment = [], start, len(view), number << SEGMENT_BITS
     while 0 <= at < size:
         header = view[at : at + HEADER]
         if len(header) == HEADER:
             magic, length, prefix, digest, crc = _unpack(header)
-            start = at + HEADER
+            data = at + HEADER
             if (
                 magic == MAGIC
                 and crc32(header[:44]) == crc
                 and prefix in _PLACED
                 and length <= MOST_BLOCK
-                and start + length <= size
+                and data + length <= size
             ):
-                found.append((digest, segment | _PLACED[prefix] | start << LENGTH_BITS | length))
-                at = start + length
+                found.append((digest, segment | _PLACED[prefix] | data << LENGTH_BITS | length))
+                at = data + length
                 continue
         at = view.find(MAGIC, at + 1)
     return found
@@ -108,19 +108,20 @@ class Scan:
     unread: int
 
 
-def scan(path: Path, number: int, last: bool) -> Scan:
-    """Reads a segment's headers; in the ``last`` one, records with wrong data at the end do not count."""
-    size = path.stat().st_size
-    if size < len(FILE_MAGIC):
+def scan(path: Path, number: int, last: bool, start: int = 0) -> Scan:
+    """Reads a segment's headers from byte ``start`` on, where a record begins; in the ``last`` segment, records with
+    wrong data at the end do not count."""
+    size, first = path.stat().st_size, max(start, len(FILE_MAGIC))
+    if size < first:
         return Scan([], size, size, 0)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        records = _records(view, number)
+        records = _records(view, number, first)
         while last and records and not _whole(view, *records[-1]):
             records.pop()
-        lost = 0 if view[: len(FILE_MAGIC)] == FILE_MAGIC else len(FILE_MAGIC)
-    end = _end(records[-1][1]) if records else len(FILE_MAGIC)
+        lost = 0 if start or view[: len(FILE_MAGIC)] == FILE_MAGIC else len(FILE_MAGIC)
+    end = _end(records[-1][1]) if records else first
     end = end if last else size
-    used = len(FILE_MAGIC) + sum(HEADER + (packed & (1 << LENGTH_BITS) - 1) for _, packed in records)
+    used = first + sum(HEADER + (packed & (1 << LENGTH_BITS) - 1) for _, packed in records)
     return Scan(records, end, size, lost + end - used)
 
 

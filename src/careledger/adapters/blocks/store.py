@@ -18,6 +18,7 @@ from careledger.adapters.blocks.pins import Pins
 from careledger.adapters.blocks.reports import Collected, Health, Repaired, Source, closure, mend
 from careledger.adapters.blocks.segment_set import SegmentSet
 from careledger.adapters.blocks.segments import MOST_BLOCK, sync_directory
+from careledger.adapters.blocks.young import Young
 from careledger.adapters.locks import hold
 from careledger.domain.errors import BlockNotFound, MalformedBytes, StoreCorrupt
 from careledger.formats.cids import Block, Cid, check_block, check_cid, is_block, raw_cid, text
@@ -46,12 +47,11 @@ class SegmentBlocks:
         ``grace``: for how many seconds after it was put a block that was never pinned is not collected.
         """
         self._lock = hold(directory)
-        self._grace = grace
         self._clock = clock
         self._guard = threading.RLock()
         self._pins = Pins(directory / "pins.db")
         self._segments = SegmentSet(directory, segment_size)
-        self._young: dict[bytes, float] = {}
+        self._young = Young(grace)
         sync_directory(directory)
 
     def put(self, data: bytes) -> Cid:
@@ -66,10 +66,7 @@ class SegmentBlocks:
         with self._guard:
             new = {cid: block for cid, block in zip(cids, blocks, strict=True) if not self._is_whole(cid)}
             self._segments.append(new)
-            now = self._clock()
-            while self._young and next(iter(self._young.values())) <= now - self._grace:
-                self._young.pop(next(iter(self._young)))  # nobody need collect for that
-            self._young.update((cid[4:], now) for cid in cids)
+            self._young.put((cid[4:] for cid in cids), self._clock())
         return cids
 
     def get(self, cid: Cid) -> bytes:
@@ -83,7 +80,8 @@ class SegmentBlocks:
 
     def has(self, cid: Cid) -> bool:
         """Whether a block is stored under this CID (its bytes are not read)."""
-        return check_cid(cid)[4:] in self._segments
+        with self._guard:
+            return check_cid(cid)[4:] in self._segments
 
     def pin(self, owner: str, cids: Iterable[Cid]) -> None:
         """Keeps these blocks, and what they link to, for that owner; raises BlockNotFound and then pins none."""
@@ -93,14 +91,14 @@ class SegmentBlocks:
             if lacking is not None:
                 raise BlockNotFound(cid=text(lacking))
             self._pins.add(owner, wanted)
+            self._grow_up(wanted)
 
     def unpin(self, owner: str, cids: Iterable[Cid]) -> None:
         """The owner no longer needs them; repeating is harmless. The grace of what they name ends too."""
         wanted = [check_cid(cid) for cid in cids]
         with self._guard:
             self._pins.drop(owner, wanted)
-            for cid in closure(wanted, self.get)[0]:
-                self._young.pop(cid[4:], None)
+            self._grow_up(wanted)
 
     def pinned(self, owner: str) -> list[Cid]:
         """What an owner pins."""
@@ -136,32 +134,29 @@ class SegmentBlocks:
         """
         with self._guard:
             before = len(self._segments)
-            limit = self._clock() - self._grace
-            self._young = {digest: put for digest, put in self._young.items() if put > limit}
-            freed = self._segments.compact(self._pinned() | self._young.keys())
+            freed = self._segments.compact(self._pinned() | self._young.at(self._clock()))
             return Collected(before - len(self._segments), freed)
 
     def unneeded(self) -> int:
         """How many bytes the blocks have that ``collect`` would remove; raises StoreCorrupt as it does."""
         with self._guard:
-            limit = self._clock() - self._grace
-            young = {digest for digest, put in self._young.items() if put > limit}
-            return self._segments.size - self._segments.size_of(self._pinned() | young)
+            return self._segments.size_without(self._pinned() | self._young.at(self._clock()))
 
     def tidy(self) -> int:
         """Gives back what belongs to no block and removes no whole one; returns how many bytes less there are."""
         with self._guard:
-            return self._segments.compact(set(self._segments))
+            return self._segments.compact(self._segments)
 
     def verify(self) -> Health:
-        """Hashes every block again and looks for every pinned one."""
+        """Finds every block again in the segments, hashes it, and looks for every pinned one."""
         with self._guard:
-            known = map(self._segments.named, self._segments)
-            damaged = tuple(cid for cid in known if not self._is_whole(cid))
+            self._segments.read_again()
+            damaged = tuple(cid for cid in self._segments if not self._is_whole(cid))
             wanted, _ = closure(self._pins.all(), self.get)
             missing = tuple(cid for cid in wanted if not self.has(cid))
             found = self._segments
-            return Health(len(found), found.size, damaged, missing, found.torn, found.unread)
+            size = found.size_without(frozenset())
+            return Health(len(found), size, damaged, missing, found.torn, found.unread)
 
     def repair(self, other: Source) -> Repaired:
         """Fetches every damaged or missing block from another store; it is checked before it is kept."""
@@ -187,6 +182,11 @@ class SegmentBlocks:
         if unreadable:
             raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
         return {cid[4:] for cid in wanted}
+
+    def _grow_up(self, cids: Iterable[Cid]) -> None:
+        """The grace of these, and of what they link to, is over."""
+        if len(self._young):
+            self._young.drop(cid[4:] for cid in closure(cids, self.get)[0])
 
     def _is_whole(self, cid: Cid) -> bool:
         return self.has(cid) and is_block(cid, self._segments.read(cid))
