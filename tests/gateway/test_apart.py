@@ -1,4 +1,4 @@
-"""Two gateways, a worker and one that stands by, as processes of their own over one data directory."""
+"""Two gateways, a worker and one that reads beside it, as processes of their own over one data directory."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def said(running: subprocess.Popen[str]) -> dict[str, Any]:
 
 @contextmanager
 def served(told: Story, folder: Path, workers: int = 2) -> Iterator[Service]:
-    """Two gateways, and workers of which the first one holds the directory."""
+    """Two gateways, and workers of which the first one holds the directory and the others read."""
     data = stories.copied(told, folder / "data")
     for permission in (Permission.VIEW, Permission.APPEND):
         data.grant(data.adam, data.staff["Dr City"], (stories.DIAGNOSIS,), permission)
@@ -108,7 +108,7 @@ def served(told: Story, folder: Path, workers: int = 2) -> Iterator[Service]:
         with made.stack:
             said(made.worker("worker 1"))
             for number in range(2, workers + 1):
-                made.worker(f"worker {number}")
+                assert said(made.worker(f"worker {number}"))["reads"].endswith(f"socket-{number - 1}")
             made.gateway("one")
             made.gateway("other")
             yield made
@@ -348,12 +348,47 @@ def test_a_killed_worker_is_replaced_and_nothing_that_was_acknowledged_is_lost(
 
 
 @pytest.mark.slow
-def test_a_worker_that_stands_by_takes_over_when_the_other_one_is_told_to_stop(
+def test_whichever_workers_are_killed_reads_go_on_and_a_revoked_reader_gets_nothing(
+    told: Story, tmp_path: Path
+) -> None:
+    with served(told, tmp_path, workers=3) as service:
+        agent, clients = (
+            service.agent(0),
+            [service.client(number % 2, label) for number, label in enumerate(POSTS)],
+        )
+        granted = agent.grant("Dr Lake")
+        assert [each.ask(mine(service)).status for each in clients] == [200] * 3
+        service.kill("worker 3")
+        assert [each.ask(mine(service)).status for each in clients] == [200] * 3
+        assert said(service.worker("worker 3"))["reads"]
+        assert [each.ask(mine(service)).status for each in clients] == [200] * 3
+        revoke(agent.network, agent.holder, granted.owner)
+        assert [each.ask(mine(service)).status for each in clients] == [200, 403, 200]
+        write = partial(
+            written, service.client(1, "Dr City"), condition(service.device.adam.hex(), "kept"), "one"
+        )
+        assert write()
+        service.kill("worker 1")
+        assert [each.ask(mine(service)).status for each in clients] == [200, 403, 200]
+        assert eventually(write, True)
+        assert [texts(each.ask(mine(service))).count("kept") for each in (clients[0], clients[2])] == [1, 1]
+        for name in ("worker 2", "worker 3", "one", "other"):
+            service.running[name].send_signal(signal.SIGTERM)
+            assert service.running[name].wait(60) == 0
+        assert careledger("verify", "--data", service.network).code == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_reads_takes_over_when_the_other_one_is_told_to_stop(
     told: Story, tmp_path: Path
 ) -> None:
     with served(told, tmp_path) as service:
         held = {os.readlink(each) for each in Path(f"/proc/{service.running['worker 2'].pid}/fd").iterdir()}
-        assert [each for each in held if str(service.network / "ledger") in each] == []
+        alone = [
+            str(service.network / name) for name in ("blocks", "custodians", "ledger/lock", "worker/lock")
+        ]
+        assert [each for each in held if each.startswith(tuple(alone))] == []
+        assert str(service.network / "ledger" / "chain.sqlite") in held
         service.running["worker 1"].send_signal(signal.SIGTERM)
         assert service.client(1, "Dr Stay").ask(mine(service)).status == 200
         assert service.running["worker 1"].wait(60) == 0

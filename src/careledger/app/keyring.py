@@ -30,13 +30,17 @@ STAFF = "staff"
 class Keyring:
     """The organisations and patients whose keys lie under one data directory."""
 
-    def __init__(self, folder: Path, guard: Guard) -> None:
-        """``guard`` opens and seals their key files."""
-        self._folder, self._guard = folder, guard
+    def __init__(self, folder: Path, guard: Guard, shared: bool = False) -> None:
+        """``guard`` opens and seals their key files. ``shared``: another process changes them, this one does not."""
+        self._folder, self._guard, self._shared = folder, guard, shared
         self._books: dict[Path, SqliteBooks] = {}
         self._opening = threading.Lock()
-        self.changes = 0
-        """How often an organisation came or changed its key while this is there."""
+        self._changed = 0
+
+    @property
+    def changes(self) -> object:
+        """Another one once an organisation came or changed its key, by this keyring or, where it is shared, at all."""
+        return self.stamps() if self._shared else self._changed
 
     def new_organisation(
         self,
@@ -60,7 +64,7 @@ class Keyring:
         )
         folder = self._folder / "organisations" / f"{made.number:016x}"
         _new_keys(folder, self._sealed(folder, made.encode()))
-        self.changes += 1
+        self._changed += 1
         return self._organisation(folder, made)
 
     def organisations(self) -> dict[str, Organisation]:
@@ -142,7 +146,7 @@ class Keyring:
         path = self._folder / "organisations" / f"{organisation.number:016x}" / KEYS
         made = replace(OrganisationKeys.decode(self._read(path.parent)), controller=key.secret)
         replace_file(path, self._sealed(path.parent, made.encode()))
-        self.changes += 1
+        self._changed += 1
 
     def staff(self, label: str) -> tuple[Staff, frozenset[Role]]:
         """A post by its label and the roles that it was made with; raises PartyNotFound."""

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -21,6 +21,7 @@ from careledger.adapters.members.server import MemberServer
 from careledger.app import settings as settings_file
 from careledger.app.ledgers import embedded_folder
 from careledger.app.members.roll import LedgerRoll
+from careledger.app.readers import WORKER, can_be_read_beside, lent, open_reader, raised_marks, slot
 from careledger.app.running import announced
 from careledger.app.service.logs import set_up
 from careledger.app.service.memory import give_back
@@ -30,8 +31,12 @@ from careledger.app.tending import steps
 from careledger.cli.actors import member
 from careledger.cli.opening import opened
 from careledger.cli.output import print_json, screen
+from careledger.cli.passphrases import ask
 from careledger.domain.errors import DirectoryInUse, MemberRefused, PartyNotFound
+from careledger.gateway.apart.choosing import reader_socket
 from careledger.gateway.apart.edge import EdgeGateway
+from careledger.gateway.apart.reader import ReadingWorker
+from careledger.gateway.apart.sharing import First
 from careledger.gateway.server import Gateway
 from careledger.rpc.page import network
 from careledger.rpc.server import Server
@@ -40,8 +45,8 @@ from careledger.workflows.actors import Organisation
 if TYPE_CHECKING:
     from careledger.app.world import World
 
-WORKER, STANDS_BY = "worker", 0.2
-"""The folder of a data directory's workers, and the seconds between two looks of one that stands by."""
+STANDS_BY = 0.2
+"""The seconds between two looks of a worker that waits for its turn."""
 CUT_OFF = 1
 """The exit code of a service that did not end in time."""
 _LOG = logging.getLogger("careledger.service")
@@ -173,25 +178,40 @@ def serve_edge(folder: Path, service: Service, as_json: bool) -> None:
 
 
 def serve_worker(folder: Path, service: Service, as_json: bool) -> None:
-    """Holds the directory and answers gateways; while another worker holds it, stands by. Raises DirectoryInUse where
-    something else than a worker has it open, ServerUnavailable, ConfigurationRefused. It ends as ``serve_gateway``
-    does; whoever stands by takes over then, or when this one is killed."""
+    """Holds the directory and answers gateways; while another worker holds it, reads beside that one. Raises
+    DirectoryInUse where something else than a worker has it open, ServerUnavailable, ConfigurationRefused. It ends as
+    ``serve_gateway`` does; whoever reads takes over then, or when this one is killed."""
     set_up(service)
     give_back()
     place = worker_socket(folder, service)
-    with told_to_stop() as stop, _ended_within(stop, service), turn(folder / WORKER, stop) as mine:
-        if not mine:
-            return
+    with told_to_stop() as stop, _ended_within(stop, service), ExitStack() as stack:
+        turn = Turn(folder / WORKER, stop)
+        stack.callback(turn.close)
+        while not turn.came(STANDS_BY):
+            if stop.is_set():
+                return
+            _read_beside(folder, service, place, turn, as_json)
+        _serve_first(folder, service, place, stop, as_json)
+
+
+def _serve_first(folder: Path, service: Service, place: Path, stop: threading.Event, as_json: bool) -> None:
+    """Order of effects: whatever readers had open is to be asked for anew, it answers gateways, it lends to readers."""
+    with (
+        opened(folder, service=service) as world,
+        _to_members(world, service) as members,
+        closing(raised_marks(folder)) as marks,
+    ):
+        sharing = First(marks)
         with (
-            opened(folder, service=service) as world,
-            _to_members(world, service) as members,
             Gateway(
                 world,
                 tends_every=service.tends_every,
                 looks_every=service.looks_every,
                 service=service,
                 at=place,
+                sharing=sharing,
             ) as gateway,
+            lent(world, sharing.heard),
         ):
             if as_json:
                 print_json({"fhir": gateway.base, "socket": str(place), "members": members})
@@ -201,6 +221,26 @@ def serve_worker(folder: Path, service: Service, as_json: bool) -> None:
             stop.wait()
             gateway.stop_soon()
             time.sleep(service.notice)
+
+
+def _read_beside(folder: Path, service: Service, place: Path, turn: Turn, as_json: bool) -> None:
+    """Reads until it is this worker's turn, or it is told to stop; returns at once where nothing can be read yet."""
+    if not can_be_read_beside(folder):
+        return
+    with ExitStack() as stack:
+        number = stack.enter_context(slot(folder))
+        world = open_reader(folder, number, ask)
+        if world is None:
+            return
+        mine = reader_socket(place, number)
+        stack.enter_context(closing(world))
+        stack.enter_context(ReadingWorker(world, service, mine))
+        if as_json:
+            print_json({"reads": str(mine)})
+        else:
+            screen().says(f"Another worker has the directory; this one reads beside it, at {mine}.")
+        while not turn.came(STANDS_BY) and not turn.stop.is_set():
+            pass
 
 
 def serve_custodian(folder: Path, named: str, host: str, port: int, log_format: str, as_json: bool) -> None:
@@ -233,20 +273,26 @@ def _tended(world: World) -> None:
             _LOG.warning("left for the next time: %s", left)
 
 
-@contextmanager
-def turn(directory: Path, stop: threading.Event) -> Iterator[bool]:
-    """Waits until no other worker holds that directory; whether this one does now, or was told to stop before."""
-    held = None
-    while held is None and not stop.is_set():
-        try:
-            held = hold(directory)
-        except DirectoryInUse:
-            stop.wait(STANDS_BY)
-    try:
-        yield held is not None
-    finally:
-        if held is not None:
-            os.close(held)
+class Turn:
+    """Whose turn it is to hold a directory: the kernel lets go of it however the worker ends that has it."""
+
+    def __init__(self, directory: Path, stop: threading.Event) -> None:
+        self._directory, self.stop, self._held = directory, stop, -1
+
+    def came(self, seconds: float) -> bool:
+        """Whether this process holds the directory now; if not, returns so many seconds later, or once it is told to
+        stop."""
+        if self._held == -1 and not self.stop.is_set():
+            try:
+                self._held = hold(self._directory)
+            except DirectoryInUse:
+                self.stop.wait(seconds)
+        return self._held != -1
+
+    def close(self) -> None:
+        """Lets go of it."""
+        if self._held != -1:
+            os.close(self._held)
 
 
 def worker_socket(folder: Path, service: Service) -> Path:

@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from careledger.adapters.lent.elsewhere import NotHere
 from careledger.app.identity.passkeys import Site
 from careledger.app.serving import is_loopback
 from careledger.app.tokens import Bearer
@@ -82,7 +83,8 @@ from careledger.gateway.turns import Turns
 
 LOCALHOST = "localhost"
 DEFAULT_PORTS = {"http": 80, "https": 443}
-FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
+Feature = Callable[[Desk], list[Handler]]
+FEATURES: tuple[Feature, ...] = (
     everything.handlers,
     summary.handlers,
     pdf.handlers,
@@ -103,6 +105,7 @@ FEATURES: tuple[Callable[[Desk], list[Handler]], ...] = (
 )
 """What is answered under /fhir with a token: of two routes that fit a path, the first."""
 ALONE = (pdf.handlers, match.handlers, binaries.handlers, export.handlers, pending.handlers, batches.handlers)
+READING = (searching.handlers, reading.handlers)
 BATCHED = tuple(each for each in FEATURES if each not in ALONE)
 """What the entries of a batch may ask for: nothing that answers with a file, begins what goes on, or has a pace."""
 
@@ -154,12 +157,20 @@ class Edge:
             self._desk, self._entrance.work
         )
         made += self._oauth.routes() + self._signing_on.routes() + self._scim.routes()
-        answering = [each for feature in FEATURES for each in feature(self._desk)]
         self._desk.batched = [each for feature in BATCHED for each in feature(self._desk)]
-        for handler in answering:
-            for path in {"/fhir" + handler.path, "/fhir" + handler.path.rstrip("/")}:
-                made.append(Route(path, partial(self._handle, handler), methods=[handler.method]))
-        return made + self._api.routes() + self._identity.routes()
+        return made + self._answering(FEATURES) + self._api.routes() + self._identity.routes()
+
+    def reading(self) -> list[Route]:
+        """The routes of those that a worker answers which only reads."""
+        return self._answering(READING)
+
+    def _answering(self, features: tuple[Feature, ...]) -> list[Route]:
+        return [
+            Route(path, partial(self._handle, handler), methods=[handler.method])
+            for feature in features
+            for handler in feature(self._desk)
+            for path in {"/fhir" + handler.path, "/fhir" + handler.path.rstrip("/")}
+        ]
 
     def sweep(self) -> None:
         """Drops what is over of people's sessions; on the worker."""
@@ -197,6 +208,8 @@ class Edge:
         except CareLedgerError as error:
             security_log.refused(request, error)
             return http.refused(error, form)
+        except NotHere:
+            raise
         except Exception:
             return http.response(outcome("fatal", "exception", unexpected()), 500)
 

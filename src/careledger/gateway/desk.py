@@ -18,6 +18,7 @@ from careledger.domain.categories import Category
 from careledger.domain.errors import RecordNotFound
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
+from careledger.gateway.apart.sharing import Alone, Sharing
 from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.events.service import Events
@@ -39,6 +40,7 @@ class Desk:
 
     world: World
     base: str
+    sharing: Sharing = field(default_factory=Alone)
     leases: Leases = field(init=False)
     events: Events = field(init=False)
     pages: Pages = field(default_factory=Pages)
@@ -52,7 +54,7 @@ class Desk:
     """What entries of a batch may ask for; set by the application, from the routes that it has."""
 
     def __post_init__(self) -> None:
-        self.leases = Leases(self.world)
+        self.leases = Leases(self.world, self.sharing)
         self.exports = Exports(self.leases, self.parsed)
         self.charts = Charts(self.world)
         self.events = Events(self.world, self.base, Subscribed(self.world, self.base, self.charts))

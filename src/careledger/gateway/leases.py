@@ -17,9 +17,10 @@ from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
-from careledger.domain.errors import AccessRefused, RecordNotFound, SignatureRefused
+from careledger.domain.errors import AccessRefused, PatientNotFound, RecordNotFound, SignatureRefused
 from careledger.domain.matrix import VERSIONS, ReadCell
 from careledger.domain.reasons import Rule
+from careledger.gateway.apart.sharing import Alone, Sharing, Stamp
 from careledger.gateway.views import Seen, Shown, View
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Session
@@ -51,6 +52,7 @@ class _Held:
     lease: Lease
     view: View
     checked: float
+    stamp: Stamp
 
     @property
     def records(self) -> int:
@@ -74,6 +76,7 @@ class Leases:
     """The leases of everybody who asks at one gateway; not to be used by two threads at once."""
 
     world: World
+    sharing: Sharing = field(default_factory=Alone)
     _held: dict[tuple[bytes, bytes], _Held] = field(default_factory=dict)
     _sessions: dict[bytes, Session] = field(default_factory=dict)
     _used: dict[bytes, int] = field(default_factory=dict)
@@ -102,8 +105,9 @@ class Leases:
         ``retrieve`` raises."""
         check_reaches(bearer, alias)
         network = self.world.network
-        held = self._held.pop((bearer.digest, alias), None)
+        held = self._open(bearer.digest, alias)
         if held is not None:
+            del self._held[bearer.digest, alias]
             with suppress(*ENDED):
                 view = held.look(network, bearer.came)
                 self._held[bearer.digest, alias] = held  # the last one is the last to go
@@ -114,17 +118,19 @@ class Leases:
         """The same and on what ground, by a lease that is open already or by one that is not kept open."""
         check_reaches(bearer, alias)
         network = self.world.network
-        held = self._held.get((bearer.digest, alias))
+        held = self._open(bearer.digest, alias)
         if held is not None:
             with suppress(*ENDED):
                 return held.look(network, bearer.came), held.lease.access
         made = self._ask(network, bearer, alias)
-        self.forget(bearer, alias)
+        self._drop(bearer.digest, alias)
         return made
 
     def live(self, bearer: Bearer) -> list[View]:
-        """What this post's leases that still hold show, without asking for anything anew."""
-        network, seen = self.world.network, []
+        """What this post's leases that still hold show, without asking for anything anew but what is open at another
+        worker."""
+        network, seen = self.world.network, list[View]()
+        self._bring(bearer)
         for digest, alias in list(self._held):
             if digest == bearer.digest:
                 held = self._held[digest, alias]
@@ -136,13 +142,19 @@ class Leases:
 
     def showing(self, bearer: Bearer, path: str) -> View | None:
         """The view among those that this post has open in which that record is; only its lease is checked."""
-        network = self.world.network
-        for (digest, alias), held in list(self._held.items()):
-            if digest == bearer.digest and path in held.view.current:
-                try:
-                    return held.look(network, bearer.came)
-                except ENDED:
-                    del self._held[digest, alias]
+        found = self._showing_now(bearer, path)
+        return found if found is not None or not self._bring(bearer) else self._showing_now(bearer, path)
+
+    def _showing_now(self, bearer: Bearer, path: str) -> View | None:
+        mine = [each for each in self._held.items() if each[0][0] == bearer.digest]
+        for name, held in (each for each in mine if path in each[1].view.current):
+            try:
+                same = held is self._open(*name)
+                view = held.look(self.world.network, bearer.came) if same else self.look(bearer, name[1])
+                if path in view.current:
+                    return view
+            except ENDED:
+                self._held.pop(name, None)
         return None
 
     def again(self, bearer: Bearer, shown: Shown) -> Shown:
@@ -183,16 +195,18 @@ class Leases:
             if held.lease.closed or now >= held.lease.until:
                 held.lease.close()
                 del self._held[name]
+            else:
+                self._open(*name)
         return len(self._held)
 
     def forget(self, bearer: Bearer, alias: bytes) -> None:
-        """The next look at that patient asks anew."""
-        held = self._held.pop((bearer.digest, alias), None)
-        if held is not None:
-            held.lease.close()
+        """The next look at that patient asks anew, at whatever worker."""
+        self._drop(bearer.digest, alias)
+        self.sharing.changed(bearer.digest, alias)
 
     def end(self, digest: bytes) -> None:
-        """Drops what was opened for a token or a session that is over."""
+        """Drops what was opened for a token or a session that is over, at whatever worker."""
+        self.sharing.ended(digest)
         self._drop_session(digest)
         for name in [each for each in self._held if each[0] == digest]:
             self._held.pop(name).lease.close()
@@ -206,7 +220,7 @@ class Leases:
         self._used.clear()
 
     def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
-        session = self.session(bearer)
+        stamp, session = self.sharing.stamp(bearer.digest, alias), self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
         rule = Rule.BREAK_GLASS if bearer.purpose is Purpose.BTG else None
         wanted = WANTED if rule is None else IN_EMERGENCY
@@ -222,10 +236,37 @@ class Leases:
             return _view(bearer, alias, found, found.records, closed), ground.access
         begun = time.monotonic()
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
-        held = _Held(lease, _view(bearer, alias, lease.retrieved, lease.records(network), closed), begun)
+        held = _Held(
+            lease, _view(bearer, alias, lease.retrieved, lease.records(network), closed), begun, stamp
+        )
+        self.sharing.opened(bearer.digest, alias)
         self._held[bearer.digest, alias] = held
         self._make_room()
         return held.view, ground.access
+
+    def _open(self, digest: bytes, alias: bytes) -> _Held | None:
+        """The lease that is open, unless it is to be asked for anew; then it is dropped."""
+        held = self._held.get((digest, alias))
+        if held is None or held.stamp == self.sharing.stamp(digest, alias):
+            return held
+        self._drop(digest, alias)
+        return None
+
+    def _drop(self, digest: bytes, alias: bytes) -> None:
+        held = self._held.pop((digest, alias), None)
+        if held is not None:
+            held.lease.close()
+
+    def _bring(self, bearer: Bearer) -> bool:
+        """Opens here what that token has open at another worker, each by a decision of its own; whether any was."""
+        before = len(self._held)
+        for alias in self.sharing.elsewhere(bearer.digest):
+            if (bearer.digest, alias) not in self._held:
+                try:
+                    self.look(bearer, alias)
+                except (*ENDED, PatientNotFound):
+                    self.sharing.refused(bearer.digest, alias)
+        return len(self._held) > before
 
     def _make_room(self) -> None:
         """Drops what was looked at longest ago while more is open than ``MOST_OPEN`` records; a look asks anew."""

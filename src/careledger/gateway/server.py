@@ -24,6 +24,7 @@ from careledger.app.world import World
 from careledger.domain.errors import ServerUnavailable
 from careledger.formats import abi
 from careledger.gateway.apart.handing import Handed
+from careledger.gateway.apart.sharing import Alone, Sharing
 from careledger.gateway.application import Edge, site_of
 from careledger.gateway.beside import Beside
 from careledger.gateway.desk import Desk
@@ -67,9 +68,11 @@ class Gateway:
         looks_every: float | None = None,
         service: Service | None = None,
         at: Path | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         """Port 0 takes a free one. ``service``: how it is reached, secured and looked at, None: on loopback alone.
         ``at``: a socket over which gateways hand requests on; then links begin with what the service says.
+        ``sharing``: how its leases stand to those of readers, if there may be any.
 
         Raises ServerUnavailable for a taken port or a host that the service does not secure, ConfigurationRefused.
         """
@@ -86,7 +89,7 @@ class Gateway:
         self.url = service.address if at is not None else service.base or self._http.url
         self.base = f"{self.url}/fhir"
         self._world, self._tends_every, self._looks_every = world, tends_every, looks_every
-        self._desk = Desk(world, self.base)
+        self._desk = Desk(world, self.base, sharing or Alone())
         self._worker = ThreadPoolExecutor(1, "gateway")
         self._beside = Beside()
         self._licences = Looking(world, self._worker)

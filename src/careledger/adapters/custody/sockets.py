@@ -1,13 +1,18 @@
-"""Calls over a Unix socket of mode 0600: one frame there, one frame back; a length of 4 bytes, then the message."""
+"""Calls over a Unix socket of mode 0600: one frame there, one frame back; a length of 4 bytes, then the message.
+
+Both ends look whose process the other one is: nothing is said to, and nothing taken from, another user's.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from careledger.domain import errors
 from careledger.domain.errors import CareLedgerError, MalformedBytes, StoreUnavailable
@@ -15,7 +20,18 @@ from careledger.formats import cbor
 from careledger.formats.custody import Call, Refusal, Reply
 
 MOST_FRAME = cbor.MOST_BYTES
+CREDENTIALS = struct.Struct("3i")
+"""Process, user and group of who is behind a Unix socket (unix(7), SO_PEERCRED)."""
 Answer = Callable[[str, bytes], bytes]
+
+
+def is_ours(line: Any) -> bool:
+    """Whether who is at the other end of a socket is this process's own user; where the system does not say it, the
+    socket's mode has to do."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    return bool(CREDENTIALS.unpack(said)[1] == os.geteuid())
 
 
 class CallServer:
@@ -25,6 +41,7 @@ class CallServer:
         """Binds and listens; a socket file that a dead process left is replaced."""
         path.unlink(missing_ok=True)
         self._path, self._answer = path, answer
+        self._lock, self._open, self._closed = threading.Lock(), set[socket.socket](), False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         old = os.umask(0o177)
         try:
@@ -47,19 +64,36 @@ class CallServer:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def close(self) -> None:
-        """Takes no more connections."""
+        """Takes no more connections and ends those that are there: what is under way is not answered any more."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept
         self._socket.close()
         self._path.unlink(missing_ok=True)
+        with self._lock:
+            self._closed = True
+            for each in self._open:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     def _talk(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, self._counted(connection) as mine:
             try:
-                while (frame := receive(connection)) is not None:
+                while mine and (frame := receive(connection)) is not None:
                     send(connection, reply_to(self._answer, frame))
             except (OSError, CareLedgerError):
                 return  # the other side is gone or talks nonsense; it will call again
+
+    @contextlib.contextmanager
+    def _counted(self, connection: socket.socket) -> Iterator[bool]:
+        """Among those that ``close`` ends; whether it is to be answered."""
+        with self._lock:
+            self._open.add(connection)
+            mine = not self._closed and is_ours(connection)
+        try:
+            yield mine
+        finally:
+            with self._lock:
+                self._open.remove(connection)
 
 
 def reply_to(answer: Answer, frame: bytes) -> bytes:
@@ -101,7 +135,8 @@ def error_of(refusal: Refusal) -> CareLedgerError:
 
 
 class CallClient:
-    """Calls a server; keeps one connection and makes it again after a failure. For one thread at a time."""
+    """Calls a server; keeps one connection and makes it again after a failure, or where the server began anew. For one
+    thread at a time."""
 
     def __init__(self, path: Path, seconds: float = 60) -> None:
         self._path, self._seconds = path, seconds
@@ -110,14 +145,20 @@ class CallClient:
 
     def call(self, method: str, body: bytes) -> bytes:
         """The answer; raises what was raised there, StoreUnavailable if it cannot be known whether it was done."""
+        reply = self.reply(method, body)
+        if reply is None:
+            raise StoreUnavailable(method=method)
+        return body_in(reply, method)
+
+    def reply(self, method: str, body: bytes) -> bytes | None:
+        """The answer's frame; None if it cannot be known whether it was done."""
         frame = Call(method, body).encode()
         with self._lock:
             try:
-                reply = self._exchange(frame)
+                return self._exchange(frame)
             except (OSError, MalformedBytes):
                 self.close()
-                raise StoreUnavailable(method=method) from None
-        return body_in(reply, method)
+                return None
 
     def close(self) -> None:
         """Ends the connection."""
@@ -126,16 +167,33 @@ class CallClient:
             self._socket = None
 
     def _exchange(self, frame: bytes) -> bytes:
+        if self._socket is not None and _is_over(self._socket):
+            self.close()
         if self._socket is None:
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             made.settimeout(self._seconds)
             made.connect(str(self._path))
+            if not is_ours(made):
+                made.close()
+                raise OSError("another user's")
             self._socket = made
         send(self._socket, frame)
         reply = receive(self._socket)
         if reply is None:
             raise OSError("closed")
         return reply
+
+
+def _is_over(connection: socket.socket) -> bool:
+    """Whether the other side ended a connection on which nothing was asked since."""
+    waits = connection.gettimeout()
+    connection.setblocking(False)  # a socket with a time to wait would wait for that long
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    finally:
+        connection.settimeout(waits)
 
 
 def send(connection: socket.socket, frame: bytes) -> None:

@@ -19,8 +19,8 @@ def worker(
     metrics: Metrics = None,
     as_json: Json = False,
 ) -> None:
-    """Hold the data directory and do the work behind gateways, until Ctrl-C or SIGTERM. A second worker stands by, and
-    takes over when the first one ends or is killed (docs/operations.md)."""
+    """Hold the data directory and do the work behind gateways, until Ctrl-C or SIGTERM. Further workers answer reads
+    beside the first one, and one of them takes over when it ends or is killed (docs/operations.md)."""
     from careledger.cli.serving import serve_worker
 
     folder = existing(data)

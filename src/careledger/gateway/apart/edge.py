@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from careledger.adapters.custody.sockets import is_ours
 from careledger.app.service import tls
 from careledger.app.service.table import Service, address_of
 from careledger.app.serving import ENDS_WITHIN, MOST_CONNECTIONS, HttpServer, is_loopback
 from careledger.domain.facts import Head
-from careledger.gateway.apart.passing import Passing, is_ours
+from careledger.gateway.apart.passing import Passing
 from careledger.gateway.events.listening import MOST_LISTENERS
 from careledger.gateway.operating.front import Front
 from careledger.gateway.operating.health import SAFE, STOPPING

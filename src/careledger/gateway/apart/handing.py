@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from careledger.gateway.entrance import NAMES
 
 CLIENT, SCHEME, ROUTE = b"x-careledger-client", b"x-careledger-scheme", b"x-careledger-route"
-SAID = frozenset({CLIENT, SCHEME, ROUTE})
+ELSEWHERE = b"x-careledger-elsewhere"
+"""Says that another worker has to be asked."""
+SAID = frozenset({CLIENT, SCHEME, ROUTE, ELSEWHERE})
 """What only a gateway and a worker say to one another; from and to anybody else these are taken out."""
 
 

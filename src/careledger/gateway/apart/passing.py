@@ -1,8 +1,9 @@
 """The gateway's side: a request that came in goes on to the worker over its socket, and the answer comes back.
 
 Nothing is kept, so any gateway answers for any other. A request for which no worker is there waits for the next one
-for some seconds: one that was killed is replaced by one that stands by. A request that a worker had taken when it ended
-is not sent a second time: whoever asked repeats it, under its idempotency key. Whoever else listens in the worker's
+for some seconds: one that was killed is replaced by one that reads. A request that a worker had taken when it ended
+is not sent a second time: whoever asked repeats it, under its idempotency key; what a reader had taken is, because it
+only reads. Whoever else listens in the worker's
 place, another user of the machine, is handed nothing.
 """
 
@@ -10,9 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
-import struct
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,8 +22,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from careledger.adapters.custody.sockets import is_ours
 from careledger.gateway import http, security_log
-from careledger.gateway.apart.handing import CLIENT, ROUTE, SAID, SCHEME
+from careledger.gateway.apart.choosing import Kept, key_of, readers
+from careledger.gateway.apart.handing import CLIENT, ELSEWHERE, ROUTE, SAID, SCHEME
 from careledger.gateway.api import problems
 from careledger.gateway.entrance import is_here
 from careledger.gateway.operating.health import PATHS
@@ -36,13 +36,14 @@ from careledger.gateway.security_log import Noted
 WAITS, AGAIN = 10.0, 0.1
 """Seconds that a request waits for a worker, and between two looks for one."""
 UNAVAILABLE = 503
-CREDENTIALS = struct.Struct("3i")
-"""Process, user and group of who is behind a Unix socket (unix(7), SO_PEERCRED)."""
 PIECE = 64 * 1024
 HOP = frozenset({b"connection", b"keep-alive", b"te", b"trailer", b"upgrade", b"expect", b"proxy-connection"})
 """What is said between two neighbours only (RFC 9110, 7.6.1)."""
 OWN = frozenset({b"transfer-encoding", b"date", b"connection", b"keep-alive"})
 """What the gateway's server says by itself."""
+
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Pattern(NamedTuple):
@@ -53,6 +54,10 @@ class Pattern(NamedTuple):
 
 class Ended(Exception):
     """The worker ended before it had answered."""
+
+
+class Elsewhere(Exception):
+    """The first worker has to be asked."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,12 @@ class Passing:
             security_log.write({**scope, "route": None}, Noted(event=security_log.MISDIRECTED))
             await _said(scope["path"], 421, "Ask under a name of this service.")(scope, receive, send)
             return
+        if (key := key_of(scope)) is not None:
+            kept = Kept(receive)
+            if await self._read(scope, key, kept.receive, send):
+                return
+            kept.again()
+            receive = kept.receive
         line = await self._line()
         if line is None:
             await _said(scope["path"], UNAVAILABLE, "Nothing here can answer now.")(scope, receive, send)
@@ -83,26 +94,36 @@ class Passing:
         finally:
             line[1].close()
 
-    async def _line(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _read(self, scope: Scope, key: bytes, receive: Receive, send: Send) -> bool:
+        """Whether a reader answered. What it broke off before it began to answer changed nothing, and is asked of the
+        first worker like what it cannot answer."""
+        for place in readers(self.socket, key):
+            if (line := await _opened(place)) is not None:
+                going = _Going(scope, *line)
+                try:
+                    await going.both(receive, send)
+                except (OSError, Ended, Elsewhere, h11.RemoteProtocolError):
+                    return going.begun
+                finally:
+                    line[1].close()
+                return True
+        return False
+
+    async def _line(self) -> Line | None:
         until = time.monotonic() + WAITS
-        while True:
-            with contextlib.suppress(OSError):
-                reader, writer = await asyncio.open_unix_connection(self.socket)
-                if is_ours(writer.get_extra_info("socket")):
-                    return reader, writer
-                writer.close()
-            if time.monotonic() >= until:
-                return None
+        while (line := await _opened(self.socket)) is None and time.monotonic() < until:
             await asyncio.sleep(AGAIN)
+        return line
 
 
-def is_ours(line: Any) -> bool:
-    """Whether who listens at the other end of a socket is this process's own user; where the system does not say it,
-    the socket's mode has to do."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    return bool(CREDENTIALS.unpack(said)[1] == os.geteuid())
+async def _opened(place: Path) -> Line | None:
+    """A connection to a worker of this process's own user, None where there is none."""
+    with contextlib.suppress(OSError):
+        reader, writer = await asyncio.open_unix_connection(place)
+        if is_ours(writer.get_extra_info("socket")):
+            return reader, writer
+        writer.close()
+    return None
 
 
 class _Going:
@@ -161,7 +182,9 @@ class _Going:
     async def _down(self, send: Send) -> None:
         async for event in self._events():
             if isinstance(event, h11.Response):
-                said = {name: value for name, value in event.headers if name == ROUTE}
+                said = {name: value for name, value in event.headers if name in SAID}
+                if ELSEWHERE in said:
+                    raise Elsewhere
                 self._scope["route"] = Pattern(said.get(ROUTE, b"").decode() or NOWHERE)
                 headers = [each for each in event.headers if each[0] not in OWN | SAID]
                 self.begun = True
