@@ -331,7 +331,7 @@ def signing_on(world: World) -> Attempt:
     """Who comes from the provider for the first time, and then without any role."""
     employer = Employer(world)
     roles = (RoleGiven("ward", int(Role.NURSE)),)
-    provider = Provider("https://id.example", "c", "", "login", "groups", roles, True, "", 0)
+    provider = Provider("https://id.example", "c", "", "login", "groups", roles, True, (), (), True, 0)
 
     def attempt(trial: Trial) -> Finish:
         login, subject = f"who-{next(NAMES)}", secrets.token_hex(8)

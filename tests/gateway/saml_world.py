@@ -334,7 +334,8 @@ def saml_house(
         "groups",
         ROLES,
         False,
-        "",
+        (),
+        True,
         0,
     )
     employer = edge.story.organisations[organisation]

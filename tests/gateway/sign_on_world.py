@@ -220,7 +220,7 @@ class House:
 def house(edge: Edge, organisation: str = "City", **said: Any) -> Iterator[House]:
     """Provider and organisation; ``said``: of the provider as the organisation registered it."""
     with Issuer(now=edge.story.world.clock.now) as issuer:
-        made = Provider(issuer.url, CLIENT, SECRET, "sub", "groups", ROLES, False, "", 0)
+        made = Provider(issuer.url, CLIENT, SECRET, "sub", "groups", ROLES, False, (), (), True, 0)
         employer = edge.story.organisations[organisation]
         yield House(edge, issuer, providers.add(employer, replace(made, **said)), organisation)
 

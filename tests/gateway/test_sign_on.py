@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -336,16 +337,35 @@ def test_another_issuers_token_proves_nobody_here(city: House, edge: Edge) -> No
         assert_nobody(browser, city.sign_on(browser))
 
 
+def test_who_signs_on_is_given_no_role_that_needs_a_licence(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with house(edge, just_in_time=True) as city:
+        city.issuer.person["sub"] = "unlicensed"
+        monkeypatch.setattr(edge.story.world, "licensed", frozenset({Role.DOCTOR}))
+        browser = Traveller(edge)
+        assert_nobody(browser, city.sign_on(browser))
+        assert employing.by_login(edge.story.organisations["City"], "unlicensed") is None
+        city.issuer.person["groups"] = ["nursing"]
+        assert city.sign_on(browser).status == 200
+
+
 def test_who_was_not_proved_as_the_organisation_demands_is_nobody(edge: Edge) -> None:
-    with house(edge, acr="two-factors") as city:
+    with house(edge, acr=("two-factors", "card"), amr=("pwd", "otp"), any_proof=False) as city:
         city.issuer.person["sub"] = "acr"
         city.listed("acr", Role.DOCTOR, name="Dr Acr")
-        browser = Traveller(edge)
-        for said in (None, "password"):
-            city.issuer.claims = {"acr": said}
+        browser, two = Traveller(edge), ["otp", "pwd"]
+        asks = dict(parse_qsl(urlsplit(browser.go(f"/sign-on/{city.provider.hex()}").to).query))
+        assert asks["acr_values"] == "two-factors card"
+        for acr, amr in (
+            (None, two), ("password", two), ("two-factors card", two), (["card"], two), ("card", None),
+            ("card", ["pwd"]), ("card", "pwd otp"), ("card", [two]), ("card", {"pwd": 1, "otp": 1}),
+        ):  # fmt: skip
+            city.issuer.claims = {"acr": acr, "amr": amr}
             assert_nobody(browser, city.sign_on(browser))
-        city.issuer.claims = {"acr": "two-factors"}
-        assert city.sign_on(browser).status == 200
+        for acr in ("two-factors", "card"):
+            city.issuer.claims = {"acr": acr, "amr": ["mfa", *two]}
+            assert city.sign_on(browser).status == 200
 
 
 def test_nothing_comes_back_twice_or_to_another_browser_or_of_another_provider(

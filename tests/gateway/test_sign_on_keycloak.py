@@ -45,16 +45,18 @@ def edge(told: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge
     mine.world.close()
 
 
-def openid(edge: Edge, realm: Realm, organisation: str, secret: str) -> str:
-    """The path at which that organisation's staff sign on by OpenID Connect."""
-    client = organisation.lower()
-    made = Provider(realm.issuer, client, secret, "preferred_username", "groups", ROLES, True, "", 0)
+def openid(edge: Edge, realm: Realm, organisation: str, secret: str, acr: str = "") -> str:
+    """The path at which that organisation's staff sign on by OpenID Connect, proved so if that is demanded."""
+    client = organisation.lower() + acr
+    said = ("preferred_username", "groups", ROLES, True, (acr,) if acr else (), (), not acr, 0)
+    made = Provider(realm.issuer, client, secret, *said)
     id = providers.add(edge.story.organisations[organisation], made)
     path = f"/sign-on/{id.hex()}"
     place = f"{Traveller(edge).origin}{path}"
     told = {
         "backchannel.logout.url": f"{edge.gateway.url}{path}/logout",
         "post.logout.redirect.uris": f"{place}/left",
+        "acr.loa.map": '{"by-hand": "1", "by-card": "2"}',
     }
     realm.openid(client, f"{place}/return", secret, f"{edge.gateway.url}/oauth/keys", **told)
     return path
@@ -72,7 +74,8 @@ def saml(edge: Edge, realm: Realm, organisation: str) -> str:
         "groups",
         ROLES,
         True,
-        "",
+        (),
+        True,
         0,
     )
     assert said.logout is not None
@@ -114,6 +117,17 @@ def check_signs_on(edge: Edge, path: str) -> None:
     assert cook.session() is None
 
 
+def check_is_proved_as_demanded(edge: Edge, realm: Realm) -> None:
+    """It says by itself in which of its ways somebody was proved."""
+    browser, stranger = Traveller(edge), Traveller(edge)
+    assert (
+        signed_on(browser, Window(), openid(edge, realm, "City", SECRET, "by-hand"), "rahima").status == 200
+    )
+    refused = signed_on(stranger, Window(), openid(edge, realm, "City", SECRET, "by-card"), "rahima")
+    assert refused.status == 403, refused.text
+    assert stranger.session() is None
+
+
 def check_is_signed_out(edge: Edge, realm: Realm, path: str) -> None:
     """Who is signed out there is signed out here, and nobody else."""
     doctor, nurse = Traveller(edge), Traveller(edge)
@@ -149,6 +163,7 @@ def test_staff_sign_on_at_keycloak_by_openid_and_by_saml(edge: Edge, realm: Real
     city = openid(edge, realm, "City", SECRET)
     check_signs_on(edge, city)
     check_is_signed_out(edge, realm, city)
+    check_is_proved_as_demanded(edge, realm)
     check_signs_on(edge, openid(edge, realm, "Lakeside", ""))
     browser, window = Traveller(edge), Window()
     assert signed_on(browser, window, city, "rahima").status == 200

@@ -64,7 +64,17 @@ def running(library: Path, edge: Edge, secret: str) -> Iterator[bytes]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     made = Provider(
-        f"http://127.0.0.1:{port}", "city", secret, "preferred_username", "groups", ROLES, True, "", 0
+        f"http://127.0.0.1:{port}",
+        "city",
+        secret,
+        "preferred_username",
+        "groups",
+        ROLES,
+        True,
+        (),
+        (),
+        True,
+        0,
     )
     id = providers.add(edge.story.organisations["City" if secret else "Lakeside"], made)
     place = f"{Traveller(edge).origin}/sign-on/{id.hex()}/return"

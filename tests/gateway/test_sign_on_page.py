@@ -41,7 +41,7 @@ def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ended = careledger(*words[1:], width=300)
         assert says in ended.out + ended.err, (line, ended)
         done += 1
-    assert done == 10
+    assert done == 11
     assert told("sign-on", "list", "--as", "City Hospital")["providers"] == []
 
 
@@ -64,13 +64,22 @@ def test_what_cannot_be_a_provider_is_refused_and_a_stranger_removes_none(
         "groups",
     ]
     for wrong in (
+        ["--role", "a=doctor"], ["--role", "a=doctor", "--any-proof", "--acr", "mfa"],
+        ["--role", "a=doctor", "--acr", "0"], ["--role", "a=doctor", "--amr", "pwd"],
+        ["--role", "a=doctor", "--amr", "otp"], ["--role", "a=doctor", "--amr", "pwd", "--amr", "pin"],
+        ["--role", "a=doctor", "--acr", "two words"],
+    ):  # fmt: skip
+        assert careledger(*add, *wrong).code == 2
+    assert told("sign-on", "list", "--as", "City Hospital")["providers"] == []
+    add += ["--amr", "mfa"]
+    for wrong in (
         ["--role", "physicians"], ["--role", "physicians=hospital"], ["--role", "=doctor"],
         ["--role", "a=doctor", "--secret", "nowhere"], ["--role", "a=doctor", "--person", ""],
     ):  # fmt: skip
         assert careledger(*add, *wrong).code == 2
     assert careledger(*add, "--role", "a=doctor").code == 0
     (found,) = told("sign-on", "list", "--as", "City Hospital")["providers"]
-    assert found["proves_itself"] == "by its key"
+    assert (found["proves_itself"], found["amr"], found["any_proof"]) == ("by its key", ["mfa"], False)
     assert careledger("sign-on", "remove", found["id"], "--as", "Lakeside Hospital").code == 2
     now = int(time.time())
     file = tmp_path / "metadata.xml"
@@ -81,10 +90,16 @@ def test_what_cannot_be_a_provider_is_refused_and_a_stranger_removes_none(
         [str(file), "--client", "c"],
         [str(file), "https://idp.city.example"],
         [str(tmp_path / "none")],
+        [str(file), "--amr", "mfa"],
+        [str(file), "--acr", "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
+        [str(file), "--acr", "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"],
     ):
+        assert careledger(*saml, *wrong, "--any-proof").code == 2
         assert careledger(*saml, *wrong).code == 2
-    assert careledger(*saml[:-1]).code == 2
-    added = told(*saml, str(file))
+    assert careledger(*saml, str(file)).code == 2
+    assert careledger(*saml[:-1], "--any-proof").code == 2
+    added = told(*saml, str(file), "--acr", "https://refeds.org/profile/mfa")
+    assert (added["acr"], added["any_proof"]) == (["https://refeds.org/profile/mfa"], False)
     renew = ["sign-on", "renew", added["id"]]
     assert careledger(*renew, str(file), "--as", "Lakeside Hospital").code == 2
     file.write_bytes(Idp(ec_key(now - 60), lambda: now, issuer="https://other.example").metadata())

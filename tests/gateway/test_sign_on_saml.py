@@ -177,12 +177,15 @@ def test_the_same_name_in_another_format_or_by_openid_is_somebody_else(edge: Edg
 
 
 def test_again_means_proved_anew_and_a_context_that_is_demanded_is_asked_for(edge: Edge) -> None:
-    with saml_house(edge, just_in_time=True, acr="urn:example:token") as city:
+    with saml_house(
+        edge, just_in_time=True, acr=("urn:example:card", "urn:example:token"), any_proof=False
+    ) as city:
         city.idp.name = "anew"
         browser, now = Traveller(edge), edge.story.world.clock.now()
         asks = city.idp.asked(city.away(browser, again=True))
         assert asks.get("ForceAuthn") == "true"
-        assert asks.findtext(f".//{{{SAML}}}AuthnContextClassRef") == "urn:example:token"
+        demanded = [each.text for each in asks.iter(f"{{{SAML}}}AuthnContextClassRef")]
+        assert demanded == ["urn:example:card", "urn:example:token"]
         assert asks.find(f"{{{SAMLP}}}NameIDPolicy").get("Format").endswith("persistent")
         assert_nobody(browser, city.sign_on(browser))
         city.idp.said = {"context": "urn:example:token", "proved": at(now - 3_600)}

@@ -22,9 +22,9 @@ from lxml import etree
 from careledger.adapters.books.memory import MemoryBooks
 from careledger.app.identity import accounts, employing, leaving, providers, sessions
 from careledger.app.identity.saml import metadata, own_key
-from careledger.domain.errors import ProviderRefused
+from careledger.domain.errors import ActRefused, ProviderRefused
 from careledger.domain.parties import Role
-from careledger.formats.sign_on import SamlLogout, SamlProvider
+from careledger.formats.sign_on import SamlKey, SamlLogout, SamlProvider
 from careledger.gateway.cookies import SESSION
 from careledger.gateway.server import Gateway
 from gateway.edge_world import Edge
@@ -562,6 +562,46 @@ def test_there_is_one_key_however_many_need_it_first_at_once(
     monkeypatch.setattr(own_key, "_made", meanwhile)
     mine = own_key.of(books, now)
     assert {mine.certificate, own_key.of(books, now).certificate} == {other[0].certificate}
+
+
+def certificates(city: SamlHouse) -> list[bytes]:
+    """Those that this side's metadata shows."""
+    shown = etree.fromstring(Traveller(city.edge).go(f"{city.path}/metadata").text.encode())
+    return [base64.b64decode(each.text) for each in shown.iter(f"{{{DS}}}X509Certificate")]
+
+
+def test_a_new_key_is_shown_beside_the_old_one_then_signs_and_the_old_one_is_gone(city: SamlHouse) -> None:
+    books, now = city.edge.story.organisations["City"].books, city.edge.story.world.clock.now()
+    (old,) = certificates(city)
+    with pytest.raises(ActRefused):
+        own_key.rotate(books, now, own_key.LONGEST + 1)
+    assert certificates(city) == [old]
+    first = own_key.rotate(books, now, 3_600)
+    assert certificates(city) == first
+    assert (first[0], first[1] != old) == (old, True)
+    again = own_key.rotate(books, now, 3_600)
+    assert again[1] not in first
+    sent(
+        city, city.away(Traveller(city.edge)), "SAMLRequest", city.idp.place
+    )  # signed by the first that is shown
+    assert certificates(city) == again
+    assert own_key.of(books, now + 3_599).certificate == old
+    assert own_key.signs_next(books) == now + 3_600
+    assert own_key.of(books, now + 3_600).certificate == again[1]
+    assert certificates(city) == again[1:]
+    sent(city, city.away(Traveller(city.edge)), "SAMLRequest", city.idp.place)
+    kept = [*books.rows(own_key.KEPT), *books.rows(own_key.NEXT)]
+    assert [SamlKey.decode(row).certificate for _, row in kept] == again[1:]
+    at_once = own_key.rotate(books, now, 0)
+    assert (len(at_once), certificates(city), at_once[0] in again) == (1, at_once, False)
+
+
+def test_of_two_processes_that_follow_to_the_next_key_none_drops_it(city: SamlHouse) -> None:
+    books, now = MemoryBooks(), city.idp.now()
+    following = own_key.rotate(books, now, 60)[1]
+    own_key._follow(books, now + 60)
+    own_key._follow(books, now + 60)  # who saw that it waits before the other one was done
+    assert own_key.shown(books, now + 60) == [following]
 
 
 def test_a_saml_provider_signs_out_all_its_staff_at_once(city: SamlHouse) -> None:

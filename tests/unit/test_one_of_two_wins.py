@@ -180,7 +180,7 @@ def test_every_try_of_a_secret_is_counted(door: Door, other: Door, meet: Callabl
 
 
 def test_a_sign_on_comes_back_once(door: Door, other: Door, meet: Callable[..., list[Any]]) -> None:
-    said = Provider("https://id.example", "us", "", "email", "", (), False, "", door.now)
+    said = Provider("https://id.example", "us", "", "email", "", (), False, (), (), True, door.now)
     found = [RegisteredProvider(b"\1" * 16, said, at.city) for at in (door, other)]
     state, begun = signing_on.begin(found[0], "browser", b"", False, door.now)
     act = [lambda at=at: signing_on.take(at, state, "browser", door.now) for at in found]

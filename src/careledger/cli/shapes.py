@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 _PROVIDER = ("id", "protocol", "issuer", "client", "proves_itself", "asked_at", "signs_out_at", "certificates",
-             "person", "claim", "roles", "just_in_time", "acr", "returns_to", "metadata", "added")  # fmt: skip
+             "person", "claim", "roles", "just_in_time", "acr", "amr", "any_proof",
+             "returns_to", "metadata", "added")  # fmt: skip
+_SAML_KEY = ("signs", "next", "next_signs", "at")
 _PARTY = ("name", "id", "did", "roles", "status", "standing", "employer", "custodian", "teams", "controller",
           "sealing_key", "licence")  # fmt: skip
 _LINK = ("first", "second", "commitment")
@@ -126,6 +128,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "sign-on list": ("providers",),
     "sign-on renew": _PROVIDER,
     "sign-on remove": _PROVIDER,
+    "sign-on key show": _SAML_KEY,
+    "sign-on key rotate": _SAML_KEY,
     "app show": _APP,
     "app allow": ("pass", "pass_until", *_APP, "until", "consent"),
     "client add": _CLIENT,

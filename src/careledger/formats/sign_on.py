@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from careledger.formats.schema import Message, flag, message, octets, several, text, uint
 
-MOST_ROLES, MOST_CERTIFICATES = 100, 10
+MOST_ROLES, MOST_CERTIFICATES, MOST_PROOFS = 100, 10, 10
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Provider(Message):
 
     ``secret`` is empty where the organisation proves itself by its key (private_key_jwt). ``person`` names the claim by
     which somebody is called in the list of staff, ``claim`` the one that gives roles. ``just_in_time``: whoever has a
-    role and is not in the list is entered. ``acr``: what has to be said of how somebody proved who they are, empty for
-    nothing.
+    role and is not in the list is entered. ``acr``: one of these has to be said of how somebody proved who they are;
+    ``amr``: each of these. ``any_proof``: neither is demanded, because the organisation said so.
     """
 
     TYPE: ClassVar[str] = "sign-on-provider"
@@ -37,7 +37,9 @@ class Provider(Message):
     claim: str = text(100)
     roles: tuple[RoleGiven, ...] = several(message(RoleGiven), MOST_ROLES)
     just_in_time: bool = flag()
-    acr: str = text(200)
+    acr: tuple[str, ...] = several(text(200), MOST_PROOFS)
+    amr: tuple[str, ...] = several(text(100), MOST_PROOFS)
+    any_proof: bool = flag()
     made: int = uint()
 
 
@@ -47,7 +49,8 @@ class SamlProvider(Message):
 
     ``issuer`` is its entity ID, ``place`` where browsers are sent with a question, ``certificates`` those of the keys
     that it signs by (DER). ``persistent``: it is asked for a name that stays. ``person`` and ``claim`` name
-    attributes, as a provider's of OpenID name claims; ``acr`` is a class of authentication contexts.
+    attributes, as a provider's of OpenID name claims; ``acr`` are classes of authentication contexts, one of which has
+    to be said. ``any_proof``: none is demanded, because the organisation said so.
     """
 
     TYPE: ClassVar[str] = "sign-on-saml-provider"
@@ -59,7 +62,8 @@ class SamlProvider(Message):
     claim: str = text(300)
     roles: tuple[RoleGiven, ...] = several(message(RoleGiven), MOST_ROLES)
     just_in_time: bool = flag()
-    acr: str = text(200)
+    acr: tuple[str, ...] = several(text(200), MOST_PROOFS)
+    any_proof: bool = flag()
     made: int = uint()
 
 
@@ -81,6 +85,17 @@ class SamlKey(Message):
     TYPE: ClassVar[str] = "saml-key"
     key: bytes = octets(most=8_192)
     certificate: bytes = octets(most=8_192)
+
+
+@dataclass(frozen=True)
+class SamlKeyNext(Message):
+    """The key that takes its place, as in SamlKey: shown beside it until ``signs``, in unix seconds, and alone from
+    then on."""
+
+    TYPE: ClassVar[str] = "saml-key-next"
+    key: bytes = octets(most=8_192)
+    certificate: bytes = octets(most=8_192)
+    signs: int = uint()
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,15 @@ SKEW, OLDEST = 60, 600
 
 @dataclass(frozen=True, repr=False)
 class Expected:
-    """What an ID token has to say. ``since``: whoever it names proved it then or later, in unix seconds."""
+    """What an ID token has to say. ``since``: whoever it names proved it then or later, in unix seconds; one of
+    ``acr`` says how, if there are any, and each of ``amr``."""
 
     issuer: str
     client: str
     nonce: str
     since: int
-    acr: str = ""
+    acr: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,11 +114,18 @@ def _check_whose(claims: dict[str, Any], expected: Expected) -> None:
         raise SignOnRefused(why="the ID token was given to another client")
     if claims.get("nonce") != expected.nonce:
         raise SignOnRefused(why="the ID token is of another sign-on")
-    if expected.acr and claims.get("acr") != expected.acr:
-        raise SignOnRefused(why="whoever it is was not proved as the organisation demands")
+    _check_how(claims, expected)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
         raise SignOnRefused(why="the ID token names nobody")
+
+
+def _check_how(claims: dict[str, Any], expected: Expected) -> None:
+    """That the provider proved somebody as is demanded; what it does not say is not so."""
+    said = claims.get("amr")
+    ways = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    if (expected.acr and claims.get("acr") not in expected.acr) or not set(expected.amr) <= set(ways):
+        raise SignOnRefused(why="whoever it is was not proved as the organisation demands")
 
 
 def _check_times(claims: dict[str, Any], expected: Expected, now: int) -> None:

@@ -23,6 +23,21 @@ from careledger.workflows.actors import Organisation
 
 SUBJECT = "sub"
 _CLAIM = re.compile(r"[!-~]{1,300}")
+CLASSES = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
+ONE_FACTOR = {"0"} | {
+    CLASSES + each
+    for each in (
+        "AuthenticatedTelephony", "InternetProtocol", "InternetProtocolPassword", "MobileOneFactorContract",
+        "MobileOneFactorUnregistered", "NomadTelephony", "Password", "PasswordProtectedTransport",
+        "PersonalTelephony", "PreviousSession", "SecureRemotePassword", "Telephony", "unspecified",
+    )
+}  # fmt: skip
+"""What says of a proof that it was by one factor, or nothing (OpenID Connect Core 2; SAML 2.0)."""
+KNOWN = {"geo", "kba", "pin", "pwd", "rba", "user", "wia"}
+ALONE = KNOWN | {
+    "face", "fpt", "hwk", "iris", "mca", "otp", "pop", "retina", "sc", "sms", "swk", "tel", "vbm",
+}  # fmt: skip
+"""Methods of RFC 8176 that are one factor: what somebody knows or where they are, and with what they have or are."""
 P = TypeVar("P", Provider, SamlProvider)
 Of = TypeVar("Of", bound=Provider | SamlProvider, covariant=True)
 
@@ -143,6 +158,21 @@ def _check_said(provider: Provider | SamlProvider) -> None:
         raise ProviderRefused(why="it needs at least one value of the claim that gives a role")
     if any(Role(each.role) not in POST_ROLES for each in provider.roles):
         raise ProviderRefused(why="a role that no post has")
+    _check_proofs(provider.acr, provider.amr if isinstance(provider, Provider) else (), provider.any_proof)
+
+
+def _check_proofs(acr: tuple[str, ...], amr: tuple[str, ...], anyhow: bool) -> None:
+    """That two factors are demanded, or that the organisation said that none are."""
+    if not all(_CLAIM.fullmatch(each) for each in (*acr, *amr)):
+        raise ProviderRefused(why="what it has to say of a proof is a word without spaces")
+    if anyhow != (not acr and not amr):
+        raise ProviderRefused(
+            why="it has to say how it proved somebody, by acr or amr, unless any proof will do"
+        )
+    if ONE_FACTOR & {*acr}:
+        raise ProviderRefused(why="that acr says that somebody was proved by one factor, or nothing")
+    if amr and not acr and ({*amr} <= KNOWN or (len({*amr}) == 1 and {*amr} <= ALONE)):
+        raise ProviderRefused(why="that amr says that somebody was proved by one factor")
 
 
 def _check_issuer(issuer: str) -> None:

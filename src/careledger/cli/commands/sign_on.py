@@ -13,14 +13,15 @@ from careledger.app.identity import providers
 from careledger.app.identity.saml import answers, metadata
 from careledger.app.identity.saml.metadata import Described
 from careledger.cli.actors import organisation
-from careledger.cli.opening import opened
+from careledger.cli.commands import sign_on_key
+from careledger.cli.opening import office
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.roles import post_roles
 from careledger.cli.words import Facts, counted, moment
 from careledger.domain.errors import ProviderRefused
 from careledger.domain.parties import Role
-from careledger.formats.sign_on import MOST_ROLES, Provider, RoleGiven, SamlProvider
+from careledger.formats.sign_on import MOST_PROOFS, MOST_ROLES, Provider, RoleGiven, SamlProvider
 from careledger.workflows.actors import Organisation
 
 Issuer = Annotated[
@@ -76,8 +77,24 @@ JustInTime = Annotated[
     bool, typer.Option("--just-in-time", help="Whoever has a role and no post is vouched for as they come.")
 ]
 Acr = Annotated[
-    str,
-    typer.Option("--acr", metavar="VALUE", help="What the provider has to say of how it proved somebody."),
+    list[str],
+    typer.Option(
+        "--acr",
+        metavar="VALUE",
+        help="What the provider has to say of how it proved somebody, by two factors; several times for one of them.",
+    ),
+]
+Amr = Annotated[
+    list[str],
+    typer.Option(
+        "--amr",
+        metavar="METHOD",
+        help="A method that an OpenID provider has to name (RFC 8176), such as mfa; several times for all of them.",
+    ),
+]
+AnyProof = Annotated[
+    bool,
+    typer.Option("--any-proof", help="However the provider proved somebody will do, by one factor too."),
 ]
 
 app = group(
@@ -85,14 +102,18 @@ app = group(
 )
 
 
+app.add_typer(sign_on_key.app, name="key")
+
+
 @command(
     app,
     "add",
     'careledger sign-on add https://idp.city.example --as "City Hospital" --client careledger --secret secret.txt '
-    "--claim groups --role physicians=doctor --role nursing=nurse",
+    "--claim groups --role physicians=doctor --role nursing=nurse --acr https://refeds.org/profile/mfa",
     'careledger sign-on add https://idp.city.example/realms/staff --as "City Hospital" --client careledger '
-    "--person preferred_username --claim realm_access.roles --role physician=doctor --just-in-time",
-    'careledger sign-on add --saml metadata.xml --as "City Hospital" --claim groups --role physicians=doctor',
+    "--person preferred_username --claim realm_access.roles --role physician=doctor --amr mfa --just-in-time",
+    'careledger sign-on add --saml metadata.xml --as "City Hospital" --claim groups --role physicians=doctor '
+    "--acr https://refeds.org/profile/mfa",
 )
 def add(
     acting: As,
@@ -104,22 +125,29 @@ def add(
     person: PersonClaim = None,
     secret: Secret = None,
     just_in_time: JustInTime = False,
-    acr: Acr = "",
+    acr: Acr = [],  # noqa: B006
+    amr: Amr = [],  # noqa: B006
+    any_proof: AnyProof = False,
     data: Data = DATA,
     as_json: Json = False,
 ) -> None:
     """Let staff sign on at a provider; it is given the address to send people back to, which is shown."""
     if bool(issuer) == (saml is not None):
         raise typer.BadParameter("an issuer or --saml, one of them", param_hint="ISSUER")
-    if saml is not None and (client or secret is not None):
-        raise typer.BadParameter("a SAML provider needs neither --client nor --secret", param_hint="--saml")
-    with opened(data) as world:
+    if saml is not None and (client or amr or secret is not None):
+        raise typer.BadParameter("a SAML provider needs no --client, --secret or --amr", param_hint="--saml")
+    with office(data) as world:
         employer, now = organisation(world, acting), world.clock.now()
         named = person if person is not None else providers.SUBJECT if saml is None else answers.NAME_ID
-        said = (named, claim, _mapped(role), just_in_time, acr, now)
+        said = (named, claim, _mapped(role), just_in_time, tuple(acr[:MOST_PROOFS]))
         try:
             found = None if saml is None else _described(saml, now)
-            made = Provider(issuer, client, _read(secret), *said) if found is None else _saml(found, *said)
+            made: Provider | SamlProvider
+            if found is None:
+                methods = tuple(amr[:MOST_PROOFS])
+                made = Provider(issuer, client, _read(secret), *said, methods, any_proof, now)
+            else:
+                made = _saml(found, *said, any_proof, now)
             id = providers.add(employer, made, None if found is None else found.logout)
         except ProviderRefused as error:
             raise typer.BadParameter(str(error)) from None
@@ -136,7 +164,7 @@ def add(
 @command(app, "list", 'careledger sign-on list --as "City Hospital"')
 def list_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """List the identity providers of an organisation."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         found = [_facts(employer, *each) for each in _registered(employer).items()]
     if as_json:
@@ -159,7 +187,7 @@ def renew(
     as_json: Json = False,
 ) -> None:
     """Take a SAML provider's keys and address from newer metadata: what it signs by no key in there counts no more."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         id, had = _named(employer, named)
         if not isinstance(had, SamlProvider):
@@ -174,7 +202,7 @@ def renew(
 @command(app, "remove", 'careledger sign-on remove PROVIDER --as "City Hospital"')
 def remove(named: Named, acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Remove an identity provider: nobody signs on there any more; sessions that began there go on until they end."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         id, had = _named(employer, named)
         facts = _facts(employer, id, had)
@@ -245,7 +273,9 @@ def _facts(employer: Organisation, id: bytes, provider: Provider | SamlProvider)
         "claim": provider.claim,
         "roles": {each.said: Role(each.role).code for each in provider.roles},
         "just_in_time": provider.just_in_time,
-        "acr": provider.acr,
+        "acr": list(provider.acr),
+        "amr": [] if openid is None else list(openid.amr),
+        "any_proof": provider.any_proof,
         "returns_to": f"{path}/return",
         "metadata": "" if saml is None else f"{path}/metadata",
         "added": moment(provider.made),

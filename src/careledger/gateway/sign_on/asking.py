@@ -33,7 +33,7 @@ def question(found: Registered[Provider], said: Metadata, begun: SignOn, state: 
     if begun.again:
         asks["prompt"] = "login"
     if found.provider.acr:
-        asks["acr_values"] = found.provider.acr
+        asks["acr_values"] = " ".join(found.provider.acr)
     return f"{said.authorization}{'&' if '?' in said.authorization else '?'}{urlencode(asks)}"
 
 

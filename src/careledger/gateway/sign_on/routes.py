@@ -126,7 +126,7 @@ class SigningOn:
         algorithm, kid = id_tokens.signed_by(text if isinstance(text, str) else "", said.algorithms)
         keys, provider = await self._discovered.keys(said, kid), found.provider
         since = signing_on.since(begun, now)
-        expected = Expected(said.issuer, provider.client, begun.nonce, since, provider.acr)
+        expected = Expected(said.issuer, provider.client, begun.nonce, since, provider.acr, provider.amr)
         return id_tokens.proved(str(text), algorithm, kid, keys, expected, self._entrance.now)
 
 

@@ -100,8 +100,9 @@ class Saml:
 
     async def _metadata(self, request: Request) -> Response:
         found = await self._entering.found(request, SamlProvider)
-        here, key = self._side(found), await own(self._entrance, found)
-        said = saml_asking.metadata(here.named, here.back, here.logout, key)
+        here, books = self._side(found), found.employer.books
+        certificates = await self._entrance.work(lambda: own_key.shown(books, self._entrance.now))
+        said = saml_asking.metadata(here.named, here.back, here.logout, certificates)
         return Response(said, headers=dict(SAFE), media_type=MEDIA_TYPE)
 
 

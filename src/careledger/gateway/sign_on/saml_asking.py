@@ -30,7 +30,8 @@ def question(provider: SamlProvider, begun: SignOn, state: str, named: str, back
     if provider.persistent:
         inside += f'<samlp:NameIDPolicy Format="{PERSISTENT}" AllowCreate="true"/>'
     if provider.acr:
-        how = f"<saml:AuthnContextClassRef>{escape(provider.acr)}</saml:AuthnContextClassRef>"
+        ref = "saml:AuthnContextClassRef"
+        how = "".join(f"<{ref}>{escape(each)}</{ref}>" for each in provider.acr)
         inside += f'<samlp:RequestedAuthnContext Comparison="exact">{how}</samlp:RequestedAuthnContext>'
     said = _message("AuthnRequest", BEFORE + state, begun.began, provider.place, named, fields, inside)
     return addresses.written(provider.place, addresses.REQUEST, said, "", key)
@@ -56,9 +57,9 @@ def signed_out(place: SamlLogout, request: str, relay: str, named: str, key: Own
     return addresses.written(place.answers, addresses.RESPONSE, said, relay, key)
 
 
-def metadata(named: str, back: str, logout: str, key: OwnKey) -> str:
-    """What this side says of itself to one provider, which is to sign its assertions: its key, and where it is told
-    that somebody signed out or has to be."""
+def metadata(named: str, back: str, logout: str, certificates: list[bytes]) -> str:
+    """What this side says of itself to one provider, which is to sign its assertions: its keys, and where it is
+    told that somebody signed out or has to be."""
     place = _written({"Binding": POST, "Location": back, "index": "0", "isDefault": "true"})
     role = _written(
         {
@@ -68,13 +69,13 @@ def metadata(named: str, back: str, logout: str, key: OwnKey) -> str:
         }
     )
     outs = (_written({"Binding": each, "Location": logout}) for each in (REDIRECT, POST))
-    shown = base64.b64encode(key.certificate).decode()
+    before = f'<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="{DSIG[1:-1]}"><ds:X509Data><ds:X509Certificate>'
+    after = "</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
+    keys = (f"{before}{base64.b64encode(each).decode()}{after}" for each in certificates)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<md:EntityDescriptor xmlns:md="{METADATA[1:-1]}"{_written({"entityID": named})}><md:SPSSODescriptor{role}>'
-        f'<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="{DSIG[1:-1]}"><ds:X509Data><ds:X509Certificate>{shown}'
-        "</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
-        f"{''.join(f'<md:SingleLogoutService{each}/>' for each in outs)}"
+        f"{''.join(keys)}{''.join(f'<md:SingleLogoutService{each}/>' for each in outs)}"
         f"<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat><md:AssertionConsumerService{place}/>"
         "</md:SPSSODescriptor></md:EntityDescriptor>\n"
     )

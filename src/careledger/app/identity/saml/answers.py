@@ -40,7 +40,7 @@ class Received:
 @dataclass(frozen=True, repr=False)
 class Asked:
     """What an answer has to say: whose it is, the certificates of its keys, for whom, where to, to which question.
-    ``since``: whoever it names proved it then or later, in unix seconds."""
+    ``since``: whoever it names proved it then or later, in unix seconds; ``acr``: in one of these ways, if any."""
 
     issuer: str
     certificates: tuple[bytes, ...]
@@ -48,7 +48,7 @@ class Asked:
     place: str
     request: str
     since: int
-    acr: str = ""
+    acr: tuple[str, ...] = ()
 
 
 def received(text: str) -> Received:
@@ -173,7 +173,7 @@ def _authenticated(assertion: Element, asked: Asked, now: int) -> tuple[int, str
         raise SignOnRefused(why="the session at the provider is over")
     context = markup.only(statement, f"{ASSERTION}AuthnContext")
     how = None if context is None else markup.only(context, f"{ASSERTION}AuthnContextClassRef")
-    if asked.acr and markup.words(how) != asked.acr:
+    if asked.acr and markup.words(how) not in asked.acr:
         raise SignOnRefused(why="whoever it is was not proved as the organisation demands")
     index = statement.get("SessionIndex", "")
     if len(index) > names.MOST or (index and not index.isprintable()):
