@@ -7,18 +7,23 @@ import os
 import signal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
 
-from careledger.adapters.locks import hold
+from careledger.adapters.locks import hold, turn
 from careledger.app.running import FILE
 from gateway.test_service_process import served
-from stories.cli_world import PATIENT, careledger, explored, lived, told
+from stories.cli_world import PATIENT, careledger, explored, found_small, lived, told
 from stories.conftest import passphrase
 
 __all__ = ["explored", "lived", "passphrase"]
 IN_USE = 3
+PUBLIC = ("client", "add", "chart view", "--kind", "public", "--redirect", "https://app.example/after", "--scope",
+          "user/*.rs")  # fmt: skip
+PROVIDER = ("sign-on", "add", "https://idp.city.example", "--client", "careledger", "--claim", "groups", "--role",
+            "physicians=doctor", "--amr", "mfa")  # fmt: skip
 ADD = (
     "client", "add", "my diary", "--as", "City Hospital", "--kind", "public", "--for-patients", "--redirect",
     "https://diary.example/after", "--scope", "patient/*.rs",
@@ -60,11 +65,93 @@ def test_a_patient_grants_lets_an_app_in_revokes_and_audits_while_the_service_ru
         assert audit["complete"]
         assert "Dr Sen, Lakeside" in {each["reader"] for each in audit["accesses"]}
         others = careledger("party", "list", *data)
-        assert (others.code, "beside careledger up only patients act" in others.err) == (IN_USE, True)
+        assert (others.code, "beside a service patients act" in others.err) == (IN_USE, True)
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=60) == 0
     assert not (lived / FILE).exists()
     assert careledger("doctor", *data).code == 0
+
+
+def met(url: str, token: str, path: str = "/fhir/Patient?_summary=count&_id=none") -> int:
+    """What a program is answered that brings this token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return urllib3.request("GET", url + path, headers=headers, retries=False, timeout=120).status
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["up", "worker"])
+def test_an_organisations_books_are_seen_to_while_the_service_runs(lived: Path, command: str) -> None:
+    """By whoever has directory and passphrase; the service's next request sees it, and nothing goes on the ledger."""
+    data, city = ("--data", lived), ("--as", "City Hospital")
+    with served(lived, command) as (running, facts):
+        given = told("token", "issue", "Dr Sen, Lakeside", *data)
+        tokens = told("token", "list", "--as", "Lakeside Hospital", *data)["tokens"]
+        assert given["token_digest"] in {each["token_digest"] for each in tokens}
+        client = told(*PUBLIC, *city, *data)["client_id"]
+        added = told(*PROVIDER, *city, *data)["id"]
+        invited = told("account", "invite", "Dr Sen, Lakeside", *data)["invitation"]
+        assert invited
+        assert told("staff", "list", *city, *data) == {"staff": []}
+        assert told("reads", "check", *city, *data)["lines"] >= 0
+        for refused in (ADD, ("party", "list"), ("account", "approve", "nobody", *city)):
+            assert careledger(*refused, *data).code == IN_USE
+        if command == "up":
+            check_is_seen(facts["fhir"].removesuffix("/fhir"), given["token"], client, added)
+        told("token", "withdraw", given["token_digest"][:12], "--as", "Lakeside Hospital", *data)
+        told("client", "remove", client, *city, *data)
+        told("sign-on", "remove", added, *city, *data)
+        if command == "up":
+            assert met(facts["fhir"].removesuffix("/fhir"), given["token"]) == 401
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 0
+    assert client not in {each["client_id"] for each in told("client", "list", *city, *data)["clients"]}
+    assert careledger("doctor", *data).code == 0
+
+
+def check_is_seen(url: str, token: str, client: str, provider: str) -> None:
+    """By the service, at once."""
+    assert met(url, token) == 200
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    listed = urllib3.request(
+        "GET", f"{url}/identity/organisations", headers=headers, retries=False, timeout=120
+    )
+    assert provider in listed.data.decode()
+    asks = {"response_type": "code", "client_id": client, "redirect_uri": "https://elsewhere.example"}
+    place = f"{url}/oauth/authorize?{urlencode(asks)}"
+    known = urllib3.request("GET", place, redirect=False, retries=False, timeout=120)
+    unknown = urllib3.request(
+        "GET", place.replace(client, "nobody"), redirect=False, retries=False, timeout=120
+    )
+    assert (known.status, unknown.status, known.data != unknown.data) == (400, 400, True)
+
+
+@pytest.mark.slow
+def test_beside_what_is_no_service_nobody_sees_to_books(lived: Path) -> None:
+    """A command that has the directory is waited for."""
+    held = hold(lived / "ledger")
+    try:
+        assert careledger("token", "list", "--as", "City Hospital", "--data", lived).code == IN_USE
+        with turn(lived):
+            assert careledger("token", "list", "--as", "City Hospital", "--data", lived).code == 0
+    finally:
+        os.close(held)
+
+
+@pytest.mark.slow
+def test_who_has_not_the_passphrase_sees_to_no_books_beside_a_service(tmp_path: Path) -> None:
+    folder = found_small(tmp_path / "data")
+    listing = ("token", "list", "--as", "City Hospital", "--data", folder)
+    held = hold(folder / "ledger")
+    try:
+        with turn(folder), pytest.MonkeyPatch.context() as patch:
+            assert careledger(*listing).code == 0
+            patch.setenv("CARELEDGER_PASSPHRASE", "another one than the directory's")
+            refused = careledger(*listing)
+            assert (refused.code != 0, "passphrase" in refused.err.lower()) == (True, True)
+            patch.delenv("CARELEDGER_PASSPHRASE")
+            assert careledger(*listing).code != 0
+    finally:
+        os.close(held)
 
 
 @pytest.mark.slow

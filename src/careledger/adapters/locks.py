@@ -29,6 +29,18 @@ def hold(directory: Path) -> int:
     return handle
 
 
+def is_taken(directory: Path) -> bool:
+    """Whether a process has its ``turn`` at that directory now."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextmanager
 def turn(directory: Path) -> Iterator[None]:
     """Waits until nobody else is at that directory, which has to be there."""

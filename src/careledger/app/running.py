@@ -1,8 +1,10 @@
-"""A service that has the data directory open, as patients' agents of the same device reach it.
+"""A service that has the data directory open, as patients' agents of the same device reach it, and what commands of the
+directory's owner have beside it.
 
 One process has the directory; an agent in another needs no more than an agent elsewhere needs. The service leaves in
 the directory where it answers, and what an agent has to have pinned: the contracts, and who signs for which custodian.
 The directory is its owner's alone, so that is believed as the settings beside it are, and what comes over HTTP is not.
+Organisations' books are any process's that may read the directory and has its passphrase, one step at a time.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from careledger.adapters.edge.http import Edge
 from careledger.adapters.edge.kept import KeptLedger
 from careledger.adapters.edge.links import EdgeBlocks, EdgeBoard, EdgeGateway, custodians
 from careledger.adapters.evm.ledger import EvmLedger
+from careledger.adapters.locks import is_taken
 from careledger.app import settings as settings_file
 from careledger.app.clocks import SystemClock
 from careledger.app.keyring import Keyring
 from careledger.app.ledgers import FACTS, LEDGER
 from careledger.app.vault import Ask, open_guard, replace_file
 from careledger.app.world import World
-from careledger.domain.errors import CareLedgerError
+from careledger.domain.errors import CareLedgerError, DirectoryInUse
 from careledger.formats.relaying import SIGNERS
 from careledger.workflows.gateway import Gateway
 from careledger.workflows.network import Network
@@ -111,6 +114,41 @@ def reach(folder: Path, passphrase: Ask) -> AgentWorld | None:
         edge=edge,
         relays=tuple(int(number, 16) for number in said["relays"]),
     )
+
+
+def beside(folder: Path, passphrase: Ask) -> BooksWorld | None:
+    """Keys and books of the directory's organisations while a service has it; None if none has.
+
+    Raises PassphraseMissing, PassphraseRefused, SettingsRefused.
+    """
+    if not is_taken(folder):
+        return None
+    settings, guard = settings_file.load(folder), open_guard(folder, passphrase)
+    gone: Any = _TheServices(folder.name)
+    return BooksWorld(
+        folder, settings, SystemClock(), gone, gone, gone, guard, Keyring(folder, guard), {}, {}
+    )
+
+
+class _TheServices:
+    """Ledger, blocks and board while a service has them: whoever asks for anything there is refused."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def __getattr__(self, name: str) -> Any:
+        raise DirectoryInUse(directory=self._directory)
+
+
+class BooksWorld(World):
+    """What there is beside a service: keys and books of organisations, and nothing of the ledger."""
+
+    def close(self) -> None:
+        """Closes books and logs of reads."""
+        for log in self._read_logs.values():
+            log.close()
+        self._read_logs.clear()
+        self.keyring.close()
 
 
 def _said(folder: Path) -> Any:

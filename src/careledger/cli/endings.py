@@ -90,7 +90,8 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     ),
     errors.DirectoryInUse: Ending(
         DATA,
-        "wait until the other process is done, or end it; beside careledger up only patients act (app, consent, audit)",
+        "wait until the other process is done, or end it; beside a service patients act (app, consent, audit), and "
+        "token, client, account, sign-on, reads and staff list see to books",
     ),
     errors.DirectoryNotWritable: Ending(
         DATA, "mount the disk so that it can be written to, or let the user who runs careledger write there"

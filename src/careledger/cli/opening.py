@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from careledger.adapters.locks import hold
+from careledger.adapters.locks import hold, turn
 from careledger.app.settings import FILE
 from careledger.app.vault import Ask
 from careledger.cli.passphrases import ask, ask_first
@@ -43,7 +43,8 @@ def opened(folder: Path, passphrase: Ask = ask, service: Service | None = None) 
     ConfigurationRefused.
 
     Before it is closed, organisations do what has come due and custodians anchor what they wrote to their release
-    logs; what cannot be done now is done the next time. A ``service`` leaves patients' keys and books to others.
+    logs; what cannot be done now is done the next time. A ``service`` leaves patients' keys and books to others, and is
+    known by its turn at the directory.
     """
     from careledger.app.service.reading import configured
     from careledger.app.service.scanner import scanning
@@ -52,9 +53,9 @@ def opened(folder: Path, passphrase: Ask = ask, service: Service | None = None) 
     try:
         told = service or configured(existing(folder), os.environ).service
         world = open_world(existing(folder), passphrase=passphrase)
-        world.scanning, world.outside = scanning(told), told.outside
+        world.scanning, world.outside, world.licensed = scanning(told), told.outside, told.licensed
         try:
-            with nullcontext() if service else _agents(folder):
+            with turn(folder) if service else _agents(folder):
                 yield world
                 _tend(world)
         finally:
@@ -76,6 +77,37 @@ def reached(folder: Path) -> Iterator[World]:
         except DirectoryInUse:
             world = stack.enter_context(_through(folder, said))
         yield world
+
+
+@contextmanager
+def office(folder: Path) -> Iterator[World]:
+    """As ``opened``, or, while a service has the directory, its organisations' keys and books alone, which that service
+    reads anew for each request: what is changed there holds from its next one on.
+
+    Raises DirectoryInUse where something else has it, or for whatever is not in books.
+    """
+    with ExitStack() as stack:
+        said = ask_first(existing(folder))
+        try:
+            world = stack.enter_context(opened(folder, said))
+        except DirectoryInUse:
+            world = stack.enter_context(_beside(folder, said))
+        yield world
+
+
+@contextmanager
+def _beside(folder: Path, passphrase: Ask) -> Iterator[World]:
+    from careledger.app.running import beside
+
+    world = beside(folder, passphrase)
+    if world is None:
+        raise DirectoryInUse(directory=folder.name)
+    try:
+        yield world
+    except sqlite3.DatabaseError as error:
+        raise StoreCorrupt(why=str(error)) from None
+    finally:
+        world.close()
 
 
 @contextmanager

@@ -120,15 +120,16 @@ def _say_gateway(gateway: Gateway, members: str, service: Service, as_json: bool
                 ("what it can do", facts["metadata"]),
                 ("beside FHIR", facts["api"]),
                 ("people sign in at", facts["sign_in"]),
-                ("a token for a program", "careledger token issue POST, before this is started"),
+                ("a token for a program", "careledger token issue POST"),
                 ("files are scanned by", facts["scanner"] or "nobody: files.scanner is empty"),
                 *([("members reach its custodian at", members)] if members else []),
             ],
         )
         reached = "Only this machine reaches it." if is_loopback(service.host) else "Others reach it."
         screen().says(
-            f"{reached} Ctrl-C ends it; until then nothing else can open the directory, but patients' agents here "
-            "(careledger app, consent, audit) go through it."
+            f"{reached} Ctrl-C ends it; until then patients' agents here (careledger app, consent, audit) go through "
+            "it, token, client, account, sign-on, reads and staff list work beside it, and nothing else can open the "
+            "directory."
         )
 
 

@@ -10,7 +10,7 @@ from careledger.app.identity import accounts, approving, invitations, references
 from careledger.app.identity.accounts import PENDING, Person
 from careledger.cli import people
 from careledger.cli.actors import organisation, staff
-from careledger.cli.opening import opened
+from careledger.cli.opening import office, opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.words import Facts, counted, minute, moment
@@ -40,7 +40,7 @@ def invite(
 
     The code is good once, is shown once, and is kept nowhere. One person signs in as one post.
     """
-    with opened(data) as world:
+    with office(data) as world:
         post = staff(world, named, "POST")
         code, kept = invitations.invite(post.organisation, post.number, world.clock.now())
         tell(
@@ -64,7 +64,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List who has an account at an organisation; of who waits also who they say they are."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         there = accounts.waiting(employer) if waiting else accounts.people(employer)
         found = [_facts(world, each) for each in there]
@@ -101,7 +101,7 @@ def approve(
     """
     if patient and post:
         raise typer.BadParameter("either a patient or a post", param_hint="--post")
-    with opened(data) as world:
+    with office(data) if post else opened(data) as world:
         employer = organisation(world, acting)
         who = _named(employer, named)
         if post:
@@ -119,7 +119,7 @@ def approve(
 @command(app, "suspend", 'careledger account suspend NEWCOMER --as "City Hospital"')
 def suspend(named: SeveralNamed, acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Let somebody sign in no more: from now on, and their sessions are over."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         made = accounts.suspend(_several(employer, named))
         _tell_all(world, made, as_json, "Suspended; their sessions are over.")
@@ -128,7 +128,7 @@ def suspend(named: SeveralNamed, acting: As, data: Data = DATA, as_json: Json = 
 @command(app, "reinstate", 'careledger account reinstate SUSPENDED --as "City Hospital"')
 def reinstate(named: Named, acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Let somebody who was suspended sign in again, as what they were."""
-    with opened(data) as world:
+    with office(data) as world:
         made = approving.reinstate(_named(organisation(world, acting), named))
         tell(as_json, _facts(world, made), "It signs in again.")
 
@@ -149,7 +149,7 @@ def end_sessions(
     """End every session of somebody, or of --all; they may sign in again."""
     if bool(named) == everybody:
         raise typer.BadParameter("name accounts, or say --all", param_hint="NAME...")
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         there = accounts.people(employer) if everybody else _several(employer, named)
         _tell_all(world, accounts.end_sessions(there), as_json, "Their sessions are over.")
@@ -168,7 +168,7 @@ def whose(
 
     Nobody but the organisation whose account or post it is can say so (docs/operations.md, "Security events").
     """
-    with opened(data) as world:
+    with office(data) as world:
         employer, labels = organisation(world, acting), world.keyring.labels()
         account, post = references.resolved(employer, world.keyring.posts(employer), reference)
         if not account and not post:

@@ -11,7 +11,7 @@ import typer
 from careledger.app import clients, patients_apps
 from careledger.cli import scoping
 from careledger.cli.actors import organisation, staff
-from careledger.cli.opening import opened
+from careledger.cli.opening import office, opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.words import Facts, moment
@@ -80,7 +80,7 @@ def add(
     An app of patients (--for-patients) gets a post of its own on the ledger; careledger app allow lets it in.
     A back-end service proves itself by its key (private_key_jwt, RS384 or ES384) and gets tokens for five minutes.
     """
-    with opened(data) as world:
+    with opened(data) if for_patients else office(data) as world:
         employer = organisation(world, acting)
         acts_as = staff(world, post, "--post") if post else None
         if acts_as is not None and acts_as.organisation.number != employer.number:
@@ -104,7 +104,7 @@ def add(
 @command(app, "list", 'careledger client list --as "City Hospital"')
 def list_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """List the apps and back-end services of an organisation."""
-    with opened(data) as world:
+    with office(data) as world:
         found = [_facts(world, *each) for each in clients.registered(organisation(world, acting)).items()]
     if as_json:
         print_json({"clients": found})
@@ -121,7 +121,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Remove an app or a back-end service of one's own organisation: no token of it counts from now on."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         found = clients.known(employer.books, named)
         if found is None:

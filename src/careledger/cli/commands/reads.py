@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from careledger.app.names import Names
 from careledger.cli.actors import organisation, staff
-from careledger.cli.opening import opened
+from careledger.cli.opening import office
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen
 from careledger.cli.words import Facts, counted, minute, moment
@@ -39,11 +38,11 @@ def list_(
 
     What custodians released stands in each patient's log, whatever an organisation notes.
     """
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         number = staff(world, post, "--post").number if post else 0
         books = world.read_log(employer).books
-        names, found = Names(world, world.ledger.fresh_head(), employer), list[Facts]()
+        names, found = world.keyring.labels(employer), list[Facts]()
         last = 0
         for last, line in lines_before(books, before or end_of(books).count):
             if number in (0, line.post) and line.patient.hex().startswith(about):
@@ -60,7 +59,7 @@ def list_(
 @command(app, "check", 'careledger reads check --as "Lakeside Hospital"')
 def check_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Check that no line of the log is missing, was changed or put in."""
-    with opened(data) as world:
+    with office(data) as world:
         count = check(world.read_log(organisation(world, acting)).books)
     if as_json:
         print_json({"lines": count})
@@ -68,12 +67,12 @@ def check_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     screen().says(f"{counted(count, 'line')}, each naming the one before.")
 
 
-def _facts(names: Names, number: int, line: OwnRead) -> Facts:
+def _facts(names: dict[int, str], number: int, line: OwnRead) -> Facts:
     return {
         "number": number,
         "time": moment(line.time),
         "at": minute(line.time),
-        "post": names.of(line.post),
+        "post": names.get(line.post, f"{line.post:016x}"),
         "token": line.token.hex()[:16],
         "purpose": line.purpose,
         "asked": line.asked,

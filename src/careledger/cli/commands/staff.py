@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from careledger.app.identity import employing, staff_files
 from careledger.app.identity.employing import Desk, Listed
 from careledger.app.identity.staff_files import CHANGES, JOINS, LEAVES, STAYS, Fault, Planned
-from careledger.app.names import Names
 from careledger.cli.actors import organisation
-from careledger.cli.opening import opened
+from careledger.cli.opening import office, opened
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen
 from careledger.cli.words import Facts, moment
 from careledger.domain.errors import StaffFileRefused
-from careledger.domain.parties import Role
-
-if TYPE_CHECKING:
-    from careledger.app.world import World
+from careledger.domain.parties import Role, party_id
 
 MOST_SHOWN = 20
 app = group("An organisation's list of staff: import joiners and leavers, list.")
@@ -68,8 +64,8 @@ def import_(
 @command(app, "list", 'careledger staff list --as "City Hospital"')
 def list_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """List an organisation's staff: whoever was entered by a file, a directory or a sign-on."""
-    with opened(data) as world:
-        found = [_facts(world, each) for each in employing.listed(organisation(world, acting))]
+    with office(data) as world:
+        found = [_facts(each) for each in employing.listed(organisation(world, acting))]
     if as_json:
         print_json({"staff": found})
         return
@@ -104,15 +100,15 @@ def _show(planned: list[Planned], apply: bool, as_json: bool) -> None:
         screen().table("By line", ["line", "login", "what"], rows_shown)
 
 
-def _facts(world: World, who: Listed) -> Facts:
+def _facts(who: Listed) -> Facts:
     member = who.member
-    names = Names(world, world.ledger.fresh_head(), who.employer)
+    roles = frozenset(Role(each) for each in member.roles)
     return {
         "id": who.id.hex(),
         "login": member.login,
         "name": member.name,
         "roles": [Role(each).code for each in member.roles],
-        "post": names.id(member.post),
+        "post": party_id(member.post, roles) if member.post else "–",
         "standing": "active" if member.active else "left",
         "by": member.by,
         "until": moment(member.until) if member.until else None,

@@ -11,7 +11,7 @@ from careledger.app.scopes import read_scopes
 from careledger.cli import scoping
 from careledger.cli.actors import organisation, staff
 from careledger.cli.moments import duration
-from careledger.cli.opening import opened
+from careledger.cli.opening import office
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, screen, tell
 from careledger.cli.words import Facts, minute, moment
@@ -65,7 +65,7 @@ def issue(
         read_scopes(said)
     except ScopeRefused as error:
         raise typer.BadParameter(str(error), param_hint="--scope") from None
-    with opened(data) as world:
+    with office(data) as world:
         post = staff(world, named, "POST")
         token, kept = tokens.issue(post, scoping.purpose(purpose), world.clock.now(), seconds, label, said)
         tell(
@@ -79,7 +79,7 @@ def issue(
 @command(app, "list", 'careledger token list --as "Lakeside Hospital"')
 def list_(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """List the tokens of an organisation's posts; none of them is shown, only the beginning of its digest."""
-    with opened(data) as world:
+    with office(data) as world:
         found = [_facts(world, *each) for each in tokens.issued(organisation(world, acting))]
     if as_json:
         print_json({"tokens": found})
@@ -106,7 +106,7 @@ def withdraw(
     as_json: Json = False,
 ) -> None:
     """Withdraw a token of one's own organisation: from now on nobody asks with it."""
-    with opened(data) as world:
+    with office(data) as world:
         employer = organisation(world, acting)
         fitting = [
             each for each in tokens.issued(employer) if named and each[0].hex().startswith(named.lower())
