@@ -366,6 +366,40 @@ def test_a_number_that_is_over_is_refused_as_a_licence_is_and_changes_nothing(
     assert not any(number in each for each in names)
 
 
+def test_a_role_that_needs_a_licence_is_given_to_nobody_who_has_shown_none(
+    edge: Edge, directory: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a directory, by the API and at a sign-on; other roles are given as ever."""
+    city, number = edge.story.organisations["City"], f"D-{secrets.token_hex(4)}"
+    place = f"{edge.gateway.url}/api/v1/posts"
+    typed = {"name": f"Dr {number}", "roles": ["doctor"], "licence": number}
+    before = joined(directory)
+    monkeypatch.setattr(edge.story.world, "licensed", frozenset({Role.DOCTOR}))
+    for roles in (["doctor"], ["nurse", "doctor"]):
+        wanted = user(roles=[{"value": each} for each in roles], **{STAFF: {"licence": number}})
+        reply = ask(directory, "POST", "/Users", wanted)
+        assert (reply.status, "licence that was shown" in reply.body["detail"]) == (422, True)
+        body = json.dumps(typed | {"roles": roles}).encode()
+        assert (
+            directory.ask(place, "POST", body, Content_Type="application/json").problem == "licence-refused"
+        )
+    nurse = joined(directory, roles=[{"value": "nurse"}])
+    promoted = operations({"op": "replace", "path": "roles", "value": [{"value": "doctor"}]})
+    assert ask(directory, "PATCH", f"/Users/{nurse['id']}", promoted).status == 422
+    assert ask(directory, "GET", f"/Users/{nurse['id']}").body["roles"] == [{"value": "nurse"}]
+    assert not any(number in each for each in edge.story.world.keyring.labels(city).values())
+    assert ask(directory, "GET", f"/Users/{before['id']}").body["active"] is True  # who had a post keeps it
+    row = RestsOn(1, bytes(33), number, bytes(33), 1, "https://x.example", 2**40, 0, 0)
+    city.books.put(over.SHOWN, [(over._shown(number, "doctor"), row.encode())])
+    assert ask(directory, "POST", "/Users", user(roles=[{"value": "nurse"}, {"value": "doctor"}],
+               **{STAFF: {"licence": number}})).status == 422  # fmt: skip
+    made = joined(directory, **{STAFF: {"licence": number}})
+    assert city.books.get(over.RESTS, uint(post(edge, made))) == row.encode()
+    assert (
+        ask(directory, "POST", "/Users", user(**{STAFF: {"licence": number}})).status == 422
+    )  # it served once
+
+
 def test_who_is_entered_before_their_first_day_has_no_post_until_they_are_active(
     edge: Edge, directory: Client
 ) -> None:

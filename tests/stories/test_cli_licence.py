@@ -73,3 +73,28 @@ def test_strangers_and_other_professions_are_refused(
     assert (
         careledger("licence", "check", "shown", "--as", "City Hospital", "--data", small).code == 1
     )  # used up
+
+
+def test_where_a_role_needs_a_licence_a_number_that_is_typed_gives_nobody_a_post(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CARELEDGER_LICENCES_REQUIRED", "doctor")
+    data, city = ("--data", small), ("--as", "City Hospital")
+    Path("staff.csv").write_text("login,name,roles,licence\nd,Dr Listed,doctor,D-8\nn,N Listed,nurse,\n")
+    post = ("party", "post", "Dr Typed", *city, "--role", "doctor", *data)
+    listing = ("staff", "import", "staff.csv", *city, "--apply", *data)
+    for refused, code in (((*post, "--licence", "D-8"), 1), (post, 1), (listing, 2)):
+        done = careledger(*refused)
+        assert (done.code, "licence that was shown" in " ".join(done.err.split())) == (code, True), done
+    assert told("staff", "list", *city, *data) == {"staff": []}
+    assert careledger("party", "post", "N Typed", *city, "--role", "nurse", *data).code == 0
+    did = told("licence", "key", "d8.key")["did"]
+    told("licence", "issue", "d8.licence", "--holder", did, "--profession", "doctor", "--number", "D-8", "--as",
+         "Officer Das", *data)  # fmt: skip
+    asked = told("licence", "ask", *city, *data)
+    told("licence", "present", "d8.licence", "d8", "--key", "d8.key", "--to", asked["audience"], "--nonce",
+         asked["nonce"])  # fmt: skip
+    assert careledger(*post, "--presented", "d8").code == 0
+    monkeypatch.setenv("CARELEDGER_LICENCES_REQUIRED", "surgeon")
+    assert careledger(*post).code == 3

@@ -56,7 +56,8 @@ DAY = 24 * 3600
 @dataclass
 class World:
     """Everything that is open; close it to let another process in. ``scanning``: what files go through, if any.
-    ``outside``: the hosts that are asked because of what others said, every one if there are none."""
+    ``outside``: the hosts that are asked because of what others said, every one if there are none.
+    ``licensed``: roles that need a licence that was shown."""
 
     folder: Path
     settings: Settings
@@ -73,6 +74,7 @@ class World:
     elsewhere: dict[int, MemberLink] = field(default_factory=dict)
     scanning: Scanning | None = None
     outside: tuple[str, ...] = ()
+    licensed: frozenset[Role] = frozenset()
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _read_logs: dict[int, ReadLog] = field(default_factory=dict)
 
@@ -91,6 +93,7 @@ class World:
             registration_spread=self.settings.registration_spread,
             together=bool(self.processes or self.elsewhere) or isinstance(self.settings.ledger, RemoteLedger),
             scanning=self.scanning,
+            licensed=self.licensed,
         )
         if self.members is None:
             return network

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import NotEnoughCustodians, PartyNotFound, PartyNotVerified
 from careledger.domain.facts import PartyFacts
-from careledger.domain.parties import Status
+from careledger.domain.parties import Role, Status
 from careledger.domain.relaying import REGISTRATION_SPREAD
 from careledger.formats.signatures import SigningKey
 from careledger.ports import Blocks, Board, CustodianLink, Ledger, LedgerView, WaitingClock
@@ -29,6 +29,7 @@ class Network:
     to the ledger directly. ``registration_spread``: within how many seconds after its alias a registration is entered.
     ``together``: custodians are asked at the same time, because each works or waits elsewhere; in one process they
     would only take the interpreter away from each other. ``scanning``: files are scanned before they are deposited.
+    ``licensed``: roles in which an employer vouches for a post by a professional licence alone that was shown.
     """
 
     ledger: Ledger
@@ -42,6 +43,7 @@ class Network:
     registration_spread: int = REGISTRATION_SPREAD
     together: bool = True
     scanning: Scanning | None = None
+    licensed: frozenset[Role] = frozenset()
 
     def of_each(self, work: Callable[[T], R], asked: Iterable[T], durable: bool = False) -> list[R]:
         """What ``work`` gives for each of these, in order; it raises nothing.

@@ -160,12 +160,12 @@ def change(desk: Desk, who: Listed, wanted: Wanted) -> Listed:
 
 
 def check_licence(desk: Desk, employer: Organisation, who: Listed | None, wanted: Wanted) -> None:
-    """Raises LicenceRefused for whoever is to be given a post by the number of a licence that is over, or comes back to
-    the roles that they had by it, unless one that holds was shown for them."""
+    """Raises LicenceRefused for whoever is to be given a post by the number of a licence that is over, comes back to
+    the roles that they had by it, or is to have a role that needs one, unless one that holds was shown for them."""
     if wanted.active:
         back = who is not None and not who.member.active and {*wanted.roles} & {*who.member.roles}
         before = (who.member.licence,) if who is not None and back else ()
-        over.check(employer, before, wanted.licence, wanted.roles, desk.now)
+        over.check(employer, before, wanted.licence, wanted.roles, desk.now, 0, desk.network.licensed)
 
 
 def _as_wanted(desk: Desk, who: Listed) -> Listed:
@@ -188,7 +188,7 @@ def vouch(desk: Desk, who: Listed) -> Listed:
         made = desk.keyring.new_staff(who.employer, label, roles, number=who.member.post)
     if desk.network.ledger.fresh_head().party(who.member.post) is None:
         given = who.employer, who.member.licence, roles, desk.now
-        over.check(given[0], (), *given[1:], post=who.member.post)
+        over.check(given[0], (), *given[1:], who.member.post, desk.network.licensed)
         over.rest_on_shown(given[0], who.member.post, *given[1:])
     register.post(desk.network, made, roles, licence(who.member.licence))
     carried = _carried(who)

@@ -17,7 +17,7 @@ from careledger.app.identity.employing import BY_SIGN_ON, Desk, Listed, Wanted
 from careledger.app.identity.id_tokens import SKEW, Told
 from careledger.app.identity.providers import Anywhere
 from careledger.app.identity.sessions import Current
-from careledger.domain.errors import SignOnRefused, Throttled
+from careledger.domain.errors import LicenceRefused, SignOnRefused, Throttled
 from careledger.domain.parties import Role
 from careledger.formats.digests import digest
 from careledger.formats.identity import Claim
@@ -120,10 +120,13 @@ def _entered(desk: Desk, found: Anywhere, who: Listed | None, wanted: Wanted) ->
         employing.leave(desk, who)
     if not found.provider.just_in_time:
         raise SignOnRefused(why="nobody in the list of staff is called so")
-    if who is None:
-        return employing.join(desk, found.employer, wanted, BY_SIGN_ON)
-    kept = Wanted(who.member.login, wanted.name, wanted.roles)
-    return employing.change(desk, employing.by_id(who.employer, who.id), kept)
+    try:
+        if who is None:
+            return employing.join(desk, found.employer, wanted, BY_SIGN_ON)
+        kept = Wanted(who.member.login, wanted.name, wanted.roles)
+        return employing.change(desk, employing.by_id(who.employer, who.id), kept)
+    except LicenceRefused:
+        raise SignOnRefused(why="a post of this role needs a licence that was shown") from None
 
 
 def _lost(desk: Desk, who: Listed | None) -> None:

@@ -16,6 +16,7 @@ from careledger.formats.digests import digest, uint
 from careledger.formats.licences import RestsOn
 from careledger.workflows.actors import Organisation
 
+WANTED = "this role is given by a licence that was shown, and with no other role"
 RESTS, OVER, SHOWN = "rests-on-licence", "licence-over", "licence-shown"
 
 
@@ -51,14 +52,18 @@ def check(
     roles: Iterable[Role],
     now: int,
     post: int = 0,
+    required: frozenset[Role] = frozenset(),
 ) -> None:
     """Before anybody is entered with that number: raises LicenceRefused where it, or one of ``numbers`` that they had,
-    is over, and none was shown for it that holds. ``post`` may rest on one already."""
-    known = {each for each in (wanted, *numbers) if each}
-    if all(employer.books.get(OVER, _number(each)) is None for each in known):
+    is over, or a role is of ``required``, and none was shown for it that holds. ``post`` may rest on one already."""
+    there = tuple(roles)
+    known, demanded = {each for each in (wanted, *numbers) if each}, not required.isdisjoint(there)
+    if not demanded and all(employer.books.get(OVER, _number(each)) is None for each in known):
         return
-    if _kept(employer, wanted, roles, now) is None and employer.books.get(RESTS, uint(post)) is None:
-        raise LicenceRefused(why="revoked or expired; one that holds has to be shown first")
+    if _kept(employer, wanted, there, now) is None and employer.books.get(RESTS, uint(post)) is None:
+        raise LicenceRefused(
+            why=WANTED if demanded else "revoked or expired; one that holds has to be shown first"
+        )
 
 
 def rest_on_shown(employer: Organisation, post: int, wanted: str, roles: Iterable[Role], now: int) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from careledger.app.serving import is_loopback
 from careledger.domain.errors import ConfigurationRefused
+from careledger.domain.parties import POST_ROLES, Role
 
 PREFIX = "CARELEDGER_"
 FORMATS, LEVELS = ("text", "json"), ("debug", "info", "warning", "error")
@@ -71,6 +72,9 @@ class Service:
     outside: tuple[str, ...] = _set("outside.hosts", (), "The only hosts that are asked because of what others said: "
                                     "webhooks, clients' keys, OpenID providers, lists of revoked licences. "
                                     "`*.example.org` names all below. Empty: every public one.")  # fmt: skip
+    licences: tuple[str, ...] = _set("licences.required", (), "Roles, such as `doctor`, `nurse`, whose posts are "
+                                     "registered only by a professional licence that was shown and checked "
+                                     "(docs/licences.md), whoever enters them. Empty: none.")  # fmt: skip
     notice: float = _set("shutdown.notice", 0.0, "Seconds that a service told to stop goes on answering while it says "
                          "that it is not ready, so that a balancer sends nothing new.")  # fmt: skip
     within: float = _set(
@@ -86,6 +90,10 @@ class Service:
         _check_scanner(self)
         if not all(map(_HOST.fullmatch, self.outside)):
             raise refused("outside.hosts", "not names in lower case, without scheme, port and path")
+        if not {*self.licences} <= {each.code for each in POST_ROLES}:
+            raise refused(
+                "licences.required", f"not of {', '.join(sorted(each.code for each in POST_ROLES))}"
+            )
         for name, value, known in (
             ("log.format", self.log_format, FORMATS),
             ("log.level", self.log_level, LEVELS),
@@ -112,6 +120,11 @@ class Service:
     def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         """The proxies that are believed."""
         return tuple(ipaddress.ip_network(each) for each in self.proxies)
+
+    @property
+    def licensed(self) -> frozenset[Role]:
+        """The roles whose posts need a licence that was shown."""
+        return frozenset(each for each in POST_ROLES if each.code in self.licences)
 
     @property
     def names(self) -> frozenset[str]:

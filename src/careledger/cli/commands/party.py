@@ -169,7 +169,7 @@ def post(
             rest(world.ledger.fresh_head(), employer, made.number, shown, world.clock.now())
             licence_number = shown.number
         elif world.ledger.fresh_head().party(made.number) is None:
-            over.check(employer, (), licence_number, roles, world.clock.now())
+            over.check(employer, (), licence_number, roles, world.clock.now(), 0, world.licensed)
             over.rest_on_shown(employer, made.number, licence_number, roles, world.clock.now())
         register.post(world.network, made, roles, licence(licence_number))
         _told(world, as_json, made.number, f"{label} acts from now on.")

@@ -71,17 +71,18 @@ def remove(desk: Desk, called: Called) -> PartyKeys:
 
 def vouch(desk: Desk, called: Called) -> PartyKeys:
     """It acts from now on. A repetition by the same idempotency key is the same post. Raises ApiRefused for a name
-    that is taken in this organisation, LicenceRefused for the number of a licence that is over, LedgerRefused."""
+    that is taken in this organisation, LicenceRefused for the number of a licence that is over, or where a
+    role needs one that was shown, LedgerRefused."""
     world, body, employer = desk.world, called.body, called.who.staff.organisation
     number, roles = _number(called), _roles(body.roles, POST_ROLES)
-    names = world.keyring.labels(employer)
+    names, licensed = world.keyring.labels(employer), world.network.licensed
     label = _within(body.name, names[employer.number])
     if names.get(number) != label:
         _check_free(label, names.values())
-        over.check(employer, (), body.licence, roles, world.clock.now())
+        over.check(employer, (), body.licence, roles, world.clock.now(), 0, licensed)
         world.keyring.new_staff(employer, label, roles, number=number)
     if world.ledger.fresh_head().party(number) is None:
-        over.check(employer, (), body.licence, roles, world.clock.now(), post=number)
+        over.check(employer, (), body.licence, roles, world.clock.now(), number, licensed)
         over.rest_on_shown(employer, number, body.licence, roles, world.clock.now())
     register.post(world.network, _post(desk, employer, number), roles, licence(body.licence))
     return keys_of(desk, called, number)
