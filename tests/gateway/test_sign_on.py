@@ -459,8 +459,11 @@ def test_everybody_who_is_nobody_is_told_the_same(city: House, edge: Edge) -> No
     assert told == [told[0]] * 5
 
 
-def test_a_page_elsewhere_begins_no_sign_on_and_strangers_have_a_pace(city: House) -> None:
+def test_a_page_elsewhere_begins_no_sign_on_and_strangers_have_a_pace(
+    city: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = f"/sign-on/{city.provider.hex()}"
+    monkeypatch.setattr(city.edge.gateway._edge._signing_on.entering.pace, "a_second", 0.001)
     assert Traveller(city.edge).go(place, "cross-site").status == 403
     assert Traveller(city.edge).go(f"/sign-on/{'0' * 32}").status == 404
     assert Traveller(city.edge).go("/sign-on/x").status == 404
