@@ -311,6 +311,48 @@ SPOOFED = {"x_forwarded_for": "203.0.113.9", "x_forwarded_proto": "https", "x_fo
            "forwarded": "for=203.0.113.9;proto=https;host=ehr.example.org"}  # fmt: skip
 
 
+BEGUN = b"POST /fhir/Condition HTTP/1.1\r\nHost: localhost\r\n"
+SMUGGLED = b"GET /fhir/metadata HTTP/1.1\r\nHost: localhost\r\n\r\n"
+EMPTY = b"\r\n\r\n0\r\n\r\n"
+AMBIGUOUS = {
+    "a length and pieces": b"Content-Length: 5\r\nTransfer-Encoding: chunked" + EMPTY,
+    "pieces and a length": b"Transfer-Encoding: chunked\r\nContent-Length: 5" + EMPTY,
+    "two lengths": b"Content-Length: 0\r\nContent-Length: 41\r\n\r\n",
+    "a list of lengths": b"Content-Length: 0, 41\r\n\r\n",
+    "a length with a sign": b"Content-Length: +0\r\n\r\n",
+    "a length below nothing": b"Content-Length: -1\r\n\r\n",
+    "a length in hex": b"Content-Length: 0x0\r\n\r\n",
+    "a space before the colon": b"Content-Length : 0\r\n\r\n",
+    "another coding": b"Transfer-Encoding: xchunked" + EMPTY,
+    "pieces, and coded besides": b"Transfer-Encoding: chunked, identity" + EMPTY,
+    "two codings": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity" + EMPTY,
+    "a coding behind a sign that is none": b"Transfer-Encoding: \x0bchunked\r\nContent-Length: 0\r\n\r\n",
+    "a length after a bare CR": b"X: a\rContent-Length: 41\r\nContent-Length: 0\r\n\r\n",
+    "a length after a bare LF": b"Content-Length: 0\nContent-Length: 41\r\n\r\n",
+    "a piece's length in C's hex": b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+    "a piece below nothing": b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+    "a piece that is longer than it says": b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+}  # fmt: skip
+
+
+def statuses(gateway: Gateway, sent: bytes) -> list[bytes]:
+    """Of each answer that came before the line was closed."""
+    with socket.create_connection(("127.0.0.1", int(gateway.url.rpartition(":")[2])), timeout=120) as line:
+        line.sendall(sent)
+        line.shutdown(socket.SHUT_WR)
+        read = b"".join(iter(lambda: line.recv(65_536), b""))
+    return re.findall(rb"HTTP/1\.1 (\d+)", read)
+
+
+def test_what_says_in_two_ways_where_it_ends_is_refused_and_nothing_behind_it_is_answered(
+    watched: Edge,
+) -> None:
+    gateway = watched.gateway
+    assert statuses(gateway, SMUGGLED + SMUGGLED) == [b"200", b"200"]  # one line may carry several
+    for what, said in AMBIGUOUS.items():
+        assert statuses(gateway, BEGUN + said + SMUGGLED) == [b"400"], what
+
+
 def test_a_trusted_proxy_is_believed_about_client_scheme_and_name() -> None:
     status, seen = passed(PROXIED, "10.1.2.3", **SPOOFED)
     assert status == 200

@@ -1,7 +1,8 @@
 """What every request passes before the routes: who is believed about it, and what is noted of it.
 
 What a proxy says is believed of those that the operator named, and taken out of every other request, so that nothing
-behind this can look at it. A request that came without TLS from beyond loopback is refused unread.
+behind this can look at it. A request that came without TLS from beyond loopback is refused unread, and so is one that
+says in two ways where it ends: its line is closed, so that nothing of it is taken for another request.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from careledger.gateway.operating.spans import Spans
 from careledger.gateway.security_log import Noted
 
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"})
+LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+"""What says where a message of HTTP/1.1 ends: one of them alone (RFC 9112, 6.3)."""
 TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 NO_PAGE = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 UNLESS_SAID = (
@@ -58,6 +61,11 @@ class Front:
 
     async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[NAMES] = self.service.names
+        if {name for name, _ in scope["headers"]} >= LENGTHS:
+            security_log.write(scope, Noted(event=security_log.INPUT))
+            said, closed = "Say once where the request ends.\n", {"Connection": "close"}
+            await Response(said, 400, closed, media_type="text/plain")(scope, receive, send)
+            return
         sure = self._believed(scope)
         if not sure and scope["path"] not in PATHS:
             security_log.write(scope, Noted(event=security_log.NO_TLS))
