@@ -89,6 +89,16 @@ class Realm:
         said["protocolMappers"] = [mapper("saml", "saml-group-membership-mapper", **config)]
         self.ask("POST", f"/admin/realms/{self.name}/clients", json.dumps(said))
 
+    def reads_again(self, metadata: str) -> None:
+        """The SAML client's key is the one of its metadata as it is now."""
+        path = f"/admin/realms/{self.name}/client-description-converter"
+        said = self.ask("POST", path, metadata, "application/xml")
+        name, path = "saml.signing.certificate", f"/admin/realms/{self.name}/clients"
+        for each in self.ask("GET", path):
+            if each["clientId"] == said["clientId"]:
+                each["attributes"][name] = said["attributes"][name]
+                self.ask("PUT", f"{path}/{each['id']}", json.dumps(each))
+
     def signs_out_itself(self, itself: bool) -> None:
         """Whether the server tells SAML clients by itself that somebody signed out, or by that person's browser."""
         path = f"/admin/realms/{self.name}/clients"

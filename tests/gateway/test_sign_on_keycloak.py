@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 
 from careledger.app.identity import providers
-from careledger.app.identity.saml import metadata
+from careledger.app.identity.saml import metadata, own_key
 from careledger.formats.sign_on import Provider, SamlProvider
 from careledger.gateway.server import Gateway
 from contracts.loading import script
 from gateway.edge_world import Edge
-from gateway.keycloak_world import Realm, Window
+from gateway.keycloak_world import POOL, Realm, Window
 from gateway.oauth_world import Page
 from gateway.sign_on_world import ROLES, Traveller
 from story import Story, copied
@@ -128,6 +128,17 @@ def check_is_proved_as_demanded(edge: Edge, realm: Realm) -> None:
     assert stranger.session() is None
 
 
+def check_key_is_changed(edge: Edge, realm: Realm, path: str) -> None:
+    """What is signed by the next key is refused there until this side's metadata was read again."""
+    books, now = edge.story.organisations["City"].books, edge.story.world.clock.now()
+    own_key.rotate(books, now, 3_600)
+    assert signed_on(Traveller(edge), Window(), path, "rahima").status == 200
+    own_key.rotate(books, now, 0)
+    assert POOL.request("GET", Traveller(edge).go(path).to, redirect=False).status == 400
+    realm.reads_again(Traveller(edge).go(f"{path}/metadata").text)
+    assert signed_on(Traveller(edge), Window(), path, "rahima").status == 200
+
+
 def check_is_signed_out(edge: Edge, realm: Realm, path: str) -> None:
     """Who is signed out there is signed out here, and nobody else."""
     doctor, nurse = Traveller(edge), Traveller(edge)
@@ -170,6 +181,7 @@ def test_staff_sign_on_at_keycloak_by_openid_and_by_saml(edge: Edge, realm: Real
     check_signs_out_there(city, browser, window)
     by_saml = saml(edge, realm, "City")
     check_signs_on(edge, by_saml)
+    check_key_is_changed(edge, realm, by_saml)
     assert signed_on(browser, window, by_saml, "rahima").status == 200
     check_signs_out_there(by_saml, browser, window)
     assert signed_on(browser, window, by_saml, "rahima").status == 200
