@@ -18,6 +18,7 @@ from careledger.adapters.evm.chain import EmbeddedChain
 from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.engine import Message
 from careledger.adapters.evm.node import Call
+from careledger.adapters.evm.tables import CACHE, connect
 from careledger.adapters.evm.verify import verify_chain
 from careledger.domain.errors import (
     BlockNotFound,
@@ -280,6 +281,15 @@ def test_one_directory_is_one_process_s_and_one_chain_s(tmp_path: Path) -> None:
     with pytest.raises(ChainMismatch):
         EmbeddedChain(tmp_path, CHAIN_ID + 1)
     EmbeddedChain(tmp_path, CHAIN_ID).close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_connection_keeps_few_pages_of_the_chain_in_memory(tmp_path: Path, read_only: bool) -> None:
+    """Who looks has a connection for each of up to 64 threads."""
+    EmbeddedChain(tmp_path, CHAIN_ID).close()
+    connection = connect(tmp_path, read_only)
+    assert connection.execute("PRAGMA cache_size").fetchone() == (CACHE,)
+    connection.close()
 
 
 def test_many_threads_share_blocks_and_lose_nothing(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def connect(directory: Path | None, read_only: bool = False) -> sqlite3.Connecti
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA cache_size = {CACHE}")
+    connection.execute(f"PRAGMA cache_size = {CACHE}")
     return connection
 
 
