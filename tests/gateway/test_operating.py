@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import socket
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -419,6 +421,38 @@ def test_the_client_is_the_last_one_that_a_trusted_proxy_saw(chain: str, client:
 def test_a_name_that_the_operator_did_not_name_is_not_here(host: str) -> None:
     seen = passed(PROXIED, "10.1.2.3", x_forwarded_proto="https", x_forwarded_host=host)[1]
     assert seen["here"] is False
+
+
+def asked_raw(edge: Edge, target: str, host: str, *headers: str) -> bytes:
+    """The first bytes of what is answered to a request whose target is written so."""
+    place = urlsplit(edge.gateway.url)
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host}", "Connection: close", *headers, "", ""]
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as line:
+        line.sendall("\r\n".join(lines).encode())
+        said = b""
+        while part := line.recv(65_536):
+            said += part
+    return said
+
+
+def test_a_target_in_absolute_form_is_its_path_under_the_name_in_it(watched: Edge) -> None:
+    url = watched.gateway.url
+    here = urlsplit(url).netloc
+    for target in ("/fhir/Patient?_count=1", f"{url}/fhir/Patient?_count=1"):
+        assert asked_raw(watched, target, here).startswith(b"HTTP/1.1 401 ")
+    assert asked_raw(watched, f"{url}/healthz", "attacker.example").startswith(b"HTTP/1.1 200 ")
+    for target in ("http://attacker.example/fhir/metadata", f"{url.replace('//', '//a@')}/fhir/metadata"):
+        assert asked_raw(watched, target, here)[:13] in (b"HTTP/1.1 421 ", b"HTTP/1.1 404 ")
+    assert asked_raw(watched, "http://attacker.example/fhir/metadata", here).startswith(b"HTTP/1.1 421 ")
+
+
+def test_nothing_that_is_sent_is_unpacked(watched: Edge) -> None:
+    url, body = f"{watched.gateway.base}/Condition", gzip.compress(b"{}")
+    sent = {"Content-Type": "application/fhir+json", "Authorization": f"Bearer {watched.token('Dr City')}"}
+    for coding, status in (("gzip", 415), ("br, gzip", 415), ("identity", 400)):
+        reply = urllib3.request("POST", url, body=body, headers=sent | {"Content-Encoding": coding})
+        assert reply.status == status, coding
+        assert (reply.headers.get("Accept-Encoding") == "identity") == (status == 415)
 
 
 def test_links_begin_with_the_address_that_the_operator_named(told: Story, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +38,9 @@ UNLESS_SAID = (
     (b"referrer-policy", b"no-referrer"),
 )
 """What browsers are told where a route says nothing else: it is no page, loads nothing and stands in no frame."""
+PLAIN = (b"", b"identity")
+"""Content codings of what is sent: nothing is unpacked here (RFC 9110 8.4, 15.5.16)."""
+_ABSOLUTE = re.compile(rb"https?://([^/?#@\s]+)(/[^#]*)?", re.IGNORECASE)
 _WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)
 _LOG = logging.getLogger("careledger.requests")
 
@@ -66,10 +70,16 @@ class Front:
             said, closed = "Say once where the request ends.\n", {"Connection": "close"}
             await Response(said, 400, closed, media_type="text/plain")(scope, receive, send)
             return
+        _aimed(scope)
         sure = self._believed(scope)
         if not sure and scope["path"] not in PATHS:
             security_log.write(scope, Noted(event=security_log.NO_TLS))
             await Response("Ask over TLS.\n", 403, media_type="text/plain")(scope, receive, send)
+            return
+        if any(name == b"content-encoding" and said.lower() not in PLAIN for name, said in scope["headers"]):
+            await Response("Send it as it is.\n", 415, {"Accept-Encoding": "identity"}, "text/plain")(
+                scope, receive, send
+            )
             return
         await self.application(scope, receive, send)
 
@@ -141,6 +151,17 @@ class Seen:
     def _route(self) -> str:
         route = self._scope.get("route")
         return getattr(route, "path", NOWHERE)
+
+
+def _aimed(scope: Scope) -> None:
+    """Asks what is asked for in absolute form as if by its path, under the name in it (RFC 9112 3.2.2)."""
+    found = _ABSOLUTE.fullmatch(scope.get("raw_path") or b"")
+    if found is None:
+        return
+    scope["raw_path"] = found[2] or b"/"
+    scope["path"] = unquote(scope["raw_path"].decode("ascii"))
+    others = [each for each in scope["headers"] if each[0] != b"host"]
+    scope["headers"] = [(b"host", found[1]), *others]
 
 
 def _guarded(scope: Scope, send: Send) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
