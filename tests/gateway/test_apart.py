@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -201,12 +201,21 @@ def told(stream: Stream, kind: str) -> Told:
 # What a gateway is ------------------------------------------------------------------------------------
 
 
+def opened_by(service: Service, name: str) -> set[str]:
+    """What that process has open; what it closes while this looks is not there."""
+    found = set()
+    for each in Path(f"/proc/{service.running[name].pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(each))
+    return found
+
+
 @pytest.mark.slow
 def test_a_gateway_opens_nothing_of_the_data_directory(service: Service) -> None:
     service.client(0, "Dr Stay").ask(mine(service))
-    opened = {os.readlink(each) for each in Path(f"/proc/{service.running['one'].pid}/fd").iterdir()}
+    opened = opened_by(service, "one")
     assert [each for each in opened if str(service.network) in each] == []
-    held = {os.readlink(each) for each in Path(f"/proc/{service.running['worker 1'].pid}/fd").iterdir()}
+    held = opened_by(service, "worker 1")
     assert len([each for each in held if str(service.network) in each]) > 5
 
 
@@ -383,7 +392,7 @@ def test_a_worker_that_reads_takes_over_when_the_other_one_is_told_to_stop(
     told: Story, tmp_path: Path
 ) -> None:
     with served(told, tmp_path) as service:
-        held = {os.readlink(each) for each in Path(f"/proc/{service.running['worker 2'].pid}/fd").iterdir()}
+        held = opened_by(service, "worker 2")
         alone = [
             str(service.network / name) for name in ("blocks", "custodians", "ledger/lock", "worker/lock")
         ]
