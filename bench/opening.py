@@ -8,17 +8,19 @@ The directory holds ``--copies`` imports of the sample, and with ``--resources``
 compared with the ledger. Rebuilding the index drops the projection and folds it from the chain's first block on;
 records come on the chain as roots over whole deposits, so it is done too with ``--roots`` records that were deposited
 one by one, each root in a block of its own. The log is one custodian's: sealed lines for one patient, durable in groups
-of a hundred, and the patient's proof that none of ``--entries`` is missing. The rival beside the log is SQLite with one
-synced transaction for each group.
+of a hundred, what a line takes in memory, and the patient's proof that none of ``--entries`` is missing. The rival
+beside the log is SQLite with one synced transaction for each group.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sqlite3
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 from _importing import imported_copies, written
@@ -29,6 +31,7 @@ from careledger.app.world import open_world
 from careledger.cli.demo.founding import CITY
 from careledger.cli.demo.stage import Stage
 from careledger.fhir.sample import sample_files
+from careledger.proofs.release_log import KeptLog
 from careledger.workflows.actors import Holder
 from careledger.workflows.audit import audit
 from careledger.workflows.custodian import logbook
@@ -53,6 +56,18 @@ def grown(stage: Stage, holder: Holder, entries: int) -> float:
             for _ in range(GROUP):
                 logbook.write(custody, view, statement, Event("released", request=os.urandom(16), reader=7))
     return entries / (time.perf_counter() - begun)
+
+
+def remembered(custodian: object) -> float:
+    """Bytes of memory that a line of a custodian's log takes once its head was made."""
+    assert isinstance(custodian, Custodian)
+    log = KeptLog("measured", custodian._custody.journal.log())
+    tracemalloc.start()
+    log.head()
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return taken / log.size
 
 
 def plain(folder: Path, entries: int) -> float:
@@ -96,6 +111,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
         begun = time.perf_counter()
         audit(stage.world.network, holder)
         audited = time.perf_counter() - begun
+        kept = remembered(stage.world.custodians[own_statement(holder)[0].custodians[0]])
         stage.world.close()
         begun, used = time.perf_counter(), time.process_time()
         world = open_world(folder)
@@ -111,6 +127,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
         Figure.of(
             "release log, lines durable", lines, "lines/s", COMMAND, "SQLite rows of that length", rival
         ),
+        Figure.of("memory of a line of the release log", kept, "bytes", COMMAND),
         Figure.of(f"audit of {chosen.entries:,} lines", audited, "s", COMMAND),
         Figure.of(f"opening {total:,} records, five custodians", opened, "s", COMMAND),
         Figure.of("processor time of that", used, "s", COMMAND),

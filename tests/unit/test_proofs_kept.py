@@ -83,6 +83,22 @@ def test_a_log_of_many_bundles_proves_every_line_under_old_and_new_heads() -> No
             log.tree.node(level, index)
 
 
+def test_many_lines_are_proved_as_each_alone_and_what_lies_together_is_read_once() -> None:
+    entries, read = lines(500), []
+
+    class Counting(MemoryLines):
+        def tags(self, first: bytes, last: bytes, below: int) -> bytes:
+            read.append(first)
+            return super().tags(first, last, below)
+
+    head, known = KeptLog("log.example", Counting(entries)).head(), ReleaseLog("log.example", entries).head()
+    tags = [entry[:32] for entry in entries]
+    assert head.lines(tags) == [known.line(tag) for tag in tags]
+    assert len(read) == len(set(read)) < 500 / 4
+    with pytest.raises(ProofRefused):
+        head.lines([*tags, a_hash("of nobody")])
+
+
 def test_a_head_of_before_is_made_again_and_the_log_goes_on_from_it() -> None:
     entries = lines(600)
     log = KeptLog("log.example", MemoryLines(entries))

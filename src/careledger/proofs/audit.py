@@ -56,7 +56,7 @@ def make_proof(
     """
     absent = head.absence(tag_of(audit_key, count))
     first = 0 if every_line else max(0, count - 1)
-    lines = [head.line(tag_of(audit_key, number)) for number in range(first, count)]
+    lines = head.lines([tag_of(audit_key, number) for number in range(first, count)])
     met, met_number = absent.met or (None, 0)
     return AuditProof(
         note,

@@ -142,6 +142,7 @@ class KeptMap:
         """The empty map."""
         self._lines = lines
         self._top: _Node = EMPTY
+        self._read = EMPTY, b""
         self.size = 0
 
     def copy(self) -> KeptMap:
@@ -198,15 +199,15 @@ class KeptMap:
 
     def _rows(self, node: bytes, depth: int, prefix: int) -> bytes:
         """The rows under a hash, as they are kept; made again from the lines if they are not those."""
-        if node == EMPTY:
-            return b""
+        if node == self._read[0]:  # the last one again, at first the empty one
+            return self._read[1]
         first, rest = prefix << DEPTH - depth, (1 << DEPTH - depth) - 1
         asked = first.to_bytes(TAG, "big"), (first | rest).to_bytes(TAG, "big"), self.size
-        if rows_hash(rows := self._lines.tags(*asked), depth) == node:
-            return rows
-        self._lines.remake_tags()
         if rows_hash(rows := self._lines.tags(*asked), depth) != node:
-            raise StoreCorrupt(why="tags of a release log are not those of its lines")
+            self._lines.remake_tags()
+            if rows_hash(rows := self._lines.tags(*asked), depth) != node:
+                raise StoreCorrupt(why="tags of a release log are not those of its lines")
+        self._read = node, rows
         return rows
 
 

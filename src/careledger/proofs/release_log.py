@@ -74,7 +74,14 @@ class LogHead:
 
     def line(self, tag: bytes) -> Line:
         """Proof that this tag is there, and its line; raises ProofRefused if it is not."""
-        proof = self._tags.proof(tag)
+        return self.lines([tag])[0]
+
+    def lines(self, tags: Sequence[bytes]) -> list[Line]:
+        """The same for many, which are looked up in their order, so that what lies together is read once."""
+        proofs = {tag: self._tags.proof(tag) for tag in sorted(tags)}
+        return [self._line(tag, proofs[tag]) for tag in tags]
+
+    def _line(self, tag: bytes, proof: MapProof) -> Line:
         if proof.met is None or proof.met[0] != tag:
             raise ProofRefused(why="no line with this tag")
         number = proof.met[1]
