@@ -397,7 +397,7 @@ def test_a_certificate_that_begins_later_is_handed_out_before_it_is_shown(
 def test_a_slow_caller_and_one_that_says_nothing_are_cut_off_and_hold_nobody_up(
     keeper: Member, asker: Member
 ) -> None:
-    hurried = Limits(unproved=2, handshake=1.5, idle=1.5, frame=1.5)
+    hurried = Limits(unproved=2, handshake=5, idle=3, frame=3)
     with met(keeper, asker, hurried) as server:
         context = shown(pair(asker), pair(keeper)[0])
         with socket.create_connection((server.host, server.port), 20) as silent:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ SCHEMA = "CREATE TABLE counts (number INTEGER NOT NULL, filling BLOB)"
 COUNTING = """
 import sqlite3, sys
 from pathlib import Path
-first, second = (sqlite3.connect(Path(sys.argv[1]) / name, isolation_level=None) for name in ("b.db", "a.db"))
+first, second = (sqlite3.connect(Path(sys.argv[1]) / name, 120, isolation_level=None) for name in ("b.db", "a.db"))
 print("ready", flush=True)
 number = 0
 while True:
@@ -83,11 +83,24 @@ def test_nothing_is_seen_of_what_was_done_after_something_that_is_not_seen(
     with counting(folder):
         for number in range(12):
             with one_moment(folder, lambda: 7) as taken:
-                time.sleep(0.02)  # what is written meanwhile is not in the snapshot
+                goes_on(folder)  # what is written meanwhile is not in the snapshot
                 seen.append(counts(taken, tmp_path / str(number)))
             assert (taken.at, taken.files) == (7, {"keys": b"a key"})
     assert [(a, b) for a, b in seen if b - a not in (0, 1)] == []
-    assert len({b for _, b in seen}) > 6
+    assert len({b for _, b in seen}) == 12
+
+
+def goes_on(folder: Path) -> None:
+    """Waits until something more was counted."""
+
+    def counted() -> int:
+        return int(db.execute("SELECT number FROM counts").fetchone()[0])
+
+    with closing(sqlite3.connect(folder / "b.db", isolation_level=None, timeout=60)) as db:
+        begun, end = counted(), time.monotonic() + 60
+        while counted() == begun:
+            assert time.monotonic() < end
+            time.sleep(0.005)
 
 
 def test_a_file_that_comes_while_it_is_taken_begins_it_again(
@@ -113,8 +126,8 @@ def test_who_holds_a_lock_for_long_is_waited_for_and_never_stopped(
     held = sqlite3.connect(folder / "b.db", isolation_level=None, check_same_thread=False)
     held.execute("BEGIN IMMEDIATE")
     other = sqlite3.connect(folder / "a.db", isolation_level=None, timeout=5)
-    threading.Timer(0.4, lambda: held.execute("COMMIT")).start()
     began = time.monotonic()
+    threading.Timer(0.4, lambda: held.execute("COMMIT")).start()
     with one_moment(folder, lambda: 7):
         assert time.monotonic() - began > 0.3
         other.execute("UPDATE counts SET number = 5")

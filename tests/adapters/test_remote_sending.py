@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,11 @@ def settled(node: RemoteNode) -> None:
         time.sleep(0.1)
 
 
+def limited(node: RemoteNode, **limits: float) -> None:
+    """These limits are others from now on."""
+    node._courier._limits = replace(node._courier._limits, **limits)  # type: ignore[arg-type]
+
+
 def test_one_senders_calls_go_out_together_and_in_order(
     network: Network, hostile: tuple[HostileNode, str], tmp_path: Path
 ) -> None:
@@ -115,7 +121,10 @@ def test_what_a_node_refused_or_forgot_is_sent_again_with_the_same_bytes(
 
 def test_a_restarted_node_is_given_again_what_its_pool_lost(tmp_path: Path) -> None:
     with required(), opened_network(tmp_path / "state.json") as own:
-        node, sender = connected(tmp_path / "sent", [own.real.url], own.clock, again=1.0), SigningKey.random()
+        node, sender = (
+            connected(tmp_path / "sent", [own.real.url], own.clock, again=3_600),
+            SigningKey.random(),
+        )
         work = calls(own, node, 2_301, 10)
         own.real.rpc("evm_setIntervalMining", 0)
         with ThreadPoolExecutor(1) as pool:
@@ -126,6 +135,7 @@ def test_a_restarted_node_is_given_again_what_its_pool_lost(tmp_path: Path) -> N
             assert not waiting.done()
             own.real.start()
             assert own.real.rpc("txpool_status")["pending"] == "0x0"
+            limited(node, again=1.0)
             assert [each.reason for each in waiting.result()] == [None] * 10
         assert count_of(own, sender) == 10
         node.close()
@@ -157,6 +167,7 @@ def test_patience_ends_but_the_transaction_is_still_sent(network: Network, tmp_p
     assert node.waiting() == 1
     network.real.rpc("evm_setIntervalMining", 1)
     settled(node)
+    limited(node, patience=90)
     assert ledger.fresh_head().party(2_501) is not None
     with pytest.raises(LedgerRefused):
         ledger.propose_organisation(2_501, [Role.HOSPITAL], digest("l"), digest("k"), sender)
@@ -168,15 +179,17 @@ def test_without_a_node_nothing_is_sent_and_nothing_kept(
     network: Network, hostile: tuple[HostileNode, str], tmp_path: Path
 ) -> None:
     down, url = hostile
-    node = connected(tmp_path, [url], network.clock, patience=2.5)
+    node = connected(tmp_path, [url], network.clock)
     ledger, sender = network.ledger(node), SigningKey.random()
     assert proposed(ledger, 2_511)
+    limited(node, patience=2.5)
     down.status = 503
     with pytest.raises(NodeUnavailable) as caught:
         ledger.propose_organisation(2_512, [Role.HOSPITAL], digest("l"), digest("k"), sender)
     assert "nothing_sent" in caught.value.details
     assert node.waiting() == 0
     down.status = 200
+    limited(node, patience=90)
     time.sleep(3.5)
     assert count_of(network, sender) == 0
     assert proposed(ledger, 2_513)
