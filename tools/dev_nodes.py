@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import random
+import secrets
 import shutil
 import signal
 import socket
@@ -33,7 +33,7 @@ from typing import Any
 _STARTS_WITHIN, _KEYCLOAK_WITHIN = 90.0, 900.0  # seconds
 _NO_GAS_LIMIT = str(2**53 - 1)
 _GIVEN_OUT_BY_NOBODY = range(20_000, 32_000)
-"""Ports that the system gives no connection by itself, for what takes a while until it has its own."""
+"""Ports that the system gives no connection by itself: whoever is told one listens there only after a while."""
 
 
 class NoNode(Exception):
@@ -201,7 +201,7 @@ class Node:
 
 @contextmanager
 def _running(program: Program, options: Sequence[str], port_option: str) -> Iterator[Node]:
-    port = _free_port()
+    port = free_port()
     node = Node(program, [*options, port_option, str(port)], port)
     try:
         node.start()
@@ -256,7 +256,7 @@ def keycloak(password: str) -> Iterator[str]:
     options = ["--optimized", "--http-enabled=true", "--hostname-strict=false", "--http-host=127.0.0.1"]
     given = {"KC_BOOTSTRAP_ADMIN_USERNAME": "admin", "KC_BOOTSTRAP_ADMIN_PASSWORD": password,
              "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m"}  # fmt: skip
-    port = _free_port(_GIVEN_OUT_BY_NOBODY)
+    port = free_port()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [str(script), "start", *options, f"--http-port={port}"], env=os.environ | given,
@@ -321,11 +321,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port(among: range = range(1)) -> int:
-    """A port that is free now: one that the system gives out, or one of those."""
+def free_port() -> int:
+    """A port that is free now and that nobody is likely to be given before it is listened at."""
     while True:
         with socket.socket() as free, suppress(OSError):
-            free.bind(("127.0.0.1", random.choice(among)))  # noqa: S311
+            free.bind(("127.0.0.1", secrets.choice(_GIVEN_OUT_BY_NOBODY)))
             return int(free.getsockname()[1])
 
 

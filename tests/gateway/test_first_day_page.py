@@ -201,7 +201,7 @@ def realm() -> Iterator[Realm | None]:
 def day(chromium: Any, realm: Realm | None) -> Iterator[Day]:
     with ExitStack() as running:
         made = Day(chromium, running, realm)
-        made.words["9000"] = str(DEV._free_port(range(20_000, 32_000)))
+        made.words["9000"] = str(DEV.free_port())
         try:
             yield made
         finally:

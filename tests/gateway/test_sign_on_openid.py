@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,9 +59,7 @@ def edge(told: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge
 @contextmanager
 def running(library: Path, edge: Edge, secret: str) -> Iterator[bytes]:
     """A provider that knows an organisation as a client, and that one's id of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = DEV.free_port()
     made = Provider(
         f"http://127.0.0.1:{port}",
         "city",

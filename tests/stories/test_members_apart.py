@@ -99,7 +99,7 @@ def test_a_member_elsewhere_keeps_releases_and_logs_for_patients_of_another_and_
         at = ("--data", here)
         refused = careledger("custodian", "serve", RIVERSIDE, "--data", there)
         assert (refused.code, "no certificate of it counts now" in refused.err) == (1, True)
-        port = free_port()
+        port = DEV_NODES.free_port()
         introduced(here, there, f"127.0.0.1:{port}")
         with served(there, port) as address:
             assert address == f"127.0.0.1:{port}"
@@ -135,11 +135,3 @@ def custodian_of(folder: Path, name: str) -> Path:
     """Where its custodian keeps everything."""
     number = told("party", "show", name, "--data", folder)["did"].rpartition(":")[2]
     return folder / "custodians" / str(number)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
