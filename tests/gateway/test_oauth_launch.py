@@ -192,7 +192,7 @@ def test_an_id_token_says_who_it_is_signed_by_a_published_key(
     now = edge.story.world.clock.now()
     assert found["iss"] == configuration["issuer"] == edge.gateway.url
     assert (found["aud"], found["nonce"]) == (chart.id, "n-1")
-    assert now - 5 <= found["iat"] <= now
+    assert now - 120 <= found["iat"] <= now
     assert now < found["exp"] <= now + 300
     assert found["fhirUser"] == f"{edge.gateway.base}/Practitioner/{found['sub']}"
     assert found["sub"] == str(UUID(bytes=doctor.session.who.id))
@@ -579,10 +579,12 @@ def test_a_code_is_good_for_a_minute(edge: Edge, doctor: Browser, chart: App) ->
     assert AppCode.decode(row.value).used == b""
 
 
-def test_a_code_that_comes_again_ends_what_it_gave_also_after_a_restart(told: Story, tmp_path: Path) -> None:
+def test_a_code_that_comes_again_ends_what_it_gave_also_after_a_restart(
+    told: Story, tmp_path: Path, port: int
+) -> None:
     mine = story.copied(told, tmp_path / "data")
-    with Gateway(mine.world, port=0) as gateway:
-        port, edge = int(gateway.url.rpartition(":")[2]), Edge(mine, gateway)
+    with Gateway(mine.world, port=port) as gateway:
+        edge = Edge(mine, gateway)
         browser, chart = signed_in(edge, "Dr City"), app(edge)
         codes = [chart.code(browser, "user/Condition.rs online_access") for _ in range(2)]
         given = [chart.exchange(each).body for each in codes]

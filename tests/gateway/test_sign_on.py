@@ -479,12 +479,14 @@ def test_a_provider_that_was_removed_lets_nobody_in(city: House, edge: Edge) -> 
     assert browser.session() is None
 
 
-def test_a_sign_on_goes_on_after_a_restart_and_counts_no_second_time(told: Story, tmp_path: Any) -> None:
+def test_a_sign_on_goes_on_after_a_restart_and_counts_no_second_time(
+    told: Story, tmp_path: Any, port: int
+) -> None:
     mine = copied(told, tmp_path / "data")
     mine.world.settings = replace(mine.world.settings, webhooks_to_loopback=True)
     with ExitStack() as opened:
-        with Gateway(mine.world, port=0) as gateway:
-            first, port = Edge(mine, gateway), int(gateway.url.rpartition(":")[2])
+        with Gateway(mine.world, port=port) as gateway:
+            first = Edge(mine, gateway)
             city = opened.enter_context(house(first))
             city.issuer.person["sub"] = "restarted"
             city.listed("restarted", Role.DOCTOR, name="Dr Restart")

@@ -588,11 +588,11 @@ def test_one_organisations_provider_proves_nobody_at_another(city: SamlHouse, ed
         assert second.sign_on(browser).status == 200
 
 
-def test_an_answer_counts_after_a_restart_and_no_second_time(told: Story, tmp_path: Any) -> None:
+def test_an_answer_counts_after_a_restart_and_no_second_time(told: Story, tmp_path: Any, port: int) -> None:
     mine = copied(told, tmp_path / "data")
     with ExitStack() as opened:
-        with Gateway(mine.world, port=0) as gateway:
-            first, port = Edge(mine, gateway), int(gateway.url.rpartition(":")[2])
+        with Gateway(mine.world, port=port) as gateway:
+            first = Edge(mine, gateway)
             city = opened.enter_context(saml_house(first, just_in_time=True))
             browser = Traveller(first)
             answer = city.idp.answer(city.away(browser))

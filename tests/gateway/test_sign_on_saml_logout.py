@@ -480,11 +480,10 @@ def test_a_request_that_was_signed_cannot_stand_for_another(
 # Once --------------------------------------------------------------------------------------------
 
 
-def test_a_request_counts_once_also_after_a_restart(told: Story, tmp_path: Any) -> None:
+def test_a_request_counts_once_also_after_a_restart(told: Story, tmp_path: Any, port: int) -> None:
     mine = copied(told, tmp_path / "data")
     with ExitStack() as opened:
-        with Gateway(mine.world, port=0) as gateway:
-            port = int(gateway.url.rpartition(":")[2])
+        with Gateway(mine.world, port=port) as gateway:
             city = opened.enter_context(saml_house(Edge(mine, gateway), just_in_time=True))
             first = signed_on(city)
             message = request(city, id="_once", issued=at(city.idp.now() - 1))

@@ -20,6 +20,7 @@ from careledger.domain.errors import ServerUnavailable
 MOST_CONNECTIONS = 256
 UNREAD = 60_000  # milliseconds after which a client that does not read what was sent is cut off
 ENDS_WITHIN = 10  # seconds that requests under way are given
+IDLE = 5  # seconds after which a connection is closed on which nothing more is asked
 _STARTS_WITHIN = 30.0
 
 
@@ -103,6 +104,7 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             limit_concurrency=self._most or MOST_CONNECTIONS,
+            timeout_keep_alive=IDLE,
             timeout_graceful_shutdown=max(1, int(self._within)),
             ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
