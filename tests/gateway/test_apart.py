@@ -399,7 +399,7 @@ def test_a_worker_that_reads_takes_over_when_the_other_one_is_told_to_stop(
         assert [each for each in held if each.startswith(tuple(alone))] == []
         assert str(service.network / "ledger" / "chain.sqlite") in held
         service.running["worker 1"].send_signal(signal.SIGTERM)
-        assert service.client(1, "Dr Stay").ask(mine(service)).status == 200
+        assert eventually(lambda: service.client(1, "Dr Stay").ask(mine(service)).status, 200) == 200
         assert service.running["worker 1"].wait(60) == 0
         service.running["worker 2"].send_signal(signal.SIGTERM)
         assert service.running["worker 2"].wait(60) == 0

@@ -60,7 +60,7 @@ def question(edge: Edge, site: str, chromium: Any) -> Iterator[tuple[App, Any]]:
     page = context.new_page()
     page.goto(f"{site}/begin")
     page.evaluate("url => { location = url }", own.request("patient/Condition.rs"))
-    page.get_by_role("button", name="Allow", exact=True).wait_for(timeout=15_000)
+    page.get_by_role("button", name="Allow", exact=True).wait_for(timeout=60_000)
     yield own, page
     context.close()
 
@@ -73,7 +73,7 @@ def test_a_browser_brings_back_what_somebody_decides(
     if decision == "Allow":
         page.get_by_label("For which patient").select_option(edge.story.adam.hex())
     page.get_by_role("button", name=decision, exact=True).click()
-    page.wait_for_url(f"{site}/after?**", timeout=15_000)
+    page.wait_for_url(f"{site}/after?**", timeout=60_000)
     assert page.evaluate("document.referrer") == ""
     told = dict(parse_qsl(urlsplit(page.url).query))
     if decision == "Refuse":

@@ -749,9 +749,8 @@ def test_what_is_anchored_is_answered_so_whatever_becomes_of_the_index_and_found
         made = ward.diagnosed(holder, sought, "on a full disk")
         assert made.status == 201
     assert WritingsFile.add is add
-    for _ in range(200):
-        reply = ward.reader.ask(f"Condition?code={sought}")
-        if texts(reply):
-            break
+    ends = time.monotonic() + 60
+    while not texts(reply := ward.reader.ask(f"Condition?code={sought}")):
         assert "incomplete" in reply.said
+        assert time.monotonic() < ends
     assert texts(reply) == ["on a full disk"]

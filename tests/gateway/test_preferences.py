@@ -50,7 +50,8 @@ def sent(client: Client, path: str, method: str, resource: object, prefer: str, 
 
 def awaited(client: Client, place: str) -> Reply:
     """What becomes of it, asked for until it is known."""
-    for _ in range(200):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
         reply = client.ask(place)
         if reply.status != 202:
             return reply

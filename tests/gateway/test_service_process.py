@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,7 +103,7 @@ def stopped(running: subprocess.Popen[str], seconds: float) -> tuple[int, str]:
 def test_a_service_told_to_stop_says_so_first_then_answers_what_is_under_way(network: Path) -> None:
     said = careledger("token", "issue", "Dr Stay", "--data", network, "--json")
     token = json.loads(said.out)["token"]
-    with up(network, CARELEDGER_SHUTDOWN_NOTICE="2") as (running, facts):
+    with up(network, CARELEDGER_SHUTDOWN_NOTICE="10", CARELEDGER_SHUTDOWN_WITHIN="120") as (running, facts):
         base = facts["fhir"]
         assert get(facts["ready"]).status == 200
         host, port = base.split("/")[2].split(":")
@@ -112,17 +112,31 @@ def test_a_service_told_to_stop_says_so_first_then_answers_what_is_under_way(net
         request += f"Content-Type: application/fhir+json\r\nAuthorization: Bearer {token}\r\n\r\n"
         begun.sendall(request.encode() + b'{"resourceType":"Condition"')
         running.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        reply = get(facts["ready"])
+        while (reply := get(facts["ready"])).status == 200:  # the signal may not have been heard yet
+            time.sleep(0.05)
         assert (reply.status, json.loads(reply.data)["reasons"]) == (503, ["stopping"])
         assert get(f"{base}/metadata").status == 200
-        time.sleep(2)
+        wait_for(lambda: refuses(host, int(port)))
         begun.sendall(b"}")
         assert begun.recv(12) == b"HTTP/1.1 200"
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((host, int(port)), timeout=5)
         begun.close()
-        assert stopped(running, 60) == (0, "")
+        assert stopped(running, 120) == (0, "")
+
+
+def refuses(host: str, port: int) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_connection((host, port), timeout=60).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -134,8 +148,10 @@ def test_a_service_ends_in_time_whatever_is_under_way(network: Path, number: sig
         never.sendall(f"POST /fhir HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\n".encode())
         at = time.monotonic()
         running.send_signal(number)
-        stopped(running, 30)
-        assert time.monotonic() - at < 15
+        stopped(running, 120)
+        assert (
+            time.monotonic() - at < 25
+        )  # without what the environment says it would wait for thirty seconds
         never.close()
     assert careledger("doctor", "--data", network).code == 0
 

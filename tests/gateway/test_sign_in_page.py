@@ -48,6 +48,12 @@ def chromium() -> Iterator[Any]:
         made.close()
 
 
+@pytest.fixture(autouse=True)
+def unpaced(edge: Edge) -> None:
+    """No test waits for what another one asked."""
+    edge.gateway._edge._identity._pace._left.clear()
+
+
 @dataclass
 class Person:
     """At a page, with an authenticator; what the browser complained about, and what it sent."""
@@ -69,7 +75,7 @@ class Person:
     def told(self, words: str) -> str:
         """What the page says last, once these words are to be seen on it."""
         try:
-            self.page.get_by_text(words).first.wait_for(timeout=15_000)
+            self.page.get_by_text(words).first.wait_for(timeout=60_000)
         except playwright.TimeoutError:
             raise AssertionError(f"{words!r} is not told, but {self.page.inner_text('main')!r}") from None
         return str(self.page.inner_text("#said"))
@@ -450,7 +456,7 @@ def test_who_registers_patients_approves_on_the_page_who_waits(chromium: Any, ed
         desk.page.get_by_role("button", name="Register as a new patient").click()
         desk.told("Approved.")
         desk.press("Show who waits")
-        playwright.expect(desk.page.locator("#people p")).to_have_count(before - 1, timeout=15_000)
+        playwright.expect(desk.page.locator("#people p")).to_have_count(before - 1, timeout=60_000)
         desk.press("Sign out")
         desk.told("Signed out.")
         assert desk.page.locator("#people").inner_text() == ""

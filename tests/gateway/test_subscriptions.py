@@ -154,7 +154,7 @@ def test_a_notification_is_a_bundle_that_names_the_consent_only_if_its_id_was_wa
 def test_its_status_is_true_while_it_fails_and_when_it_is_given_up(
     telling: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "DELAYS", (1, 1))
+    monkeypatch.setattr(delivery, "DELAYS", (1,) * 60)
     answer = [500]
 
     def answers(got: Got) -> tuple[int, dict[str, str], float]:
@@ -167,6 +167,7 @@ def test_its_status_is_true_while_it_fails_and_when_it_is_given_up(
         answer[0] = 200
         assert "error" not in eventually(telling, made, "active")
         answer[0] = 500
+        monkeypatch.setattr(delivery, "DELAYS", (1, 1))
         given(telling)
         assert eventually(telling, made, "off")["error"] == "answered 500"
         count = len(receiver.got)
@@ -178,7 +179,7 @@ def test_its_status_is_true_while_it_fails_and_when_it_is_given_up(
 
 def test_it_ends_when_it_says(telling: Edge) -> None:
     with Receiver() as receiver:
-        end = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        end = (datetime.now(UTC) + timedelta(seconds=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
         made = created(telling, wanted(receiver.url, end=end))
         assert made["end"] == end
         assert eventually(telling, made, "off")["error"] == "it has ended"
@@ -367,8 +368,9 @@ def test_of_a_long_bundle_every_record_is_told_once_in_portions_and_again_only_w
         removed(telling, made, "ward City")
 
 
-def test_what_was_not_told_is_told_by_the_next_gateway(telling: Edge, tmp_path: Path) -> None:
-    story = copied(telling.story, tmp_path / "data")
+def test_what_was_not_told_is_told_by_the_next_gateway(told: Story, tmp_path: Path) -> None:
+    story = copied(told, tmp_path / "data")
+    machine(story, "ward City", {Role.DEVICE, Role.DOCTOR})
     story.world.settings = replace(story.world.settings, webhooks_to_loopback=True)
     with Receiver() as receiver:
         with Gateway(story.world, port=0) as silent:

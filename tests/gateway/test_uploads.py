@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 import shutil
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,8 +95,10 @@ def test_a_large_file_that_comes_in_pieces_is_sealed_filed_and_served_again(
     assert named.status == 201, named.body
     shown = ward.reader.ask(path_of(edge, named)).body
     assert shown["content"][0]["attachment"]["url"] == path
-    for file in (each for each in edge.story.folder.rglob("*") if each.is_file()):
-        assert WORDS not in file.read_bytes()
+    for place, _, names in os.walk(edge.story.folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # a gateway is running there
+                assert WORDS not in Path(place, name).read_bytes()
 
 
 def test_a_file_that_is_not_what_it_says_is_refused_and_what_says_nothing_is_taken(

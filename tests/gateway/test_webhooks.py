@@ -242,20 +242,38 @@ def test_an_endpoint_that_says_gone_is_not_asked_again(telling: Edge) -> None:
 def test_a_slow_endpoint_holds_up_neither_requests_nor_another_endpoint(
     telling: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "WITHIN", 3.0)
-    with Receiver(lambda got: (200, {}, 30.0 if got.path == "/slow" else 0.0)) as receiver:
+    monkeypatch.setattr(sending, "WITHIN", 300.0)
+    answers = threading.Event()
+
+    def answer(got: Got) -> tuple[int, dict[str, str], float]:
+        if got.path == "/slow":
+            answers.wait(120)
+        return 204, {}, 0.0
+
+    with Receiver(answer) as receiver:
         slow, quick = created(telling, f"{receiver.url}/slow"), created(telling, f"{receiver.url}/quick")
         given(telling)
-        receiver.until(1, "/slow")
+        (got,) = receiver.until(1, "/slow")
         receiver.until(1, "/quick")
-        begun = time.monotonic()
         assert telling.client("Dr Stay").ask("metadata").status == 200
-        assert shown(telling, slow)["tries"] == 0
-        assert time.monotonic() - begun < 2.5
         time.sleep(10 * LOOKS)
+        assert shown(telling, slow)["tries"] == 0
         assert len([each for each in receiver.got if each.path == "/slow"]) == 1  # one attempt at a time
-        assert eventually(telling, slow, tries=1)["problem"] == "no answer in time"
+        answers.set()
+        eventually(telling, slow, reached=got.said["data"]["number"], tries=0)
         removed(telling, slow, quick)
+
+
+def test_an_endpoint_that_does_not_answer_in_time_was_tried(
+    telling: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "WITHIN", 2.0)
+    monkeypatch.setattr(delivery, "DELAYS", (3_600,))
+    with Receiver(lambda got: (204, {}, 30.0)) as receiver:
+        hook = created(telling, receiver.url)
+        given(telling)
+        assert eventually(telling, hook, tries=1)["problem"] == "no answer in time"
+        removed(telling, hook)
 
 
 def test_only_the_kinds_that_were_asked_for_are_sent_and_others_are_passed_over(telling: Edge) -> None:
@@ -462,7 +480,7 @@ def test_an_answer_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -
     begun = time.monotonic()
     outcome = Sender(True).send(f"http://127.0.0.1:{server.getsockname()[1]}/", {}, b"x")
     assert outcome == Outcome(0, "no answer in time")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60  # it never ends
     server.close()
 
 
@@ -559,18 +577,23 @@ def test_what_was_not_delivered_is_delivered_by_the_next_gateway_and_nothing_twi
 
 def test_an_attempt_that_was_cut_off_is_made_again_under_the_same_id(told: Story, tmp_path: Path) -> None:
     mine = with_machines(copied(told, tmp_path / "data"))
-    waits = [20.0]
-    with Receiver(lambda got: (200, {}, waits.pop() if waits else 0.0)) as receiver:
+    answers, turn = threading.Event(), iter((True,))
+
+    def answer(got: Got) -> tuple[int, dict[str, str], float]:
+        if next(turn, False):
+            answers.wait(120)  # the first attempt is under way until the second one came
+        return 200, {}, 0.0
+
+    with Receiver(answer) as receiver:
         with Gateway(mine.world, port=0, looks_every=LOOKS) as first:
             hook = created(Edge(mine, first), receiver.url)
             given(Edge(mine, first))
             receiver.until(1)
-        begun = time.monotonic()
         with Gateway(mine.world, port=0, looks_every=LOOKS) as second:
             one, again = receiver.until(2)
             assert one.headers["webhook-id"] == again.headers["webhook-id"]
             assert one.body == again.body
-            assert time.monotonic() - begun < 10
+            answers.set()
             eventually(Edge(mine, second), hook, reached=again.said["data"]["number"])
             removed(Edge(mine, second), hook)
     mine.world.close()

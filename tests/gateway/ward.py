@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from careledger.app.own_index import place
@@ -66,8 +67,11 @@ class Ward:
     @property
     def index(self) -> bytes:
         """Everything that lies on the disk of the index."""
-        file = place(self.edge.story.world, self.city)
-        return b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
+        file, found = place(self.edge.story.world, self.city), b""
+        for each in file.parent.glob(f"{file.name}*"):
+            with suppress(FileNotFoundError):  # a journal of what is being read in
+                found += each.read_bytes()
+        return found
 
     def diagnosed(self, holder: Holder, code: str, words: str = "", **more: Any) -> Reply:
         """What creating a diagnosis with that code over HTTP is answered."""
