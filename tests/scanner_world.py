@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from careledger.adapters.clamd import Clamd, Stream
 from contracts.loading import script
 
 DEV = script("tools/dev_nodes.py")
@@ -45,6 +47,21 @@ def daemon(*settings: str) -> Iterator[Daemon]:
             if os.environ.get("CARELEDGER_REQUIRE_ALL") == "1":
                 pytest.fail(str(error))
             pytest.skip(str(error))
+
+
+class Stalling:
+    """The daemon, which takes no file before it is let go on, or a minute is over."""
+
+    def __init__(self, daemon: Clamd) -> None:
+        self.asked, self.goes_on, self.stands = threading.Event(), threading.Event(), False
+        self._daemon = daemon
+
+    def begin(self) -> Stream:
+        self.stands = True
+        self.asked.set()
+        self.goes_on.wait(60)
+        self.stands = False
+        return self._daemon.begin()
 
 
 def pieces(data: bytes, size: int) -> Sequence[bytes]:

@@ -6,12 +6,13 @@ import base64
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from careledger.adapters.clamd import Clamd
+from careledger.adapters.clamd import Clamd, Stream
 from careledger.domain.consents import Permission
 from careledger.domain.errors import ScannerUnavailable
 from careledger.workflows.arrive import Announced, Arriving
@@ -24,7 +25,7 @@ from gateway.test_fhir_writing import condition, post, put
 from gateway.test_security_log import Said, events, said  # noqa: F401  # a fixture
 from gateway.test_uploads import SMALL, note, of, path_of, pieces, sent
 from gateway.ward import Ward
-from scanner_world import HARMFUL, Daemon, daemon
+from scanner_world import HARMFUL, Daemon, Stalling, daemon
 from story import DIAGNOSIS
 
 LARGE = b"%PDF-1.7 " + random.Random(4).randbytes(6 * 2**20)
@@ -175,6 +176,67 @@ def test_while_the_scanner_stands_still_no_file_is_taken_and_everything_else_goe
     assert events(said()).count("file-unscanned") == 2
     assert len(copies(ward.city, patient.alias)) == 1
     assert sent(ward.reader, SMALL, of(patient), "application/pdf").status == 201
+
+
+def as_it_comes(ward: Ward, patient: Any) -> Callable[[], Reply]:
+    return lambda: sent(ward.reader, SMALL, of(patient), "application/pdf")
+
+
+def in_a_note(ward: Ward, patient: Any) -> Callable[[], Reply]:
+    body = note(patient, {"contentType": "application/pdf", "data": text(SMALL)})
+    return lambda: posted(ward, body, "DocumentReference")
+
+
+def in_a_long_note(ward: Ward, patient: Any) -> Callable[[], Reply]:
+    body = note(patient, {"contentType": "application/pdf", "data": text(SMALL + bytes(200_000))})
+    return lambda: posted(ward, body, "DocumentReference")
+
+
+def beside_what_a_patch_changes(ward: Ward, patient: Any) -> Callable[[], Reply]:
+    held = [{"url": "urn:x", "valueBase64Binary": text(SMALL)}]
+    path = path_of(ward.edge, ward.diagnosed(patient, "3", extension=held))
+    body = json.dumps([{"op": "replace", "path": "/code/text", "value": "other words"}]).encode()
+    return lambda: ward.reader.ask(path, "PATCH", body, Content_Type="application/json-patch+json")
+
+
+@pytest.mark.parametrize("way", [as_it_comes, in_a_note, in_a_long_note, beside_what_a_patch_changes])
+def test_whatever_a_scanner_takes_long_over_others_read_write_and_send_long_bundles_meanwhile(
+    edge: Edge, ward: Ward, running: Daemon, way: Callable[[Ward, Any], Callable[[], Reply]]
+) -> None:
+    patient = ward.patient()
+    path, send = path_of(edge, ward.diagnosed(patient, "1")), way(ward, patient)
+    long = bundle()
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml">{"words " * 40_000}</div>'
+    long["entry"][0]["resource"]["text"] = {"status": "generated", "div": div}
+    stalling = Stalling(Clamd(running.place, MOST, 60.0))
+    edge.story.world.scanning = Scanning(stalling)
+    with ThreadPoolExecutor(1) as threads:
+        sending = threads.submit(send)
+        try:
+            assert stalling.asked.wait(60)
+            assert ward.reader.ask(path).status == 200
+            assert ward.diagnosed(patient, "2").status == 201
+            assert posted(ward, long).status == 200
+            assert stalling.stands
+        finally:
+            stalling.goes_on.set()
+        assert sending.result().status in (200, 201)
+
+
+def test_a_file_that_stands_in_a_body_twice_is_scanned_once_and_never_by_the_worker(
+    edge: Edge, ward: Ward, running: Daemon
+) -> None:
+    patient, by = ward.patient(), list[str]()
+
+    class Noting(Clamd):
+        def begin(self) -> Stream:
+            by.append(threading.current_thread().name)
+            return super().begin()
+
+    edge.story.world.scanning = Scanning(Noting(running.place, MOST, 60.0))
+    held = [{"url": "urn:x", "valueBase64Binary": text(SMALL)}]
+    assert ward.diagnosed(patient, "4", extension=[*held, *held]).status == 201
+    assert [name.rpartition("_")[0] for name in by] == ["gateway-waiting"]
 
 
 def test_without_its_daemon_no_file_is_taken_and_no_record_without_a_file_is_held_up(

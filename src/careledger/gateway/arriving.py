@@ -1,12 +1,13 @@
-"""Request bodies that are taken piece by piece as they come, each step in its turn among the other requests."""
+"""Request bodies that are taken piece by piece as they come, each step in its turn among the other requests; what waits
+for a scanner does so in a thread of that file's own."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from asyncio import to_thread
 from collections import Counter
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from careledger.app.tokens import Bearer, in_force
 from careledger.domain.errors import FhirRefused, StoreUnavailable, Throttled, TokenRefused, TooLarge
 from careledger.formats.bodies import MOST_CONTENT
+from careledger.gateway.beside import own_thread
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance
 from careledger.gateway.http import PIECE, STUCK, Answered, Asked, Handler, Opening, Taking
@@ -47,20 +49,24 @@ class Arriving:
             raise Throttled(what="files on their way", seconds=5)
         self._now[post] += 1
         try:
-            work = self._entrance.work
-            taking = await work(partial(self._opened, handler, opening, who, asked, int(said)))
-            try:
-                async for piece in _pieces(request):
-                    await to_thread(taking.look, piece)
-                    await work(partial(self._add, who, taking, piece))
-                await to_thread(taking.look, b"")
-                return await work(partial(self._end, who, taking))
-            finally:
-                taking.close()
+            taking = await self._entrance.work(partial(self._opened, handler, opening, who, asked, int(said)))
+            with own_thread() as own:
+                return await self._all_of(request, who, taking, own)
         finally:
             self._now[post] -= 1
             if not self._now[post]:
                 del self._now[post]
+
+    async def _all_of(self, request: Request, who: Bearer, taking: Taking, own: Executor) -> Answered:
+        beside, work = partial(asyncio.get_running_loop().run_in_executor, own), self._entrance.work
+        try:
+            async for piece in _pieces(request):
+                await beside(partial(taking.look, piece))
+                await work(partial(self._add, who, taking, piece))
+            await beside(partial(taking.look, b""))
+            return await work(partial(self._end, who, taking))
+        finally:
+            own.submit(taking.close)
 
     def _opened(self, handler: Handler, opening: Opening, who: Bearer, asked: Asked, size: int) -> Taking:
         self._check(who)

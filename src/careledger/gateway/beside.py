@@ -1,14 +1,30 @@
-"""Long requests are read and judged in a process beside the gateway, so that others are answered meanwhile."""
+"""Long requests are read and judged in a process beside the gateway, and what waits for another program has a thread
+of its own, so that others are answered meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from careledger.app.beside import process_beside
 from careledger.domain.errors import ReadingBrokeOff
+
+LONG = 128 * 1024
+"""Bytes from which on a body is read in the process beside."""
+
+
+@dataclass(frozen=True, repr=False)
+class Waiting:
+    """What waits for another program: it needs no world and little work, and keeps the process from nothing."""
+
+    act: Callable[[], object]
+
+    def __call__(self) -> object:
+        return self.act()
 
 
 class Beside:
@@ -24,7 +40,11 @@ class Beside:
         self._process.submit(first)
 
     async def run(self, act: Callable[[], object]) -> object:
-        """What that gives, done there; raises what it raises, and ReadingBrokeOff if the process ends meanwhile."""
+        """What that gives, done there, or in a thread of its own where it is ``Waiting``; raises what it raises, and
+        ReadingBrokeOff if the process ends meanwhile."""
+        if isinstance(act, Waiting):
+            with own_thread() as thread:
+                return await asyncio.get_running_loop().run_in_executor(thread, act)
         if self._process is None:
             self._process = process_beside()
         process = self._process
@@ -39,3 +59,13 @@ class Beside:
         """Ends the process, once what it does is done."""
         if self._process is not None:
             self._process.shutdown()
+
+
+@contextmanager
+def own_thread() -> Iterator[Executor]:
+    """A thread for one request; what it still has to do then, it does, and nobody waits for it."""
+    thread = ThreadPoolExecutor(1, "gateway-waiting")
+    try:
+        yield thread
+    finally:
+        thread.shutdown(wait=False)

@@ -30,6 +30,7 @@ from careledger.gateway.http import (
     JSONS,
     NO_CONTENT,
     PATCH,
+    Answer,
     Answered,
     Asked,
     Handler,
@@ -40,7 +41,7 @@ from careledger.gateway.leases import check_reaches
 from careledger.gateway.operations import consents, uploads
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.repeats import answer_to, repeat
-from careledger.gateway.scanned import scanned
+from careledger.gateway.scanned import once_clean, scanned
 from careledger.gateway.taking import person
 from careledger.gateway.views import Shown, View, everything
 from careledger.workflows.custody import find_statement
@@ -52,8 +53,9 @@ PATCHES = (PATCH, *JSONS)
 
 
 def handlers(desk: Desk) -> list[Handler]:
-    """The routes; whatever brings a body has its files scanned first, where files are scanned."""
-    return [scanned(desk, each) for each in _handlers(desk)]
+    """The routes; whatever brings a body has its files scanned first, where files are scanned: of a patch those of what
+    it makes."""
+    return [each if each.takes == PATCHES else scanned(desk, each) for each in _handlers(desk)]
 
 
 def _handlers(desk: Desk) -> list[Handler]:
@@ -184,18 +186,29 @@ def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     return _updated(desk, who, asked, there.id, asked.body)
 
 
-def patch(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def patch(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """The next version, by a JSON Patch (RFC 6902) or a FHIRPath Patch of the current one; raises as ``update``, and
     FhirRefused."""
     return _patched(desk, who, asked, asked.path["id"])
 
 
-def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """The same of the one record that matches, as ``delete_matching`` finds it."""
     return _patched(desk, who, asked, _named_match(desk, who, asked).id)
 
 
-def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
+def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answer | Slow:
+    """While the files of what it makes are scanned there may come another version: it is made again, of that one."""
+
+    def update() -> Answered:
+        return _updated(desk, who, asked, id, _patch_of(desk, who, asked, id))
+
+    if desk.world.scanning is None:
+        return update()
+    return once_clean(desk, _patch_of(desk, who, asked, id), update)
+
+
+def _patch_of(desk: Desk, who: Bearer, asked: Asked, id: str) -> bytes:
     try:
         current = desk.current(who, asked.kind, id).resource
     except (RecordNotFound, RecordGone):
@@ -205,7 +218,7 @@ def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
     body = patched(current, asked.body)
     if stated_id(body) != id:
         raise FhirRefused(path=f"{asked.kind}.id", problem="not the id of the record")
-    return _updated(desk, who, asked, id, body)
+    return body
 
 
 def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:

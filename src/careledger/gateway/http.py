@@ -133,12 +133,12 @@ class Streamed:
 Answer = Answered | Plain | Streamed
 Slow = Generator[Callable[[], object] | None, Any, Answer]
 """An answer in steps, between which the worker takes other requests. A step may yield what the next one needs of a
-process beside: something to call that can be pickled, whose result is sent back, or thrown if it raises."""
+process beside: something to call that can be pickled, or ``Waiting``; its result is sent back, or thrown."""
 Answering = Callable[[Bearer, Asked], Answer | Slow]
 
 
 class Taking(Protocol):
-    """What takes a request's body piece by piece, on the worker but for ``look``, which needs no world and may wait."""
+    """What takes a body piece by piece, on the worker but for ``look`` and ``close``: no world, and they may wait."""
 
     def look(self, piece: bytes) -> None:
         """The next bytes, before they are added; b"" for the end."""

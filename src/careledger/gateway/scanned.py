@@ -1,21 +1,20 @@
-"""Bodies whose files are scanned before what they ask for is done, in the process beside: the worker waits for none.
+"""Bodies whose files are scanned before what they ask for is done: found in the process beside where the body is long,
+and scanned in a thread of the request's own. The worker waits for neither, nor does another request.
 
 What was found clean is deposited without being scanned twice; whatever comes another way is scanned as it is deposited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 
 from careledger.app.tokens import Bearer
+from careledger.gateway.beside import LONG, Waiting
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Answer, Answering, Asked, Handler, Slow
-from careledger.workflows.scanning import IN_BASE64, Scanning, clean_in, may_hold_files
-
-OF_PATCHES = IN_BASE64 | {"value"}
-"""An operation of a JSON Patch has what it writes under ``value``."""
+from careledger.workflows.scanning import Files, Scanning, all_files, clean, may_hold_files
 
 
 def scanned(desk: Desk, handler: Handler) -> Handler:
@@ -25,16 +24,22 @@ def scanned(desk: Desk, handler: Handler) -> Handler:
 
 
 def _answer(desk: Desk, act: Answering, who: Bearer, asked: Asked) -> Answer | Slow:
+    return once_clean(desk, asked.body, partial(act, who, asked))
+
+
+def once_clean(desk: Desk, body: bytes, act: Callable[[], Answer | Slow]) -> Answer | Slow:
+    """What that answers, asked once the files in a JSON body are clean; raises besides as ``scanned``."""
     scanning = desk.world.scanning
-    names = OF_PATCHES if asked.method == "PATCH" else IN_BASE64
-    if scanning is None or not may_hold_files(asked.body, names):
-        return act(who, asked)
-    return _after_scanning(scanning, names, act, who, asked)
+    if scanning is None or (len(body) <= LONG and not may_hold_files(body)):
+        return act()
+    return _after_scanning(scanning, body, act)
 
 
-def _after_scanning(
-    scanning: Scanning, names: frozenset[str], act: Answering, who: Bearer, asked: Asked
-) -> Slow:
-    scanning.remember((yield partial(clean_in, scanning.scanner, asked.body, names)))
-    made = act(who, asked)
+def _after_scanning(scanning: Scanning, body: bytes, act: Callable[[], Answer | Slow]) -> Slow:
+    looking = partial(all_files, body)
+    found: Files = (yield looking) if len(body) > LONG else looking()
+    if found:
+        scanning.remember((yield Waiting(partial(clean, scanning.scanner, found))))
+    del found
+    made = act()
     return (yield from made) if isinstance(made, Generator) else made

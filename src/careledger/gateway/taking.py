@@ -17,6 +17,7 @@ from careledger.fhir.json_text import Resource
 from careledger.fhir.sample import sample_file, sample_names
 from careledger.fhir.split import import_bundle
 from careledger.gateway import outcomes
+from careledger.gateway.beside import LONG
 from careledger.gateway.operations import consents
 from careledger.gateway.sent import sent
 from careledger.gateway.writing import Written
@@ -28,8 +29,6 @@ from careledger.workflows.network import Network
 from careledger.workflows.staged import Refusal, Staged, StagedPatient
 
 PATIENT = "Patient"
-LONG = 128 * 1024
-"""Bytes from which on a Bundle is read in the process beside."""
 PORTION = 384
 """Versions that are deposited in one step, a tenth of a second: other requests wait no longer for a Bundle."""
 

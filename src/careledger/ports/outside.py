@@ -206,7 +206,7 @@ class ScanningFile(Protocol):
 
 class Scanner(Protocol):
     """Looks through files for what is known as harmful. It sees them in clear, so it is of this machine; it is trusted
-    to say what it found, and where it says nothing that is taken for no. It passes from one process to another."""
+    to say what it found, and where it says nothing that is taken for no. Several threads may ask it at once."""
 
     def begin(self) -> ScanningFile:
         """One file; raises ScannerUnavailable."""

@@ -23,6 +23,7 @@ from careledger.fhir.mapping import place
 from careledger.fhir.split import record_id
 from careledger.formats.bodies import MOST_CONTENT, LargeBody, RecordBody, SealedContent
 from careledger.formats.patients import AliasStatement
+from careledger.ports import ScanningFile
 from careledger.sealing.contents import ContentSealer
 from careledger.workflows.actors import Session
 from careledger.workflows.deposit import deposit
@@ -55,12 +56,14 @@ class Filed:
 
 class Arriving:
     """One file on its way: ``look`` at each piece and ``add`` it, ``look`` at b"" for its end, ``finish``, ``file``. A
-    small one waits in memory, for its body. ``look`` touches nothing else, and may run in a thread of its own."""
+    small one waits in memory, for its body. ``look`` and ``close`` touch the scanner alone, and may run in a thread of
+    their own."""
 
     def __init__(
         self, network: Network, session: Session, statement: AliasStatement, said: Announced, unique: bytes
     ) -> None:
-        self._scan = None if network.scanning is None else network.scanning.scanner.begin()
+        self._scanner = None if network.scanning is None else network.scanning.scanner
+        self._scan: ScanningFile | None = None
         self._looked = hashlib.sha256()
         self._scanned = None if network.scanning is None else b""
         self._network = replace(network, scanning=None)  # it is scanned as it comes
@@ -75,13 +78,15 @@ class Arriving:
     def look(self, piece: bytes) -> None:
         """The next bytes go to the scanner, if there is one; b"": nothing more comes. Raises FileRefused,
         FileNotScanned, ScannerUnavailable."""
-        if self._scan is None:
+        if self._scanner is None:
             return
+        if self._scan is None:
+            self._scan = self._scanner.begin()
         if piece:
             self._looked.update(piece)
             self._scan.add(piece)
             return
-        scan, self._scan = self._scan, None
+        scan, self._scan, self._scanner = self._scan, None, None
         scan.end()
         self._scanned = self._looked.digest()
 

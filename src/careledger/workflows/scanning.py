@@ -14,7 +14,7 @@ import html
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -39,18 +39,23 @@ _DROPPED = str.maketrans("", "", "\t\n\r")
 """What browsers pass over in URLs."""
 PIECE = 1 << 20
 MOST_REMEMBERED, FRESH = 10_000, 600.0
+Files = Sequence[tuple[str, bytes]]
+"""Files, each with its place."""
 
 
 @dataclass(repr=False)
 class Scanning:
-    """A scanner, and what it found clean beside the deposit that follows: each such finding is good for one deposit."""
+    """A scanner, and what it found clean beside the deposit that follows: each such finding is good once."""
 
     scanner: Scanner
-    _clean: dict[bytes, float] = field(default_factory=dict)
+    _clean: dict[bytes, tuple[float, int]] = field(default_factory=dict)
 
     def remember(self, clean: Iterable[bytes]) -> None:
-        """What ``clean_in`` gave; of more than ten thousand the oldest are scanned again, and all after ten minutes."""
-        self._clean |= dict.fromkeys(clean, time.monotonic())
+        """What ``clean`` gave; of more than ten thousand the oldest are scanned again, and all after ten minutes."""
+        now = time.monotonic()
+        for digest in clean:
+            _, times = self._clean.pop(digest, (now, 0))
+            self._clean[digest] = now, times + 1
         while len(self._clean) > MOST_REMEMBERED:
             del self._clean[next(iter(self._clean))]
 
@@ -67,58 +72,72 @@ class Scanning:
     def _check(self, version: NewVersion) -> None:
         body = version.body
         for path, data in files_in(body.canonical):
-            digest = hashlib.sha256(data).digest()
-            found = self._clean.pop(digest, None)
-            if found is None or time.monotonic() - found > FRESH:
+            if not self._is_clean(hashlib.sha256(data).digest()):
                 scan(self.scanner, data, f"{version.resource_type}.{path}")
         if isinstance(body, RecordBody) and body.original and not body.original.startswith(b"{"):
             scan(self.scanner, body.original, version.resource_type)
         if isinstance(body, FileBody):
             _scan_file(self.scanner, body)
 
+    def _is_clean(self, digest: bytes) -> bool:
+        """Whether it was found so, which counts once."""
+        found, times = self._clean.pop(digest, (0.0, 0))
+        if not times or time.monotonic() - found > FRESH:
+            return False
+        if times > 1:
+            self._clean[digest] = found, times - 1
+        return True
 
-def clean_in(scanner: Scanner, text: bytes, names: frozenset[str] = IN_BASE64) -> list[bytes]:
-    """The SHA-256 of every file in a JSON text, each of them clean; raises FileRefused, ScannerUnavailable.
 
-    Needs no world, so that a process beside can do it."""
-    found = []
-    for path, data in files_in(text, names):
-        scan(scanner, data, path)
-        found.append(hashlib.sha256(data).digest())
+def clean(scanner: Scanner, files: Files) -> list[bytes]:
+    """The SHA-256 of each of these files, all of them clean, of which the same is scanned once; raises FileRefused,
+    ScannerUnavailable. Needs no world."""
+    found, seen = [], set[bytes]()
+    for path, data in files:
+        digest = hashlib.sha256(data).digest()
+        if digest not in seen:
+            scan(scanner, data, path)
+        seen.add(digest)
+        found.append(digest)
     return found
 
 
-def may_hold_files(text: bytes, names: frozenset[str] = IN_BASE64) -> bool:
+def all_files(text: bytes) -> Files:
+    """Every file in a JSON text, as ``files_in``; needs no world, so that a process beside can do it."""
+    return list(files_in(text))
+
+
+def may_hold_files(text: bytes) -> bool:
     """False where there is surely no file in a JSON text."""
-    named = any(f'"{name}"'.encode() in text for name in names) or b"\\u" in text
+    named = any(f'"{name}"'.encode() in text for name in IN_BASE64) or b"\\u" in text
     return named or _MAY_BE_URL.search(text) is not None
 
 
-def files_in(text: bytes, names: frozenset[str] = IN_BASE64) -> Iterator[tuple[str, bytes]]:
+def files_in(text: bytes) -> Iterator[tuple[str, bytes]]:
     """Every file in a JSON text, with its place; none in what is no JSON. What should be base64 and is not is a file
     as it stands."""
-    if not may_hold_files(text, names):
+    if not may_hold_files(text):
         return
     try:
         said = json.loads(text, parse_int=float)
     except (ValueError, RecursionError):
         return
-    yield from _files(said, "", names)
+    yield from _files(said, "")
 
 
-def _files(value: Any, path: str, names: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+def _files(value: Any, path: str) -> Iterator[tuple[str, bytes]]:
     if isinstance(value, str):
         yield from ((path, data) for data in _in_urls(value))
     elif isinstance(value, list):
         for at, each in enumerate(value):
-            yield from _files(each, f"{path}[{at}]", names)
+            yield from _files(each, f"{path}[{at}]")
     elif isinstance(value, dict):
         for name, each in value.items():
             there = f"{path}.{name}".lstrip(".")
-            if name in names and isinstance(each, str):
+            if name in IN_BASE64 and isinstance(each, str):
                 yield there, _decoded(each)
             else:
-                yield from _files(each, there, names)
+                yield from _files(each, there)
 
 
 def _in_urls(text: str) -> Iterator[bytes]:
