@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.adapters.custody.sqlite import opened
 from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
 
 DATABASES = ("*.db", "*.sqlite")
@@ -72,7 +73,7 @@ def _databases(folder: Path) -> Diagnosis:
 
 def _is_whole(path: Path) -> bool:
     try:
-        db = sqlite3.connect(path, isolation_level=None)
+        db = opened(path)
         try:
             return bool(db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
         finally:

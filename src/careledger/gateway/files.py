@@ -18,7 +18,7 @@ from careledger.domain.errors import (
     ProofRefused,
     Throttled,
 )
-from careledger.gateway import http, security_log
+from careledger.gateway import http, outcomes, security_log
 from careledger.gateway.api.pace import Pace, Strangers
 
 Work = Callable[[Callable[[], bytes]], Awaitable[bytes]]
@@ -46,11 +46,11 @@ async def answered(
         made = await work(make)
     except Throttled as error:
         security_log.refused(request, error)
-        return _said(429, "That is too often.", {"Retry-After": str(error.details["seconds"])})
+        return _said(429, "That is too often.", outcomes.again(error))
     except NOT_THERE:
         return _said(404, "There is no such file.")
-    except CareLedgerError:
-        return _said(503, "This cannot be read now.")
+    except CareLedgerError as error:
+        return _said(503, "This cannot be read now.", outcomes.again(error))
     etag = f'"{hashlib.sha256(made).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": kept, "X-Content-Type-Options": "nosniff"}
     known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}

@@ -22,7 +22,6 @@ from careledger.domain.errors import (
     ContentRefused,
     FhirRefused,
     ScopeRefused,
-    Throttled,
     TooLarge,
     TypeUnknown,
 )
@@ -369,9 +368,7 @@ def _passed_over(asked: Asked) -> dict[str, str]:
 
 def refused(error: CareLedgerError, form: str = JSON) -> Response:
     """Why something was refused."""
-    status, headers = outcomes.kind_of(error).status, outcomes.challenge(error)
-    if isinstance(error, Throttled):
-        headers["Retry-After"] = str(error.details["seconds"])
+    status, headers = outcomes.kind_of(error).status, outcomes.headers_of(error)
     if status == 405:
         headers["Allow"] = ", ".join(READS)  # the same for what is not shown and what is not there
     return response(outcomes.refusal(error), status, headers, form)

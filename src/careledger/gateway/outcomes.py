@@ -84,8 +84,19 @@ def _kind_of(refusal: type[CareLedgerError]) -> Kind:
     return next((kind for each, kind in KINDS if issubclass(refusal, each)), OTHER)
 
 
-def challenge(error: CareLedgerError) -> dict[str, str]:
-    """How to come in instead, as a header (RFC 6750, 3): without a word about it where no token came."""
+def headers_of(error: CareLedgerError) -> dict[str, str]:
+    """What a refusal says in its headers: how to come in instead, and when to ask again."""
+    return {**_challenge(error), **again(error)}
+
+
+def again(error: CareLedgerError) -> dict[str, str]:
+    """When to ask again, as a header, where the refusal says so."""
+    seconds = error.details.get("seconds")
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def _challenge(error: CareLedgerError) -> dict[str, str]:
+    """As a header (RFC 6750, 3): without a word about it where no token came."""
     if isinstance(error, errors.ScopeRefused):
         return {"WWW-Authenticate": f'{BEARER}, error="insufficient_scope"'}
     if kind_of(error).status != 401:

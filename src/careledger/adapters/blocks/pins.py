@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from careledger.adapters.custody.sqlite import CACHE
+from careledger.adapters.custody.sqlite import CACHE, opened
 from careledger.domain.errors import StoreUnavailable
 from careledger.formats.cids import SIZE, Cid
 
@@ -26,7 +26,7 @@ class Pins:
     """Pairs of owner and CID; every change is durable when its call returns."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = opened(path)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")

@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from careledger.adapters.custody.sqlite import CACHE, Connection, create
+from careledger.adapters.custody.sqlite import CACHE, create, opened
 from careledger.domain.errors import MalformedBytes, StoreCorrupt
 
 SCHEMA = """
@@ -30,9 +30,7 @@ class SqliteBoard:
         if path is not None and not path.exists():
             with suppress(FileExistsError):  # another process was faster
                 create(path, SCHEMA)
-        self._db = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None, factory=Connection
-        )
+        self._db = opened(path or ":memory:")
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:

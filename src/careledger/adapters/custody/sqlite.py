@@ -15,9 +15,12 @@ from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 DISK = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 )
+LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 WAITS = 30.0
 """Seconds for which a step waits until another process's is over."""
+AGAIN = 5
+"""Seconds after which whoever was refused because of that may ask again."""
 WIPE_WAITS = 0.02
 """Seconds for which emptying the log waits for whoever reads: a backup reads for minutes."""
 CACHE = -512
@@ -28,14 +31,15 @@ WAL = b"\2\2"
 
 
 class Connection(sqlite3.Connection):
-    """Raises StoreUnavailable where the disk is full, fails or is read-only: what was asked may or may not be done."""
+    """Raises StoreUnavailable where the disk is full, fails or is read-only, and what was asked may or may not be done;
+    and where another process keeps the file locked for longer than is waited, and nothing was done."""
 
     def execute(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
         try:
             return super().execute(*given)
         except sqlite3.OperationalError as error:
-            _check_disk(error)
+            _check(error)
             raise
 
     def executescript(self, *given: Any) -> sqlite3.Cursor:
@@ -43,7 +47,7 @@ class Connection(sqlite3.Connection):
         try:
             return super().executescript(*given)
         except sqlite3.OperationalError as error:
-            _check_disk(error)
+            _check(error)
             raise
 
     def executemany(self, *given: Any) -> sqlite3.Cursor:
@@ -51,13 +55,16 @@ class Connection(sqlite3.Connection):
         try:
             return super().executemany(*given)
         except sqlite3.OperationalError as error:
-            _check_disk(error)
+            _check(error)
             raise
 
 
-def _check_disk(error: sqlite3.OperationalError) -> None:
-    if error.sqlite_errorcode & 0xFF in DISK:
+def _check(error: sqlite3.OperationalError) -> None:
+    code = error.sqlite_errorcode & 0xFF
+    if code in DISK:
         raise StoreUnavailable(disk=str(error)) from error
+    if code in LOCKED:
+        raise StoreUnavailable(why="another process keeps its file locked", seconds=AGAIN) from error
 
 
 def create(path: Path, schema: str) -> None:
@@ -94,7 +101,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """The file, which must exist; raises StoreCorrupt if it does not."""
     if not path.is_file():
         raise StoreCorrupt(missing=path.name)
-    db = sqlite3.connect(path, WAITS, check_same_thread=False, isolation_level=None, factory=Connection)
+    db = opened(path)
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -104,6 +111,13 @@ def connect(path: Path) -> sqlite3.Connection:
     ):
         db.execute(f"PRAGMA {pragma}")
     return db
+
+
+def opened(name: Path | str, **given: Any) -> Connection:
+    """A file by its path, or as sqlite3 names one: threads may share it, and transactions are begun by words."""
+    return sqlite3.connect(
+        name, WAITS, check_same_thread=False, isolation_level=None, factory=Connection, **given
+    )
 
 
 def sync(path: Path) -> None:

@@ -6,12 +6,12 @@ is at an earlier position, never at a half one. A file of another chain, or ahea
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from careledger.adapters.custody.sqlite import opened
 from careledger.adapters.evm.tables import CACHE
 from careledger.formats import cbor
 from careledger.projection.rows import Key, Read, Row
@@ -33,7 +33,7 @@ class FactTables:
         """Opens or makes the file; None keeps it in memory."""
         self._lock = threading.Lock()
         name = ":memory:" if path is None else str(path)
-        self._db = sqlite3.connect(name, check_same_thread=False, isolation_level=None)
+        self._db = opened(name)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF" if path is None else "PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA cache_size = {CACHE}")

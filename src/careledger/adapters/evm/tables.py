@@ -16,6 +16,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
+from careledger.adapters.custody.sqlite import opened
 from careledger.adapters.evm.blocks import Block, Header, Receipt, decode_header, time_in
 from careledger.adapters.evm.engine import Account, Log, WriteSet
 from careledger.adapters.evm.log_search import LogSearch
@@ -72,7 +73,7 @@ def connect(directory: Path | None, read_only: bool = False) -> sqlite3.Connecti
         name = ":memory:"
     else:
         name = f"file:{(directory / FILE).resolve()}?mode={'ro' if read_only else 'rwc'}"
-    connection = sqlite3.connect(name, uri=True, check_same_thread=False, isolation_level=None)
+    connection = opened(name, uri=True)
     connection.text_factory = bytes
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 
+from careledger.adapters.custody.sqlite import AGAIN
 from careledger.adapters.index.conditions import Conditions
 from careledger.adapters.index.ordering import Key, Ordering
 from careledger.adapters.index.rows import COLUMNS, COUNT, filed_of
@@ -43,6 +44,8 @@ def _guarded(
             raise StoreCorrupt(why="the index of own writings") from None
         except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError):
             raise StoreUnavailable(disk="the index of own writings") from None
+        except (apsw.BusyError, apsw.LockedError):
+            raise StoreUnavailable(why="another process keeps the index locked", seconds=AGAIN) from None
 
     guarded.__name__, guarded.__doc__ = method.__name__, method.__doc__
     return guarded
@@ -52,7 +55,7 @@ class WritingsFile:
     """One organisation's index; not to be used by two threads at once.
 
     Every method raises StoreCorrupt where the file is damaged or under another key, StoreUnavailable where the disk
-    fails.
+    fails or another process keeps it locked.
     """
 
     @_guarded

@@ -164,6 +164,6 @@ def _refusals(row: Row) -> Document:
             "description": "\n".join([f"Problem of type {TYPES}…", *said]),
             "content": content,
         }
-        if status == 429:
+        if status in (429, 503):
             made[str(status)]["headers"] = _RETRY
     return made

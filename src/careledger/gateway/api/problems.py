@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from careledger.domain.errors import CareLedgerError, Throttled
+from careledger.domain.errors import CareLedgerError
 from careledger.gateway import outcomes
 from careledger.gateway.allowed import allowed
 
@@ -53,15 +53,7 @@ def refused(error: CareLedgerError) -> Response:
     """Why something was refused."""
     kind, status = type(error), outcomes.kind_of(error).status
     said = Problem(TYPES + type_of(kind), title_of(kind), status, outcomes.why(error))
-    return _response(said, headers_of(error))
-
-
-def headers_of(error: CareLedgerError) -> dict[str, str]:
-    """What a refusal says in its headers: how to prove oneself, and when to ask again."""
-    headers = outcomes.challenge(error)
-    if isinstance(error, Throttled):
-        headers["Retry-After"] = str(error.details["seconds"])
-    return headers
+    return _response(said, outcomes.headers_of(error))
 
 
 def failed(status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> Response:

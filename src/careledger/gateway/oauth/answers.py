@@ -17,7 +17,6 @@ from careledger.domain.errors import (
     PartyNotFound,
     PartyNotVerified,
     ScopeRefused,
-    Throttled,
     TokenRefused,
 )
 from careledger.gateway import outcomes
@@ -49,10 +48,8 @@ def answered(
 
 def refused(error: CareLedgerError) -> Response:
     """Why something was refused."""
-    if isinstance(error, Throttled):
-        return failed(UNAVAILABLE, str(error), 429, {"Retry-After": str(error.details["seconds"])})
-    if outcomes.kind_of(error).status == 503:
-        return failed(UNAVAILABLE, str(error), 503)
+    if (status := outcomes.kind_of(error).status) in (429, 503):
+        return failed(UNAVAILABLE, str(error), status, outcomes.again(error))
     code = str(error.details["error"]) if isinstance(error, OAuthRefused) else _code(error)
     why = str(error.details["why"]) if "why" in error.details else str(error)
     status = _STATUS.get(code, 400)

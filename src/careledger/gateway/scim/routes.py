@@ -152,7 +152,7 @@ def _refused(error: CareLedgerError) -> Response:
     status = outcomes.kind_of(error).status
     said = {"schemas": [ERROR], "status": str(status), "detail": outcomes.why(error)}
     kind = "uniqueness" if isinstance(error, LoginTaken | TeamTaken) else error.details.get("scim")
-    return _response(status, said | ({"scimType": kind} if kind else {}), problems.headers_of(error))
+    return _response(status, said | ({"scimType": kind} if kind else {}), outcomes.headers_of(error))
 
 
 def _failed(status: int, detail: str = "") -> Response:
