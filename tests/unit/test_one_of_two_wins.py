@@ -37,6 +37,7 @@ from careledger.app.identity import (
 )
 from careledger.app.identity.attempts import Guess
 from careledger.app.identity.employing import Listed
+from careledger.app.identity.enrolling import enrolment
 from careledger.app.identity.providers import Registered as RegisteredProvider
 from careledger.app.identity.saml.logouts import Ended
 from careledger.app.identity.sessions import Sessions
@@ -54,8 +55,9 @@ from careledger.domain.errors import (
     SignOnRefused,
     Throttled,
 )
+from careledger.domain.parties import Role
 from careledger.formats.apps import AppClient, AppCode, AppGrant, AppLaunch, AppPass
-from careledger.formats.identity import Attempts, Passkey
+from careledger.formats.identity import Attempts, Passkey, Password, Shown
 from careledger.formats.own_reads import OwnRead
 from careledger.formats.patients import GivenConsent
 from careledger.formats.sign_on import Leaving, Member, Provider
@@ -64,7 +66,7 @@ from careledger.sealing.phrase import Phrase
 from careledger.workflows import grant, match, own_reads
 from careledger.workflows.actors import load_holder, new_holder
 from careledger.workflows.source_patients import chosen_alias
-from identity_world import CLAIM, PASSWORD, Door
+from identity_world import CLAIM, PASSWORD, SITE, Door
 
 TOGETHER = 0.3
 """Seconds for which who has read waits for the other to have read too."""
@@ -138,7 +140,48 @@ def one_wins(said: list[Any], refusal: type[CareLedgerError]) -> Any:
     return won
 
 
+def words_of(at: Door) -> list[tuple[bytes, bytes]]:
+    return list(at.city.books.rows(accounts.ENROLLED))
+
+
+def shown_as_a_post(door: Door) -> tuple[accounts.Person, Shown]:
+    staff = door.keyring.new_staff(door.city, "Dr City", (Role.DOCTOR,))
+    who, key = door.sign_up(post=staff.number)
+    return who, door.shown_by(key.get(door.options()))[1]
+
+
+def enrolled(at: Door, shown: Shown, now: int) -> Signed | None:
+    return enrolment(at.keyring.staff("Dr City")[0], shown, SITE.deployment, now)
+
+
 # How people prove who they are ---------------------------------------------------------------------
+
+
+def test_a_passkey_is_enrolled_as_a_posts_once(
+    door: Door, other: Door, meet: Callable[..., list[Any]]
+) -> None:
+    _, shown = shown_as_a_post(door)
+    one, two = meet(lambda: enrolled(door, shown, door.now), lambda: enrolled(other, shown, door.now + 1))
+    assert isinstance(one, Signed)
+    assert one == two
+    assert [row for _, row in words_of(door)] == [one.encode()]
+
+
+def test_no_word_is_left_of_a_passkey_that_was_removed_while_it_was_given(
+    door: Door, other: Door, meet: Callable[..., list[Any]]
+) -> None:
+    who, shown = shown_as_a_post(door)
+    accounts.set_password(who, Password("hash", bytes(20), 0, (), 0))
+    meet(
+        lambda: enrolled(door, shown, door.now),
+        lambda: accounts.remove_passkey(other_of(other, who), shown.credential),
+    )
+    assert words_of(door) == []
+    assert enrolled(door, shown, door.now) is None
+
+
+def other_of(other: Door, who: accounts.Person) -> accounts.Person:
+    return accounts.person(other.city, who.id)
 
 
 def test_a_challenge_is_taken_once(door: Door, other: Door, meet: Callable[..., list[Any]]) -> None:

@@ -14,6 +14,7 @@ from careledger.formats.identity import Passkey, Shown
 from careledger.formats.sessions import Enrolled, PasskeyProof, passkey_digest
 from careledger.formats.signatures import SigningKey
 from careledger.formats.signed import Signed, sign, who_signed
+from careledger.ports import Books
 from careledger.workflows.actors import Session, Staff, open_session, proved_session
 
 
@@ -29,18 +30,34 @@ def opened(staff: Staff, shown: Shown | None, deployment: bytes, now: int, secon
 
 def enrolment(staff: Staff, shown: Shown, deployment: bytes, now: int) -> Signed | None:
     """The post's word that this passkey is its own, as it was first given or, where that holds no more, anew; None for
-    a passkey that the account has no more."""
+    a passkey that the account has no more. That it is the account's, that no word holds, and the new one are one step:
+    of two who ask at once both have the one that is kept, and none is kept of a passkey that was removed."""
     books, name = staff.organisation.books, shown.credential
-    row = books.get(PASSKEY, name)
-    if row is None or Passkey.decode(row).public_key != shown.assertion.public_key:
-        return None
     wanted = staff.number, passkey_digest(shown.assertion.public_key), shown.rp_id, shown.origin
-    kept = books.get(ENROLLED, name)
-    if kept is not None and _holds(Signed.decode(kept), wanted, staff, deployment):
-        return Signed.decode(kept)
-    made = sign(Enrolled(*wanted, now), staff.key, deployment)
-    books.put(ENROLLED, [(name, made.encode())])
-    return made
+    if not _is_there(books, shown):
+        return None
+    if (kept := _kept(staff, name, wanted, deployment)) is not None:
+        return kept
+    with books.alone():
+        if not _is_there(books, shown):
+            return None
+        if (kept := _kept(staff, name, wanted, deployment)) is not None:
+            return kept
+        made = sign(Enrolled(*wanted, now), staff.key, deployment)
+        books.put(ENROLLED, [(name, made.encode())])
+        return made
+
+
+def _is_there(books: Books, shown: Shown) -> bool:
+    row = books.get(PASSKEY, shown.credential)
+    return row is not None and Passkey.decode(row).public_key == shown.assertion.public_key
+
+
+def _kept(staff: Staff, name: bytes, wanted: tuple[int, bytes, str, str], deployment: bytes) -> Signed | None:
+    """The word that was given of it, as long as it holds."""
+    row = staff.organisation.books.get(ENROLLED, name)
+    kept = None if row is None else Signed.decode(row)
+    return kept if kept is not None and _holds(kept, wanted, staff, deployment) else None
 
 
 def _holds(kept: Signed, wanted: tuple[int, bytes, str, str], staff: Staff, deployment: bytes) -> bool:
