@@ -112,8 +112,19 @@ class Realm:
 
     def sign_out(self, name: str) -> None:
         """That person's sessions are ended there."""
+        self.ask("POST", f"{self._person(name)}/logout")
+
+    def sessions(self, name: str) -> set[str]:
+        """What the server calls that person's sessions."""
+        return {each["id"] for each in self.ask("GET", f"{self._person(name)}/sessions")}
+
+    def end(self, session: str) -> None:
+        """One of them is ended there."""
+        self.ask("DELETE", f"/admin/realms/{self.name}/sessions/{session}")
+
+    def _person(self, name: str) -> str:
         [found] = self.ask("GET", f"/admin/realms/{self.name}/users?exact=true&username={name}")
-        self.ask("POST", f"/admin/realms/{self.name}/users/{found['id']}/logout")
+        return f"/admin/realms/{self.name}/users/{found['id']}"
 
 
 @dataclass

@@ -6,6 +6,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients,
   claims: { openid: ["sub"], profile: ["name", "preferred_username", "groups"], email: ["email", "email_verified"] },
   conformIdTokenClaims: false,
+  features: { backchannelLogout: { enabled: true } },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
   cookies: { keys: ["a key of this test alone"] },
   fetch: (url, { dispatcher, ...how }) => globalThis.fetch(url, how), // it asks no loopback otherwise

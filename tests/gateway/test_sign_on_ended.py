@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from careledger.app.identity import accounts, employing, providers, sessions
+from careledger.app.identity import accounts, employing, leaving, providers, sessions
+from careledger.app.identity.id_tokens import OLDEST, SKEW
 from careledger.domain.parties import Role
 from careledger.gateway.cookies import SESSION
 from gateway.edge_world import Edge
@@ -20,12 +21,12 @@ __all__ = ["city", "edge", "unpaced"]
 EVENTS: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
 
-def token(city: House, key: KeyPair | None = None, **said: Any) -> str:
-    """A logout token as it should be, but for what is said otherwise; a claim of None is left out."""
+def token(city: House, key: KeyPair | None = None, kind: object = "logout+jwt", **said: Any) -> str:
+    """A logout token as it should be, but for what is said otherwise; a claim of None is left out, as is a type."""
     by, now = key or city.issuer.key, city.edge.story.world.clock.now()
-    claims = {"iss": city.issuer.url, "aud": CLIENT, "sub": city.issuer.person["sub"], "sid": "x", "iat": now,
+    claims = {"iss": city.issuer.url, "aud": CLIENT, "sub": city.issuer.person["sub"], "iat": now,
               "exp": now + 60, "jti": secrets.token_hex(8), "events": EVENTS} | said  # fmt: skip
-    header = {"alg": by.algorithm, "kid": city.issuer.key.kid, "typ": "logout+jwt"}
+    header = {"alg": by.algorithm, "kid": city.issuer.key.kid, **({} if kind is None else {"typ": kind})}
     return by.signed(header, {name: value for name, value in claims.items() if value is not None})
 
 
@@ -44,7 +45,7 @@ def test_whoever_signs_out_at_the_provider_is_signed_out_here_everywhere_and_nob
     city.issuer.person["sub"] = f"o-{mine}"
     city.listed(f"o-{mine}", Role.DOCTOR, name=f"Dr Other {mine}")
     assert city.sign_on(other).status == 200
-    page = said(city, token(city, sub=mine))
+    page = said(city, token(city, sub=mine, iat=city.edge.story.world.clock.now() - 5))
     assert (page.status, page.text, page.headers["cache-control"]) == (200, "", "no-store")
     assert (first.session(), second.session()) == (None, None)
     assert first.go("/fhir/_history").status == 401
@@ -88,6 +89,9 @@ NONE: dict[str, dict[str, Any]] = {
     "another issuer": {"iss": "https://other.example"}, "another client": {"aud": "other"}, "no client": {"aud": None},
     "no event": {"events": None}, "another event": {"events": {"x": {}}}, "an event that is none": {"events": "x"},
     "an ID token": {"nonce": "n"}, "nobody": {"sub": None}, "no time": {"iat": None}, "no end": {"exp": None},
+    "somebody without a name": {"sub": "", "sid": "a"}, "a number": {"sub": 7}, "a session without a name": {"sid": ""},
+    "a session that is a number": {"sid": 7}, "a session of a long name": {"sid": "x" * 256},
+    "a token of access": {"kind": "at+jwt"}, "a token of no kind": {"kind": 7}, "another type": {"kind": "event+jwt"},
 }  # fmt: skip
 
 
@@ -98,6 +102,82 @@ def test_what_is_no_logout_token_signs_nobody_out(city: House, wrong: str) -> No
     page = said(city, token(city, **NONE[wrong]))
     assert (page.status, "invalid_request" in page.text) == (400, True)
     assert browser.session() is not None
+
+
+@pytest.mark.parametrize("kind", ["logout+jwt", "application/logout+jwt", "LOGOUT+JWT", "JWT", None])
+def test_a_logout_token_says_its_type_or_none(city: House, kind: str | None) -> None:
+    browser = Traveller(city.edge)
+    assert city.sign_on(browser).status == 200
+    assert said(city, token(city, kind=kind)).status == 200
+    assert browser.session() is None
+
+
+def test_no_logout_token_signs_anybody_on_though_it_says_all_that_an_id_token_does(city: House) -> None:
+    browser = Traveller(city.edge)
+    for kind, status in (("logout+jwt", 403), ("at+jwt", 403), ("JWT", 200)):
+        city.issuer.header["typ"] = kind
+        assert city.sign_on(browser).status == status
+        assert (browser.session() is not None) == (status == 200)
+
+
+def in_session(city: House, name: str | None) -> Traveller:
+    """A browser that signed on in that session of the provider."""
+    browser = Traveller(city.edge)
+    city.issuer.claims["sid"] = name
+    assert city.sign_on(browser).status == 200
+    return browser
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["of whom too", "alone"])
+def test_of_a_session_that_the_provider_names_exactly_that_one_is_over(city: House, named: bool) -> None:
+    first, second, unsaid = (in_session(city, each) for each in ("a", "b", None))
+    whom: dict[str, Any] = {} if named else {"sub": None}
+    with house(city.edge, "Lakeside", just_in_time=True) as lakeside:
+        lakeside.issuer.person["sub"] = city.issuer.person["sub"]
+        elsewhere = in_session(lakeside, "a")
+        assert said(city, token(city, sid="a", **whom)).status == 200
+        assert elsewhere.session() is not None
+    assert (first.session() is None, second.session() is None) == (True, False)
+    assert (unsaid.session() is None) == named  # of whom the provider did not say in which session they are
+    assert said(city, token(city, sid="b", sub="somebody else")).status == 200
+    assert second.session() is not None
+    assert said(city, token(city, sid="b", **whom)).status == 200
+    assert second.session() is None
+
+
+OVER: dict[str, dict[str, Any]] = {
+    "that session": {"sid": "a"}, "alone": {"sid": "a", "sub": None}, "whoever it is": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_an_id_token_of_a_session_that_is_over_signs_nobody_on_however_late_it_comes(
+    city: House, how: str
+) -> None:
+    now = city.edge.story.world.clock.now()
+    city.issuer.claims["auth_time"] = now - 30
+    late = {name: Traveller(city.edge) for name in ("a", "b")}
+    back = {name: city.away(browser) for name, browser in late.items()}
+    assert said(city, token(city, iat=now - 10, **OVER[how])).status == 200
+    for name, browser in late.items():
+        city.issuer.claims["sid"] = name
+        is_over = name == "a" or not OVER[how]
+        assert browser.go(back[name], "cross-site").status == (403 if is_over else 200)
+        assert (browser.session() is None) == is_over
+    city.issuer.claims |= {"sid": "a", "auth_time": now - 5}
+    assert city.sign_on(late["a"]).status == 200  # proved anew since
+
+
+def test_what_is_kept_of_a_session_that_is_over_is_dropped_when_nothing_said_before_counts(
+    city: House,
+) -> None:
+    employer, now = city.edge.story.organisations["City"], city.edge.story.world.clock.now()
+    before = len(list(employer.books.rows(leaving.OVER)))
+    assert said(city, token(city, sid="a")).status == 200
+    assert said(city, token(city, sid="a")).status == 200
+    assert len(list(employer.books.rows(leaving.OVER))) == before + 1
+    leaving.sweep(employer, now + OLDEST + SKEW + 2 * 60)
+    assert list(employer.books.rows(leaving.OVER)) == []
 
 
 def test_a_logout_token_of_another_time_key_or_provider_signs_nobody_out(city: House, edge: Edge) -> None:

@@ -55,6 +55,7 @@ def openid(edge: Edge, realm: Realm, organisation: str, secret: str, acr: str = 
     place = f"{Traveller(edge).origin}{path}"
     told = {
         "backchannel.logout.url": f"{edge.gateway.url}{path}/logout",
+        "backchannel.logout.session.required": "true" if secret else "false",
         "post.logout.redirect.uris": f"{place}/left",
         "acr.loa.map": '{"by-hand": "1", "by-card": "2"}',
     }
@@ -149,6 +150,17 @@ def check_is_signed_out(edge: Edge, realm: Realm, path: str) -> None:
     assert nurse.session() is not None
 
 
+def check_one_session_is_signed_out(edge: Edge, realm: Realm, path: str) -> None:
+    """Of two sessions of somebody there that one is over here which ended there."""
+    first, second = Traveller(edge), Traveller(edge)
+    before = realm.sessions("rahima")
+    assert signed_on(first, Window(), path, "rahima").status == 200
+    [session] = realm.sessions("rahima") - before
+    assert signed_on(second, Window(), path, "rahima").status == 200
+    realm.end(session)
+    assert (first.session() is None, second.session() is None) == (True, False)
+
+
 def check_signs_out_there(path: str, browser: Traveller, window: Window) -> None:
     """Who signs out here is signed out here, then there, and comes back."""
     away = browser.go(signed_out(browser)).to
@@ -175,7 +187,10 @@ def test_staff_sign_on_at_keycloak_by_openid_and_by_saml(edge: Edge, realm: Real
     check_signs_on(edge, city)
     check_is_signed_out(edge, realm, city)
     check_is_proved_as_demanded(edge, realm)
-    check_signs_on(edge, openid(edge, realm, "Lakeside", ""))
+    check_one_session_is_signed_out(edge, realm, city)
+    lakeside = openid(edge, realm, "Lakeside", "")
+    check_signs_on(edge, lakeside)
+    check_is_signed_out(edge, realm, lakeside)
     browser, window = Traveller(edge), Window()
     assert signed_on(browser, window, city, "rahima").status == 200
     check_signs_out_there(city, browser, window)

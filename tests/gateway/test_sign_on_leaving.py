@@ -48,6 +48,20 @@ def test_who_signs_out_here_is_signed_out_first_and_then_sent_where_the_provider
         assert browser.go(f"{back}?state={state}", "cross-site").status == 403
 
 
+def test_after_somebody_signed_out_on_both_sides_nothing_of_that_session_signs_them_on(city: House) -> None:
+    city.issuer.metadata["end_session_endpoint"] = f"{city.issuer.url}/end"
+    city.issuer.claims |= {"sid": "a", "auth_time": city.edge.story.world.clock.now() - 30}
+    browser, late = signed_on(city), Traveller(city.edge)
+    back = city.away(late)
+    state = dict(parse_qsl(urlsplit(browser.go(signed_out(browser)).to).query))["state"]
+    place = f"{browser.origin}/sign-on/{city.provider.hex()}/left"
+    assert browser.go(f"{place}?state={state}", "cross-site").status == 200
+    assert late.go(back, "cross-site").status == 403
+    assert late.session() is None
+    city.issuer.claims["sid"] = "b"
+    assert city.sign_on(late).status == 200
+
+
 def test_a_provider_that_names_no_place_is_not_asked_and_the_session_is_over(city: House) -> None:
     browser = signed_on(city)
     page = browser.go(signed_out(browser))

@@ -76,6 +76,9 @@ def running(library: Path, edge: Edge, secret: str) -> Iterator[bytes]:
     id = providers.add(edge.story.organisations["City" if secret else "Lakeside"], made)
     place = f"{Traveller(edge).origin}/sign-on/{id.hex()}/return"
     client: dict[str, Any] = {"client_id": "city", "redirect_uris": [place]}
+    client |= {"backchannel_logout_uri": f"{edge.gateway.url}/sign-on/{id.hex()}/logout",
+               "backchannel_logout_session_required": bool(secret),
+               "post_logout_redirect_uris": [place.replace("/return", "/left")]}  # fmt: skip
     if secret:
         client["client_secret"] = secret
     else:
@@ -92,9 +95,10 @@ def running(library: Path, edge: Edge, secret: str) -> Iterator[bytes]:
             process.kill()
 
 
-def signed_in_at(url: str, name: str) -> str:
-    """Where the provider sends a browser back to once that person signed in and agreed on its own pages."""
-    kept: dict[str, str] = {}
+def signed_in_at(url: str, name: str, kept: dict[str, str] | None = None) -> str:
+    """Where the provider sends a browser back to once that person signed in and agreed on its own pages, or signed out;
+    ``kept`` are its cookies there."""
+    kept = {} if kept is None else kept
     form: str | None = None
     for _ in range(12):
         headers = {"Cookie": "; ".join(f"{key}={value}" for key, value in kept.items())}
@@ -117,11 +121,33 @@ def signed_in_at(url: str, name: str) -> str:
                 return url
             continue
         assert reply.status == 200, text
+        out = re.search(r'action="([^"]+)">\s*<input type="hidden" name="xsrf" value="(\w+)"', text)
+        if out is not None:
+            url, form = out[1], urlencode({"xsrf": out[2], "logout": "yes"})
+            continue
         prompt = re.search(r'name="prompt" value="(\w+)"', text)
         assert prompt is not None, text
         fields = {"prompt": prompt[1]} | ({"login": name, "password": "x"} if prompt[1] == "login" else {})
         form = urlencode(fields)
     raise AssertionError(url)
+
+
+def check_is_signed_out(edge: Edge, path: str, that_session: bool) -> None:
+    """Who signs out there, led from here, is told of by the provider's server too: nothing of that session counts, and
+    nothing of all of that person's where it names none."""
+    first, beside, late, second = (Traveller(edge) for _ in range(4))
+    here, there = dict[str, str](), dict[str, str]()
+    windows = here, here, there
+    for browser, window in zip((first, beside, second), windows, strict=True):
+        assert browser.go(signed_in_at(browser.go(path).to, "rahima", window), "cross-site").status == 200
+    back = signed_in_at(late.go(path).to, "rahima", here)
+    reply = first.post("/identity/sign-out", "{}", "same-origin", Content_Type="application/json",
+                       Origin=first.origin)  # fmt: skip
+    left = signed_in_at(first.go(json.loads(reply.text)["elsewhere"]).to, "", here)
+    assert (beside.session() is None, second.session() is None) == (True, not that_session)
+    assert late.go(back, "cross-site").status == 403
+    assert late.session() is None
+    assert first.go(left, "cross-site").status == 200
 
 
 @pytest.mark.slow
@@ -141,6 +167,7 @@ def test_staff_sign_on_at_a_provider_of_another_code_base(library: Path, edge: E
         again = browser.go(f"/sign-on/{id.hex()}?again=1")
         assert browser.go(signed_in_at(again.to, "rahima"), "cross-site").status == 200
         assert browser.session()["post"] == said["post"]
+        check_is_signed_out(edge, f"/sign-on/{id.hex()}", bool(secret))
         cook = Traveller(edge)
         away = cook.go(f"/sign-on/{id.hex()}")
         assert cook.go(signed_in_at(away.to, "cook"), "cross-site").status == 403

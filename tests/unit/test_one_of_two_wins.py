@@ -38,8 +38,8 @@ from careledger.app.identity import (
 from careledger.app.identity.attempts import Guess
 from careledger.app.identity.employing import Listed
 from careledger.app.identity.enrolling import enrolment
+from careledger.app.identity.id_tokens import Ended
 from careledger.app.identity.providers import Registered as RegisteredProvider
-from careledger.app.identity.saml.logouts import Ended
 from careledger.app.identity.sessions import Sessions
 from careledger.domain.errors import (
     AccessRefused,

@@ -102,8 +102,8 @@ class SamlKeyNext(Message):
 class SignedOn(Message):
     """What the provider said of a session that a sign-on began, under the session's ``unique``.
 
-    ``subject`` is the provider's ``sub``, of SAML the NameID after its Format and a space; ``index`` what a SAML
-    provider calls its own session, empty where it does not say.
+    ``subject`` is the provider's ``sub``, of SAML the NameID after its Format and a space; ``index`` what the provider
+    calls its own session (``sid``, SessionIndex), empty where it does not say.
     """
 
     TYPE: ClassVar[str] = "signed-on"

@@ -23,6 +23,10 @@ ALGORITHMS = {
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 MOST = 16_384
 """Characters of an ID token."""
+MOST_NAME = 255
+"""Characters of what a provider calls a session of its own."""
+PLAIN, TYPE = "jwt", "logout+jwt"
+"""The type of a token that says none, and the one of logout tokens (Back-Channel Logout 1.0, 2.4), in lower case."""
 SKEW, OLDEST = 60, 600
 """Seconds by which clocks may differ; that an ID token may be old when it comes."""
 
@@ -42,7 +46,8 @@ class Expected:
 
 @dataclass(frozen=True, repr=False)
 class Told:
-    """Whom a provider names, when they proved it, what it says of them, and what it calls its session with them."""
+    """Whom a provider names, when they proved it, what it says of them, and what it calls its session with them, empty
+    where it does not say."""
 
     subject: str
     authenticated: int
@@ -50,8 +55,21 @@ class Told:
     index: str = ""
 
 
-def signed_by(text: str, algorithms: tuple[str, ...]) -> tuple[str, str]:
-    """The algorithm, one of those, and the name of the key that a token says it is signed by; raises SignOnRefused."""
+@dataclass(frozen=True, repr=False)
+class Ended:
+    """That a provider signed somebody out: its request's ID, empty where it may be said again, its time, in unix
+    seconds, the subject, empty where only sessions are named, and what it calls its sessions that are over, none for
+    all of that subject's."""
+
+    id: str
+    said: int
+    subject: str
+    indexes: tuple[str, ...]
+
+
+def signed_by(text: str, algorithms: tuple[str, ...], types: tuple[str, ...] = (PLAIN,)) -> tuple[str, str]:
+    """The algorithm, one of those, and the name of the key that a token of one of these types says it is signed by;
+    raises SignOnRefused. A logout token is no ID token, nor the other way round."""
     part = text.partition(".")[0]
     try:
         header = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -59,6 +77,8 @@ def signed_by(text: str, algorithms: tuple[str, ...]) -> tuple[str, str]:
         header = None
     if len(text) > MOST or not isinstance(header, dict) or "crit" in header:
         raise SignOnRefused(why="the provider gave no ID token")
+    if str(header.get("typ", PLAIN)).casefold().removeprefix("application/") not in types:
+        raise SignOnRefused(why="what the provider gave is a token of another type")
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or algorithm not in algorithms:
         raise SignOnRefused(why="the ID token is signed by another algorithm than the provider says")
@@ -72,27 +92,33 @@ def proved(text: str, algorithm: str, kid: str, keys: Keys, expected: Expected, 
     claims = _signed(text, algorithm, kid, keys)
     _check_whose(claims, expected)
     _check_times(claims, expected, now)
-    return Told(claims["sub"], min(claims["auth_time"], now), claims)
+    return Told(claims["sub"], min(claims["auth_time"], now), claims, _session(claims))
 
 
-def ended(
-    text: str, algorithm: str, kid: str, keys: Keys, issuer: str, client: str, now: int
-) -> tuple[str, int]:
-    """Who signed out, and when it was said, in unix seconds: of a logout token (OpenID Connect Back-Channel Logout 1.0,
-    2.6), which no ID token is. Raises SignOnRefused."""
+def ended(text: str, algorithm: str, kid: str, keys: Keys, issuer: str, client: str, now: int) -> Ended:
+    """Who signed out, or of which session, and when it was said: of a logout token (OpenID Connect Back-Channel Logout
+    1.0, 2.6), which no ID token is. Raises SignOnRefused."""
     claims = _signed(text, algorithm, kid, keys)
     if claims.get("iss") != issuer or claims.get("aud") not in (client, [client]):
         raise SignOnRefused(why="the logout token is another issuer's, or for another client")
-    events, subject = claims.get("events"), claims.get("sub")
+    events, subject, session = claims.get("events"), claims.get("sub", ""), _session(claims)
     if "nonce" in claims or not isinstance(events, dict) or not isinstance(events.get(LOGOUT), dict):
         raise SignOnRefused(why="what is brought is no logout token")
-    if not isinstance(subject, str) or not subject:
+    if not isinstance(subject, str) or not (subject or session) or claims.get("sub") == "":
         raise SignOnRefused(why="the logout token names nobody")
     if type(claims.get("iat")) is not int or type(claims.get("exp")) is not int:
         raise SignOnRefused(why="iat and exp of the logout token are not both whole seconds")
     if not now < claims["exp"] or not now - OLDEST <= claims["iat"] <= now + SKEW:
         raise SignOnRefused(why="the logout token is over, or not yet")
-    return subject, claims["iat"]
+    return Ended("", claims["iat"], subject, (session,) if session else ())
+
+
+def _session(claims: dict[str, Any]) -> str:
+    """What the provider calls its session, empty where it does not say; raises SignOnRefused for what is no name."""
+    said = claims.get("sid", "")
+    if not isinstance(said, str) or len(said) > MOST_NAME or (said == "" and "sid" in claims):
+        raise SignOnRefused(why="the provider calls its session by what is no name")
+    return said
 
 
 def _signed(text: str, algorithm: str, kid: str, keys: Keys) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Signing out at the provider too: what its session of somebody is, who was signed out there, who is sent there.
 
-When a provider says that somebody signed out there, their sessions are over and its request's ID is kept in one step,
-so that what broke off is done by saying it again and nothing else is. What it said before that of a session that is
-over begins none any more, however late a browser brings it (SAML 2.0 Core 3.7.3.2). Order of effects when somebody
-signs out here: the session over (sessions), then what is asked of the provider durable, then the browser sent there.
+When a provider says that somebody signed out there, their sessions are over and that it was said is kept in one step:
+of SAML its request's ID, so that what broke off is done by saying it again and nothing else is; of OpenID anything may
+be said again. What it said before that of a session that is over begins none any more, however late a browser brings it
+(SAML 2.0 Core 3.7.3.2, alike of OpenID's). Order of effects when somebody signs out here: the session over (sessions),
+then what is asked of the provider durable, then the browser sent there.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ import hashlib
 import secrets
 from contextlib import suppress
 
-from careledger.app.identity import accounts, providers, sessions
-from careledger.app.identity.id_tokens import OLDEST, SKEW, Told
+from careledger.app.identity import accounts, providers, sessions, signing_on
+from careledger.app.identity.id_tokens import OLDEST, SKEW, Ended, Told
 from careledger.app.identity.providers import Anywhere, Registered
-from careledger.app.identity.saml.logouts import Ended
 from careledger.app.identity.sessions import Current
 from careledger.domain.errors import PartyNotFound, SignOnRefused
 from careledger.formats.digests import digest, uint
@@ -23,7 +23,7 @@ from careledger.formats.sign_on import Leaving, Provider, SamlProvider, SignedOn
 from careledger.workflows.actors import Organisation
 
 KEPT, OF_SUBJECT = SignedOn.TYPE, "signed-on-as"
-LEAVING, HEARD, OVER = Leaving.TYPE, "saml-logout-heard", "saml-session-over"
+LEAVING, HEARD, OVER = Leaving.TYPE, "saml-logout-heard", "provider-session-over"
 GOOD_FOR = 600
 """Seconds that somebody has to sign out at the provider."""
 
@@ -52,14 +52,36 @@ def ended(found: Registered[SamlProvider], said: Ended, now: int) -> list[Curren
     with books.alone():
         if books.get(HEARD, name) is not None:
             raise SignOnRefused(why="this request was heard before")
-        over = [each for each in _sessions(found, said, now) if each.row.began <= said.said + SKEW]
-        for each in over:
-            sessions.end(each.who, [each.digest])
-        since, until = uint(min(said.said, now)), uint(said.said + OLDEST + SKEW)
-        those = {_session(found.id, said.subject, each) for each in said.indexes or ("",)}
-        latest = [(each, max(books.get(OVER, each) or b"", since + until)) for each in those]
-        books.change({HEARD: [(name, until)], OVER: latest}, {})
+        over = _end(_sessions(found, said, now), said)
+        heard = [(name, uint(said.said + OLDEST + SKEW))]
+        books.change({HEARD: heard, OVER: _over(found, said, now)}, {})
     return over
+
+
+def ended_by_token(found: Registered[Provider], said: Ended, now: int) -> list[Current]:
+    """The same of an OpenID provider, which may say it again (Back-Channel Logout 1.0, 2.7): of the session that it
+    names and no other, or, where it names none, all sessions of who is called so there, however they began."""
+    with found.employer.books.alone():
+        named = bool(said.indexes)
+        there = _sessions(found, said, now) if named else signing_on.sessions_of(found, said.subject, now)
+        over = _end(there, said)
+        found.employer.books.put(OVER, _over(found, said, now))
+    return over
+
+
+def _end(there: list[Current], said: Ended) -> list[Current]:
+    """Those of them, now ended, that began before it was said."""
+    over = [each for each in there if each.row.began <= said.said + SKEW]
+    for each in over:
+        sessions.end(each.who, [each.digest])
+    return over
+
+
+def _over(found: Anywhere, said: Ended, now: int) -> list[tuple[bytes, bytes]]:
+    """Since when what it named is over, and until when that is kept: as long as something said before may come."""
+    row = uint(min(said.said, now)) + uint(said.said + OLDEST + SKEW)
+    those = {_session(found.id, said.subject, each) for each in said.indexes or ("",)}
+    return [(each, max(found.employer.books.get(OVER, each) or b"", row)) for each in those]
 
 
 def leave(current: Current, now: int) -> tuple[type[Provider] | type[SamlProvider], bytes, str] | None:
@@ -91,10 +113,13 @@ def asked(found: Anywhere, state: str, now: int) -> Leaving:
 
 
 def take(found: Anywhere, state: str, now: int) -> None:
-    """That is answered, once; raises SignOnRefused."""
-    with found.employer.books.alone():
-        asked(found, state, now)
-        found.employer.books.drop(LEAVING, [_hash(state)])
+    """That is answered, once: the provider's session is over, if it named one. Raises SignOnRefused."""
+    books = found.employer.books
+    with books.alone():
+        made = asked(found, state, now)
+        if made.index:
+            books.put(OVER, _over(found, Ended("", now, made.subject, (made.index,)), now))
+        books.drop(LEAVING, [_hash(state)])
 
 
 def sweep(organisation: Organisation, now: int) -> None:
@@ -109,13 +134,21 @@ def sweep(organisation: Organisation, now: int) -> None:
         books.drop(kind, [name for name, row in books.rows(kind) if now >= int.from_bytes(row[-8:], "big")])
 
 
-def _sessions(found: Registered[SamlProvider], said: Ended, now: int) -> list[Current]:
+def _sessions(found: Anywhere, said: Ended, now: int) -> list[Current]:
+    """Those that began by that name, of all where none is said, in one of the provider's sessions that are over."""
     books, prefix = found.employer.books, _subject(found.id, said.subject)
-    uniques = {key[len(prefix) :] for key, _ in books.rows(OF_SUBJECT, prefix)}
-    rows = {
-        unique: SignedOn.decode(row) for unique in uniques if (row := books.get(KEPT, unique)) is not None
-    }
-    meant = {unique for unique, row in rows.items() if not said.indexes or row.index in said.indexes}
+    if said.subject:
+        uniques = {key[len(prefix) :] for key, _ in books.rows(OF_SUBJECT, prefix)}
+        kept = [(unique, row) for unique in uniques if (row := books.get(KEPT, unique)) is not None]
+    else:
+        kept = list(books.rows(KEPT))
+    there_too = (
+        ("",) if said.subject and isinstance(found.provider, Provider) else ()
+    )  # which one was not said
+    indexes = (*said.indexes, *there_too) if said.indexes else ()
+    rows = {unique: SignedOn.decode(row) for unique, row in kept}
+    rows = {unique: row for unique, row in rows.items() if row.provider == found.id}
+    meant = {unique for unique, row in rows.items() if not indexes or row.index in indexes}
     there = list[Current]()
     for account in {rows[unique].account for unique in meant}:
         with suppress(PartyNotFound):
@@ -127,12 +160,14 @@ def _over_since(found: Anywhere, told: Told) -> int:
     """When the provider said last that this session of it is over, or all of that subject's, in unix seconds; -1 for
     never."""
     names = {_session(found.id, told.subject, each) for each in (told.index, "")}
+    if told.index:
+        names.add(_session(found.id, "", told.index))  # as a provider says it that names no subject
     rows = [found.employer.books.get(OVER, name) for name in names]
     return max((int.from_bytes(row[:8], "big") for row in rows if row is not None), default=-1)
 
 
 def _session(provider: bytes, subject: str, index: str) -> bytes:
-    return digest("saml-session-over", provider, subject.encode(), index.encode())
+    return digest("provider-session-over", provider, subject.encode(), index.encode())
 
 
 def _subject(provider: bytes, subject: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from careledger.app.identity import accounts, employing, sessions
 from careledger.app.identity.accounts import ACTIVE, Person
 from careledger.app.identity.employing import BY_SIGN_ON, Desk, Listed, Wanted
-from careledger.app.identity.id_tokens import SKEW, Told
+from careledger.app.identity.id_tokens import Told
 from careledger.app.identity.providers import Anywhere
 from careledger.app.identity.sessions import Current
 from careledger.domain.errors import LicenceRefused, SignOnRefused, Throttled
@@ -88,17 +88,11 @@ def arrived(desk: Desk, found: Anywhere, told: Told) -> Person:
     return _account(desk, who)
 
 
-def signed_out(found: Anywhere, subject: str, said: int, now: int) -> list[Current]:
-    """The sessions, now ended, of whoever signed on there as that subject, however they began, but for those that began
-    later than a minute (by which clocks may differ) after it was ``said``, in unix seconds: to say it again ends none
-    of those."""
+def sessions_of(found: Anywhere, subject: str, now: int) -> list[Current]:
+    """The sessions of whoever signed on there as that subject, however they began."""
     who = employing.by_subject(found.employer, _subject(found.provider, subject))
     holder = None if who is None else accounts.holder_of(found.employer, who.member.post)
-    if holder is None:
-        return []
-    over = [each for each in sessions.own(holder, now) if each.row.began <= said + SKEW]
-    sessions.end(holder, [each.digest for each in over])
-    return over
+    return [] if holder is None else sessions.own(holder, now)
 
 
 def _subject(provider: Provider | SamlProvider, subject: str) -> bytes:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.app.identity import id_tokens, leaving, signing_on
-from careledger.app.identity.id_tokens import Expected, Told
+from careledger.app.identity.id_tokens import Ended, Expected, Told
 from careledger.app.identity.providers import Registered
 from careledger.domain.errors import OAuthRefused, PartyNotFound, SignOnRefused
 from careledger.formats.sign_on import Provider, SignOn
@@ -99,19 +99,19 @@ class SigningOn:
         """Of the provider's own server: nobody's browser, and no cookie."""
         try:
             found = await self.entering.found(request, Provider)
-            subject, said = await self._ended(found, await _posted(request, "logout_token"))
+            said = await self._ended(found, await _posted(request, "logout_token"))
         except (SignOnRefused, PartyNotFound) as error:
             security_log.refused(request, error)
             return answers.failed(answers.REQUEST, "this is no logout token for this provider", 400)
         now = self._entrance.now
-        await self.entering.left(lambda: signing_on.signed_out(found, subject, said, now))
+        await self.entering.left(lambda: leaving.ended_by_token(found, said, now))
         security_log.happened(request, "signed-out-elsewhere")
         return Response(headers=dict(answers.SAFE))
 
-    async def _ended(self, found: Registered[Provider], text: str) -> tuple[str, int]:
-        """Who signed out there, and when that was said; raises SignOnRefused."""
+    async def _ended(self, found: Registered[Provider], text: str) -> Ended:
+        """Who signed out there, or of which session, and when that was said; raises SignOnRefused."""
         said = await self._discovered.of(found.provider.issuer)
-        algorithm, kid = id_tokens.signed_by(text, said.algorithms)
+        algorithm, kid = id_tokens.signed_by(text, said.algorithms, (id_tokens.PLAIN, id_tokens.TYPE))
         keys, client = await self._discovered.keys(said, kid), found.provider.client
         return id_tokens.ended(text, algorithm, kid, keys, said.issuer, client, self._entrance.now)
 

@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from careledger.app.identity.id_tokens import OLDEST, SKEW
+from careledger.app.identity.id_tokens import OLDEST, SKEW, Ended
 from careledger.app.identity.saml import addresses, markup, names, signatures
 from careledger.app.identity.saml.addresses import RELAY, REQUEST, RESPONSE, Packed
 from careledger.app.identity.saml.answers import MOST_TEXT, SUCCESS
@@ -42,17 +42,6 @@ class Expected:
     certificates: tuple[bytes, ...]
     here: str
     place: str
-
-
-@dataclass(frozen=True, repr=False)
-class Ended:
-    """That a provider signed somebody out: its request's ID and time, in unix seconds, the subject, and what it calls
-    its sessions that are over, none for all of that subject's."""
-
-    id: str
-    said: int
-    subject: str
-    indexes: tuple[str, ...]
 
 
 def by_form(fields: Sequence[tuple[str, str]]) -> Brought:
