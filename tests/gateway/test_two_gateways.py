@@ -54,7 +54,9 @@ def test_of_two_updates_at_once_through_two_gateways_one_is_told_that_it_lost(
     def both(*given: Any) -> Any:
         """The second gateway's whole update comes between what the first one saw and what it writes."""
         monkeypatch.setattr(writing, "update", update)
-        won.append(editing.update(other, whose, asked(made, "the other's words", **headers)))
+        said = editing.update(other, whose, asked(made, "the other's words", **headers))
+        assert isinstance(said, Answered)
+        won.append(said)
         return update(*given)
 
     monkeypatch.setattr(writing, "update", both)

@@ -54,6 +54,7 @@ from careledger.gateway.http import Answer, Asked, Handler, Slow, Streamed
 from careledger.gateway.identity import routes as identity
 from careledger.gateway.identity.routes import Identity
 from careledger.gateway.leaving import Leaving
+from careledger.gateway.long_bodies import in_json
 from careledger.gateway.oauth.crossing import Crossing
 from careledger.gateway.oauth.routes import OAuth
 from careledger.gateway.operating.health import Health
@@ -247,7 +248,7 @@ class Edge:
         self._entrance.check_still(who)
         self._entrance.standing(who)
         handler.check(who, asked)
-        return handler.answer(who, http.in_json(asked))
+        return in_json(asked, partial(handler.answer, who))
 
 
 def site_of(base: str, deployment: bytes) -> Site:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -38,6 +39,7 @@ from careledger.gateway.http import (
     pairs,
 )
 from careledger.gateway.leases import check_reaches
+from careledger.gateway.long_bodies import once_read
 from careledger.gateway.operations import consents, uploads
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.repeats import answer_to, repeat
@@ -83,7 +85,7 @@ def _handlers(desk: Desk) -> list[Handler]:
     ]
 
 
-def create(desk: Desk, who: Bearer, asked: Asked) -> Answered | Slow:
+def create(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """A new record of the patient whom it names, anchored; see ``writing.create``. With If-None-Exist the one
     that matches among what this post sees of that patient, if one does; raises VersionConflict for several.
 
@@ -96,14 +98,24 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answered | Slow:
         if who.patient:
             raise ScopeRefused(needs="a token that is not for one patient alone")
         return _consent_taken(desk, who, signed)
+    return once_read(asked.body, _reading(who, asked), partial(_created_unless, desk, who, asked))
+
+
+def _reading(who: Bearer, asked: Asked) -> Callable[[], writing.Single]:
+    """Reads the body, as a record that would be new."""
+    key = asked.headers.get("idempotency-key") or ""
+    return partial(writing.single, asked.body, asked.kind, writing.namespace(who.staff.organisation, key))
+
+
+def _created_unless(desk: Desk, who: Bearer, asked: Asked, sent: writing.Single) -> Answered:
     unless = asked.headers.get("if-none-exist")
     if unless is not None:
         who.scopes.require("s", asked.kind)
         given = pairs(_parameters(desk, asked.kind, unless))
-        there = _match(desk, who, asked.kind, writing.whose(asked.body, asked.kind), given, "If-None-Exist")
+        there = _match(desk, who, asked.kind, sent.whose, given, "If-None-Exist")
         if there is not None:
             return Answered(there.resource, there)
-    return _created(desk, who, asked)
+    return _created(desk, who, asked, sent)
 
 
 def _parameters(desk: Desk, kind: str, unless: str) -> str:
@@ -146,44 +158,58 @@ def _consent_taken(desk: Desk, who: Bearer, signed: Resource) -> Answered:
     return Answered(seen, status=CREATED if new else 200, headers=where)
 
 
-def _created(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def _created(desk: Desk, who: Bearer, asked: Asked, sent: writing.Single) -> Answered:
     """Raises RepeatRefused where the key named another request; what is kept of the answer says only that there was
     one, for a repetition finds its record."""
     kind, body = asked.kind, asked.body
-    network, session, alias = desk.world.network, desk.leases.session(who), writing.whose(body, kind)
+    network, session, alias = desk.world.network, desk.leases.session(who), sent.whose
     check_reaches(who, alias)
     statement = find_statement(network, alias, desk.world.custodians)
     key, organisation = asked.headers.get("idempotency-key"), who.staff.organisation
     asked_once, now = repeat(who, key, kind, body), desk.world.clock.now()
     answer_to(organisation, asked_once, now)
-    made = writing.create(network, session, statement, kind, body, key or "")
+    made = writing.create(network, session, statement, sent)
     desk.answers.keep(organisation, asked_once, CREATED, b"", now)
     answered = _written(desk, who, alias, made)
     return replace(answered, resource=consents.grants_nothing()) if kind == consents.KIND else answered
 
 
-def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def update(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """The next version of what this post sees. Raises NoUpdateHere, VersionConflict for what If-Match does not name,
     also if another version was anchored meanwhile, and what ``writing.update`` raises."""
     if stated_id(asked.body) != asked.path["id"]:
         raise FhirRefused(path=f"{asked.kind}.id", problem="not the id that the address names")
-    return _updated(desk, who, asked, asked.path["id"], asked.body)
+    return _once_whole(desk, who, asked, asked.path["id"], asked.body)
 
 
-def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def _once_whole(
+    desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes, after: str = ""
+) -> Answer | Slow:
+    """Updated by that body, once it is read; raises VersionConflict where by then it is not ``after`` that version."""
+    _check_whole(body)
+    read = partial(writing.single, body, asked.kind, b"")
+    return once_read(body, read, partial(_updated, desk, who, asked, id, after))
+
+
+def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """The next version of the one record that matches among what this post sees of the patient whom the body names;
     a new one if none does and the body states no id, for an app whose scopes let it create. Raises VersionConflict for
     several, and as ``update``."""
+    return once_read(asked.body, _reading(who, asked), partial(_updated_matching, desk, who, asked))
+
+
+def _updated_matching(desk: Desk, who: Bearer, asked: Asked, sent: writing.Single) -> Answered:
     kind, stated = asked.kind, stated_id(asked.body)
-    there = _match(desk, who, kind, writing.whose(asked.body, kind), asked.given, WHERE)
+    there = _match(desk, who, kind, sent.whose, asked.given, WHERE)
     if there is None:
         if stated:
             raise NoUpdateHere()
         who.scopes.require("c", kind)
-        return _created(desk, who, asked)
+        return _created(desk, who, asked, sent)
     if stated not in ("", there.id):
         raise FhirRefused(path=f"{kind}.id", problem="not the id of the record that matches")
-    return _updated(desk, who, asked, there.id, asked.body)
+    _check_whole(asked.body)
+    return _updated(desk, who, asked, there.id, "", sent)
 
 
 def patch(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
@@ -198,21 +224,16 @@ def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
 
 
 def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answer | Slow:
-    """While the files of what it makes are scanned there may come another version: it is made again, of that one."""
-
-    def update() -> Answered:
-        return _updated(desk, who, asked, id, _patch_of(desk, who, asked, id))
-
-    if desk.world.scanning is None:
-        return update()
-    return once_clean(desk, _patch_of(desk, who, asked, id), update)
-
-
-def _patch_of(desk: Desk, who: Bearer, asked: Asked, id: str) -> bytes:
+    """Raises VersionConflict where another version comes while what it makes is scanned or read."""
     try:
-        current = desk.current(who, asked.kind, id).resource
+        current = desk.current(who, asked.kind, id)
     except (RecordNotFound, RecordGone):
         raise NoUpdateHere() from None
+    body = _patch_of(asked, current.resource, id)
+    return once_clean(desk, body, partial(_once_whole, desk, who, asked, id, body, current.version))
+
+
+def _patch_of(asked: Asked, current: Resource, id: str) -> bytes:
     sent_as = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
     patched = writing.patched if sent_as == PATCH else writing.path_patched
     body = patched(current, asked.body)
@@ -263,10 +284,15 @@ def _deleted(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
     return Answered(None, status=NO_CONTENT)
 
 
-def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Answered:
-    kind = asked.kind
+def _check_whole(body: bytes) -> None:
     if is_part({"meta": _stated(body).meta}):
         raise FhirRefused(path="meta.tag", problem="only a part of the record, as a search showed it")
+
+
+def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: writing.Single) -> Answered:
+    kind = asked.kind
+    if after and desk.current(who, kind, id).version != after:
+        raise VersionConflict()
     try:
         view = _view(desk, who, kind, id)
         view = desk.leases.newest(who, view, view.current[f"{kind}/{id}"])
@@ -279,7 +305,7 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes) -> Ans
     writing.check_current(asked.headers.get("if-match", ""), current.version)
     network, session, alias = desk.world.network, desk.leases.session(who), view.seen.alias
     statement = find_statement(network, alias, desk.world.custodians)
-    made = writing.update(network, session, statement, kind, before, body)
+    made = writing.update(network, session, statement, before, sent)
     answered = _written(desk, who, alias, made)
     if answered.shown is not None and answered.shown.version != made.version:
         raise VersionConflict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
@@ -250,12 +250,6 @@ def asked_of(request: Request, handler: Handler, body: bytes = b"") -> Asked:
 def form_of(request: Request, named: str | None = None) -> str | None:
     """Which of FHIR's forms a request wants back; None if it is none of them."""
     return forms.wanted(request.headers.get("accept", "*/*"), named or request.query_params.get("_format"))
-
-
-def in_json(asked: Asked) -> Asked:
-    """The same request, what came as XML in JSON; raises FhirRefused."""
-    kind = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return replace(asked, body=forms.in_json(asked.body)) if asked.body and kind in XMLS else asked
 
 
 def ignored_by(handler: Handler, names: list[str]) -> tuple[str, ...]:

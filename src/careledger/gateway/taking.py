@@ -57,10 +57,8 @@ def person(
 ) -> Generator[Callable[[], Staged] | None, Any, Written]:
     """Registers whom one Patient resource is about, in steps; ``unique`` (32 bytes) names a patient whom no identifier
     names. Raises FhirRefused, and what registering and depositing raise."""
-    resource = {name: each for name, each in sent(PATIENT, body).items() if name != "id"}
-    entry = {"fullUrl": f"urn:uuid:{UUID(bytes=unique[:16])}", "resource": resource}
-    bundle = canonical({"resourceType": "Bundle", "type": "collection", "entry": [entry]})
-    said = read(bundle, namespace_of(session.staff.organisation))
+    reading = partial(_read_person, body, unique, namespace_of(session.staff.organisation))
+    said = (yield reading) if len(body) > LONG else reading()
     for refusal in said.refusals:
         raise FhirRefused(path=refusal.path, problem=refusal.why)
     _, taken = yield from take_in_steps(network, session, said, most=PORTION)
@@ -72,6 +70,12 @@ def person(
     handle = made.deposited.handles.get(version.record_id)
     known = made.deposited.known.get(version.record_id, b"")
     return Written(PATIENT, made.alias.hex(), (handle or known).hex(), handle is not None)
+
+
+def _read_person(body: bytes, unique: bytes, namespace: bytes) -> Staged:
+    resource = {name: each for name, each in sent(PATIENT, body).items() if name != "id"}
+    entry = {"fullUrl": f"urn:uuid:{UUID(bytes=unique[:16])}", "resource": resource}
+    return read(canonical({"resourceType": "Bundle", "type": "collection", "entry": [entry]}), namespace)
 
 
 def read_first() -> None:

@@ -59,25 +59,40 @@ class Written:
     new: bool
 
 
-def whose(body: bytes, kind: str) -> bytes:
-    """The alias of the patient whom a resource names; raises FhirRefused."""
-    alias = _named(_single(body, kind, b""))
-    if alias is None:
-        raise FhirRefused(path=kind, problem="name its patient, as Patient/ and the alias")
-    return alias
+@dataclass(frozen=True, repr=False)
+class Single:
+    """One resource that was read and judged: the version it makes, what it calls its patient, and whether it states a
+    file that lies beside it."""
+
+    version: NewVersion
+    patient: str
+    stated: tuple[int, bytes] | None
+
+    @property
+    def whose(self) -> bytes:
+        """The alias of the patient whom it names; raises FhirRefused."""
+        if self.named is None:
+            kind = self.version.resource_type
+            raise FhirRefused(path=kind, problem="name its patient, as Patient/ and the alias")
+        return self.named
+
+    @property
+    def named(self) -> bytes | None:
+        """The same, None if it says it in another way."""
+        digits = self.patient.removeprefix(PATIENT)
+        if digits == self.patient or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+            return None
+        return bytes.fromhex(digits)
 
 
-def create(
-    network: Network, session: Session, statement: AliasStatement, kind: str, body: bytes, key: str = ""
-) -> Written:
-    """A new record of that patient, signed by the session's post; ``key`` makes a repetition the same one.
+def create(network: Network, session: Session, statement: AliasStatement, sent: Single) -> Written:
+    """A new record of that patient, signed by the session's post; named by where ``sent`` was read to be.
 
     A Consent is the patient's word and not the post's: it is kept as imported, signed by nobody. Raises FhirRefused,
     and what ``new_signed`` and ``deposit`` raise.
     """
-    organisation = session.staff.organisation
-    sent = _single(body, kind, namespace_of(organisation) + unique(organisation, key))
-    if stated(read(sent.version.body.canonical)) is not None:
+    organisation, kind = session.staff.organisation, sent.version.resource_type
+    if sent.stated is not None:
         raise FhirRefused(path="Binary._data", problem="send the file itself, with its own content type")
     version = sent.version if kind == consents.KIND else new_signed(network, sent.version, session.staff)
     by = writer(network, session, statement)
@@ -86,6 +101,11 @@ def create(
     made = deposit(network, by, statement, [version])
     handle = made.handles.get(version.record_id) or made.known[version.record_id]
     return Written(kind, str(UUID(bytes=version.record_id)), handle.hex(), bool(made.handles))
+
+
+def namespace(organisation: Organisation, key: str) -> bytes:
+    """Where a new record is named; ``key`` makes a repetition the same one."""
+    return namespace_of(organisation) + unique(organisation, key)
 
 
 def unique(organisation: Organisation, key: str) -> bytes:
@@ -99,16 +119,15 @@ def update(
     network: Network,
     session: Session,
     statement: AliasStatement,
-    kind: str,
     before: Record,
-    body: bytes,
+    sent: Single,
 ) -> Written:
     """The version after ``before``, signed by the session's post; raises FhirRefused, WritingRefused where nobody
     lets this post change the record, and what ``amend`` raises."""
-    sent = _single(body, kind, b"")
-    if _named(sent) not in (None, statement.alias):
+    kind = sent.version.resource_type
+    if sent.named not in (None, statement.alias):
         raise FhirRefused(path=kind, problem="names another patient than the one whose record it is")
-    version = new_signed(network, _with_its_file(sent.version, before), session.staff)
+    version = new_signed(network, _with_its_file(sent, before), session.staff)
     by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
     if by.ground is Ground.UNASKED:
         raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)
@@ -118,9 +137,9 @@ def update(
     return Written(kind, str(UUID(bytes=record_id)), handle.hex(), False)
 
 
-def _with_its_file(version: NewVersion, before: Record) -> NewVersion:
+def _with_its_file(sent: Single, before: Record) -> NewVersion:
     """What follows a Binary whose file lies beside it keeps that file; raises FhirRefused if it states another."""
-    said, beside = stated(read(version.body.canonical)), before.body.beside
+    version, said, beside = sent.version, sent.stated, before.body.beside
     if said is None:
         return version
     if beside is None or said != (beside.size, beside.sha256):
@@ -180,23 +199,8 @@ def own_handles(organisation: Organisation, alias: bytes, record_id: bytes) -> l
     return [each.handle for each in copies(organisation, alias) if each.record_id == record_id]
 
 
-@dataclass(frozen=True, repr=False)
-class _Sent:
-    """One resource that was read and judged: the version it makes, and what it calls its patient."""
-
-    version: NewVersion
-    patient: str
-
-
-def _named(sent: _Sent) -> bytes | None:
-    """The alias that a resource names its patient by, None if it says it in another way."""
-    digits = sent.patient.removeprefix(PATIENT)
-    if digits == sent.patient or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
-        return None
-    return bytes.fromhex(digits)
-
-
-def _single(body: bytes, kind: str, namespace: bytes) -> _Sent:
+def single(body: bytes, kind: str, namespace: bytes) -> Single:
+    """The one resource of that type in a body, read and judged; needs no world. Raises FhirRefused."""
     if kind == consents.KIND and (signed := consents.signed(body)) is not None:
         consents.check_unsigned(signed)
     report = import_bundle(body, "the resource", namespace=namespace)
@@ -206,6 +210,7 @@ def _single(body: bytes, kind: str, namespace: bytes) -> _Sent:
         raise FhirRefused(path="resourceType", problem=f"not one {kind}")
     made = report.versions[0]
     version = new_version(made, report.mapping_version)
-    for media_type, data in documents.attachments(read(version.body.canonical)):
+    said = read(version.body.canonical)
+    for media_type, data in documents.attachments(said):
         documents.check_kind(media_type, data)
-    return _Sent(version, made.patient_key)
+    return Single(version, made.patient_key, stated(said))

@@ -12,7 +12,8 @@ from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.fhir.searching.parse import named
 from careledger.fhir.split import A_DOCUMENT, NOBODYS, OUTSIDE, import_bundle
 from careledger.gateway.desk import Desk
-from careledger.gateway.http import JSONS, Answered, Asked, Handler, refuse_if_strict
+from careledger.gateway.http import JSONS, Answer, Answered, Asked, Handler, Slow, refuse_if_strict
+from careledger.gateway.long_bodies import once_read
 
 Issue = dict[str, object]
 PARAMETERS = "Parameters"
@@ -25,15 +26,24 @@ def handlers(desk: Desk) -> list[Handler]:
     return [Handler("POST", "/{kind}/$validate", partial(validate, desk), JSONS, needs="c")]
 
 
-def validate(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+def validate(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """What R4 has to say of a resource, which goes nowhere: the body, or ``resource`` of a Parameters resource."""
-    kind, body, beside = asked.kind, asked.body, list[str]()
-    if kind != PARAMETERS:
-        body, beside = _unwrapped(body)
+    return once_read(asked.body, partial(_looked_at, asked.kind, asked.body), partial(_said, asked))
+
+
+def _said(asked: Asked, looked: tuple[Resource, list[str]]) -> Answered:
+    made, beside = looked
     refuse_if_strict(asked.headers, tuple(beside))
-    made = validated(kind, body)
     made["issue"] += [_issue("warning", "not-supported", "Not looked at.", each) for each in beside]
     return Answered(made)
+
+
+def _looked_at(kind: str, body: bytes) -> tuple[Resource, list[str]]:
+    """What there is to say, and the names of parameters that were not looked at."""
+    beside = list[str]()
+    if kind != PARAMETERS:
+        body, beside = _unwrapped(body)
+    return validated(kind, body), beside
 
 
 def _unwrapped(body: bytes) -> tuple[bytes, list[str]]:
