@@ -397,7 +397,10 @@ def test_what_proves_somebody_is_added_and_taken_away_by_them_alone(edge: Edge) 
     assert stranger.ask("DELETE", f"/identity/passkeys/{first['id']}").status == 404
     other = Browser(edge, browser.key)
     assert other.sign_in().status == 204
+    assert browser.sign_in().status == 204
+    assert browser.get("/session").body["proof"] == "passkey"
     assert browser.ask("DELETE", f"/identity/passkeys/{first['id']}").status == 204
+    assert browser.get("/session").body["proof"] == "vouched"
     assert (other.get("/session").status, browser.get("/session").status) == (401, 200)
     assert browser.sign_in().status == 401
     browser.key = second

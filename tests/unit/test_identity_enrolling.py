@@ -14,7 +14,7 @@ from careledger.app.identity.enrolling import enrolment, opened
 from careledger.app.identity.sweeping import sweep
 from careledger.domain.errors import ChallengeRefused
 from careledger.domain.parties import Role
-from careledger.formats.identity import Challenge, Shown
+from careledger.formats.identity import Challenge, Password, Shown
 from careledger.formats.sessions import MOST_SESSION, Enrolled, SessionStatement
 from careledger.proofs.passkeys import check_passkey, person_proof
 from careledger.workflows.actors import Session, Staff
@@ -123,6 +123,19 @@ def test_a_passkey_that_was_taken_away_proves_nothing_more(door: Door, staff: St
     assert enrolment(staff, shown, SITE.deployment, door.now) is None
     assert proof(opened(staff, shown, SITE.deployment, door.now, 60)) == "vouched"
     assert list(door.city.books.rows(accounts.ENROLLED)) == []
+
+
+def test_a_session_says_nothing_of_a_passkey_that_was_taken_away(door: Door, staff: Staff) -> None:
+    who, _, shown = signed_in(door, staff)
+    current = sessions.begin(who, shown, door.now, "TREAT")[1]
+    accounts.set_password(who, Password("hash", bytes(20), 0, (), 0))
+    found = sessions.found(door.city, current.digest, door.now)
+    assert found is not None
+    assert (found.row.proof, found.row.shown) == ("passkey", shown)
+    accounts.remove_passkey(who, shown.credential)
+    found = sessions.found(door.city, current.digest, door.now)
+    assert found is not None
+    assert (found.row.proof, found.row.shown) == ("vouched", None)
 
 
 def test_a_session_key_lies_nowhere_readable_and_goes_with_its_challenge(door: Door, staff: Staff) -> None:

@@ -116,8 +116,15 @@ def found(organisation: Organisation, digest: bytes, now: int) -> Current | None
     with suppress(PartyNotFound):
         who = person(organisation, row.account)
         if who.is_somebody and who.account.generation == row.generation:
-            return Current(who, digest, row)
+            return Current(who, digest, _as_proved(row, who))
     return None
+
+
+def _as_proved(row: SignedIn, who: Person) -> SignedIn:
+    """By a passkey only as long as its account has that one; after that its organisation vouches for it."""
+    if row.shown is None or row.shown.credential in who.account.passkeys:
+        return row
+    return replace(row, proof=VOUCHED, shown=None)
 
 
 def own(who: Person, now: int) -> list[Current]:

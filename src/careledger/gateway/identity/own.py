@@ -86,8 +86,10 @@ def add_passkey(service: Service, call: Call) -> Said:
 
 
 def remove_passkey(service: Service, call: Call) -> Said:
-    """One passkey less, and the other sessions are over; raises ActRefused for the last proof, PartyNotFound."""
+    """One passkey less, and the other sessions are over, as is what this one had open: it proves that passkey no more.
+    Raises ActRefused for the last proof, PartyNotFound."""
     accounts.remove_passkey(call.current.who, bytes.fromhex(call.parts["passkey"]))
+    service.desk.leases.end(call.current.digest)
     _end_others(service, call)
     return Said(None, 204)
 
