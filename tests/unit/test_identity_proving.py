@@ -447,6 +447,39 @@ def test_common_passwords_words_of_the_place_and_common_ways_to_put_them_togethe
     assert passwords.new_hash("a heron over the delta", near)
 
 
+def test_whoever_is_dropped_while_they_prove_who_they_are_is_refused_as_anybody_is(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who, totp, _ = door.with_password()
+    steps = proving.by_password(door.city, who.account.name, PASSWORD, door.code(totp), HERE, door.now)
+    next(steps)
+    accounts.sweep_waiting(door.city, door.now + accounts.WAITS_FOR)
+    with pytest.raises(SignInRefused):
+        steps.send(True)
+    other, key = door.sign_up()
+    answer, used = key.get(door.options()), accounts.used
+
+    def dropped(*given: Any) -> None:
+        used(*given)
+        accounts.sweep_waiting(door.city, door.now + accounts.WAITS_FOR)
+
+    monkeypatch.setattr(accounts, "used", dropped)
+    with pytest.raises(SignInRefused):
+        door.by_passkey(answer)
+    assert accounts.by_name(door.city, other.account.name).id == accounts.NOBODY
+
+
+def test_a_name_whose_account_was_just_dropped_is_nobodys(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who, _ = door.sign_up()
+    there = accounts.Person(door.city, accounts.NOBODY, who.account)
+    monkeypatch.setattr(accounts, "nobody", lambda organisation: there)
+    door.city.books.drop(accounts.ACCOUNT, [who.id])
+    assert accounts.by_name(door.city, who.account.name) is there
+    assert accounts.passkey(door.city, accounts.passkeys(who)[0].credential) is None
+
+
 def test_the_last_proof_is_not_taken_away(door: Door) -> None:
     who, key = door.sign_up()
     name = passkeys.credential_digest(key.credential)

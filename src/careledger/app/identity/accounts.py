@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -78,7 +79,9 @@ def by_name(organisation: Organisation, name: str) -> Person:
     """Who has that sign-in name; whoever nobody is where nobody has it, so that both are looked up alike."""
     nobody(organisation)
     id = organisation.books.get(NAME, _plain(name))
-    return person(organisation, id or NOBODY)
+    with suppress(PartyNotFound):  # whoever is dropped meanwhile is nobody
+        return person(organisation, id or NOBODY)
+    return nobody(organisation)
 
 
 def nobody(organisation: Organisation) -> Person:
@@ -275,8 +278,10 @@ def passkey(organisation: Organisation, credential: bytes) -> Passkey | None:
     name = credential_digest(credential)
     row = organisation.books.get(PASSKEY, name)
     found = Passkey.decode(_nobodys_passkey() if row is None else row)
-    who = nobody(organisation) if row is None else person(organisation, found.account)
-    return found if name in who.account.passkeys else None
+    with suppress(PartyNotFound):  # whoever is dropped meanwhile has none
+        who = nobody(organisation) if row is None else person(organisation, found.account)
+        return found if name in who.account.passkeys else None
+    return None
 
 
 @cache

@@ -17,7 +17,7 @@ from careledger.app.identity.accounts import Person
 from careledger.app.identity.attempts import Guess
 from careledger.app.identity.passkeys import Credential, Options, Site
 from careledger.app.identity.sessions import Current
-from careledger.domain.errors import ChallengeRefused, SignInRefused
+from careledger.domain.errors import ChallengeRefused, PartyNotFound, SignInRefused
 from careledger.formats.digests import digest
 from careledger.formats.identity import Challenge, KnownDevice, Passkey, Password, Shown
 from careledger.formats.sessions import MOST_SESSION
@@ -114,10 +114,16 @@ def _proved(
         raise SignInRefused()
     shown = passkeys.shown(site, credential, key, kept.bound)
     accounts.used(organisation, key, count, now)
-    who = accounts.person(organisation, key.account)
-    if not who.is_somebody:
-        raise SignInRefused()
-    return who, shown
+    return _somebody(organisation, key.account), shown
+
+
+def _somebody(organisation: Organisation, id: bytes) -> Person:
+    """The account as it is now; raises SignInRefused for one that was suspended or dropped meanwhile."""
+    with suppress(PartyNotFound):
+        who = accounts.person(organisation, id)
+        if who.is_somebody:
+            return who
+    raise SignInRefused()
 
 
 # By a password with a code ----------------------------------------------------------------------
@@ -138,8 +144,8 @@ def by_password(
     right = yield lambda: passwords.is_password(kept.hash, password)
     left = _without(kept, code, now)
     with organisation.books.alone():
-        who = accounts.person(organisation, who.id)
-        if not right or left is None or accounts.password(who) != kept or not who.is_somebody:
+        who = _somebody(organisation, who.id)
+        if not right or left is None or accounts.password(who) != kept:
             raise SignInRefused()
         accounts.set_password(who, left)
     attempts.forget(organisation.books, guess)
