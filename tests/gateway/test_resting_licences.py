@@ -99,6 +99,17 @@ def test_a_post_ends_when_its_licence_expires_also_where_no_list_can_be_had(ward
     assert not ward.rests(post)
 
 
+def test_what_was_shown_for_nobody_is_dropped_once_it_holds_no_more(ward: Ward) -> None:
+    def shown(later: int) -> int:
+        resting.look(replace(ward.employing, now=ward.now + later), ward.city, _none)
+        return len(list(ward.city.books.rows(over.SHOWN)))
+
+    before = shown(0)
+    over.keep(ward.city, replace(ward.checked(until=1_000), number="D-nobody"), ward.now)
+    assert shown(900) == before + 1
+    assert shown(1_000) == before
+
+
 def test_who_ends_so_has_left_the_list_of_staff(ward: Ward) -> None:
     wanted = Wanted("past@city.example", "Dr Listed", (Role.DOCTOR,), "D-1204")
     over.keep(ward.city, ward.checked(), ward.now)

@@ -38,6 +38,13 @@ def keep(employer: Organisation, found: Checked, now: int) -> None:
     employer.books.put(SHOWN, [(key, row_of(found, now).encode())])
 
 
+def sweep(employer: Organisation, now: int) -> None:
+    """Drops what was shown for whoever was never entered, once it holds no more; repeating changes nothing."""
+    over = [key for key, row in employer.books.rows(SHOWN) if RestsOn.decode(row).until <= now]
+    if over:
+        employer.books.drop(SHOWN, over)
+
+
 def note(employer: Organisation, post: int, row: RestsOn) -> None:
     """That post is being ended, and its licence's number is over; durable when it returns."""
     employer.books.change(

@@ -67,12 +67,14 @@ def lists_of(employer: Organisation) -> set[tuple[int, str]]:
 
 
 def look(desk: Desk, employer: Organisation, lists: Lists) -> list[Looked]:
-    """Each post that rests on a licence, and what became of it; repeating is harmless.
+    """Each post that rests on a licence, and what became of it; repeating is harmless. What was shown and holds no more
+    is dropped.
 
     Where something is refused its post is ``LEFT``, and looked at the next time; what is raised is that there is no
     ledger to ask.
     """
     view = desk.network.ledger.fresh_head()
+    over.sweep(employer, desk.now)
     return [_looked(desk, view, employer, lists, *each) for each in rested(employer)]
 
 
