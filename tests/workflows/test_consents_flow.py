@@ -21,7 +21,7 @@ from careledger.domain.parties import PartyId
 from careledger.formats.digests import uint
 from careledger.formats.patients import EpochKey, ReceivedGrant, RecordKey
 from careledger.sealing.keys import SealingKey, Secret
-from careledger.workflows.actors import Holder
+from careledger.workflows.actors import Holder, Staff
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.disclose import disclose
 from careledger.workflows.epochs import own_statement
@@ -36,7 +36,15 @@ from careledger.workflows.grant import (
     grant,
     live_consents,
 )
-from careledger.workflows.received import INDEX, epoch_keys, fetch_grants, live_grant
+from careledger.workflows.received import (
+    BY_GRANTEE,
+    INDEX,
+    epoch_keys,
+    fetch_grants,
+    grantees_of,
+    grants_to,
+    live_grant,
+)
 from careledger.workflows.revoke import find_given, renew_expired, revoke
 from world import APPEND, DAY, DIAGNOSIS, GENERAL, VIEW, World, condition, texts, version
 
@@ -110,6 +118,49 @@ def test_grants_from_before_they_were_filed_by_patient_are_found_and_filed_with_
     fetch_grants(world.network, world.clinic)
     for each in (early, late):
         assert opened(world, monkeypatch, each) == (2, ["asthma"])
+
+
+def test_the_grants_that_name_a_post_are_found_without_opening_those_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It, its organisation, and the teams that it is in, above it too; before they are filed so, by opening all."""
+    clinic, controller, colleague = world.clinic, world.clinic.controller, world.staff(world.clinic, 62)
+    for team, above in ((6, 0), (7, 6), (8, 0)):
+        world.ledger.create_team(team, clinic.number, above, controller)
+    world.ledger.join_team(world.outsider.number, 7, controller)
+    teams = [Grantee(GranteeKind.TEAM, each, PartyId(clinic.number)) for each in (6, 7, 8)]
+    granted = [
+        grant(world.network, with_record(world), to, SCOPE, Purpose.TREAT, window(world)).commitment
+        for to in (*teams, organisation_grantee(clinic.number))
+    ]
+    for post in (world.outsider, colleague, colleague):
+        granted.append(world.grant(with_record(world), post).commitment)
+    fetch_grants(world.network, clinic)
+    view, decode, opened = world.ledger.fresh_head(), ReceivedGrant.decode, list[bytes]()
+
+    def opening(data: bytes) -> ReceivedGrant:
+        opened.append(data)
+        return decode(data)
+
+    monkeypatch.setattr(ReceivedGrant, "decode", opening)
+
+    def found(post: Staff) -> list[bytes]:
+        opened.clear()
+        return [each.certificate.commitment for each in grants_to(clinic, grantees_of(view, post))]
+
+    mine, theirs = {granted[at] for at in (0, 1, 3, 4)}, {granted[at] for at in (3, 5, 6)}
+    for post, expected in ((world.outsider, mine), (colleague, theirs)):
+        assert set(found(post)) == expected
+        assert len(opened) == len(expected)
+    ordered = found(world.outsider)
+    clinic.books.drop(INDEX, [BY_GRANTEE])
+    assert found(world.outsider) == ordered
+    assert len(opened) == len(granted)
+    clinic.books.drop(INDEX, [key for key, _ in clinic.books.rows(INDEX)])
+    granted.append(world.grant(with_record(world), world.outsider).commitment)
+    fetch_grants(world.network, clinic)
+    assert set(found(world.outsider)) == {*mine, granted[-1]}
+    assert len(opened) == len(mine) + 1
 
 
 # Granting ----------------------------------------------------------------------------------------

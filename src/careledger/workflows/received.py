@@ -36,7 +36,8 @@ from careledger.workflows.request_access import take_answer
 
 RECEIVED = "received-grant"
 EPOCH_KEYS = "received-epoch-key"
-INDEX, COMPLETE = "received-index", b"complete"
+INDEX, COMPLETE, BY_GRANTEE = "received-index", b"complete", b"by grantee"
+"""Markers of the index: every grant is filed under its patient, and under whom it names."""
 TAG, OWNER = 16, 20
 AT_ONCE = 1_000
 """How many names are read at once."""
@@ -111,19 +112,56 @@ def _rows(organisation: Organisation, alias: bytes | None) -> list[bytes]:
     return [row for key in keys if (row := books.get(RECEIVED, key)) is not None]
 
 
-def _index_rows(organisation: Organisation, key: bytes, alias: bytes) -> list[tuple[bytes, bytes]]:
-    """What files a grant under its patient, by a tag that needs the organisation's key; the first time also all that
-    came before there was an index."""
-    made = [(_tag(organisation, alias) + key, b"")]
-    if organisation.books.get(INDEX, COMPLETE) is None:
-        before = ((known, ReceivedGrant.decode(row)) for known, row in organisation.books.rows(RECEIVED))
+def grants_to(organisation: Organisation, grantees: Iterable[int]) -> list[Received]:
+    """The grants that name one of these parties and teams, found without the others once all are filed so."""
+    books, wanted = organisation.books, frozenset(grantees)
+    if books.get(INDEX, BY_GRANTEE) is None:
+        return [each for each in grants(organisation) if each.certificate.grantee.number in wanted]
+    tags = [_grantee_tag(organisation, each) for each in wanted]
+    keys = {key[TAG:] for tag in tags for key, _ in books.rows(INDEX, tag)}
+    rows = [row for key in sorted(keys) if (row := books.get(RECEIVED, key)) is not None]
+    return [_received(GrantPackage.decode(ReceivedGrant.decode(row).package.body)) for row in rows]
+
+
+def grantees_of(view: LedgerView, staff: Staff) -> set[int]:
+    """What a consent may name so that it names this post: itself, its organisation, and each team that it is in."""
+    found, left = {staff.number, staff.organisation.number}, list(view.memberships(staff.number))
+    while left:
+        number = left.pop()
+        team = view.team(number) if number not in found else None
+        if team is not None:
+            found.add(number)
+            left.append(team[1])
+    return found
+
+
+def _index_rows(
+    organisation: Organisation, key: bytes, certificate: Certificate
+) -> list[tuple[bytes, bytes]]:
+    """What files a grant under its patient and under whom it names, by tags that need the organisation's key; the first
+    time also all that came before it was filed so."""
+    books, grantee = organisation.books, certificate.grantee.number
+    made = [
+        (_tag(organisation, certificate.alias) + key, b""),
+        (_grantee_tag(organisation, grantee) + key, b""),
+    ]
+    if books.get(INDEX, COMPLETE) is None:
+        before = ((known, ReceivedGrant.decode(row)) for known, row in books.rows(RECEIVED))
         made += [(_tag(organisation, kept.alias) + known, b"") for known, kept in before]
         made.append((COMPLETE, b""))
+    if books.get(INDEX, BY_GRANTEE) is None:
+        known_before = (each.certificate for each in grants(organisation))
+        made += [(_grantee_tag(organisation, each.grantee.number) + _key(each), b"") for each in known_before]
+        made.append((BY_GRANTEE, b""))
     return made
 
 
 def _tag(organisation: Organisation, alias: bytes) -> bytes:
     return hmac_tag(organisation.tag, framed("received-index", alias))[:TAG]
+
+
+def _grantee_tag(organisation: Organisation, number: int) -> bytes:
+    return hmac_tag(organisation.tag, framed("received-grantee", number.to_bytes(8, "big")))[:TAG]
 
 
 def known_statement(organisation: Organisation, alias: bytes) -> AliasStatement:
@@ -167,7 +205,7 @@ def keep_grant(network: Network, organisation: Organisation, envelope: Envelope,
     before = organisation.books.get(RECEIVED, key)
     if before is None or _statement_of(before).number <= checked.statement.number:
         row = ReceivedGrant(envelope.content, network.clock.now(), checked.alias)
-        filed = _index_rows(organisation, key, checked.alias)
+        filed = _index_rows(organisation, key, checked.certificate)
         organisation.books.change({RECEIVED: [(key, row.encode())], INDEX: filed}, {})
     organisation.books.put(EPOCH_KEYS, [(key + _key_of(each), each.encode()) for each in package.epoch_keys])
     note_due(organisation.books, Subject.GRANT, key)

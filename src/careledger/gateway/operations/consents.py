@@ -23,13 +23,15 @@ from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
 from careledger.ports import LedgerView
-from careledger.workflows.actors import Organisation
+from careledger.workflows.actors import Staff
 from careledger.workflows.judging import consent_at
 from careledger.workflows.received import (
     OWNER,
     Received,
     fetch_grants,
+    grantees_of,
     grants,
+    grants_to,
     grants_under,
     named_grants,
     names_reader,
@@ -75,12 +77,12 @@ def holding(
 def _holding(
     world: World, who: Bearer, aliases: Iterable[bytes] | None, commitment: bytes, consent: bytes
 ) -> list[Held]:
-    organisation, view = who.staff.organisation, world.ledger.fresh_head()
+    view = world.ledger.fresh_head()
     wanted = None if aliases is None else set(aliases)
     if who.patient:
         wanted = {who.patient} & (wanted if wanted is not None else {who.patient})
     made = []
-    for each in _named(organisation, consent, commitment, wanted):
+    for each in _named(view, who.staff, consent, commitment, wanted):
         if names_reader(view, each.certificate.grantee, who.staff):
             with suppress(CannotExpress, MalformedBytes):
                 # who signs for an alias may sign anything: it is passed over
@@ -89,9 +91,11 @@ def _holding(
 
 
 def _named(
-    organisation: Organisation, consent: bytes, commitment: bytes, aliases: set[bytes] | None
+    view: LedgerView, staff: Staff, consent: bytes, commitment: bytes, aliases: set[bytes] | None
 ) -> list[Received]:
-    """The grants that are meant, by owner and commitment; no others are opened where anything is said of them."""
+    """The grants that are meant, by owner and commitment, and no others: those that may name the post where nothing is
+    said of them."""
+    organisation = staff.organisation
     if consent:
         found = grants_under(organisation, consent[OWNER:], consent[:OWNER])
     elif commitment:
@@ -100,7 +104,7 @@ def _named(
         found = [each for alias in aliases for each in grants(organisation, alias)]
         found.sort(key=lambda each: (each.certificate.owner, each.certificate.commitment))
     else:
-        return grants(organisation)
+        return grants_to(organisation, grantees_of(view, staff))
     found = [each for each in found if commitment in (b"", each.certificate.commitment)]
     return [each for each in found if aliases is None or each.alias in aliases]
 
