@@ -1,5 +1,6 @@
 """Makes the tables in src/careledger/fhir/definitions from HL7's published definitions of FHIR R4 (4.0.1):
-r4.json.zst of types and value sets, search.json.zst of search parameters, types.txt of names.
+r4.json.zst of types and value sets, search.json.zst of search parameters, compartment.json of what is a patient's,
+types.txt of names.
 
     python tools/fhir_definitions.py            take the package from Maven and write the tables
     python tools/fhir_definitions.py --check    compare instead; nothing is written
@@ -311,6 +312,23 @@ def parameter(one: Json, by_url: dict[str, Json]) -> Json:
     return made | {key: value for key, value in optional.items() if value}
 
 
+def compartment(jar: zipfile.ZipFile, code: str) -> Json:
+    """The types of a compartment, each with the parameters by which one of them is in it."""
+    for each in resources(jar, PROFILES, "CompartmentDefinition"):
+        if one(each, "code") == code:
+            types = {one(part, "code") or "": many(part, "param") for part in many(each, "resource")}
+            return {
+                "source": {"package": PACKAGE, "version": VERSION, "fhir": "4.0.1"},
+                "url": one(each, "url"),
+                "types": {
+                    name: [param.get("value") for param in found]
+                    for name, found in sorted(types.items())
+                    if found
+                },
+            }
+    raise LookupError(code)
+
+
 def slim(shape: Json) -> Json:
     """A shape without what is empty."""
     return {key: value for key, value in shape.items() if value or key == "elements"}
@@ -331,6 +349,7 @@ def files(jar: zipfile.ZipFile) -> dict[str, bytes]:
     return {
         "r4.json.zst": encoded(found),
         "search.json.zst": encoded(parameters(jar)),
+        "compartment.json": encoded(compartment(jar, "Patient")) + b"\n",
         "types.txt": listed.encode(),
     }
 

@@ -46,7 +46,8 @@ RESULTS = """\
 `_sort` (several names, `-` for descending; of several values of one resource the one that comes first counts; what
 has none comes last; a reference counts by the id that it names), `_count`, `_include` and `_revinclude` with
 `:iterate`, `_summary`, `_elements`, `_total`,
-`_format`, `_pretty`, and `_type` where all types are searched. `_contained` is only `false`: what is contained is gone
+`_format`, `_pretty`, and `_type` where several types are searched: by what all types have, and by what each of those
+that it names has under the same name. `_contained` is only `false`: what is contained is gone
 through by chains and found by nothing else.
 
 A part of a resource is tagged `SUBSETTED`; a PUT of one is refused.

@@ -22,7 +22,7 @@ import story as telling
 from careledger.app import tokens
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import CareLedgerError
-from careledger.gateway import reading, searching
+from careledger.gateway import all_types, compartments, reading, searching
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Asked
 from careledger.gateway.operations import everything
@@ -82,6 +82,16 @@ def questions(
         *(f"{each}{more}" for each in (shown, *hidden) for more in ("", "/_history", f"/_history/{version}")),
         f"Encounter?_id={own_id}", "Encounter?status=finished", "Condition?code:text=morbus", f"Consent?{of}",
         "Consent", f"Patient/{patient}/$everything", "Encounter/_history", "_history",
+        *(f"Patient/{patient}/{more}" for more in (
+            "Encounter", f"Encounter?_id={own_id}", "Encounter?status=finished&_total=accurate",
+            "Observation?code:text=hidden", "Condition?_has:Encounter:diagnosis:status=finished",
+            "*", "*?_count=1", "*?_type=Encounter,Observation", f"*?_id={own_id}",
+        )),
+        *(f"?{more}" for more in (
+            f"_id={own_id}", "_type=Encounter,Observation", "_type=Encounter,Condition&_summary=count",
+            "_lastUpdated=ge2000", f"_type=Encounter,Observation&patient={patient}",
+            "_type=Condition,Encounter&_has:Observation:focus:status=final",
+        )),
     ]  # fmt: skip
     condition = {"resourceType": "Encounter", "id": own_id, "status": "finished", "class": {"code": "AMB"},
                  "subject": {"reference": f"Patient/{patient}"}}  # fmt: skip
@@ -160,6 +170,15 @@ class Reader:
         asked = Asked({"kind": kind}, {}, [("patient", self.story.adam.hex()), *given], b"")
         return searching.search(self.desk, self.who, asked).resource
 
+    def compartment(self) -> Any:
+        path = {"id": self.story.adam.hex(), "kind": "Encounter"}
+        given = [("status", "finished")]
+        return compartments.search(self.desk, self.who, Asked(path, {}, given, b"")).resource
+
+    def across(self) -> Any:
+        given = [("_type", "Encounter,Observation"), ("_lastUpdated", "ge2000")]
+        return all_types.search(self.desk, self.who, Asked({}, {}, given, b"")).resource
+
     def everything(self) -> Any:
         return everything.everything(
             self.desk, self.who, Asked({"id": self.story.adam.hex()}, {}, [], b"")
@@ -208,6 +227,8 @@ ASKED: dict[str, Callable[[Reader, Worlds], Any]] = {
         "Condition", ("_has:Encounter:diagnosis:status", "finished")
     ),
     "_revinclude": lambda reader, worlds: reader.search("Condition", ("_revinclude", "Encounter:diagnosis")),
+    "a search in the compartment": lambda reader, worlds: reader.compartment(),
+    "a search across types": lambda reader, worlds: reader.across(),
     "a number": lambda reader, worlds: reader.search("Encounter", ("_summary", "count")),
     "everything": lambda reader, worlds: reader.everything(),
     "a hidden record": lambda reader, worlds: reader.read(worlds.hidden[0]),

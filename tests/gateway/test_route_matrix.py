@@ -27,7 +27,7 @@ from gateway.oauth_world import app
 from gateway.test_groups import group, put
 from gateway.test_preferences import awaited, condition, sent
 from gateway.test_subscriptions import wanted
-from gateway.test_who_may_ask import KINDS, OPEN, answers, assert_unknown, routes
+from gateway.test_who_may_ask import FORM, KINDS, OPEN, answers, assert_unknown, routes
 from story import LICENCE, Story, copied, organisation
 
 ROLES = sorted(POST_ROLES)
@@ -46,7 +46,7 @@ DECIDED: dict[str, tuple[str, ...]] = {
     OWN: (
         "GET /fhir", "GET /fhir/", "POST /fhir", "POST /fhir/", "GET /fhir/_history", "GET /fhir/{kind}",
         "POST /fhir/{kind}", "PUT /fhir/{kind}", "DELETE /fhir/{kind}", "PATCH /fhir/{kind}",
-        "POST /fhir/{kind}/_search",
+        "POST /fhir/{kind}/_search", "POST /fhir/_search",
         "GET /fhir/{kind}/_history", "POST /fhir/Patient/$match", "GET /fhir/$export", "POST /fhir/$export",
         "GET /fhir/Patient/$export", "POST /fhir/Patient/$export", "POST /fhir/Group", "POST /fhir/Subscription",
         "GET /fhir/Practitioner/{id}",
@@ -88,6 +88,8 @@ DECIDED: dict[str, tuple[str, ...]] = {
             for each in ("$summary", "$pdf", "$everything")
             for method in ("GET", "POST")
         ),
+        "GET /fhir/Patient/{id}/{kind}", "GET /fhir/Patient/{id}/*",
+        "POST /fhir/Patient/{id}/{kind}/_search",
         "GET /fhir/Binary/{id}", "GET /fhir/{kind}/{id}",
         "PUT /fhir/{kind}/{id}", "PATCH /fhir/{kind}/{id}", "DELETE /fhir/{kind}/{id}",
         "GET /fhir/{kind}/{id}/_history", "GET /fhir/{kind}/{id}/_history/{version}",
@@ -192,7 +194,7 @@ def owned(everybody: Everybody) -> dict[str, dict[str, str]]:
     held = edge.client("Dr City").ask(f"{edge.gateway.url}{API}/consents").body["items"][0]["commitment"]
     record = {"kind": kind, "id": id, "version": version}
     return {
-        "/fhir/Patient/{id}": {"id": person.alias.hex()}, "/fhir/Binary/": record, "/fhir/{kind}": record,
+        "/fhir/Patient/{id}": {"id": person.alias.hex(), "kind": kind}, "/fhir/Binary/": record, "/fhir/{kind}": record,
         "/fhir/bulk/": {"id": exported, "file": "0"}, "/fhir/later/": {"id": place.rsplit("/", 1)[1]},
         "/fhir/Group/": {"id": grouped, "version": "1"}, "/fhir/Subscription/": {"id": subscribed.body["id"]},
         f"{API}/patients/": {"patient": person.alias.hex()}, f"{API}/consents/": {"consent": held},
@@ -235,7 +237,7 @@ def asked_for(client: Client, route: str, parts: dict[str, str], alias: str) -> 
         resource = group(bytes.fromhex(alias), id=parts["id"])
     if "$" in path:
         resource = {"resourceType": "Parameters"}
-    kind = KINDS.get(method, JSON)
+    kind = FORM if path.endswith("_search") else KINDS.get(method, JSON)
     body = [{"op": "add", "path": "/code", "value": {"text": "stolen"}}] if method == "PATCH" else resource
     if path.startswith(API):
         kind, body = "application/json", {"justified": True} if "review" in path else {"patient": alias}

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import msgspec
 import pytest
 
 import second_search as second
+from careledger.domain.errors import SearchRefused
 from careledger.fhir.definitions.tables import SearchDefinition, search_definitions
 from careledger.fhir.json_text import Resource, read
 from careledger.fhir.sample import sample_file, sample_names
@@ -269,6 +270,83 @@ def test_records_of_people_are_found_alike() -> None:
         for definition in advertised()[kind]:
             for modifier, value in queries(definition, kind, pairs, 1):
                 compare(kind, definition, modifier, value, pairs)
+
+
+SEVERAL = (
+    ("Condition", "Encounter", "Observation"),
+    ("Patient", "Person", "RelatedPerson"),
+    ("CodeSystem", "Questionnaire", "ValueSet"),
+    ("Appointment", "Immunization", "Task"),
+)
+
+
+@pytest.mark.parametrize("kinds", SEVERAL, ids=",".join)
+def test_what_several_types_have_finds_in_all_of_them_what_a_second_evaluator_finds(
+    kinds: tuple[str, ...],
+) -> None:
+    of = {kind: {each.name: each for each in advertised()[kind]} for kind in kinds}
+    pairs = {kind: made(kind, 1)[:4] for kind in kinds}
+    common = set.intersection(*(set(each) for each in of.values()))
+    assert common > {each.name for each in of_every_type()}
+    asked, found = Counter[str](), Counter[str]()
+    for name, kind in product(sorted(common), kinds):
+        for modifier, value in queries(of[kind][name], kind, pairs[kind], 1)[:12]:
+            whole = f"{name}:{modifier}" if modifier else name
+            try:
+                query = parse("Resource", [("_type", ",".join(kinds)), (whole, value)], now=second.NOW)
+            except SearchRefused:
+                assert any(refuses(each, whole, value) for each in kinds), (whole, value)
+                continue
+            assert query.ignored == ()
+            answers = query.within(second.KNOWN.get)
+            for other in kinds:
+                for resource, plain in pairs[other]:
+                    expected = second.holds(of[other][name], other, plain, modifier, value)
+                    assert answers(resource) is expected, (whole, value, other, expected)
+                    asked[other] += 1
+                    found[other] += expected
+    assert all(0 < found[kind] < asked[kind] for kind in kinds)
+    for kind in kinds:
+        for name in sorted(of[kind].keys() - common):
+            asked_for = [("_type", ",".join(kinds)), (f"{name}:missing", "true")]
+            assert parse("Resource", asked_for).ignored == (f"{name}:missing",)
+
+
+def refuses(kind: str, name: str, value: str) -> bool:
+    try:
+        parse(kind, [(name, value)], now=second.NOW)
+    except SearchRefused:
+        return True
+    return False
+
+
+def of_every_type() -> list[SearchDefinition]:
+    """What the CapabilityStatement says that all types have."""
+    told = capability("http://here.example/fhir", "http://here.example", "2026-01-01T00:00:00Z")["rest"][0]
+    known = {each.name: each for each in search_definitions() if "Resource" in each.bases}
+    return [known[each["name"]] for each in told["searchParam"]]
+
+
+def test_what_all_types_have_finds_in_every_type_what_a_second_evaluator_finds() -> None:
+    pairs = {
+        kind: [pair(Maker(f"{kind} of all {at}", 1.0 - at / 2, at).resource(kind)) for at in range(2)]
+        for kind in sorted(advertised())
+    }
+    asked = matched = 0
+    for definition in of_every_type():
+        some = [each for kind in ("Basic", "Condition", "Patient") for each in pairs[kind]]
+        for modifier, value in queries(definition, "Basic", some, 1):
+            whole = f"{definition.name}:{modifier}" if modifier else definition.name
+            query = parse("Resource", [(whole, value)], now=second.NOW)
+            assert query.ignored == ()
+            answers = query.within(second.KNOWN.get)
+            for kind, both in pairs.items():
+                for resource, plain in both:
+                    expected = second.holds(definition, kind, plain, modifier, value)
+                    assert answers(resource) is expected, (whole, value, kind, expected)
+                    asked, matched = asked + 1, matched + expected
+    assert {each.name for each in of_every_type()} >= {"_id", "_lastUpdated", "_tag", "_profile", "_security"}
+    assert 0 < matched < asked
 
 
 def test_each_modifier_and_prefix_was_answered_both_ways() -> None:

@@ -67,6 +67,8 @@ class Range(NamedTuple):
 
 Demand = tuple[Range, ...]
 """Any one of these will do."""
+Part = tuple[str, tuple[Demand, ...]]
+"""A type, and the demands that have to be met by what is of it."""
 
 
 class Filed(NamedTuple):

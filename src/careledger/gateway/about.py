@@ -39,6 +39,14 @@ def about_whom(kind: str, given: Given) -> About:
     return About(aliases, tuple(rest))
 
 
+def in_compartment(kind: str, id: str, given: Given) -> About:
+    """The patient with that id, as in ``Patient/ID/TYPE``, unless parameters name others alone; nobody for what is no
+    alias."""
+    about = about_whom(kind, given)
+    named = [bytes.fromhex(id)] if re.fullmatch(r"[0-9a-f]{64}", id) else []
+    return About(tuple(each for each in named if about.aliases is None or each in about.aliases), about.rest)
+
+
 def _chooses(kind: str, name: str) -> bool:
     return name.replace(":Patient", "") in (WHO if kind == "Patient" else WHOSE)
 

@@ -29,8 +29,10 @@ from careledger.app.serving import is_loopback
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError
 from careledger.gateway import (
+    all_types,
     batches,
     bundles,
+    compartments,
     dids,
     editing,
     http,
@@ -99,14 +101,16 @@ FEATURES: tuple[Feature, ...] = (
     groups.handlers,
     subscriptions.handlers,
     practitioners.handlers,
+    all_types.handlers,
     searching.handlers,
     reading.handlers,
+    compartments.handlers,
     editing.handlers,
     batches.handlers,
 )
 """What is answered under /fhir with a token: of two routes that fit a path, the first."""
 ALONE = (pdf.handlers, match.handlers, binaries.handlers, export.handlers, pending.handlers, batches.handlers)
-READING = (searching.handlers, reading.handlers)
+READING = (all_types.handlers, searching.handlers, reading.handlers, compartments.handlers)
 BATCHED = tuple(each for each in FEATURES if each not in ALONE)
 """What the entries of a batch may ask for: nothing that answers with a file, begins what goes on, or has a pace."""
 

@@ -7,9 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 
-from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.definitions.tables import patient_compartment, resource_types
 from careledger.fhir.json_text import Resource
-from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, WITH_PREFIX, parameters_of
+from careledger.fhir.searching.parameters import (
+    EVERY_TYPE,
+    MODIFIERS,
+    PREFIXES,
+    WITH_PREFIX,
+    parameters_of,
+)
 from careledger.gateway.forms import JSON, XML
 from careledger.gateway.http import PATCH
 from careledger.gateway.oauth.metadata import security
@@ -20,6 +26,7 @@ INTERACTIONS = (
     "read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete",
 )  # fmt: skip
 """What every type but Group and Subscription has; the routes of ``application`` are these."""
+SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 
 
 def capability(base: str, origin: str, started: str) -> Resource:
@@ -44,8 +51,10 @@ def capability(base: str, origin: str, started: str) -> Resource:
                 "security": security(base, origin),
                 "operation": operations_of_all(),
                 "documentation": _comparing(),
-                "interaction": [{"code": code} for code in ("transaction", "batch", "history-system")],
+                "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
                 "resource": [_type(name, base) for name in sorted(resource_types())],
+                "searchParam": _parameters(EVERY_TYPE),
+                "compartment": [patient_compartment().url],
             }
         ],
     }
@@ -61,6 +70,13 @@ def _comparing() -> str:
     return (
         "Search parameters take, by type: " + "; ".join(said) + "; reference also : and a type; chains, _has."
     )
+
+
+def _parameters(name: str) -> list[Resource]:
+    return [
+        {"name": parameter, "definition": each.url, "type": each.type}
+        for parameter, each in sorted(parameters_of(name).items())
+    ]
 
 
 def _references(name: str) -> list[str]:
@@ -111,10 +127,7 @@ def _type(name: str, base: str) -> Resource:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
         "conditionalRead": "full-support",
-        "searchParam": [
-            {"name": parameter, "definition": each.url, "type": each.type}
-            for parameter, each in sorted(parameters_of(name).items())
-        ],
+        "searchParam": _parameters(name),
         "searchInclude": [f"{name}:{parameter}" for parameter in _references(name)],
         "searchRevInclude": list(_referring().get(name, ())),
         "operation": operations_of(name, base),

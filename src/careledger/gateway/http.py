@@ -292,8 +292,8 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
     if isinstance(made, Plain):
         return Response(made.body, made.status, _safe(made.headers), media_type=made.media_type)
     if made.resource is None:
-        return Response(status_code=made.status, headers=_safe({**_passed_over(asked), **made.headers}))
-    shown, headers = made.shown, {**_passed_over(asked), **made.headers}
+        return Response(status_code=made.status, headers=_safe({**passed_over(asked), **made.headers}))
+    shown, headers = made.shown, {**passed_over(asked), **made.headers}
     if shown is not None and shown.version != "0":
         headers["ETag"] = shown.etag
         if shown.anchored:
@@ -354,7 +354,7 @@ def _preferred(request: Request, made: Answered, headers: dict[str, str]) -> Res
     return made.resource
 
 
-def _passed_over(asked: Asked) -> dict[str, str]:
+def passed_over(asked: Asked) -> dict[str, str]:
     """A warning that names the parameters that were not looked at."""
     said = ", ".join(asked.ignored)[:MOST_SAID]
     return {"Warning": f'299 - "Not looked at: {said}."'} if said else {}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from careledger.domain.errors import PageGone
 from careledger.domain.questions import LONGEST_LEASE
 from careledger.fhir.searching.query import Query
-from careledger.formats.indexing import Demand, Order, Place
+from careledger.formats.indexing import Order, Part, Place
 
 MOST_KEPT = 1_000
 
@@ -35,18 +35,25 @@ class Rest:
 
 @dataclass(frozen=True, repr=False)
 class Onward:
-    """The demands on own writings, and the row of the index after which a search goes on; where it has an ``order``,
-    the place in that."""
+    """The types of own writings that are left with the demands on each, the first of which is gone through, and the row
+    of the index after which it goes on; where it has an ``order``, the place in that. ``begun``: something came
+    before."""
 
-    demands: tuple[Demand, ...]
-    after: int
+    parts: tuple[Part, ...]
     order: tuple[Order, ...] = ()
+    after: int = 0
     place: Place | None = None
+    begun: bool = False
+
+    def behind(self, row: int, place: Place | None = None) -> Onward:
+        """Where it goes on behind a row."""
+        return replace(self, after=row, place=place, begun=True)
 
     @property
-    def begun(self) -> bool:
-        """Whether something came before."""
-        return bool(self.after) or self.place is not None
+    def onto_next(self) -> Onward | None:
+        """Where it goes on when nothing is left of the first type; None if it was the last."""
+        rest = self.parts[1:]
+        return replace(self, parts=rest, after=0, place=None, begun=True) if rest else None
 
 
 @dataclass(frozen=True, repr=False)

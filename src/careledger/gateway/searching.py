@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from careledger.app.scopes import SOME
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.indexing import narrowed, order_of
 from careledger.fhir.searching.query import Query
-from careledger.formats.indexing import Filed
+from careledger.formats.indexing import Filed, Order, Part
 from careledger.gateway import bundles
-from careledger.gateway.about import about_whom
+from careledger.gateway.about import About, about_whom
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
 from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler, refuse_if_strict
@@ -43,7 +41,6 @@ MOST_PATIENTS = 10
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
     return [
-        Handler("GET", "/", partial(next_page, desk), looks_at=("_page",), needs="s", of_one=True, of=SOME),
         Handler(
             "POST",
             "/{kind}/_search",
@@ -94,46 +91,68 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
     Raises FhirRefused, TooCostly, and what ``Leases.look`` raises.
     """
-    about = about_whom(asked.kind, asked.given)
-    now = desk.now
-    query = desk.parsed(asked.kind, about.rest, now)
+    return of_whom(desk, who, asked, about_whom(asked.kind, asked.given), asked.kind)
+
+
+def of_whom(desk: Desk, who: Bearer, asked: Asked, about: About, said: str) -> Answered:
+    """The same of those whom the search is ``about``, asked for under the address ``said``; raises likewise."""
+    return answer(desk, who, asked, about, desk.parsed(asked.kind, about.rest), said)
+
+
+def answer(desk: Desk, who: Bearer, asked: Asked, about: About, query: Query, said: str) -> Answered:
+    """What answers a query of one type or of several; raises likewise."""
     refuse_if_strict(asked.headers, query.ignored)
     used = [each for each in asked.given if each not in about.rest or each in query.used]
+    place = address(desk, said, used)
     aliases = (who.patient,) if about.aliases is None and who.patient else about.aliases
     if aliases is None:
-        return across(desk, who, query, now, address(desk, asked.kind, used))
+        return across(desk, who, query, place)
     sight = desk.sight(who)
-    views, own, refused = _views(desk, who, query, now, aliases, sight)
+    views, own, refused = _views(desk, who, query, aliases, sight)
     found = Found(query, [*everything(views), *own], sight if refused else None)
-    looked = Looked(views, found, address(desk, asked.kind, used), refused)
-    return page(desk, who, looked, found.matches)
+    return page(desk, who, Looked(views, found, place, refused), found.matches)
 
 
-def across(desk: Desk, who: Bearer, query: Query, now: datetime, said: str) -> Answered:
+def across(desk: Desk, who: Bearer, query: Query, said: str) -> Answered:
     """What matches among what is open, who is registered here and own writings; raises FhirRefused, TooCostly.
 
-    Own writings that may match are all looked at where they are few. Where they are many they come page by page, in the
-    order that is asked for or in which they were filed, unless their number, an order that the index does not have or
-    what it cannot narrow is asked for.
+    Own writings that may match are all looked at where they are few. Where they are many they come page by page, one
+    type after the other, in the order that is asked for of one type or in which they were filed, unless their number,
+    an order that the index does not have or what it cannot narrow is asked for.
     """
-    sight, kind = desk.sight(who), query.resource_type
+    sight = desk.sight(who)
     sight.catch_up()
-    part = narrowed(kind, query.used, desk.base, now)
-    order = order_of(kind, query.sort, sight.sees_patients)
-    whole = bool(order is None or query.counts or query.total == "accurate" or not part.whole)
+    parts, whole = _parts(desk, query)
+    order = _order(query, sight)
+    whole = bool(order is None or query.counts or query.total == "accurate" or not whole)
     wanted = COUNT if query.count is None else query.count
     few = MOST_LOOKED if whole or order else min(max(wanted, FEWEST), AT_ONCE)
-    own = sight.few(kind, part.demands, few)
+    own = sight.few(parts, few)
     if own is None and whole:
         raise TooCostly(most=MOST_LOOKED)
-    onward = Onward(part.demands, 0, order or ()) if own is None else None
+    onward = Onward(parts, order or ()) if own is None else None
     views = desk.leases.live(who)
     seen = {shown.path for shown in everything(views)}
     own = [each for each in own or () if each.path not in seen]
-    pool = [*everything(views), *_own(desk, who, kind, views), *own]
+    pool = [*everything(views), *_own(desk, who, query.kinds, views), *own]
     looked = Looked(views, Found(query, pool, sight), said)
     matches = list({each.path: each for each in reversed(looked.found.matches)}.values())[::-1]
     return page(desk, who, looked, matches, onward=onward)
+
+
+def _parts(desk: Desk, query: Query) -> tuple[tuple[Part, ...], bool]:
+    """What an index can say of each type that is searched, and whether that is all that is asked."""
+    now = desk.now
+    made = [(kind, narrowed(kind, query.used, desk.base, now)) for kind in query.kinds]
+    return tuple((kind, each.demands) for kind, each in made), all(each.whole for _, each in made)
+
+
+def _order(query: Query, sight: Sight) -> tuple[Order, ...] | None:
+    """The order of a search as the index has it: of one type; None where it has it not."""
+    if not query.sort:
+        return ()
+    one = query.kinds[0] if len(query.kinds) == 1 else ""
+    return order_of(one, query.sort, sight.sees_patients) if one else None
 
 
 def address(desk: Desk, path: str, used: Sequence[tuple[str, str]]) -> str:
@@ -145,14 +164,14 @@ def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The next page of a search: of what was found then, what may still be seen now. Raises PageGone."""
     names = asked.values("_page")
     if len(names) != 1:
-        raise FhirRefused(path="_page", problem="name a type, or a page of a search")
+        raise FhirRefused(path="_page", problem="names one page of a search")
     rest = desk.pages.rest(names[0], who.digest, desk.world.clock.now())
     said = f"{desk.base}?_page={names[0]}"
     if isinstance(rest, Past):
         return history.page(desk, who, rest, said)
     views = [desk.leases.look(who, alias) for alias in rest.aliases]
     sight = desk.sight(who) if rest.across else None
-    pool = [*everything(views), *_own(desk, who, rest.query.resource_type, views)]
+    pool = [*everything(views), *_own(desk, who, rest.query.kinds, views)]
     current = {shown.path: shown for shown in pool}
     for path in rest.paths:
         if sight and path not in current and (own := sight.resolve(path)) is not None:
@@ -209,9 +228,12 @@ def following(found: Found, onward: Onward, room: int, before: Set[str]) -> tupl
     from there, None if nothing is left."""
     sight, made, left, most = found.own, Ahead(), MOST_LOOKED, room + 1
     while sight is not None and left > 0:
-        some = _ahead(sight, found.query.resource_type, onward, min(most, left))
+        some = _ahead(sight, onward, min(most, left))
         if not some:
-            return made, None
+            if (following := onward.onto_next) is None:
+                return made, None
+            onward = following
+            continue
         most *= 2  # much is passed over: less often asked for
         sight.all_shown([each for each, _ in some[: room - len(made)]])
         for each, behind in some:
@@ -224,12 +246,13 @@ def following(found: Found, onward: Onward, room: int, before: Set[str]) -> tupl
     return made, onward
 
 
-def _ahead(sight: Sight, kind: str, onward: Onward, most: int) -> list[tuple[Filed, Onward]]:
+def _ahead(sight: Sight, onward: Onward, most: int) -> list[tuple[Filed, Onward]]:
+    kind, demands = onward.parts[0]
     if not onward.order:
-        some = sight.candidates(kind, onward.demands, onward.after, most)
-        return [(each, replace(onward, after=each.row)) for each in some]
-    placed = sight.in_order(kind, onward.demands, onward.order, onward.place, most)
-    return [(each, replace(onward, place=place)) for each, place in placed]
+        some = sight.candidates(kind, demands, onward.after, most)
+        return [(each, onward.behind(each.row)) for each in some]
+    placed = sight.in_order(kind, demands, onward.order, onward.place, most)
+    return [(each, onward.behind(0, place)) for each, place in placed]
 
 
 def interleaved(
@@ -252,34 +275,36 @@ def interleaved(
 
 
 def _views(
-    desk: Desk, who: Bearer, query: Query, now: datetime, aliases: Sequence[bytes], sight: Sight
+    desk: Desk, who: Bearer, query: Query, aliases: Sequence[bytes], sight: Sight
 ) -> tuple[list[View], list[Shown], list[str]]:
     """The patients whom a search names, and for consents those that are held. Of a patient who lets this post see
     nothing what was written here, if anything was, and why it sees no more; raises TooCostly, and else the refusal."""
-    kind, views, own, refused = query.resource_type, list[View](), list[Shown](), list[str]()
+    kinds, views, own, refused = query.kinds, list[View](), list[Shown](), list[str]()
     if len(aliases) > MOST_PATIENTS:
         raise TooCostly(most=MOST_PATIENTS)
-    if kind == consents.KIND and (own := consents.held(desk.world, who, aliases)):
-        return _looked(desk, who, aliases), own, []
+    held = consents.held(desk.world, who, aliases) if consents.KIND in kinds else []
+    if held and len(kinds) == 1:
+        return _looked(desk, who, aliases), held, []
     for alias in aliases:
         try:
             views.append(desk.leases.look(who, alias))
         except AccessRefused as error:
-            written = sight.about(alias, kind, narrowed(kind, query.used, desk.base, now).demands)
-            if written is None:
+            written = sight.about(alias, _parts(desk, query)[0])
+            if written is None and not held:
                 raise
-            own += written
+            own += written or ()
             refused.append(why(error))
-    return views, own, refused
+    return views, [*held, *own], refused
 
 
-def _own(desk: Desk, who: Bearer, kind: str, views: Sequence[View]) -> list[Shown]:
+def _own(desk: Desk, who: Bearer, kinds: Sequence[str], views: Sequence[View]) -> list[Shown]:
     """What is found without a patient's view: who is registered here and not open, the consents that are held."""
-    if kind == "Patient":
+    made = list[Shown]()
+    if "Patient" in kinds:
         open_now = {view.patient.id for view in views}
         there = [each for each in registered(who.staff.organisation) if each.id not in open_now]
-        return [each for each in there if who.patient.hex() in ("", each.id)]
-    return consents.held(desk.world, who) if kind == consents.KIND else []
+        made += [each for each in there if who.patient.hex() in ("", each.id)]
+    return made + (consents.held(desk.world, who) if consents.KIND in kinds else [])
 
 
 def _looked(desk: Desk, who: Bearer, aliases: Sequence[bytes]) -> list[View]:

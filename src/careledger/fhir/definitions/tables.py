@@ -64,6 +64,15 @@ class SearchDefinition:
     parts: tuple[tuple[str, str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CompartmentDefinition:
+    """What HL7 counts as a patient's: ``url`` of the definition, ``types`` with the parameters by which one of them is
+    that patient's."""
+
+    url: str
+    types: dict[str, tuple[str, ...]]
+
+
 def _table(name: str) -> Any:
     packed = resources.files("careledger.fhir.definitions").joinpath(name).read_bytes()
     return json.loads(zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST_BYTES))
@@ -114,6 +123,14 @@ def search_definitions() -> tuple[SearchDefinition, ...]:
         )
         for each in _table("search.json.zst")["parameters"]
     )
+
+
+@cache
+def patient_compartment() -> CompartmentDefinition:
+    """The Patient compartment of FHIR R4."""
+    text = resources.files("careledger.fhir.definitions").joinpath("compartment.json").read_bytes()
+    table = json.loads(text)
+    return CompartmentDefinition(table["url"], {name: tuple(found) for name, found in table["types"].items()})
 
 
 @cache

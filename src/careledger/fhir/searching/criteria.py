@@ -42,6 +42,25 @@ class Criterion(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class OfEach:
+    """A parameter of several types that have it: of a resource what its own type's demands; of others it is not met."""
+
+    name: str
+    values: tuple[str, ...]
+    by: Mapping[str, Criterion]
+
+    def within(self, sight: Sight) -> Holds:
+        """By the type."""
+        made = {kind: each.within(sight) for kind, each in self.by.items()}
+
+        def holds(resource: Resource, scope: Scope) -> bool:
+            found = made.get(str(resource.get("resourceType")))
+            return found is not None and found(resource, scope)
+
+        return holds
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Valued:
     """An element of the resource has one of the values; ``negated``: none has."""
 

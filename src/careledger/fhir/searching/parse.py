@@ -13,6 +13,7 @@ from careledger.fhir.searching.criteria import (
     Composed,
     Criterion,
     Missing,
+    OfEach,
     Referred,
     composed,
     valued,
@@ -37,8 +38,9 @@ def parse(
     """The query of these pairs of name and value, already decoded from the URL or the form.
 
     Names that repeat all have to hold; of values between commas any one. ``resource_type`` "Resource" searches all
-    types. ``base`` is the address of this server, so that references to it are known as its own; ``now`` is what
-    the prefix ``ap`` measures dates from. A name that is unknown or not built is in ``ignored`` of the query.
+    types by what all have, or those of ``_type`` by what each of them has under the same name too (R4
+    http.html#search). ``base`` is the address of this server, so that references to it are known as its own; ``now``
+    is what the prefix ``ap`` measures dates from. A name that is unknown or not built is in ``ignored`` of the query.
 
     Raises SearchRefused (path, problem) for a value that cannot be, a modifier that the parameter does not have, and
     more than is taken; the refusal never says the value.
@@ -48,7 +50,7 @@ def parse(
     if sum(len(value) for _, value in given) > MOST_CHARACTERS:
         raise malformed("search", f"more than {MOST_CHARACTERS} characters")
     base = base if not base or base.endswith("/") else f"{base}/"
-    reader = _Reader(resource_type, base, now)
+    reader = _Reader(resource_type, base, now, _types(given) if resource_type == EVERY_TYPE else ())
     wanted = results.Wanted(resource_type, base)
     used = []
     for name, value in given:
@@ -81,6 +83,7 @@ class _Reader:
     resource_type: str
     base: str
     now: datetime | None
+    types: tuple[str, ...] = ()
     values: int = 0
     criteria: list[Criterion] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -90,6 +93,8 @@ class _Reader:
             self.ignored.append(_UNNAMED)
             return
         made = self._criterion(self.resource_type, name, value, MOST_STEPS, _Budget(_first(name)))
+        if made is None:
+            made = self._of_each(name, value)
         if made is None:
             self.ignored.append(name)
         else:
@@ -107,6 +112,16 @@ class _Reader:
         if dot:
             return self._chain(kind, parameter, modifier, rest, value, steps, budget)
         return self._own(kind, parameter, modifier, value)
+
+    def _of_each(self, name: str, value: str) -> Criterion | None:
+        """The same of each of the types that are searched; None if one of them does not know the name."""
+        found = dict[str, Criterion]()
+        for kind in self.types:
+            made = self._criterion(kind, name, value, MOST_STEPS, _Budget(_first(name)))
+            if made is None:
+                return None
+            found[kind] = made
+        return OfEach(name, tuple(map(plain, split(value, ","))), found) if found else None
 
     def _own(self, kind: str, parameter: Parameter, modifier: str, value: str) -> Criterion:
         name = f"{parameter.name}:{modifier}" if modifier else parameter.name
@@ -201,6 +216,12 @@ class _Reader:
             return None
         found = elements(other, parameter.expression)
         return Referred(name, tuple(map(plain, split(value, ","))), other, found, inner, self.base)
+
+
+def _types(given: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """What ``_type`` names, each once."""
+    listed = ",".join(value for name, value in given if name == "_type")
+    return tuple(dict.fromkeys(each for each in listed.split(",") if each))
 
 
 def named(name: str) -> str:

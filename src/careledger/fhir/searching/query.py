@@ -94,7 +94,7 @@ class Query:
         resolve = asking(resolve, self.base)
         sight = Sight(resolve, of_type)
         demands = [each.within(sight) for each in self.criteria]
-        kinds = self._kinds()
+        kinds = self.kinds
 
         def answers(resource: Resource) -> bool:
             if kinds and resource.get("resourceType") not in kinds:
@@ -112,5 +112,7 @@ class Query:
         """The resources as ``_sort`` wants them; what it does not tell apart keeps its order."""
         return in_order(resources, self.sort, asking(resolve, self.base))
 
-    def _kinds(self) -> tuple[str, ...]:
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The types that are searched; none for all of them."""
         return self.types if self.resource_type == "Resource" else (self.resource_type,)

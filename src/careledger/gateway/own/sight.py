@@ -11,7 +11,7 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import FhirRefused, RecordGone, RecordNotFound, TooCostly
 from careledger.fhir.searching.indexing import referring
 from careledger.fhir.searching.query import Include
-from careledger.formats.indexing import Demand, Filed, Order, Place
+from careledger.formats.indexing import Demand, Filed, Order, Part, Place
 from careledger.gateway.own.chart import SLICE, Writings
 from careledger.gateway.own.showing import Removed, as_shown, linked, named_in, shown_again, uuid_text
 from careledger.gateway.views import Shown
@@ -84,17 +84,21 @@ class Sight:
         """Newest versions that may meet every demand, in the order of filing."""
         return self._writings.ask(WritingsFile.select, kind, self._compartments, demands, after, most)
 
-    def about(self, alias: bytes, kind: str, demands: Sequence[Demand]) -> list[Shown] | None:
-        """What was written of that type about one patient and may meet the demands; None if nothing of any type was.
+    def about(self, alias: bytes, parts: Sequence[Part]) -> list[Shown] | None:
+        """What was written of these types about one patient and may meet their demands; None if nothing of any type
+        was.
 
         Raises TooCostly before any is opened.
         """
         self.catch_up()
         if not self._of_patient(alias, "", (), 1):
             return None
-        found = self._of_patient(alias, kind, demands, MOST_LOOKED + 1) if self._shows(kind) else []
-        if len(found) > MOST_LOOKED:
-            raise TooCostly(most=MOST_LOOKED)
+        found: list[Filed] = []
+        for kind, demands in parts:
+            if self._shows(kind):
+                found += self._of_patient(alias, kind, demands, MOST_LOOKED + 1 - len(found))
+            if len(found) > MOST_LOOKED:
+                raise TooCostly(most=MOST_LOOKED)
         return self.all_shown(found)
 
     def _of_patient(self, alias: bytes, kind: str, demands: Sequence[Demand], most: int) -> list[Filed]:
@@ -141,16 +145,19 @@ class Sight:
         found: list[Filed] = self._writings.ask(WritingsFile.versions, each.name)
         return found[0].copy.handle == each.copy.handle
 
-    def few(self, kind: str, demands: Sequence[Demand], most: int = MOST_LOOKED) -> list[Shown] | None:
-        """All that may meet the demands; None where there are more, before any is opened."""
-        found = self.candidates(kind, demands, 0, most + 1) if self._shows(kind) else []
-        if len(found) > most:
-            return None
+    def few(self, parts: Sequence[Part], most: int = MOST_LOOKED) -> list[Shown] | None:
+        """All of these types that may meet their demands; None where there are more, before any is opened."""
+        found: list[Filed] = []
+        for kind, demands in parts:
+            if self._shows(kind):
+                found += self.candidates(kind, demands, 0, most + 1 - len(found))
+            if len(found) > most:
+                return None
         return self.all_shown(found)
 
     def all_of(self, kind: str, demands: Sequence[Demand] = ()) -> list[Shown]:
-        """The same; raises TooCostly where there are more."""
-        found = self.few(kind, demands)
+        """The same of one type; raises TooCostly where there are more."""
+        found = self.few([(kind, tuple(demands))])
         if found is None:
             raise TooCostly(most=MOST_LOOKED)
         return found

@@ -1,0 +1,70 @@
+"""Search across types: ``GET [base]?_type=…`` and ``POST [base]/_search`` (R4 http.html#search), and the pages of all
+searches, whose links stand there too.
+
+What all types have is asked of all that the token may search, or of those that ``_type`` names; of those also what each
+of them has under the same name. It looks where a search of one type looks, and into nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from careledger.app.scopes import SOME
+from careledger.app.tokens import Bearer
+from careledger.domain.errors import FhirRefused
+from careledger.fhir.definitions.tables import resource_types
+from careledger.fhir.searching.parameters import EVERY_TYPE
+from careledger.fhir.searching.parse import named as parameter_name
+from careledger.gateway.about import about_whom
+from careledger.gateway.desk import Desk
+from careledger.gateway.http import (
+    EVERYWHERE,
+    FORM,
+    MOST_FORM,
+    Answered,
+    Asked,
+    Handler,
+    passed_over,
+    refuse_if_strict,
+)
+from careledger.gateway.searching import answer, next_page
+
+ABSTRACT = frozenset({EVERY_TYPE, "DomainResource"})
+
+
+def handlers(desk: Desk) -> list[Handler]:
+    """The routes."""
+    get = Handler("GET", "/", partial(search, desk), looks_at=None, needs="s", of_one=True, of=SOME)
+    return [get, replace(get, method="POST", path="/_search", takes=(FORM,), most=MOST_FORM)]
+
+
+def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """What matches of several types, or the next page of a search of any; raises FhirRefused, ScopeRefused, PageGone,
+    and as ``searching.search``."""
+    names = dict.fromkeys(name for name, _ in asked.given if name not in EVERYWHERE)
+    if "_page" in names:
+        others = tuple(parameter_name(each) for each in names if each != "_page")
+        refuse_if_strict(asked.headers, others)
+        made = next_page(desk, who, asked)
+        return replace(made, headers={**made.headers, **passed_over(replace(asked, ignored=others))})
+    if not names:
+        raise FhirRefused(path="_type", problem="name types, what is looked for, or a page of a search")
+    named = named_types(asked)
+    about = about_whom(named[0] if len(named) == 1 else EVERY_TYPE, asked.given)
+    query = desk.parsed(EVERY_TYPE, about.rest)
+    return answer(desk, who, asked, about, replace(query, types=searched(who, query.types)), "")
+
+
+def named_types(asked: Asked) -> list[str]:
+    """What ``_type`` names, each once."""
+    return list(dict.fromkeys(",".join(asked.values("_type")).split(",")))
+
+
+def searched(who: Bearer, named: tuple[str, ...]) -> tuple[str, ...]:
+    """The types that are looked for: those that are named, each once, or all that the token may search. Raises
+    ScopeRefused for one that it may not."""
+    for each in named:
+        who.scopes.require("s", each)
+    every = sorted(resource_types() - ABSTRACT)
+    return tuple(dict.fromkeys(named)) or tuple(each for each in every if who.scopes.allow("s", each))
