@@ -154,10 +154,12 @@ def test_each_entry_of_a_batch_is_answered_as_if_it_came_alone(ward: Ward, alias
         asks("GET", f"Patient/{alias}/$everything"),
         asks("GET", "Condition/unknown"),
         asks("GET", "Potion/1"),
+        asks("DELETE", f"Condition?patient={alias}&code:text=never-there"),
+        asks("GET", f"{at[0]}/$meta"),
     )
     assert (reply.status, reply.body["type"]) == (200, "batch-response")
     assert [each[:3] for each in statuses(reply)] == [
-        "410", "200", "200", "304", "200", "200", "412", "200", "200", "201", "204", "200", "404", "404",
+        "410", "200", "200", "304", "200", "200", "412", "200", "200", "201", "204", "200", "404", "404", "200", "200",
     ]  # fmt: skip
     entries = reply.body["entry"]
     assert entries[1]["resource"]["type"] == "searchset"
@@ -177,6 +179,9 @@ def test_each_entry_of_a_batch_is_answered_as_if_it_came_alone(ward: Ward, alias
     assert not {"ended", "never"} & told
     codes = [entries[at]["response"]["outcome"]["issue"][0]["code"] for at in (0, 6, 12, 13)]
     assert codes == ["deleted", "conflict", "not-found", "not-found"]
+    assert set(entries[14]) == {"response"}
+    assert entries[14]["response"]["outcome"]["issue"][0]["severity"] == "information"
+    assert entries[15]["resource"]["parameter"][0]["valueMeta"] == kept.body["meta"]
 
 
 def test_what_was_written_comes_back_where_the_client_prefers_it(ward: Ward, alias: str) -> None:

@@ -55,6 +55,7 @@ def test_the_capability_statement_names_every_operation_and_no_other(edge: Edge)
     named = {kind["type"]: {each["name"] for each in kind["operation"]} for kind in rest["resource"]}
     of_patients = {name for kind, name in routed(edge) if kind.partition("/")[0] in ("Patient", "{kind}")}
     assert named["Patient"] == of_patients
-    everywhere = {name for kind, name in routed(edge) if kind == "{kind}"}
-    assert named["Condition"] == everywhere == {"validate"}
+    everywhere = {name for kind, name in routed(edge) if kind.partition("/")[0] == "{kind}"}
+    assert named["Condition"] == everywhere == {"validate", "meta"}
+    assert "meta" not in named["Group"] | named["Subscription"]
     assert {each["name"] for each in rest["operation"]} == {name for kind, name in routed(edge) if not kind}

@@ -90,6 +90,7 @@ DECIDED: dict[str, tuple[str, ...]] = {
         ),
         "GET /fhir/Patient/{id}/{kind}", "GET /fhir/Patient/{id}/*",
         "POST /fhir/Patient/{id}/{kind}/_search",
+        "GET /fhir/{kind}/{id}/$meta", "POST /fhir/{kind}/{id}/$meta",
         "GET /fhir/Binary/{id}", "GET /fhir/{kind}/{id}",
         "PUT /fhir/{kind}/{id}", "PATCH /fhir/{kind}/{id}", "DELETE /fhir/{kind}/{id}",
         "GET /fhir/{kind}/{id}/_history", "GET /fhir/{kind}/{id}/_history/{version}",

@@ -179,7 +179,8 @@ def _entry(asked: Asked, said: Answered) -> Resource:
     elif "Location" in said.headers:
         response["location"] = said.headers["Location"]
     resource = said.resource or {}
-    if resource.get("resourceType") == "OperationOutcome" and asked.method not in READS and shown is not None:
+    says = asked.method == "DELETE" or (asked.method not in READS and shown is not None)
+    if says and resource.get("resourceType") == "OperationOutcome":
         return {"response": {**response, "outcome": resource}}
     left_out = known or asked.method == "HEAD" or (shown is not None and _minimal(asked))
     return (

@@ -219,8 +219,11 @@ def patch(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
 
 
 def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
-    """The same of the one record that matches, as ``delete_matching`` finds it."""
-    return _patched(desk, who, asked, _named_match(desk, who, asked).id)
+    """The same of the one record that matches, as ``delete_matching`` finds it; raises RecordNotFound for none."""
+    there = _named_match(desk, who, asked)
+    if there is None:
+        raise RecordNotFound()
+    return _patched(desk, who, asked, there.id)
 
 
 def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answer | Slow:
@@ -249,19 +252,21 @@ def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 
 def delete_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """The same for the one record that matches among what this post sees of the patient whom the search names; raises
-    RecordNotFound for none, VersionConflict for several, FhirRefused for a search that names no patient, or many."""
-    return _deleted(desk, who, asked, _named_match(desk, who, asked).id)
+    """The same for the one record that matches among what this post sees of the patient whom the search names; where
+    none does nothing is to be done, which is no refusal (R4 http.html#3.1.0.7.1). Raises VersionConflict for several,
+    FhirRefused for a search that names no patient, or many, and likewise."""
+    who.require_fresh(desk.world.clock.now())
+    there = _named_match(desk, who, asked)
+    if there is None:
+        return Answered(outcome("information", "not-found", "Nothing matches, so nothing was taken back."))
+    return _deleted(desk, who, asked, there.id)
 
 
-def _named_match(desk: Desk, who: Bearer, asked: Asked) -> Shown:
+def _named_match(desk: Desk, who: Bearer, asked: Asked) -> Shown | None:
     aliases = about_whom(asked.kind, asked.given).aliases
     if aliases is None or len(aliases) != 1:
         raise FhirRefused(path=WHERE, problem="name one patient whose record it is")
-    there = _match(desk, who, asked.kind, aliases[0], asked.given, WHERE)
-    if there is None:
-        raise RecordNotFound()
-    return there
+    return _match(desk, who, asked.kind, aliases[0], asked.given, WHERE)
 
 
 def _deleted(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:

@@ -33,6 +33,8 @@ class Operation:
         return self.id or self.code
 
 
+NO_RECORDS = ("Group", "Subscription")
+"""What has routes of its own."""
 REPEATED = ("_type", "_elements", "_typeFilter", "patient")
 BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
 EXPORTED: tuple[tuple[str, str, int], ...] = (
@@ -72,6 +74,7 @@ OPERATIONS = (
         (("resource", "Resource", 1),),
         "OperationOutcome",
     ),
+    Operation("meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta", "Resource", True, (), "Meta"),
     Operation("export", f"{BULK}/export", "", False, EXPORTED, ""),
     Operation(
         "export",
@@ -114,9 +117,14 @@ def definition(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def operations_of(kind: str, base: str) -> list[Resource]:
     """What a CapabilityStatement says of a type's operations."""
-    found = [each for each in OPERATIONS if each.on in (kind, "Resource")]
+    found = [each for each in OPERATIONS if each.on == kind or (each.on == "Resource" and _is_of(each, kind))]
     here = f"{base}/OperationDefinition"
     return [{"name": each.code, "definition": each.base or f"{here}/{each.name}"} for each in found]
+
+
+def _is_of(operation: Operation, kind: str) -> bool:
+    """Whether what is asked of every resource is asked of that type's: of one that is a record."""
+    return not operation.instance or kind not in NO_RECORDS
 
 
 def operations_of_all() -> list[Resource]:
