@@ -14,7 +14,7 @@ from careledger.domain.consents import Purpose
 from careledger.fhir.definitions.tables import patient_compartment, resource_types, search_definitions
 from careledger.fhir.sample import sample_file, sample_names
 from gateway.edge_world import DAY, JSON, Client, Edge, Reply
-from gateway.ward import Ward
+from gateway.ward import Ward, settled
 
 FORM = "application/x-www-form-urlencoded"
 IN = patient_compartment().types
@@ -27,13 +27,13 @@ QUERIES = (
 @pytest.fixture(scope="module")
 def imported(edge: Edge) -> tuple[Client, str]:
     """City's doctor, and the alias of a sample patient whose records the doctor sent."""
-    doctor = edge.client("Dr City")
+    doctor = settled(edge.client("Dr City"))
     known = {each["id"] for each in registered(doctor)}
     sent = doctor.ask("", "POST", sample_file(sample_names()[0]), Content_Type=JSON)
     assert sent.status == 200, sent.body
     edge.gateway._desk.charts.of(edge.story.organisations["City"]).look_again()
     (alias,) = {each["id"] for each in registered(doctor)} - known
-    return doctor, alias
+    return settled(doctor), alias
 
 
 def registered(client: Client) -> list[Any]:
@@ -67,7 +67,7 @@ def own_search(kind: str) -> str:
 def test_an_address_in_a_compartment_answers_as_the_search_that_names_the_patient(
     edge: Edge, reader: str
 ) -> None:
-    client, patient = edge.client(reader), edge.story.adam.hex()
+    client, patient = settled(edge.client(reader)), edge.story.adam.hex()
     for kind in ("Condition", "Encounter", "Observation", "Patient", "Consent"):
         for asked in QUERIES:
             there = client.ask(f"Patient/{patient}/{kind}?{asked}".rstrip("?"))
@@ -153,7 +153,7 @@ def test_what_names_somebody_else_besides_finds_nobody(edge: Edge) -> None:
 
 
 def test_it_asks_for_the_lease_that_a_search_by_the_patient_asks_for(edge: Edge) -> None:
-    client, patient = edge.client("Dr Stay"), edge.story.adam.hex()
+    client, patient = settled(edge.client("Dr Stay")), edge.story.adam.hex()
     assert client.ask("Condition").matches == []
     one = client.ask(f"Patient/{patient}/Condition?_count=1").matches[0]
     assert client.ask(f"Condition/{one['id']}").body == one
@@ -165,7 +165,7 @@ def test_own_writings_are_found_where_the_patient_shares_nothing(edge: Edge) -> 
     holder = ward.patient()
     assert ward.diagnosed(holder, "c1", "mine").status == 201
     place = f"Patient/{holder.alias.hex()}/Condition"
-    assert [each["code"]["text"] for each in ward.reader.ask(place).matches] == ["mine"]
+    assert [each["code"]["text"] for each in settled(ward.reader).ask(place).matches] == ["mine"]
     for stranger in ("Dr Stay", "Dr Lake"):
         assert ward.edge.client(stranger).ask(place).status == 403
 

@@ -34,6 +34,9 @@ from careledger.gateway.views import Shown, View, everything
 COUNT, MOST_COUNT = 50, 1_000
 FEWEST, AT_ONCE = 20, 60
 """How many own writings are looked at whatever the page holds, and at most for one page, if there are no more."""
+FEW_DEMANDS = 8
+"""By how many demands an index is narrowed where it is asked of several types; the others are looked at on the records.
+"""
 MOST_PATIENTS = 10
 """How many patients one search may ask for."""
 
@@ -144,7 +147,8 @@ def _parts(desk: Desk, query: Query) -> tuple[tuple[Part, ...], bool]:
     """What an index can say of each type that is searched, and whether that is all that is asked."""
     now = desk.now
     made = [(kind, narrowed(kind, query.used, desk.base, now)) for kind in query.kinds]
-    return tuple((kind, each.demands) for kind, each in made), all(each.whole for _, each in made)
+    most = FEW_DEMANDS if len(made) > 1 else None
+    return tuple((kind, each.demands[:most]) for kind, each in made), all(each.whole for _, each in made)
 
 
 def _order(query: Query, sight: Sight) -> tuple[Order, ...] | None:
