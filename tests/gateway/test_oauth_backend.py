@@ -49,6 +49,10 @@ def refused(reply: Reply, status: int, error: str) -> str:
     assert (reply.status, reply.body.get("error")) == (status, error), reply.body
     assert set(reply.body) == {"error", "error_description"}
     assert reply.headers["Cache-Control"] == "no-store"
+    if (
+        error == "invalid_client"
+    ):  # nothing of it came in a header (RFC 6749 5.2), and RFC 6750 has no such error
+        assert "WWW-Authenticate" not in reply.headers
     return str(reply.body["error_description"])
 
 

@@ -203,6 +203,21 @@ def test_an_id_token_says_who_it_is_signed_by_a_published_key(
     assert "id_token" not in chart.given(doctor, "user/Condition.rs")
 
 
+def test_keys_are_there_before_the_first_id_token_and_say_how_long_they_may_be_kept(
+    edge: Edge, chart: App
+) -> None:
+    books = edge.story.staff["Dr City"].organisation.books
+    books.drop(
+        signers.KEPT[signers.ID_TOKENS], [key for key, _ in books.rows(signers.KEPT[signers.ID_TOKENS])]
+    )
+    told = [edge.stranger().ask(f"{edge.gateway.url}/oauth/keys") for _ in range(2)]
+    first, second = ([each for each in said.body["keys"] if each["alg"] == "RS256"] for said in told)
+    assert len(first) == 1
+    assert first == second
+    assert told[0].headers["Cache-Control"] == "public, max-age=3600"
+    assert signers.FRESH + 300 < signers.PUBLISHED - signers.ROTATES
+
+
 def test_whom_an_id_token_names_is_read_by_who_may_read_practitioners(
     edge: Edge, doctor: Browser, chart: App
 ) -> None:

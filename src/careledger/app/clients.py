@@ -76,6 +76,11 @@ def registered(employer: Organisation) -> dict[str, AppClient]:
     return {key.decode(): AppClient.decode(row) for key, row in employer.books.rows(KEPT)}
 
 
+def names_people(employer: Organisation) -> bool:
+    """Whether one of its apps may be told who somebody is, by an id token."""
+    return any(OPENID in each.scopes.split() for each in registered(employer).values())
+
+
 def known(books: Books, id: str) -> AppClient | None:
     """The client of that id in these books."""
     row = books.get(KEPT, id.encode()) if re.fullmatch("[0-9a-f]{32}", id) else None

@@ -22,6 +22,9 @@ KEPT = {ID_TOKENS: "id-token-signer", ASSERTIONS: "app-signer"}
 RSA_BITS = 3_072
 ROTATES, PUBLISHED = 30 * 24 * 3_600, 31 * 24 * 3_600
 """Seconds after which a key signs no more, and is shown no more."""
+FRESH = 3_600
+"""Seconds for which the keys may be kept by whoever fetched them (OpenID Connect Core 1.0, 10.1.1): less than lies
+between those two ends, so that nothing is found signed by a key that is shown no more."""
 
 
 Key = ECKey | RSAKey
@@ -31,6 +34,11 @@ def signed(books: Books, claims: dict[str, Any], now: int, algorithm: str) -> st
     """These claims as a JWT; the algorithm is one of the two."""
     key = _current(books, now, algorithm)
     return jwt.encode({"alg": algorithm, "kid": key.kid}, claims, key, [algorithm])
+
+
+def ready(books: Books, now: int) -> None:
+    """There is a key for id tokens from now on, for whoever fetches keys before the first of them."""
+    _current(books, now, ID_TOKENS)
 
 
 def published(books: Books, now: int) -> list[dict[str, Any]]:

@@ -47,13 +47,13 @@ def answered(
 
 
 def refused(error: CareLedgerError) -> Response:
-    """Why something was refused."""
+    """Why something was refused; who brought a token in a header is told so in one (RFC 6749 5.2, RFC 6750 3)."""
     if (status := outcomes.kind_of(error).status) in (429, 503):
         return failed(UNAVAILABLE, str(error), status, outcomes.again(error))
     code = str(error.details["error"]) if isinstance(error, OAuthRefused) else _code(error)
     why = str(error.details["why"]) if "why" in error.details else str(error)
     status = _STATUS.get(code, 400)
-    headers = {"WWW-Authenticate": f'Bearer realm="careledger", error="{code}"'} if status == 401 else {}
+    headers = {"WWW-Authenticate": f'Bearer realm="careledger", error="{code}"'} if code == TOKEN else {}
     return failed(code, why, status, headers)
 
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from careledger.app import app_codes, signers
+from careledger.app import app_codes, clients, signers
 from careledger.app.clients import PUBLIC, Registered
 from careledger.domain.errors import CareLedgerError, OAuthRefused
 from careledger.gateway import security_log
@@ -69,8 +69,10 @@ class OAuth:
             metadata.SERVER: self._openid,
             metadata.KEYS: self._keys,
         }
+        kept = {metadata.KEYS: {"Cache-Control": f"public, max-age={signers.FRESH}"}}
         made += [
-            Route(path, partial(_file, act, self._strangers), methods=["GET"]) for path, act in files.items()
+            Route(path, partial(_file, act, self._strangers, kept.get(path, {})), methods=["GET"])
+            for path, act in files.items()
         ]
         return made + self._authorizing.routes()
 
@@ -85,6 +87,9 @@ class OAuth:
 
     def _published(self) -> dict[str, Any]:
         employers, now = self._entrance.employers, self._entrance.now
+        for each in employers:
+            if clients.names_people(each):
+                signers.ready(each.books, now)
         return {"keys": [key for each in employers for key in signers.published(each.books, now)]}
 
     async def _token(self, request: Request, form: Form) -> Response:
@@ -163,7 +168,12 @@ async def _answer(
         return answers.failed(answers.BROKEN, unexpected(), 500)
 
 
-async def _file(act: Callable[[], Awaitable[dict[str, Any]]], pace: Strangers, request: Request) -> Response:
+async def _file(
+    act: Callable[[], Awaitable[dict[str, Any]]],
+    pace: Strangers,
+    headers: Mapping[str, str],
+    request: Request,
+) -> Response:
     if not is_here(request):
         return answers.failed(answers.REQUEST, "Ask under a name of loopback.", 421)
     try:
@@ -172,7 +182,8 @@ async def _file(act: Callable[[], Awaitable[dict[str, Any]]], pace: Strangers, r
     except CareLedgerError as error:
         security_log.refused(request, error)
         return answers.refused(error)
-    return Response(body, headers={"X-Content-Type-Options": "nosniff"}, media_type=answers.JSON)
+    said = {"X-Content-Type-Options": "nosniff", **headers}
+    return Response(body, headers=said, media_type=answers.JSON)
 
 
 async def _read(request: Request) -> Form:
