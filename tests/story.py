@@ -162,10 +162,11 @@ def tell(folder: Path, ledger: RemoteLedger | None = None) -> Story:
     return story
 
 
-def copied(told: Story, folder: Path) -> Story:
-    """The same story in a copy of its directory, opened there: a test may change and damage it."""
+def copied(told: Story, folder: Path, clock: ManualClock | None = None) -> Story:
+    """The same story in a copy of its directory, opened there: a test may change and damage it. With a ``clock`` it is
+    the time that this says."""
     shutil.copytree(told.folder, folder)
-    made = replace(told, world=directory.open_world(folder))
+    made = replace(told, world=directory.open_world(folder, clock))
     made.find_everybody()
     return made
 
