@@ -79,6 +79,9 @@ def test_a_journal_says_of_its_lines_what_is_said_of_them_in_memory(path: Path, 
         "DELETE FROM tags",
         "UPDATE tags SET number = number + 1",
         "DELETE FROM tags WHERE number % 2",
+        "UPDATE tags SET number = -number",
+        "UPDATE tags SET number = number + 0.5",
+        "UPDATE tags SET tag = substr(tag, 1, 31)",
     ],
 )
 def test_a_journal_without_its_tags_or_with_wrong_ones_gets_them_anew(

@@ -150,6 +150,22 @@ def test_lines_that_changed_on_the_disk_prove_nothing() -> None:
         log.head(601)
 
 
+@pytest.mark.parametrize("number", [5, 590])
+def test_a_line_that_changed_after_its_neighbours_were_read_is_given_to_nobody(number: int) -> None:
+    entries = lines(600)
+    kept = MemoryLines(entries)
+    log = KeptLog("log.example", kept)
+    head = log.head()
+    assert head.line(a_hash(f"tag {number}")).sealed == a_hash(f"sealed {number}")
+    assert log.entries(number - 3, number + 2) == entries[number - 3 : number + 2]
+    for wrong in ([a_hash(f"tag {number}") + a_hash("another")], []):
+        kept.all[number:] = [*wrong, *entries[number + 1 :]][: 600 - number]
+        with pytest.raises(StoreCorrupt):
+            head.line(a_hash(f"tag {number}"))
+        with pytest.raises(StoreCorrupt):
+            log.entries(number - 3, number + 2)
+
+
 def test_a_tag_is_entered_once_and_the_map_stays_as_it_was() -> None:
     kept = MemoryLines(lines(100))
     made = KeptMap(kept)

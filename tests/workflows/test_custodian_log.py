@@ -28,7 +28,7 @@ from careledger.domain.parties import ControllerKind
 from careledger.formats import cbor
 from careledger.formats.custody import AttestedFact, AuditAnswer, CosignRequest, FactQuestion, log_origin
 from careledger.formats.digests import uint
-from careledger.formats.patients import AuditRequest
+from careledger.formats.patients import AuditRequest, Enrolment
 from careledger.formats.proofs import AuditProof
 from careledger.formats.releases import EmergencyOpening, LogEntry
 from careledger.formats.signatures import SigningKey
@@ -37,7 +37,7 @@ from careledger.proofs.audit import Link, check_audit, check_chain
 from careledger.proofs.checkpoints import Checkpoint, cosigners_of
 from careledger.proofs.release_log import ReleaseLog, sealed_digest
 from careledger.proofs.tiles import entries_path
-from careledger.sealing.keys import Secret, unwrap
+from careledger.sealing.keys import Secret, unwrap, wrap
 from careledger.sealing.phrase import audit_key
 from careledger.workflows.cosigning import cosign, cosign_all
 from careledger.workflows.network import Network
@@ -192,6 +192,28 @@ def test_statements_continue_and_only_the_present_controller_makes_them(world: W
     stranger = Patient(elsewhere.alias, honest, world.patient.sealing, Secret.random())
     with pytest.raises(SignatureRefused):
         world.custodians[0].call("enrol", world.enrolment(stranger, elsewhere, 1))
+
+
+def test_nobody_stops_a_log_by_giving_two_chains_one_key(world: World) -> None:
+    def enrolment(statement: Any, key: Secret) -> bytes:
+        sealed = wrap(world.keys(1).sealing.public, key.reveal(), "audit-key", patient.alias)
+        return Enrolment(sign(statement, patient.controller, world.ledger.deployment), sealed).encode()
+
+    first, patient = world.patient, world.new_patient(enrolled=False)
+    taken = audit_key(first.audit_seed, first.alias, 0, 1)
+    made = world.next_statement(patient)
+    with pytest.raises(RequestRefused):
+        world.custodians[0].call("enrol", enrolment(made, taken))
+    own = Secret.random()
+    for _ in range(2):  # the second time it is known
+        world.custodians[0].call("enrol", enrolment(made, own))
+    patient.statement = made
+    anew = world.next_statement(patient, claim=1)
+    with pytest.raises(RequestRefused):
+        world.custodians[0].call("enrol", enrolment(anew, own))
+    world.custodians[0].call("enrol", enrolment(anew, Secret.random()))
+    world.custodians[0].call("checkpoint", b"")
+    assert next(entry.event for entry in _audit(world, first)) == "enrolled"
 
 
 def test_checkpoints_are_anchored_and_cosigned_by_the_others(world: World) -> None:

@@ -15,7 +15,7 @@ from careledger.domain.errors import LogForked, MalformedBytes, ProofRefused, St
 from careledger.formats.digests import digest, uint
 from careledger.proofs.checkpoints import Checkpoint
 from careledger.proofs.kept import KeptMap, KeptTree, Lines
-from careledger.proofs.merkle import Frontier, Tree
+from careledger.proofs.merkle import Frontier, Tree, leaf_hash
 from careledger.proofs.tag_map import MapProof, TagMap
 
 ENTRY = 64
@@ -149,8 +149,16 @@ class KeptLog:
         return self._lines.size()
 
     def entries(self, start: int, end: int) -> Sequence[bytes]:
-        """Lines start to end − 1, as everybody may read them."""
-        return self._lines.entries(start, end)
+        """Lines start to end − 1 of those under a head, as everybody may read them; raises StoreCorrupt for other lines
+        than were written."""
+        found = self._lines.entries(start, end)
+        if [leaf_hash(each) for each in found] != [self._tree.node(0, at) for at in range(start, end)]:
+            raise StoreCorrupt(why="lines of a release log are not those that were written")
+        return found
+
+    def has(self, tag: bytes) -> bool:
+        """Whether there is a line with that tag, as far as the disk says it."""
+        return bool(self._lines.tags(tag, tag, self.size))
 
     def head(self, size: int | None = None) -> LogHead:
         """The log as it is now, or as it was at a size; keep the heads that were anchored to prove under them.

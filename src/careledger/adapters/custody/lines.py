@@ -104,8 +104,10 @@ def _after(found: sqlite3.Cursor) -> int:
 
 
 def _tags(db: sqlite3.Connection, log: bytes, first: bytes, last: bytes, below: int) -> bytes:
+    """What is no tag or no number, because a disk altered it, is left out, so that it is missed."""
     rows = db.execute(
-        "SELECT tag, number FROM tags WHERE log = ? AND tag BETWEEN ? AND ? AND number < ? ORDER BY tag",
-        (log, first, last, below),
+        "SELECT tag, number FROM tags WHERE log = ? AND tag BETWEEN ? AND ? AND number >= 0 AND number < ?"
+        " AND length(tag) = ? AND typeof(number) = 'integer' ORDER BY tag",
+        (log, first, last, below, TAG),
     )
     return b"".join(tag + number.to_bytes(_NUMBER, "big") for tag, number in rows)

@@ -10,6 +10,7 @@ from careledger.domain.errors import CannotOpen, RequestRefused, StatementRefuse
 from careledger.formats.custody import AliasAnswer, AliasQuestion, NewestEpoch
 from careledger.formats.patients import AliasStatement, Enrolment
 from careledger.formats.signed import Signed, open_signed
+from careledger.proofs.release_log import tag_of
 from careledger.sealing.keys import unwrap
 from careledger.workflows.custodian import logbook
 from careledger.workflows.custodian.logbook import Event
@@ -22,7 +23,8 @@ def enrol(custody: Custody, body: bytes) -> bytes:
     """Takes an Enrolment; returns a signed receipt about the statement.
 
     Raises NotTheController or SignatureRefused unless the present controller signed, StatementRefused if the
-    statement does not continue the newest one, RequestRefused if this custodian is not and was not on the list.
+    statement does not continue the newest one, RequestRefused if this custodian is not and was not on the list, or for
+    an audit key that is in use for another chain of entries.
     """
     enrolment = Enrolment.decode(body)
     view = custody.fresh_head()
@@ -36,6 +38,7 @@ def enrol(custody: Custody, body: bytes) -> bytes:
         if newest is None and custody.party not in statement.custodians:
             raise RequestRefused(why="not on the list")
         key = _audit_key(custody, enrolment, statement)
+        _check_own(custody, statement, key)
         with custody.rows.transaction():  # written once the journal is
             custody.rows.put_audit_key(statement.alias, statement.claim, key)
             with custody.journal.transaction():
@@ -82,6 +85,12 @@ def _audit_key(custody: Custody, enrolment: Enrolment, statement: AliasStatement
         raise CannotOpen(why="not an audit key")
     known = custody.rows.audit_key(statement.alias, statement.claim)
     return known or key  # one chain of entries has one key; a new claim begins a new chain
+
+
+def _check_own(custody: Custody, statement: AliasStatement, key: bytes) -> None:
+    """Raises RequestRefused for a new chain by the key of another one: no tag may stand in the log twice."""
+    if custody.rows.audit_key(statement.alias, statement.claim) is None and custody.log.has(tag_of(key, 0)):
+        raise RequestRefused(why="the audit key is another's")
 
 
 def answer_alias(custody: Custody, body: bytes) -> bytes:
