@@ -68,7 +68,7 @@ class Model:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.places = Places(directory)
+        self.places = Places(directory, lambda number, end: end)
         self.told: list[tuple[bytes, int]] = []
         self.segment, self.at = 1, 0
         self.reopened = Counter[str]()
@@ -85,7 +85,7 @@ class Model:
 
     def open(self, _: list[bytes]) -> None:
         self.places.close()
-        self.places = Places(self.directory)
+        self.places = Places(self.directory, lambda number, end: end)
         reached = self.places.open({self.segment: len(self.told)}).get(self.segment, (0, 0))[0]
         self.reopened["from the files" if reached else "from the segments"] += 1
         self.places.add(self.told[reached:])
@@ -233,6 +233,22 @@ def test_files_of_other_segments_are_not_believed(small: None, tmp_path: Path) -
         assert sum(map(store.has, cids)) < 30
 
 
+def test_files_of_another_store_whose_segments_are_as_long_are_not_believed(
+    small: None, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for directory, count in ((one, 40), (other, 60)):
+        with SegmentBlocks(directory) as store:
+            cids = [store.put(block) for block in some(count)]
+    for path in files(other):
+        path.unlink()
+    for path in files(one):
+        (other / path.name).write_bytes(path.read_bytes())
+    with SegmentBlocks(other) as store:
+        assert [store.get(cid) for cid in cids] == some(60)
+        assert not any(store.has(raw_cid(block)) for block in some(40))
+
+
 def test_an_earlier_segment_that_was_cut_or_taken_away_is_seen(small: None, tmp_path: Path) -> None:
     cids, _ = filled(tmp_path)
     segment = tmp_path / "00000002.seg"
@@ -262,6 +278,20 @@ def test_a_file_that_became_shorter_while_it_was_in_use_is_made_again(small: Non
         assert [store.has(cid) for cid in cids] == [False, True] * 30
 
 
+def test_a_file_that_was_altered_while_it_was_in_use_is_made_again(small: None, tmp_path: Path) -> None:
+    cids, blocks = filled(tmp_path)
+    with SegmentBlocks(tmp_path, segment_size=1500) as store:
+        for path in (each for each in files(tmp_path) if each.name != NAME):
+            data = path.read_bytes()
+            path.write_bytes(bytes(byte ^ 1 for byte in data[:200]) + data[200:])
+        assert [store.get(cid) for cid in cids] == blocks
+        for path in (each for each in files(tmp_path) if each.name != NAME):
+            data = path.read_bytes()
+            path.write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])  # in an entry's place
+        more = store.put_many(some(20))
+        assert [store.get(cid) for cid in (*cids, *more)] == [*blocks, *some(20)]
+
+
 def test_collecting_copies_what_the_segments_hold_whatever_the_files_beside_say(
     small: None, tmp_path: Path
 ) -> None:
@@ -271,6 +301,31 @@ def test_collecting_copies_what_the_segments_hold_whatever_the_files_beside_say(
         assert sum(map(store.has, cids)) < 60
         store.collect()
         assert [store.get(cid) for cid in cids] == blocks
+
+
+def test_collecting_loses_no_block_of_which_the_files_say_another_place(small: None, tmp_path: Path) -> None:
+    cids, blocks = filled(tmp_path)
+    with SegmentBlocks(tmp_path, segment_size=1500) as store:
+        index = store._segments._places
+        index.add([(cids[0][4:], index.get(cids[59][4:]) or 0)])
+        store.unpin("author", cids[1:30])
+        store.collect()
+        assert store.get(cids[0]) == blocks[0]
+
+
+def test_collecting_copies_a_whole_block_whose_header_was_damaged(small: None, tmp_path: Path) -> None:
+    cids, blocks = filled(tmp_path)
+    segment = tmp_path / "00000001.seg"
+    data = bytearray(segment.read_bytes())
+    data[8] ^= 1  # the first record's header
+    segment.write_bytes(data)
+    with SegmentBlocks(tmp_path, segment_size=1500, grace=0) as store:
+        assert store.get(cids[0]) == blocks[0]
+        store.unpin("author", cids[1::2])
+        store.collect()
+        assert [store.has(cid) for cid in cids] == [True, False] * 30
+        assert store.get(cids[0]) == blocks[0]
+        assert store.verify().sound
 
 
 def test_verifying_looks_into_the_segments_and_not_into_the_files_beside(small: None, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from careledger.adapters.blocks import segment_set
 from careledger.adapters.blocks.memory import MemoryBlocks
-from careledger.adapters.blocks.segments import HEADER, Place, write_all
+from careledger.adapters.blocks.segments import HEADER, Place, frame, write_all
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.domain.errors import (
     BlockMismatch,
@@ -86,6 +86,26 @@ def test_a_put_returns_only_after_its_bytes_were_synced(
             block = b"block %d" % number
             store.put(block)
             assert any(block in data for data in synced.values())
+
+
+def test_a_put_of_what_a_killed_process_wrote_returns_only_after_it_was_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SegmentBlocks(tmp_path) as store:
+        store.put(b"before")
+    [segment] = tmp_path.glob("*.seg")
+    with segment.open("ab") as file:
+        file.write(frame(raw_cid(b"written"), b"written"))  # and killed before it was synced
+    synced: list[bytes] = []
+
+    def watched(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            synced.append(segment.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with SegmentBlocks(tmp_path) as store:
+        store.put(b"written")
+        assert any(data.endswith(b"written") for data in synced)
 
 
 def test_a_directory_is_open_once(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 Every ``NEWEST`` blocks become a file, and ``FILES`` files of about one size become one, up to the size that ``LEVELS``
 such steps give, so that nobody waits long for it. ``index.places`` names the files, and how far into which segments
 they reach. All of it can be made again from the segments and nothing is synced: what a crash left is checked before it
-is used, and forgotten if anything is not as it says.
+is used, and forgotten if anything is not as it says, or is about other segments.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from careledger.adapters.blocks.run import ALL, DIGEST, Run, below, entry, place_in, prefixes, write_run
@@ -30,8 +31,9 @@ _UNUSABLE = (OSError, StoreCorrupt, StoreUnavailable)
 class Places:
     """By digest the packed place of a block; see segments.Place. Not safe for threads."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, mark: Callable[[int, int], int]) -> None:
+        """``mark`` of a segment's number and a byte in it: by what stands before that, another segment is told."""
+        self._directory, self._mark = directory, mark
         self._newest: dict[bytes, int] = {}
         self._runs: list[Run] = []
         """The newest last."""
@@ -151,17 +153,25 @@ class Places:
 
     def _write_list(self, known: Known) -> None:
         """An older list, or none, makes opening read more of the segments."""
-        said = {
-            "version": VERSION,
-            "runs": [[int(run.path.stem), run.crc] for run in self._runs],
-            "segments": [[number, *read] for number, read in sorted(known.items())],
-        }
+        try:
+            said = self._said(known)
+        except OSError:
+            return
         data = json.dumps(said).encode()
         written = self._directory / f"{NAME}.new"
         with suppress(OSError):
             with open(os.open(written, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(b"%08x\n%s" % (crc32(data), data))
             written.replace(self._directory / NAME)
+
+    def _said(self, known: Known) -> dict[str, Any]:
+        last = max(known, default=None)
+        return {
+            "version": VERSION,
+            "mark": None if last is None else self._mark(last, known[last][0]),
+            "runs": [[int(run.path.stem), run.crc] for run in self._runs],
+            "segments": [[number, *read] for number, read in sorted(known.items())],
+        }
 
     def _opened(self, sizes: Mapping[int, int]) -> Known:
         crc, _, data = (self._directory / NAME).read_bytes().partition(b"\n")
@@ -174,6 +184,8 @@ class Places:
         if said["version"] != VERSION or sizes.get(last, -1) < known[last][0]:
             raise ValueError("other segments")
         if before != {number: length for number, (length, _) in known.items() if number < last}:
+            raise ValueError("other segments")
+        if said["mark"] != self._mark(last, known[last][0]):
             raise ValueError("other segments")
         for number, crc in said["runs"]:
             self._runs.append(Run(self._directory / f"{number:08d}{SUFFIX}", crc))

@@ -2,7 +2,7 @@
 
 Entries of 44 bytes in order: digest (32), packed place (12). Then a filter, which says of nearly every digest that is
 not there that it is not, and a trailer: uint64 entries, uint64 bytes of the filter, CRC-32 of all before, ``carerun1``.
-In memory are the filter, two bytes for an entry, and of each page how its first digest begins.
+In memory are the filter, two bytes for an entry, and of each page how its first digest begins and its CRC-32.
 """
 
 from __future__ import annotations
@@ -86,15 +86,16 @@ class Run:
         except OSError as error:
             raise StoreUnavailable(why=type(error).__name__) from None
         try:
-            self.count, self._bits, self._firsts = self._checked()
+            self.count, self._bits, self._firsts, self._sums = self._checked()
         except BaseException:
             self.close()
             raise
         self._size = 8 * len(self._bits)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Lets go of the file; who reads on gets StoreUnavailable."""
         os.close(self._file)
+        self._file = -1
 
     def find(self, digest: bytes, first: int, second: int) -> int | None:
         """The packed place of a block whose digest begins with these numbers."""
@@ -107,7 +108,7 @@ class Run:
             return None
         low = max(bisect_left(self._firsts, first) - 1, 0)
         high = bisect_right(self._firsts, first)
-        page = self._read(low * PAGE, high * PAGE)
+        page = self._read(low, high)
         at = page.find(digest)
         while at > 0 and at % ENTRY:
             at = page.find(digest, at + 1)
@@ -115,7 +116,10 @@ class Run:
 
     def between(self, low: int, high: int) -> list[bytes]:
         """The entries whose digest begins with a number from ``low`` to before ``high``, of 2⁶⁴, in order."""
-        return _entries(self._read(self._below(low), self._below(high)))
+        start, stop = self._below(low), self._below(high)
+        first = start // PAGE
+        found = _entries(self._read(first, -(-stop // PAGE)))
+        return found[start - first * PAGE : stop - first * PAGE]
 
     def _below(self, bound: int) -> int:
         """How many entries are below."""
@@ -124,21 +128,25 @@ class Run:
         page = bisect_left(self._firsts, bound) - 1
         if page < 0:
             return 0
-        return page * PAGE + below(_entries(self._read(page * PAGE, (page + 1) * PAGE)), bound)
+        return page * PAGE + below(_entries(self._read(page, page + 1)), bound)
 
-    def _read(self, start: int, stop: int) -> bytes:
-        length = (min(stop, self.count) - start) * ENTRY
+    def _read(self, first: int, last: int) -> bytes:
+        """Pages from one to before another, as they were when the file was opened; raises StoreUnavailable."""
+        length = (min(last * PAGE, self.count) - first * PAGE) * ENTRY
         if length <= 0:
             return b""
         try:
-            data = os.pread(self._file, length, start * ENTRY)
+            data = os.pread(self._file, length, first * PAGE * ENTRY)
         except OSError as error:
             raise StoreUnavailable(why=type(error).__name__) from None
-        if len(data) != length:
-            raise StoreUnavailable(why="a file of blocks' places became shorter")
+        altered = len(data) != length
+        for page, at in enumerate(range(0, len(data), PAGE * ENTRY), first):
+            altered |= crc32(data[at : at + PAGE * ENTRY]) != self._sums[page]
+        if altered:
+            raise StoreUnavailable(why="a file of blocks' places became another one")
         return data
 
-    def _checked(self) -> tuple[int, bytes, array[int]]:
+    def _checked(self) -> tuple[int, bytes, array[int], array[int]]:
         size = os.fstat(self._file).st_size
         trailer = os.pread(self._file, _TRAILER.size, max(0, size - _TRAILER.size))
         if len(trailer) != _TRAILER.size:
@@ -146,14 +154,15 @@ class Run:
         count, width, crc, magic = _TRAILER.unpack(trailer)
         if (magic, crc, count * ENTRY + width + _TRAILER.size) != (MAGIC, self.crc, size):
             raise StoreCorrupt(why="another file", file=self.path.name)
-        found, firsts = 0, array("Q")
+        found, firsts, sums = 0, array("Q"), array("I")
         for piece in self._pieces(count * ENTRY):
             found = crc32(piece, found)
             firsts.extend(_first(piece, at)[0] for at in range(0, len(piece), PAGE * ENTRY))
+            sums.extend(crc32(piece[at : at + PAGE * ENTRY]) for at in range(0, len(piece), PAGE * ENTRY))
         bits = os.pread(self._file, width, count * ENTRY)
         if crc32(trailer[:_CHECKED], crc32(bits, found)) != crc:
             raise StoreCorrupt(why="altered", file=self.path.name)
-        return count, bits, firsts
+        return count, bits, firsts, sums
 
     def _pieces(self, length: int) -> Iterator[bytes]:
         for start in range(0, length, _PIECE):

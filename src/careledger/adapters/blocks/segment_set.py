@@ -10,9 +10,11 @@ from careledger.adapters.blocks.places import Known, Places
 from careledger.adapters.blocks.segments import (
     FILE_MAGIC,
     HEADER,
+    Found,
     Place,
     Scan,
     header,
+    mark,
     scan,
     sync_directory,
     write_all,
@@ -34,7 +36,7 @@ class SegmentSet:
     def __init__(self, directory: Path, segment_size: int) -> None:
         self._directory = directory
         self._segment_size = segment_size
-        self._places = Places(directory)
+        self._places = Places(directory, lambda number, end: mark(self._path(number), end))
         self._files: dict[int, int] = {}
         self._active = 0
         self._end = segment_size
@@ -93,7 +95,8 @@ class SegmentSet:
         """Removes all blocks but the live ones from disk; returns how many bytes less there are.
 
         Segments that hold anything else are copied without it to new ones; these are synced before the old files are
-        deleted. What there is to copy the segments themselves tell. A damaged block is not copied.
+        deleted. What there is to copy the segments themselves tell, and where a header is damaged the index. A damaged
+        block is not copied.
         """
         self._check_usable()
         dirty = self._dirty(live)
@@ -103,7 +106,10 @@ class SegmentSet:
         if self._active in dirty:
             self._end = self._segment_size  # the next append starts a new segment
         for number in sorted(dirty):
-            self._copy_from(number, live)
+            self._copy(
+                each for each in self._records(number) if each[0] in live and not self._is_elsewhere(*each)
+            )
+        self._copy([each for each in self._items() if each[0] in live and Place.of(each[1]).segment in dirty])
         for number in dirty:
             os.close(self._files.pop(number))
             del self._known[number]
@@ -147,6 +153,8 @@ class SegmentSet:
                 self.torn = found.size - found.end
                 os.ftruncate(self._files[number], found.end)
             self._take_in(number, found)
+        if numbers:
+            os.fsync(self._files[numbers[-1]])  # who was killed may not have: what is found counts as durable
         if self._end < len(FILE_MAGIC):
             self._end = (
                 self._segment_size
@@ -212,13 +220,19 @@ class SegmentSet:
         sizes = {number: self._path(number).stat().st_size for number in used}
         return {number for number in used if used[number] != sizes[number] or self._known[number][1]}
 
-    def _copy_from(self, number: int, live: Container[bytes]) -> None:
-        """Appends again what is live in a segment and lies nowhere else."""
+    def _records(self, number: int) -> Found:
+        return scan(self._path(number), number, last=False).records
+
+    def _is_elsewhere(self, digest: bytes, packed: int) -> bool:
+        """Whether that block is found, whole, at another place than this."""
+        found = self._find(digest)
+        return found not in (packed, None) and is_block(Place.of(found).named(digest), self._read(found))
+
+    def _copy(self, blocks: Iterable[tuple[bytes, int]]) -> None:
+        """Appends again what is whole of these."""
         whole: dict[Cid, bytes] = {}
         size = 0
-        for digest, packed in scan(self._path(number), number, last=False).records:
-            if digest not in live or self._find(digest) not in (packed, None):
-                continue
+        for digest, packed in blocks:
             cid, block = Place.of(packed).named(digest), self._read(packed)
             if is_block(cid, block):
                 whole[cid] = block

@@ -21,6 +21,8 @@ MAGIC = b"CBLK"
 HEADER = 48
 _unpack = struct.Struct(">4sI4s32sI").unpack
 MOST_BLOCK = 1 << 20
+MARKED = 4_096
+"""Bytes that tell a segment from another one: sealed blocks are alike nowhere."""
 LENGTH_BITS, CHUNK_BIT, SEGMENT_BITS = 21, 55, 56
 _PLACED = {prefix: (prefix == CHUNK_PREFIX) << CHUNK_BIT for prefix in PREFIXES}
 
@@ -123,6 +125,14 @@ def scan(path: Path, number: int, last: bool, start: int = 0) -> Scan:
     end = end if last else size
     used = first + sum(HEADER + (packed & (1 << LENGTH_BITS) - 1) for _, packed in records)
     return Scan(records, end, size, lost + end - used)
+
+
+def mark(path: Path, end: int) -> int:
+    """A CRC-32 of the last bytes before ``end``, by which a segment that became longer is told from another one."""
+    start = max(0, end - MARKED)
+    with path.open("rb") as file:
+        file.seek(start)
+        return crc32(file.read(end - start))
 
 
 def write_all(descriptor: int, data: Block) -> None:
