@@ -354,7 +354,10 @@ TOLD: dict[str, tuple[dict[str, str | None], str]] = {
     "a service's scope": ({"scope": "system/*.rs"}, "invalid_scope"),
     "a scope of no type": ({"scope": "user/Nothing.rs"}, "invalid_scope"),
     "letters out of order": ({"scope": "user/Observation.sr"}, "invalid_scope"),
-    "a refined scope": ({"scope": "patient/Observation.rs?category=laboratory"}, "invalid_scope"),
+    "a scope refined by another record": (
+        {"scope": "patient/Observation.rs?subject.name=a"},
+        "invalid_scope",
+    ),
     "nothing for records": ({"scope": "launch/patient"}, "invalid_scope"),
     "a long nonce": ({"nonce": "n" * 201}, "invalid_request"),
     "a request object": ({"request": "e30.e30."}, "request_not_supported"),

@@ -44,7 +44,7 @@ def test_scopes_are_smarts_of_either_version() -> None:
 @pytest.mark.parametrize(
     "said",
     ["patient/Observation.rs", "user/Observation", "user/Observation.", "user/Observation.sr", "user/Nothing.r",
-     "openid", "user/Observation.rs?category=laboratory", "user/observation.r", "user/*", "user/Observation.rx"],
+     "openid", "user/Observation.rs?patient=a", "user/observation.r", "user/*", "user/Observation.rx"],
 )  # fmt: skip
 def test_what_is_no_scope_of_a_posts_token_makes_no_token(edge: Edge, said: str) -> None:
     with pytest.raises(ScopeRefused):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from careledger.app.key_sets import key_set
-from careledger.app.scopes import PATIENT, SYSTEM, USER, Word, word
+from careledger.app.scopes import PATIENT, READS, SYSTEM, USER, Word, word
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import ClientNotFound, ClientRefused
 from careledger.formats.apps import AppClient
@@ -30,9 +30,8 @@ OPENID, FHIR_USER, OFFLINE, ONLINE = "openid", "fhirUser", "offline_access", "on
 LAUNCH, LAUNCH_PATIENT, LAUNCH_ENCOUNTER = "launch", "launch/patient", "launch/encounter"
 LAUNCHED = (OPENID, FHIR_USER, OFFLINE, ONLINE, LAUNCH, LAUNCH_PATIENT, LAUNCH_ENCOUNTER)
 """Scopes of apps that are for no records."""
-READS = "rs"
-"""What of LETTERS reads."""
-LONGEST = 2_000
+LONGEST, MOST_SCOPES = 2_000, 1_000
+"""Characters of an address, and of all scopes of one grant."""
 _PRINTED = re.compile(r"[!-~]+")
 _OWN_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)
 

@@ -35,7 +35,9 @@ ABSTRACT = frozenset({EVERY_TYPE, "DomainResource"})
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
-    get = Handler("GET", "/", partial(search, desk), looks_at=None, needs="s", of_one=True, of=SOME)
+    get = Handler(
+        "GET", "/", partial(search, desk), looks_at=None, needs="s", of_one=True, of=SOME, in_part=True
+    )
     return [get, replace(get, method="POST", path="/_search", takes=(FORM,), most=MOST_FORM)]
 
 
@@ -65,6 +67,7 @@ def searched(who: Bearer, named: tuple[str, ...]) -> tuple[str, ...]:
     """The types that are looked for: those that are named, each once, or all that the token may search. Raises
     ScopeRefused for one that it may not."""
     for each in named:
-        who.scopes.require("s", each)
+        if not who.scopes.allow_in_part("s", each):
+            who.scopes.require("s", each)
     every = sorted(resource_types() - ABSTRACT)
-    return tuple(dict.fromkeys(named)) or tuple(each for each in every if who.scopes.allow("s", each))
+    return tuple(dict.fromkeys(named)) or tuple(each for each in every if who.scopes.allow_in_part("s", each))

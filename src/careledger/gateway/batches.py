@@ -57,7 +57,15 @@ RESPONSES = {"transaction": "transaction-response", "batch": "batch-response", "
 def handlers(desk: Desk) -> list[Handler]:
     """The route; files in a body are scanned first, where files are scanned."""
     route = Handler(
-        "POST", "/", partial(take, desk), JSONS, later=True, needs=SOMETHING, of=SOME, of_one=True
+        "POST",
+        "/",
+        partial(take, desk),
+        JSONS,
+        later=True,
+        needs=SOMETHING,
+        of=SOME,
+        of_one=True,
+        in_part=True,
     )
     return [scanned(desk, route)]
 

@@ -26,7 +26,7 @@ PATH, OF_ALL = "/Patient/{id}/{kind}", "/Patient/{id}/*"
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
-    get = Handler("GET", PATH, partial(search, desk), looks_at=None, needs="s", of_one=True)
+    get = Handler("GET", PATH, partial(search, desk), looks_at=None, needs="s", of_one=True, in_part=True)
     return [
         replace(get, path=OF_ALL, answer=partial(search_all, desk), of=SOME),
         get,

@@ -62,15 +62,35 @@ def handlers(desk: Desk) -> list[Handler]:
 
 def _handlers(desk: Desk) -> list[Handler]:
     return [
-        Handler("PUT", "/{kind}/{id}", partial(update, desk), JSONS, later=True, needs="ru", of_one=True),
+        Handler(
+            "PUT",
+            "/{kind}/{id}",
+            partial(update, desk),
+            JSONS,
+            later=True,
+            needs="ru",
+            of_one=True,
+            in_part=True,
+        ),
         Handler(
             "PUT", "/{kind}", partial(update_matching, desk), JSONS, looks_at=None, later=True, needs="rus"
         ),
-        Handler("PATCH", "/{kind}/{id}", partial(patch, desk), PATCHES, later=True, needs="ru", of_one=True),
+        Handler(
+            "PATCH",
+            "/{kind}/{id}",
+            partial(patch, desk),
+            PATCHES,
+            later=True,
+            needs="ru",
+            of_one=True,
+            in_part=True,
+        ),
         Handler(
             "PATCH", "/{kind}", partial(patch_matching, desk), PATCHES, looks_at=None, later=True, needs="rus"
         ),
-        Handler("DELETE", "/{kind}/{id}", partial(delete, desk), later=True, needs="d", of_one=True),
+        Handler(
+            "DELETE", "/{kind}/{id}", partial(delete, desk), later=True, needs="d", of_one=True, in_part=True
+        ),
         Handler("DELETE", "/{kind}", partial(delete_matching, desk), looks_at=None, later=True, needs="ds"),
         Handler(
             "POST",
@@ -80,6 +100,7 @@ def _handlers(desk: Desk) -> list[Handler]:
             later=True,
             needs="c",
             of_one=True,
+            in_part=True,
             pieces={uploads.KIND: partial(upload, desk)},
         ),
     ]
@@ -164,6 +185,7 @@ def _created(desk: Desk, who: Bearer, asked: Asked, sent: writing.Single) -> Ans
     kind, body = asked.kind, asked.body
     network, session, alias = desk.world.network, desk.leases.session(who), sent.whose
     check_reaches(who, alias)
+    writing.check_covers(who.scopes, "c", sent)
     statement = find_statement(network, alias, desk.world.custodians)
     key, organisation = asked.headers.get("idempotency-key"), who.staff.organisation
     asked_once, now = repeat(who, key, kind, body), desk.world.clock.now()
@@ -275,6 +297,8 @@ def _deleted(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
     who.require_fresh(desk.world.clock.now())
     if "if-match" in asked.headers:
         writing.check_current(asked.headers["if-match"], desk.current(who, kind, id).version)
+    if not who.scopes.allow("d", kind):
+        writing.check_covers(who.scopes, "d", desk.current(who, kind, id).resource)
     record_id, own = uuid_of(id), desk.charts.of(who.staff.organisation)
     try:
         alias: bytes | None = desk.found(who, kind, id).seen.alias
@@ -308,6 +332,7 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: w
     if before is None or kind == PATIENT:
         raise NoUpdateHere()
     writing.check_current(asked.headers.get("if-match", ""), current.version)
+    writing.check_covers(who.scopes, "u", current.resource, sent)
     network, session, alias = desk.world.network, desk.leases.session(who), view.seen.alias
     statement = find_statement(network, alias, desk.world.custodians)
     made = writing.update(network, session, statement, before, sent)

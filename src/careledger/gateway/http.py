@@ -165,7 +165,7 @@ class Handler:
     ``later``: a client need not wait for it. ``needs``: what of SMART's ``cruds`` an app's scopes have to allow, of
     the path's type or ``of`` this, or one of several such; without it no app asks. ``pieces``: by the path's type, what
     takes bodies of any other content type than those, as they come. ``of_one``: an app for one patient may ask: nothing
-    of others shows.
+    of others shows. ``in_part``: an app may whose scopes allow it of some records: no others show, or change.
     """
 
     method: str
@@ -179,6 +179,7 @@ class Handler:
     needs: str | Sequence[str] = ""
     of: str = ANY
     of_one: bool = False
+    in_part: bool = False
     pieces: Mapping[str, Opening] = field(default_factory=dict)
 
     def takes_type(self, stated: str) -> bool:
@@ -199,7 +200,8 @@ class Handler:
                 asked.path.get("kind", self.of),
                 [self.needs] if isinstance(self.needs, str) else self.needs,
             )
-            if not any(who.scopes.allow(each, kind) for each in needs):
+            allow = who.scopes.allow_in_part if self.in_part else who.scopes.allow
+            if not any(allow(each, kind) for each in needs):
                 who.scopes.require(needs[0], kind)
         if who.patient and not self.of_one:
             raise ScopeRefused(needs="a token that is not for one patient alone")

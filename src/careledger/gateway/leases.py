@@ -13,13 +13,21 @@ from dataclasses import dataclass, field
 
 from careledger.app.identity.enrolling import opened
 from careledger.app.identity.sessions import IDLE
+from careledger.app.scopes import Scopes
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
-from careledger.domain.errors import AccessRefused, PatientNotFound, RecordNotFound, SignatureRefused
+from careledger.domain.errors import (
+    AccessRefused,
+    FhirRefused,
+    PatientNotFound,
+    RecordNotFound,
+    SignatureRefused,
+)
 from careledger.domain.matrix import VERSIONS, ReadCell
 from careledger.domain.reasons import Rule
+from careledger.fhir.export import resource_of
 from careledger.gateway.apart.sharing import Alone, Sharing, Stamp
 from careledger.gateway.views import Seen, Shown, View
 from careledger.ports import LedgerView
@@ -30,7 +38,7 @@ from careledger.workflows.grounds import Reading, by_one_consent, reading
 from careledger.workflows.judging import post_at
 from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.network import Network
-from careledger.workflows.retrieve import Record, Retrieved, retrieve
+from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
 from careledger.workflows.superseded import is_superseded
 
 WANTED = tuple(Compartment(category) for category in Category)
@@ -306,10 +314,28 @@ def _view(
     records: Sequence[Record],
     closed: tuple[Compartment, ...],
 ) -> View:
-    """What is trusted of what was released, and is of a type that the token's scopes show."""
-    trusted = tuple(
-        record
-        for record in records
-        if not record.distrust and not record.apart and bearer.scopes.shows(record.manifest.resource_type)
+    """What is trusted of what was released, and the token's scopes show."""
+    trusted = [each for each in records if not each.distrust and not each.apart]
+    return View(Seen(alias, within(bearer.scopes, trusted), closed, retrieved.complete, bearer.scopes.shown))
+
+
+def within(scopes: Scopes, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Those of these records that the scopes show. Of a type that they show in part: what they cover of the records
+    whose newest version they cover, so that no older one stands for it."""
+    some = [each for each in records if scopes.shows_some(each.manifest.resource_type)]
+    partly = [each for each in some if not scopes.shows(each.manifest.resource_type)]
+    kept = {each.handle for each in partly if _covers(scopes, each)}
+    now = {each.manifest.record_id for each in newest(partly) if each.handle in kept}
+    return tuple(
+        each
+        for each in some
+        if scopes.shows(each.manifest.resource_type)
+        or (each.handle in kept and each.manifest.record_id in now)
     )
-    return View(Seen(alias, trusted, closed, retrieved.complete, bearer.scopes.shown))
+
+
+def _covers(scopes: Scopes, record: Record) -> bool:
+    try:
+        return scopes.cover("r", record.manifest.resource_type, resource_of(record.body))
+    except FhirRefused:
+        return False

@@ -27,6 +27,7 @@ def handlers(desk: Desk) -> list[Handler]:
             looks_at=PART,
             needs="r",
             of_one=True,
+            in_part=True,
         ),
         Handler(
             "GET",
@@ -35,8 +36,11 @@ def handlers(desk: Desk) -> list[Handler]:
             looks_at=(*PART, "_count", "_since", BEHIND),
             needs="r",
             of_one=True,
+            in_part=True,
         ),
-        Handler("GET", "/{kind}/{id}", partial(read, desk), looks_at=PART, needs="r", of_one=True),
+        Handler(
+            "GET", "/{kind}/{id}", partial(read, desk), looks_at=PART, needs="r", of_one=True, in_part=True
+        ),
     ]
 
 

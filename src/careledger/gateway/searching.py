@@ -53,8 +53,9 @@ def handlers(desk: Desk) -> list[Handler]:
             looks_at=None,
             needs="s",
             of_one=True,
+            in_part=True,
         ),
-        Handler("GET", "/{kind}", partial(search, desk), looks_at=None, needs="s", of_one=True),
+        Handler("GET", "/{kind}", partial(search, desk), looks_at=None, needs="s", of_one=True, in_part=True),
     ]
 
 

@@ -15,7 +15,14 @@ from uuid import UUID
 from jsonpatch import JsonPatch, JsonPatchException
 from jsonpointer import JsonPointerException
 
-from careledger.domain.errors import FhirRefused, RecordNotFound, VersionConflict, WritingRefused
+from careledger.app.scopes import Scopes
+from careledger.domain.errors import (
+    FhirRefused,
+    RecordNotFound,
+    ScopeRefused,
+    VersionConflict,
+    WritingRefused,
+)
 from careledger.domain.reasons import Reason
 from careledger.domain.records import Ground
 from careledger.fhir import documents, path_patch
@@ -67,6 +74,11 @@ class Single:
     version: NewVersion
     patient: str
     stated: tuple[int, bytes] | None
+
+    @property
+    def resource(self) -> Resource:
+        """What it says, as it would be kept."""
+        return dict(read(self.version.body.canonical))
 
     @property
     def whose(self) -> bytes:
@@ -173,6 +185,15 @@ def _applied(patch: JsonPatch, current: Resource) -> Resource:
 def path_patched(current: Resource, patch: bytes) -> bytes:
     """The same after a FHIRPath Patch, a Parameters resource; raises FhirRefused."""
     return canonical(path_patch.patched(current, sent("Parameters", patch)))
+
+
+def check_covers(scopes: Scopes, letter: str, *those: Resource | Single) -> None:
+    """Raises ScopeRefused unless the scopes allow it of each of these records, as they are or would be."""
+    for each in those:
+        resource = each.resource if isinstance(each, Single) else each
+        kind = str(resource["resourceType"])
+        if not scopes.cover(letter, kind, resource):
+            raise ScopeRefused(needs=f"{kind}.{letter} for this record")
 
 
 def check_current(tags: str, current: str) -> None:

@@ -51,7 +51,10 @@ def _scopes(view: LedgerView, found: Registered, said: str) -> str:
     made = [*(each.said for each in words), *(each for each in wanted.others if each in most.others)]
     if not made:
         raise OAuthRefused(error=answers.SCOPE, why="nothing of this is allowed to the client and its post")
-    return " ".join(sorted(set(made)))
+    text = " ".join(sorted(set(made)))
+    if len(text) > clients.MOST_SCOPES:
+        raise OAuthRefused(error=answers.SCOPE, why="these are more scopes than are kept")
+    return text
 
 
 def _readable(word: Word, closed: frozenset[Category]) -> Word | None:
@@ -62,4 +65,4 @@ def _readable(word: Word, closed: frozenset[Category]) -> Word | None:
     if not places or None in places or places - closed:
         return word
     letters = "".join(each for each in word.letters if each not in "rs")
-    return Word(f"{word.level}/{word.kind}.{letters}", word.level, word.kind, letters) if letters else None
+    return word.made(word.kind, letters, word.query)

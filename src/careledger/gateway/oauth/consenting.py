@@ -19,7 +19,7 @@ from careledger.app.tokens import Bearer
 from careledger.domain.errors import FreshProofNeeded, OAuthRefused
 from careledger.formats.apps import AppCode, AppGrant, AppLaunch
 from careledger.gateway.desk import Desk
-from careledger.gateway.oauth import contexts
+from careledger.gateway.oauth import answers, contexts
 from careledger.gateway.oauth.requests import Sent, Wanted
 
 
@@ -112,7 +112,10 @@ def _context(question: Asked, chosen: str) -> tuple[bytes, str]:
 
 
 def scopes_said(words: Collection[Word], others: Collection[str]) -> str:
-    """What was granted; ``fhirUser`` says nothing without ``openid``."""
+    """What was granted; ``fhirUser`` says nothing without ``openid``. Raises OAuthRefused for more than is kept."""
     kept = [each for each in others if each != FHIR_USER or OPENID in others]
     known = [each for each in clients.LAUNCHED if each in kept]
-    return " ".join([*(each.said for each in words), *known])
+    made = " ".join([*(each.said for each in words), *known])
+    if len(made) > clients.MOST_SCOPES:
+        raise OAuthRefused(error=answers.SCOPE, why="these are more scopes than are kept")
+    return made

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from careledger.app import clients
+from careledger.app.refined import readable
 from careledger.app.scopes import ANY, PATIENT, Word
 from careledger.gateway.oauth.answers import SAFE
 
@@ -152,7 +153,8 @@ def does(word: Word) -> str:
     """What a scope lets an app do, in words."""
     letters = ", ".join(DOES[each] for each in word.letters)
     kind = "records of every type" if word.kind == ANY else f"{word.kind} records"
-    return f"{letters}: {kind}" + (" of this patient" if word.level == PATIENT else "")
+    whose = " of this patient" if word.level == PATIENT else ""
+    return f"{letters}: {kind}{whose}" + (f" whose {readable(word.query)}" if word.query else "")
 
 
 def _place(url: str) -> str:

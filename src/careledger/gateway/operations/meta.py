@@ -17,7 +17,7 @@ from careledger.gateway.http import JSONS, MOST_FORM, Answered, Asked, Handler
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
-    get = Handler("GET", "/{kind}/{id}/$meta", partial(meta, desk), needs="r", of_one=True)
+    get = Handler("GET", "/{kind}/{id}/$meta", partial(meta, desk), needs="r", of_one=True, in_part=True)
     return [get, replace(get, method="POST", takes=JSONS, most=MOST_FORM)]
 
 
