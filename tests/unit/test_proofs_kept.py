@@ -134,6 +134,16 @@ def test_tags_that_are_wrong_on_the_disk_are_made_again_before_anything_is_said(
         assert kept.remade == 1
 
 
+@pytest.mark.parametrize("how", ["right", "lacking", "one lacks"])
+def test_whether_a_tag_is_there_is_known_whatever_the_disk_says_of_tags(how: str) -> None:
+    entries, kept = lines(102), MemoryLines(lines(100))
+    log = KeptLog("log.example", kept)
+    log.head()
+    kept.add(entries[100:101])  # a line that no head has yet
+    spoilt(kept, how)
+    assert [log.has(entry[:32]) for entry in entries] == [True] * 101 + [False]
+
+
 def test_lines_that_changed_on_the_disk_prove_nothing() -> None:
     entries = lines(600)
     kept = MemoryLines(entries)

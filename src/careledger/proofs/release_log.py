@@ -157,8 +157,10 @@ class KeptLog:
         return found
 
     def has(self, tag: bytes) -> bool:
-        """Whether there is a line with that tag, as far as the disk says it."""
-        return bool(self._lines.tags(tag, tag, self.size))
+        """Whether there is a line with that tag now; raises as ``head`` does."""
+        self.head()
+        met = self._tags.proof(tag).met
+        return met is not None and met[0] == tag
 
     def head(self, size: int | None = None) -> LogHead:
         """The log as it is now, or as it was at a size; keep the heads that were anchored to prove under them.
