@@ -147,7 +147,7 @@ def test_a_stream_tells_what_happens_and_resumes_after_what_its_client_had_last(
     assert told is not None
     assert (told.kind, told.data["reference"]) == ("consent-given", f"Consent/{named(first)}")
     assert told.id == str(told.data["number"])
-    assert stream.lines[:2] == ["retry: 3000", ""]
+    assert stream.lines[:3] == [f"id: {int(told.id) - 1}", "retry: 3000", ""]
     stream.close()
     second, third = given(telling, "Dr Stay"), given(telling, "Dr Stay")
     until(telling, "Dr Stay", lambda found: bool(kinds(found, named(third))))
@@ -160,6 +160,21 @@ def test_a_stream_tells_what_happens_and_resumes_after_what_its_client_had_last(
     fresh = Stream(url(telling), token)
     assert fresh.nothing()
     assert page(telling, "Dr Stay", after=int(told.id))["events"] == [each.data for each in missed]
+
+
+def test_a_client_that_is_cut_off_before_it_was_told_anything_loses_nothing(telling: Edge) -> None:
+    token = telling.token("Dr Stay")
+    quiet = Stream(url(telling), token)
+    assert quiet.nothing()
+    quiet.close()
+    reached = quiet.lines[0].removeprefix(
+        "id: "
+    )  # what the client has as its last id then (WHATWG HTML, 9.2.6)
+    while_gone = given(telling, "Dr Stay")
+    until(telling, "Dr Stay", lambda found: bool(kinds(found, named(while_gone))))
+    told = Stream(url(telling), token, Last_Event_ID=reached).next()
+    assert told is not None
+    assert told.data["reference"] == f"Consent/{named(while_gone)}"
 
 
 def test_a_number_that_was_never_given_resumes_nothing(telling: Edge) -> None:

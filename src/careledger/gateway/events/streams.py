@@ -23,7 +23,6 @@ BEAT = 15.0
 """Seconds between two signs of life."""
 STUCK = 20.0
 """Seconds that a client may take to read what is sent."""
-_OPENED = f"retry: {RETRY}\n\n".encode()
 _ALIVE = b":\n\n"
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -56,6 +55,12 @@ def written(told: Numbered) -> tuple[int, bytes]:
     return told.number, f"id: {told.number}\nevent: {told.event.kind}\ndata: {said}\n\n".encode()
 
 
+def _opened(after: int) -> bytes:
+    """How a stream begins. Its number is no event: a client that is cut off before it was told anything knows from it
+    where to go on (an id counts without data, 9.2.6)."""
+    return f"id: {after}\nretry: {RETRY}\n\n".encode()
+
+
 class EventStream(Response):
     """Tells a listener what it missed and then what happens, until it leaves, is ended or does not keep up."""
 
@@ -73,7 +78,7 @@ class EventStream(Response):
         try:
             async with asyncio.timeout(STUCK):
                 await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await _send(send, _OPENED)
+            await _send(send, _opened(self._after))
             await self._catch_up(send)
             await self._go_on(send)
             await _send(send, b"", more=False)
