@@ -188,6 +188,13 @@ def test_only_types_elements_and_resources_that_are_wanted_are_in_it(edge: Edge)
     assert {each["resourceType"] for each in found.output} == {"Condition"}
     assert all(each["meta"]["tag"][-1]["code"] == "SUBSETTED" for each in found.output)
     assert all("onsetDateTime" not in each and each["code"] for each in found.output)
+    of_one_type = export(client, "$export?_elements=Condition.onset,Patient.id")  # R4's name of onset[x]
+    ill = [each for each in of_one_type.output if each["resourceType"] == "Condition"]
+    assert ill
+    assert all("code" not in each and each["meta"]["tag"][-1]["code"] == "SUBSETTED" for each in ill)
+    others = [each for each in of_one_type.output if each["resourceType"] not in ("Condition", "Patient")]
+    assert others
+    assert all("SUBSETTED" not in json.dumps(each) for each in others)
     adams = f"patient=Patient/{edge.story.adam.hex()}"
     chosen = export(client, f"$export?_type=Condition&_typeFilter=Condition%3F{adams.replace('=', '%3D')}")
     plain = export(client, "$export?_type=Condition")
@@ -210,12 +217,16 @@ def test_what_cannot_be_asked_for_is_refused_and_what_is_passed_over_is_named(ed
         ("$export?_since=yesterday", "respond-async"),
         ("$export?_since=2020-13-45T00:00:00Z", "respond-async"),
         ("$export?_elements=Patient.name.given", "respond-async"),
+        ("$export?_elements=Potion.name", "respond-async"),
         ("$export?_typeFilter=Condition", "respond-async"),
         ("$export?_typeFilter=Condition%3F_has%3AEncounter%3Adiagnosis%3Astatus%3Dx", "respond-async"),
         ("$export?_typeFilter=Condition%3F_include%3D*", "respond-async"),
         ("$export?includeAssociatedData=LatestProvenanceResources", "respond-async, handling=strict"),
         ("$export?patient=Patient/1", "respond-async, handling=strict"),
-        ("$export?_typeFilter=Condition%3Fnonsense%3Dx", "respond-async, handling=strict"),
+        ("$export?nonsense=x", "respond-async, handling=strict"),
+        ("$export?includeAssociatedData=LatestProvenanceResources", "respond-async"),
+        ("Patient/$export?patient=Patient/1", "respond-async"),
+        ("$export?_typeFilter=Condition%3Fnonsense%3Dx", "respond-async"),
     ):
         reply = kick_off(client, path, prefer)
         assert reply.status == 400, path
@@ -225,6 +236,9 @@ def test_what_cannot_be_asked_for_is_refused_and_what_is_passed_over_is_named(ed
         assert kick_off(client, body=body).status == 400
     found = export(client, "$export?_type=Patient&includeAssociatedData=x", "respond-async, handling=lenient")
     assert "Not looked at: includeAssociatedData." in found.said
+    assert "Not looked at: nonsense." in export(client, "$export?_type=Patient&nonsense=x").said
+    everybody = parameters(("patient", {"valueReference": {"reference": f"Patient/{edge.story.adam.hex()}"}}))
+    assert kick_off(client, "$export", body=everybody).status == 400  # never all of them where one was named
     for said in ("application/fhir%2Bndjson", "application/fhir+ndjson", "ndjson", "application/ndjson"):
         assert export(client, f"$export?_type=Patient&_outputFormat={said}").output
 

@@ -207,7 +207,7 @@ def test_a_patient_is_walked_through_record_by_record_and_goes_on_behind_the_las
     desk = edge.gateway._desk
     token = edge.token("Dr City")
     who = Bearers(edge.story.world.keyring).bearer(token, edge.story.world.clock.now())
-    nothing = Wanted(frozenset(), None, {}, Subset(), edge.story.adam, frozenset(), lambda kind: True)
+    nothing = Wanted(frozenset(), None, {}, {"": Subset()}, edge.story.adam, frozenset(), lambda kind: True)
     walk = SharedWalk(desk.leases, who, nothing)
     steps = [each for each in walk.steps(b"") if each is not None]
     written = [[line.resource["id"] for line in each.lines if line.list == "output"] for each in steps]

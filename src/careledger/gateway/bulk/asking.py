@@ -1,6 +1,8 @@
 """What an export is asked for: the parameters of a kick-off, read once and for all.
 
-What is not looked at is refused where the client wants strict handling, and named in the export otherwise.
+What is not looked at is refused where the client wants strict handling, and named in the export otherwise. What the
+implementation guide has and is not done here is refused unless the client wants lenient handling: who names patients or
+searches and was given everything would have more than was asked for.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ Parsed = Callable[[str, Sequence[tuple[str, str]]], Query]
 """What a search of a type asks; raises SearchRefused."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _ALIAS = re.compile(r"(?:https?://\S+/)?Patient/([0-9a-f]{64})")
+_ELEMENT = re.compile(r"(?:([A-Z][A-Za-z]{0,60})\.)?[a-z][A-Za-z]{0,60}", re.ASCII)
+OF_THE_GUIDE = ("patient", "includeAssociatedData", "_typeFilter ")
 MOST_FILTERS = 50
 """Searches of one export, each tried on every record."""
 _NEXT = re.compile(r",(?=[A-Z][A-Za-z]{1,60}\?)")
@@ -78,7 +82,7 @@ def kicked_off(parsed: Parsed, asked: Asked, scope: str) -> Kickoff:
         raise ExportRefused(path="_typeFilter", problem=f"more than {MOST_FILTERS} searches")
     ignored = [name for name, _ in given if name not in looked]
     ignored += [f"_typeFilter {name}" for each in filters for name in _filter(parsed, each)[1].query.ignored]
-    if ignored and asked.prefers("handling=strict"):
+    if _refused(asked, ignored):
         raise ExportRefused(path=", ".join(dict.fromkeys(ignored)), problem="is not supported here")
     return Kickoff(
         _types(given),
@@ -101,11 +105,26 @@ def wanted(parsed: Parsed, job: ExportJob, closed: frozenset[Category], scopes: 
         frozenset(job.types),
         job.since,
         filters,
-        Subset(elements=job.elements),
+        _by_type(job.elements),
         job.patients,
         closed,
         scopes.shows,
     )
+
+
+def _refused(asked: Asked, ignored: Sequence[str]) -> bool:
+    """Whether what is not looked at ends it (Bulk Data Access 2.0, query parameters)."""
+    known = any(each.startswith(OF_THE_GUIDE) for each in ignored) and not asked.prefers("handling=lenient")
+    return known or bool(ignored and asked.prefers("handling=strict"))
+
+
+def _by_type(elements: tuple[str, ...]) -> dict[str, Subset]:
+    """How much of each type is wanted; under "" of those for which nothing else is said."""
+    for_all = tuple(each for each in elements if "." not in each)
+    of_types: dict[str, tuple[str, ...]] = {"": for_all}
+    for kind, _, name in (each.partition(".") for each in elements if "." in each):
+        of_types[kind] = (*of_types.get(kind, for_all), name)
+    return {kind: Subset(elements=names) for kind, names in of_types.items()}
 
 
 def _posted(asked: Asked) -> Given:
@@ -138,9 +157,10 @@ def _types(given: Given) -> tuple[str, ...]:
 
 
 def _elements(given: Given) -> tuple[str, ...]:
-    """Names of elements, of whatever type; an element of one type cannot be asked for alone here."""
+    """Names of elements, of whatever type or with the one that they are of before a dot."""
     named = [each for value in _values(given, "_elements") for each in value.split(",") if each]
-    if not all(re.fullmatch(r"[a-z][A-Za-z]{0,60}", each) for each in named):
+    found = [_ELEMENT.fullmatch(each) for each in named]
+    if not all(each and (each[1] is None or each[1] in resource_types()) for each in found):
         raise ExportRefused(path="_elements", problem="names what is no element of a resource")
     return tuple(dict.fromkeys(named))
 

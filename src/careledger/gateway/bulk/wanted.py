@@ -66,13 +66,13 @@ class Filter:
 @dataclass(frozen=True, repr=False)
 class Wanted:
     """What of everything is to be written: types (all, if none is named), what is not older than ``since``, filters by
-    type, which elements; of these aliases, or of all; nothing of a closed category; a
+    type, which elements by type ("" for those not named); of these aliases, or of all; nothing of a closed category; a
     filter looks through references into types that the token ``shows``. Never printed."""
 
     types: frozenset[str]
     since: int | None
     filters: Mapping[str, Sequence[Filter]]
-    subset: Subset
+    elements: Mapping[str, Subset]
     patients: bytes
     closed: frozenset[Category]
     shows: Callable[[str], bool]
@@ -97,4 +97,4 @@ class Wanted:
         kind = str(resource["resourceType"])
         if not self.of_type(kind) or (kind in answers and not any(each(resource) for each in answers[kind])):
             return []
-        return [Line(OUTPUT, kind, self.subset.of(resource), owner)]
+        return [Line(OUTPUT, kind, self.elements.get(kind, self.elements[""]).of(resource), owner)]
