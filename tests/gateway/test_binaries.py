@@ -96,6 +96,8 @@ def test_who_asks_for_fhirs_own_format_is_given_the_resource(edge: Edge, binary:
         ("bytes=-5", 99_996, 100_001),
         ("bytes=-999999", 0, 100_001),
         ("bytes=99999-999999", 99_999, 100_001),
+        ("Bytes=0-0", 0, 1),
+        ("bytes=100000-" + "9" * 40, 100_000, 100_001),
     ],
 )
 def test_a_range_of_the_content_is_those_bytes(
@@ -107,10 +109,12 @@ def test_a_range_of_the_content_is_those_bytes(
     assert reply.headers["Content-Disposition"] == f'attachment; filename="{binary.partition("/")[2]}.png"'
 
 
-@pytest.mark.parametrize("said", ["bytes=100001-", "bytes=100001-100002", "bytes=-0"])
+@pytest.mark.parametrize("said", ["bytes=100001-", "bytes=100001-100002", "bytes=-0", f"bytes={'9' * 30}-"])
 def test_a_range_beyond_the_end_is_refused_with_the_length(edge: Edge, binary: str, said: str) -> None:
     reply = got(edge.client("Dr City"), binary, Range=said)
-    assert (reply.status, reply.data, reply.headers["Content-Range"]) == (416, b"", "bytes */100001")
+    assert (reply.status, reply.headers["Content-Range"]) == (416, "bytes */100001")
+    assert reply.headers["Content-Type"] == f"{JSON}; charset=utf-8"
+    assert json.loads(reply.data)["resourceType"] == "OperationOutcome"
 
 
 @pytest.mark.parametrize("said", ["bytes=5-4", "bytes=-", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", "bytes"])
@@ -132,6 +136,14 @@ def test_a_range_counts_only_for_the_version_that_if_range_names_and_never_for_h
     head = got(client, binary, "HEAD", Range="bytes=0-9")
     assert (head.status, head.headers["Content-Length"]) == (200, "100001")
     assert got(client, binary, If_None_Match=tag).status == 304
+    for named, status in (
+        (tag, 200),
+        ("*", 200),
+        (f'"other", {tag}', 200),
+        ('"other"', 412),
+        (f"W/{tag}", 412),
+    ):
+        assert got(client, binary, If_Match=named).status == status, named
 
 
 @pytest.mark.parametrize("stated", ["a/b\r\nX-Other: 1", "image/p\u00e9g", "a/" + "b" * 200, "words", ""])

@@ -118,6 +118,12 @@ def test_conditions_and_head_read_nothing_of_the_file(edge: Edge, scan: str) -> 
     assert (head.status, head.headers["Content-Length"], head.read()) == (200, str(SIZE), b"")
     tag = head.headers["ETag"]
     assert got(client, scan, If_None_Match=tag).status == 304
+    when = head.headers["Last-Modified"]
+    for method in ("GET", "HEAD"):
+        assert got(client, scan, method, If_Modified_Since=when).status == 304
+    for known in ({"If_None_Match": '"other"'}, {"If_Modified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}):
+        assert got(client, scan, "HEAD", **{"If_Modified_Since": when, **known}).status == 200
+    assert got(client, scan, If_Match='"other"').status == 412
     assert got(client, scan, Range="bytes=0-9", If_Range=tag).read() == SCAN[:10]
     whole = got(client, scan, Range="bytes=0-9", If_Range='"other"')
     assert (whole.status, len(whole.read())) == (200, SIZE)

@@ -83,10 +83,21 @@ def test_the_form_is_the_one_that_the_client_likes_best(edge: Edge, accept: str,
 
 def test_a_body_in_no_form_that_is_taken_is_an_unsupported_media_type(edge: Edge, doctor: Client) -> None:
     body = json.dumps(condition(edge.story.adam.hex(), "never kept")).encode()
-    for kind in ("text/plain", "application/pdf", f"{JSON}; fhirVersion=3.0", ""):
+    for kind in (
+        "text/plain",
+        "application/pdf",
+        f"{JSON}; fhirVersion=3.0",
+        f"{JSON}; charset=iso-8859-1",
+        "",
+    ):
         reply = doctor.ask("Condition", "POST", body, Content_Type=kind)
         assert (reply.status, reply.issue[0]) == (415, "not-supported"), kind
-    for kind in (f"{JSON}; fhirVersion=4.0; charset=utf-8", "application/json"):
+    form, latin = "application/x-www-form-urlencoded", "charset=iso-8859-1"
+    assert doctor.ask("Condition/_search", "POST", b"code=x", Content_Type=f"{form}; {latin}").status == 415
+    assert (
+        doctor.ask("Condition/_search", "POST", b"code=x", Content_Type=f"{form};charset=UTF-8").status == 200
+    )
+    for kind in (f'{JSON}; fhirVersion=4.0; Charset="UTF-8"', "application/json"):
         assert doctor.ask("Condition", "POST", body, Content_Type=kind).status == 201, kind
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 WEAK = "W/"
 
@@ -20,3 +21,15 @@ def is_known(headers: Mapping[str, str], etag: str, changed: int) -> bool:
     except (ValueError, OverflowError):  # a date that is none says nothing (13.1.3)
         return False
     return bool(changed) and changed <= since.timestamp()
+
+
+def is_matched(headers: Mapping[str, str], etag: str) -> bool:
+    """Whether If-Match, if it is there, names this version; tags are compared strongly (13.1.1)."""
+    tags = headers.get("if-match")
+    return tags is None or bool({each.strip() for each in tags.split(",")} & {"*", etag})
+
+
+def last_modified(changed: int) -> dict[str, str]:
+    """The header that says when that version came to be (8.8.2); none where nobody knows."""
+    when = datetime.fromtimestamp(changed, UTC)
+    return {"Last-Modified": format_datetime(when, usegmt=True)} if changed else {}

@@ -21,6 +21,8 @@ UTF_8 = "; charset=utf-8"
 """Said with either (R4, http.html#mime-type)."""
 MOST_XML = 4 * 2**20
 """Bytes of one body in XML: reading it takes many times as long as reading JSON."""
+ENCODINGS = ("utf-8", "utf8", "us-ascii")
+"""What a body may say that it is encoded in."""
 _NAMES = {
     **dict.fromkeys((JSON, "application/json", "text/json", "json"), JSON),
     **dict.fromkeys((*XMLS, "xml"), XML),
@@ -48,8 +50,19 @@ def wanted(accept: str, named: str | None) -> str | None:
 
 def is_r4(stated: str) -> bool:
     """Whether a media type asks for this version of FHIR, or for whichever there is."""
-    named = (each.strip().partition("=") for each in stated.split(";")[1:])
-    return all(value.strip('" ') in R4 for name, _, value in named if name.lower() == "fhirversion")
+    return all(value in R4 for value in _stated(stated, "fhirversion"))
+
+
+def is_read(stated: str) -> bool:
+    """Whether a body of this media type is of this version of FHIR and in its one encoding: what says that it is in
+    another one is not read as if it were in UTF-8 (R4, http.html#mime-type; RFC 8259, 8.1)."""
+    return is_r4(stated) and all(value.lower() in ENCODINGS for value in _stated(stated, "charset"))
+
+
+def _stated(media_type: str, parameter: str) -> list[str]:
+    """The values of one of its parameters."""
+    named = (each.strip().partition("=") for each in media_type.split(";")[1:])
+    return [value.strip('" ') for name, _, value in named if name.strip().lower() == parameter]
 
 
 def _liked(said_of: Mapping[str, tuple[float, int]], form: str) -> tuple[float, int]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -31,7 +29,7 @@ from careledger.fhir.searching.parse import named
 from careledger.fhir.searching.results import subset_of
 from careledger.gateway import forms, outcomes
 from careledger.gateway.allowed import allowed
-from careledger.gateway.conditions import is_known
+from careledger.gateway.conditions import is_known, last_modified
 from careledger.gateway.entrance import is_here
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.views import Shown
@@ -185,7 +183,7 @@ class Handler:
     def takes_type(self, stated: str) -> bool:
         """Whether a body of this content type is read as a whole."""
         kind = stated.partition(";")[0].strip().lower()
-        return (kind in self.takes or (kind in XMLS and JSON in self.takes)) and forms.is_r4(stated)
+        return (kind in self.takes or (kind in XMLS and JSON in self.takes)) and forms.is_read(stated)
 
     def opening(self, request: Request) -> Opening | None:
         """What takes this request's body piece by piece; None where it is read as a whole."""
@@ -297,10 +295,7 @@ def answered(request: Request, asked: Asked, base: str, made: Answered | Plain) 
         return Response(status_code=made.status, headers=_safe({**passed_over(asked), **made.headers}))
     shown, headers = made.shown, {**passed_over(asked), **made.headers}
     if shown is not None and shown.version != "0":
-        headers["ETag"] = shown.etag
-        if shown.anchored:
-            when = datetime.fromtimestamp(shown.anchored, UTC)
-            headers["Last-Modified"] = format_datetime(when, usegmt=True)
+        headers |= {"ETag": shown.etag, **last_modified(shown.anchored)}
         if request.method in WRITES:
             headers["Location"] = location(base, shown)
         if request.method in READS and is_known(request.headers, shown.etag, shown.anchored):

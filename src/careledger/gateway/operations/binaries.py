@@ -14,13 +14,15 @@ from dataclasses import replace
 from functools import partial
 
 from careledger.app.tokens import Bearer, in_force
-from careledger.domain.errors import RecordNotFound, TokenRefused
+from careledger.domain.errors import RecordNotFound, TokenRefused, VersionConflict
 from careledger.fhir.contents import stated
 from careledger.fhir.documents import ending
 from careledger.formats.bodies import SealedContent
+from careledger.gateway.conditions import is_known, is_matched, last_modified
 from careledger.gateway.desk import Desk
 from careledger.gateway.forms import XML
 from careledger.gateway.http import JSONS, PART, Answered, Asked, Handler, Plain, Streamed
+from careledger.gateway.outcomes import outcome
 from careledger.gateway.told import named
 from careledger.gateway.views import Shown
 from careledger.workflows.contents import content_reader
@@ -30,11 +32,13 @@ SANDBOX = "sandbox; default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of what is not ours: if a browser shows it at all, it does nothing."""
 UNKNOWN = "application/octet-stream"
 WHOLE, PARTIAL, NOT_MODIFIED, OUTSIDE = 200, 206, 304, 416
+BEYOND = outcome("error", "value", "The range is beyond the end; Content-Range says how long the file is.")
 LOOK = 1.0
 """Seconds after which, while a file is sent, it is looked again whether the post may still have it."""
 MOST_TYPE = 200
 MEDIA_TYPE = re.compile(r"[!-~]+/[!-~]+(; ?[!-~]+=[!-~]+)*", re.ASCII)
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=([0-9]{0,99})-([0-9]{0,99})", re.ASCII | re.IGNORECASE)
+"""One range; units are of any case (RFC 9110, 14.1), and a number may be beyond every file (14.1.1)."""
 
 
 def handlers(desk: Desk) -> list[Handler]:
@@ -54,8 +58,9 @@ def handlers(desk: Desk) -> list[Handler]:
 
 
 def content(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain | Streamed:
-    """The current version's content, or the resource; raises RecordNotFound and RecordGone as reading does, and
-    RecordNotFound where the file lies beside no record here."""
+    """The current version's content, or the resource; raises RecordNotFound and RecordGone as reading does,
+    RecordNotFound where the file lies beside no record here, and VersionConflict for another version than If-Match
+    names."""
     shown = desk.current(who, "Binary", asked.path["id"])
     if _wants_resource(asked):
         return Answered(asked.part(shown.resource), shown)
@@ -66,16 +71,18 @@ def content(desk: Desk, who: Bearer, asked: Asked) -> Answered | Plain | Streame
         "Accept-Ranges": "bytes",
         "ETag": f'"{shown.version}"',
         "Vary": "Accept",
+        **last_modified(shown.anchored),
     }
-    known = asked.headers.get("if-none-match", "")
-    if {each.strip().removeprefix("W/") for each in known.split(",")} & {headers["ETag"], "*"}:
+    if not is_matched(asked.headers, headers["ETag"]):
+        raise VersionConflict()
+    if is_known(asked.headers, headers["ETag"], shown.anchored):
         return Plain(b"", UNKNOWN, NOT_MODIFIED, headers)
     file = _file(desk, who, shown)
     wanted, status = _wanted(asked, headers["ETag"], file.size), PARTIAL
     if wanted is None:
         wanted, status = range(file.size), WHOLE
     elif not wanted:
-        return Plain(b"", UNKNOWN, OUTSIDE, {**headers, "Content-Range": f"bytes */{file.size}"})
+        return Answered(BEYOND, status=OUTSIDE, headers={"Content-Range": f"bytes */{file.size}"})
     else:
         headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{file.size}"
     shows = ((shown.about, named(shown.path, shown.version)),)
