@@ -14,6 +14,9 @@ from careledger.domain.categories import Category, Compartment
 from careledger.domain.consents import Permission, Purpose
 from careledger.domain.parties import Role
 from careledger.formats.apps import AppGrant
+from careledger.gateway import searching
+from careledger.workflows import register
+from careledger.workflows.identity_rows import Identity
 from gateway.edge_world import DAY, JSON, Client, Edge, Reply
 from gateway.oauth_world import app, asked, machine, service, signed_in
 from gateway.test_fhir_writing import post, put
@@ -258,3 +261,53 @@ def test_a_person_reads_what_it_is_and_what_is_renewed_is_what_was_granted(labor
     less = chart.renew(said["refresh_token"], scope=labs).body
     assert less["scope"].split() == [labs]
     refused(chart.renew(less["refresh_token"], scope="user/Observation.rs"), 400, "invalid_scope")
+
+
+@pytest.fixture(scope="module")
+def registered(edge: Edge) -> str:
+    """A patient whom City registered, who lets nobody see anything."""
+    wanted = [DIAGNOSIS.number, Compartment(Category.MEASUREMENT).number]
+    row = Identity(bytes(32), bytes(16), "Somebody Else", "", "", "1970-01-01", bytes(32))
+    city = edge.story.staff["Dr City"].organisation
+    made = register.patient(edge.story.world.network, city, row, escrow=False, compartments=wanted)
+    return made.alias.hex()
+
+
+def test_own_writings_show_where_they_match(
+    edge: Edge, registered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, books = edge.client("Dr City"), edge.story.staff["Dr City"].organisation
+    pulse = post(whole, observation(registered, "vital-signs", HIDDEN))
+    named = {"derivedFrom": [{"reference": f"Observation/{pulse.body['id']}"}]}
+    exam = post(whole, observation(registered, "exam", "reflexes", **named))
+    others = [post(whole, observation(registered, "vital-signs", HIDDEN)) for _ in range(2)]
+    assert {each.status for each in (pulse, exam, *others)} == {201}
+    edge.gateway._desk.charts.of(books).look_again()
+    client = narrow(edge, "user/Observation.rs?category=exam")
+    both = narrow(edge, "user/Observation.rs?category=exam", "user/Observation.rs?status=final")
+    monkeypatch.setattr(searching, "FEWEST", 1)
+    for route in (f"Observation?patient={registered}", "Observation", "Observation?_count=1", "?_type=Observation",
+                  "Observation?_sort=date&_count=1", "Observation?derived-from:missing=false&_revinclude=*",
+                  f"Patient/{registered}/Observation?_include=*"):  # fmt: skip
+        assert whole.ask(route).matches, route
+        reply = client.ask(route)
+        assert (found(reply), reply.body["total"], len(reply.body["link"])) == ({"reflexes"}, 1, 1), route
+        assert HIDDEN not in str(reply.body), route
+    assert found(both.ask("Observation?_count=100")) >= {"reflexes", HIDDEN}
+    for question in ("category=vital-signs", "_has:Observation:derived-from:status=final", f"_id={pulse.body['id']}",
+                     "derived-from.status=final"):  # fmt: skip
+        assert whole.ask(f"Observation?{question}").matches, question
+        assert client.ask(f"Observation?{question}").body["total"] == 0, question
+    for path in ("", "/_history", f"/_history/{pulse.body['meta']['versionId']}", "/$meta"):
+        assert whole.ask(f"Observation/{pulse.body['id']}{path}").status == 200
+        assert client.ask(f"Observation/{pulse.body['id']}{path}").status == 404
+    assert client.ask(f"Observation/{exam.body['id']}").status == 200
+    assert whole.ask(f"Observation/{pulse.body['id']}", "DELETE").status == 204
+    assert whole.ask(f"Observation/{pulse.body['id']}").status == 410
+    assert client.ask(f"Observation/{pulse.body['id']}").status == 404
+
+
+def narrow(edge: Edge, *scopes: str) -> Client:
+    staff, now = edge.story.staff["Dr City"], edge.story.world.clock.now()
+    said = tokens.issue(staff, Purpose.TREAT, now, DAY, "an app", " ".join(scopes))[0]
+    return Client(edge.gateway.base, said)

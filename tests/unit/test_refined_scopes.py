@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from careledger.app.refined import MOST, readable
+from careledger.app.refined import MOST, demanding, readable
 from careledger.app.scopes import ANY, SOME, Scopes, Word, limited_to, narrowed, read_scopes, word
 from careledger.domain.errors import ScopeRefused
 
@@ -139,3 +139,12 @@ def test_a_query_is_told_in_words() -> None:
     assert readable("category=a|b,c&status:not=final&code:missing=true&code:text=x") == (
         "category is a|b or c and status is not final and code is not there and code (text) is x"
     )
+
+
+def test_an_index_is_asked_by_whole_queries_alone() -> None:
+    assert demanding("Observation", "category=laboratory&status=final") is not None
+    for query in ("category:not=laboratory", "category=laboratory&code:missing=true", "code:text=x"):
+        assert demanding("Observation", query) is None, query
+    assert read_scopes(f"{LABS} user/Condition.rs").queries("Observation") == [LABS.partition("?")[2]]
+    assert read_scopes(f"{LABS} user/*.rs").queries("Observation") == []
+    assert read_scopes("user/Observation.c?status=final").queries("Observation") == []

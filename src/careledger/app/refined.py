@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from careledger.domain.errors import ScopeRefused, SearchRefused
 from careledger.fhir.json_text import Resource
 from careledger.fhir.mapping import rules_by_type
+from careledger.fhir.searching.indexing import narrowed
 from careledger.fhir.searching.parameters import Parameter, parameters_of
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import nothing
+from careledger.formats.indexing import Demand
 
 MOST, MOST_PARAMETERS = 400, 8
 """Characters and parameters that refine one scope."""
@@ -28,6 +31,7 @@ ADDED = frozenset({"_id", "_lastUpdated"})
 _OWN = frozenset({"token", "string", "date", "number", "quantity", "uri"})
 _SAID = re.compile(r"[!#-\[\]-~]+", re.ASCII)
 """What a scope can hold (RFC 6749, 3.3)."""
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -47,6 +51,14 @@ def refining(kind: str, said: str) -> Callable[[Resource], bool]:
     if query.ignored or len(query.criteria) != len(given):
         raise ScopeRefused(why="a scope is refined by a parameter that is not known here")
     return query.within(nothing)
+
+
+@lru_cache(1_024)
+def demanding(kind: str, said: str) -> tuple[Demand, ...] | None:
+    """What an index can say of it; None where it cannot say all."""
+    given = pairs(said)
+    demands = narrowed(kind, given, "", _ANY_TIME).demands
+    return demands if len(demands) == len(given) else None
 
 
 def pairs(said: str) -> Pairs:

@@ -78,6 +78,11 @@ class Scopes:
         """Whether a resource of that type is shown at all: each that ``cover`` has read, if not every one is."""
         return self.shows(kind) or self.allow_in_part(READS, kind)
 
+    def queries(self, kind: str) -> list[str]:
+        """By what the scopes that read are refined, of a type that they show in part."""
+        reads = self.shows_some(kind) and not self.shows(kind)
+        return [each.query for each in self.parts if reads and each.kind == kind and "r" in each.letters]
+
     @property
     def limited(self) -> bool:
         """Whether it is an app's token."""

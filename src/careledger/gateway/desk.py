@@ -111,7 +111,7 @@ class Desk:
         network = self.world.network
         own = self.charts.of(who.staff.organisation)
         closed = frozenset(Category) if who.consent else unreadable(network, who)
-        return Sight(own, network, closed, who.scopes.shows, who.patient)
+        return Sight(own, network, closed, who.scopes, who.patient)
 
     @property
     def now(self) -> datetime:

@@ -126,7 +126,7 @@ def across(desk: Desk, who: Bearer, query: Query, said: str) -> Answered:
     """
     sight = desk.sight(who)
     sight.catch_up()
-    parts, whole = _parts(desk, query)
+    parts, whole = _parts(desk, query, sight)
     order = _order(query, sight)
     whole = bool(order is None or query.counts or query.total == "accurate" or not whole)
     wanted = COUNT if query.count is None else query.count
@@ -144,12 +144,14 @@ def across(desk: Desk, who: Bearer, query: Query, said: str) -> Answered:
     return page(desk, who, looked, matches, onward=onward)
 
 
-def _parts(desk: Desk, query: Query) -> tuple[tuple[Part, ...], bool]:
-    """What an index can say of each type that is searched, and whether that is all that is asked."""
+def _parts(desk: Desk, query: Query, sight: Sight) -> tuple[tuple[Part, ...], bool]:
+    """What an index can say of each type that is searched, and whether that is all that is asked: what several scopes
+    of one type show is looked at together, as the same may be in the part of each."""
     now = desk.now
     made = [(kind, narrowed(kind, query.used, desk.base, now)) for kind in query.kinds]
     most = FEW_DEMANDS if len(made) > 1 else None
-    return tuple((kind, each.demands[:most]) for kind, each in made), all(each.whole for _, each in made)
+    parts = sight.within([(kind, each.demands[:most]) for kind, each in made])
+    return parts, all(each.whole for _, each in made) and len(parts) <= len(made)
 
 
 def _order(query: Query, sight: Sight) -> tuple[Order, ...] | None:
@@ -294,7 +296,7 @@ def _views(
         try:
             views.append(desk.leases.look(who, alias))
         except AccessRefused as error:
-            written = sight.about(alias, _parts(desk, query)[0])
+            written = sight.about(alias, _parts(desk, query, sight)[0])
             if written is None and not held:
                 raise
             own += written or ()

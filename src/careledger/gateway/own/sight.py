@@ -1,14 +1,18 @@
 """What one request sees of its organisation's own writings: what stands, in the categories that the post may read, of
-the types that the token's scopes show."""
+what the token's scopes show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from uuid import UUID
 
 from careledger.adapters.index.file import WritingsFile
+from careledger.app.refined import demanding
+from careledger.app.scopes import Scopes
 from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.errors import FhirRefused, RecordGone, RecordNotFound, TooCostly
+from careledger.fhir.export import resource_of
+from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.indexing import referring
 from careledger.fhir.searching.query import Include
 from careledger.formats.indexing import Demand, Filed, Order, Part, Place
@@ -34,12 +38,12 @@ class Sight:
         writings: Writings,
         network: Network,
         closed: frozenset[Category],
-        shows: Callable[[str], bool],
+        scopes: Scopes,
         patient: bytes = b"",
     ) -> None:
-        """``closed`` are the categories that are not seen, ``shows`` says which types are, ``patient`` is the only one
-        about whom anything is, empty for everybody."""
-        self._writings, self._network, self._closed, self._shows = writings, network, closed, shows
+        """``closed`` are the categories that are not seen, ``scopes`` say of which types what is, ``patient`` is the
+        only one about whom anything is, empty for everybody."""
+        self._writings, self._network, self._closed, self._scopes = writings, network, closed, scopes
         self._patient = patient
         self._compartments = [
             Compartment(each, level).number
@@ -61,7 +65,18 @@ class Sight:
     def sees_patients(self) -> bool:
         """Whether every reference to a Patient record is shown as one to the patient."""
         everybody = not self._patient and Category.IDENTITY_PATIENT not in self._closed
-        return everybody and self._shows("Patient")
+        return everybody and self._scopes.shows("Patient")
+
+    def within(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """The same, of a type that shows in part one for each scope that the index can tell: no number that is found
+        then, and no page, says how much there is that does not show."""
+        made = list[Part]()
+        for kind, demands in parts:
+            if self._scopes.shows(kind):
+                made.append((kind, demands))
+            told = [demanding(kind, each) for each in self._scopes.queries(kind)]
+            made += [(kind, (*demands, *each)) for each in told if each is not None]
+        return tuple(made)
 
     def catch_up(self) -> None:
         """Gives the index a moment, where it is behind."""
@@ -74,9 +89,11 @@ class Sight:
         """
         found = [each for each in self._writings.versions(name) if self._is_open(each)]
         made = self.all_shown(found[::-1])
-        if made:
+        parted = any(not self._scopes.shows(each.kind) for each in found)
+        standing = [each for each in found[::-1] if parted and self._fate(each) is Fate.STANDS]
+        if made and (not parted or self.shown(standing[0]) is not None):
             return made
-        if any(self._fate(each) is Fate.RETRACTED for each in found):
+        if not parted and any(self._fate(each) is Fate.RETRACTED for each in found):
             raise RecordGone()
         raise RecordNotFound()
 
@@ -99,7 +116,7 @@ class Sight:
                 found += self._of_patient(alias, kind, demands, MOST_LOOKED + 1 - len(found))
             if len(found) > MOST_LOOKED:
                 raise TooCostly(most=MOST_LOOKED)
-        return self.all_shown(found)
+        return self.all_shown(_once(found))
 
     def _of_patient(self, alias: bytes, kind: str, demands: Sequence[Demand], most: int) -> list[Filed]:
         if not self._reaches(alias):
@@ -130,7 +147,7 @@ class Sight:
     def removed(self, each: Filed) -> Removed | None:
         """A record whose last version this is, if it was taken back, as the books and the ledger say; never one that
         was moved, nor a patient, who is there as long as the alias."""
-        if each.kind in ("", "Patient") or not self._shows(each.kind):
+        if each.kind in ("", "Patient") or not self._scopes.shows(each.kind):
             return None
         versions, books = self._writings.versions(each.name), self._writings.organisation.books
         fates = {one.copy.handle: self._fate(one) for one in versions}
@@ -153,11 +170,11 @@ class Sight:
                 found += self.candidates(kind, demands, 0, most + 1 - len(found))
             if len(found) > most:
                 return None
-        return self.all_shown(found)
+        return self.all_shown(_once(found))
 
     def all_of(self, kind: str, demands: Sequence[Demand] = ()) -> list[Shown]:
         """The same of one type; raises TooCostly where there are more."""
-        found = self.few([(kind, tuple(demands))])
+        found = self.few(self.within([(kind, tuple(demands))]))
         if found is None:
             raise TooCostly(most=MOST_LOOKED)
         return found
@@ -179,7 +196,9 @@ class Sight:
         opened = [(each, self._opened(each)) for each in new]
         self._look_up({text for _, entry in opened if entry is not None for text in named_in(entry)})
         for each, entry in opened:
-            self._shown[each.copy.handle] = made = None if entry is None else self._made(each, entry)
+            made = None if entry is None else self._made(each, entry)
+            made = made if made is not None and self._covers(made.type, made.resource) else None
+            self._shown[each.copy.handle] = made
             if made is not None:
                 self._by_resource[id(made.resource)] = made
 
@@ -230,6 +249,22 @@ class Sight:
         shows = not each.kind or self._shows(each.kind)
         return is_open and shows and self._reaches(each.copy.alias)
 
+    def _shows(self, kind: str) -> bool:
+        return self._scopes.shows_some(kind)
+
+    def _covers(self, kind: str, resource: Resource) -> bool:
+        return self._scopes.shows(kind) or self._scopes.cover("r", kind, resource)
+
+    def _covers_filed(self, each: Filed) -> bool:
+        """The same of a version that need not have been opened."""
+        if self._scopes.shows(each.kind):
+            return True
+        entry = self._opened(each)
+        try:
+            return entry is not None and self._covers(each.kind, resource_of(entry.body))
+        except FhirRefused:
+            return False
+
     def _reaches(self, alias: bytes) -> bool:
         return self._patient in (b"", alias)
 
@@ -242,7 +277,7 @@ class Sight:
     def _path(self, urn: str, found: Filed | None) -> str | None:
         if found is None or not self._is_open(found) or not self._shows(found.kind):
             return None
-        if self._fate(found) is not Fate.STANDS:
+        if self._fate(found) is not Fate.STANDS or not self._covers_filed(found):
             return None
         id = found.name.hex() if found.kind == "Patient" else urn.removeprefix(_URN)
         return f"{found.kind}/{id}"
@@ -255,6 +290,10 @@ class Sight:
     def _filed(self, id: str) -> list[Filed]:
         name = _bytes_of(id)
         return self._writings.ask(WritingsFile.versions, name) if name else []
+
+
+def _once(found: Iterable[Filed]) -> list[Filed]:
+    return list({each.copy.handle: each for each in found}.values())
 
 
 def _bytes_of(id: str) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
+from careledger.app.scopes import EVERYTHING
 from careledger.app.world import World
 from careledger.domain.errors import FhirRefused, SearchRefused
 from careledger.fhir.definitions.tables import resource_types
@@ -106,7 +107,7 @@ class Subscribed:
             return None
         network = self._world.network
         wanted = criteria_of(text, self._base, datetime.fromtimestamp(now, UTC))
-        sight = Sight(own, network, closed_to(network.ledger.fresh_head(), staff.number), lambda kind: True)
+        sight = Sight(own, network, closed_to(network.ledger.fresh_head(), staff.number), EVERYTHING)
         found = sight.deposited(event.reference, wanted.kind, wanted.demands, place, AT_ONCE + 1)
         some = [
             each for each in found[:AT_ONCE] if wanted.aliases is None or each.copy.alias in wanted.aliases
