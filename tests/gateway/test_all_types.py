@@ -154,6 +154,9 @@ def test_an_apps_token_searches_only_what_its_scopes_name(ward: Ward) -> None:
     for kind in ("Observation", "Condition,Observation", "Encounter"):
         refused = app.ask(f"?_type={kind}&_tag=several")
         assert (refused.status, refused.issue[0]) == (403, "forbidden"), kind
+    token, _ = tokens.issue(staff, Purpose.TREAT, now, DAY, scopes="user/Resource.s user/Condition.r")
+    nothing = Client(ward.edge.gateway.base, token).ask("?_tag=several")
+    assert (nothing.status, nothing.issue[0]) == (403, "forbidden")
 
 
 def test_the_capability_statement_says_what_all_types_are_searched_by(edge: Edge) -> None:

@@ -180,6 +180,11 @@ def test_an_apps_scopes_hold_in_a_compartment(edge: Edge) -> None:
     for kind in ("Observation", "Encounter", "*?_type=Encounter"):
         refused = app.ask(f"Patient/{patient}/{kind}")
         assert (refused.status, refused.issue[0]) == (403, "forbidden")
+    for outside in ("user/Medication.s user/Condition.r", "user/Resource.s user/Condition.r"):
+        token, _ = tokens.issue(staff, Purpose.TREAT, now, DAY, scopes=outside)
+        for all_of in (f"Patient/{patient}/*", f"Patient/{patient}/*?_count=0"):
+            nothing = Client(edge.gateway.base, token).ask(all_of)
+            assert (nothing.status, nothing.issue[0]) == (403, "forbidden"), outside
 
 
 def test_what_is_no_type_is_nothing_and_strict_clients_are_told_what_is_not_looked_at(edge: Edge) -> None:

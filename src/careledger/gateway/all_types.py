@@ -7,12 +7,13 @@ of them has under the same name. It looks where a search of one type looks, and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
 from careledger.app.scopes import SOME
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import FhirRefused
+from careledger.domain.errors import FhirRefused, ScopeRefused
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.searching.parameters import EVERY_TYPE
 from careledger.fhir.searching.parse import named as parameter_name
@@ -63,11 +64,17 @@ def named_types(asked: Asked) -> list[str]:
     return list(dict.fromkeys(",".join(asked.values("_type")).split(",")))
 
 
-def searched(who: Bearer, named: tuple[str, ...]) -> tuple[str, ...]:
-    """The types that are looked for: those that are named, each once, or all that the token may search. Raises
-    ScopeRefused for one that it may not."""
+def searched(
+    who: Bearer, named: tuple[str, ...], among: Collection[str] = resource_types() - ABSTRACT
+) -> tuple[str, ...]:
+    """The types that are looked for, at least one: those that are named, each once, or all of these that the token may
+    search. Raises ScopeRefused for one that it may not, and where it may search none of them."""
     for each in named:
         if not who.scopes.allow_in_part("s", each):
             who.scopes.require("s", each)
-    every = sorted(resource_types() - ABSTRACT)
-    return tuple(dict.fromkeys(named)) or tuple(each for each in every if who.scopes.allow_in_part("s", each))
+    found = tuple(dict.fromkeys(named)) or tuple(
+        each for each in sorted(among) if who.scopes.allow_in_part("s", each)
+    )
+    if not found:
+        raise ScopeRefused(needs="s of a type that is looked for")
+    return found

@@ -51,8 +51,8 @@ def search_all(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     about = in_compartment(EVERY_TYPE, id, asked.given)
     query = desk.parsed(EVERY_TYPE, about.rest)
     _check_in(query.types)
-    types = [each for each in searched(who, query.types) if each in patient_compartment().types]
-    return answer(desk, who, asked, about, replace(query, types=tuple(types)), f"Patient/{id}/*")
+    types = searched(who, query.types, patient_compartment().types)
+    return answer(desk, who, asked, about, replace(query, types=types), f"Patient/{id}/*")
 
 
 def _check_in(types: Iterable[str]) -> None:
