@@ -95,7 +95,7 @@ def in_a_process(*arguments: object) -> subprocess.CompletedProcess[bytes]:
 def told(*arguments: object) -> Any:
     """What a command says as JSON; it has to end well, with the names at the top that docs/cli.md promises."""
     done = careledger(*arguments, "--json")
-    assert done.code == 0, done.err
+    assert done.code == 0, done.err or done.out
     said = json.loads(done.out)
     words = [str(each) for each in arguments]
     names = [name for name in SHAPES if words[: len(name.split())] == name.split()]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from careledger.domain.errors import AccessRefused, CareLedgerError
+from careledger.ports import CustodianLink
 from careledger.proofs.bundle import verify_file
 from careledger.workflows.actors import Holder
-from careledger.workflows.audit import audit, known_claims
+from careledger.workflows.audit import ASKED, audit, known_claims
 from careledger.workflows.audit_file import completeness_file
 from careledger.workflows.rotate_keys import rotate
 from world import World, condition, texts
@@ -73,6 +76,37 @@ def test_one_that_never_held_anything_signs_that(world: World) -> None:
     assert found.complete
     [log] = [log for log in found.logs if log.custodian == 6]
     assert "never held anything" in log.sentence
+
+
+@dataclass
+class Anchoring:
+    """A custodian whose log is anchored once more right after it answered, as a service beside an audit does it."""
+
+    link: CustodianLink
+    left: int
+
+    @property
+    def party(self) -> int:
+        return self.link.party
+
+    def call(self, method: str, body: bytes) -> bytes:
+        answer = self.link.call(method, body)
+        if method == "audit" and self.left:
+            self.left -= 1
+            self.link.call("tend", b"")
+        return answer
+
+
+@pytest.mark.parametrize(("often", "complete"), [(ASKED - 1, True), (1_000, False)])
+def test_a_log_that_is_anchored_while_it_is_audited_is_asked_for_again_and_not_for_ever(
+    world: World, often: int, complete: bool
+) -> None:
+    mine = read_twice(world)
+    asked = world.statement(mine.alias).custodians[0]
+    world.links[asked] = link = Anchoring(world.links[asked], often)
+    found = audit(world.network, mine)
+    assert (found.complete, often - link.left) == (complete, ASKED - 1 if complete else ASKED)
+    assert [number for number, _ in found.problems] == ([] if complete else [asked])
 
 
 def test_only_the_controller_audits(world: World) -> None:

@@ -19,6 +19,8 @@ from careledger.proofs.notes import VerifierKey
 from careledger.proofs.release_log import NO_ENTRY, LogHead, log_entry, tag_of
 from careledger.proofs.tag_map import MapProof, check_absent, check_present
 
+NOT_ANCHORED = "not the checkpoint on the ledger"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -104,7 +106,7 @@ def check_anchored(checkpoint: Checkpoint, anchored: CheckpointFacts) -> None:
     """Raises ProofRefused unless the ledger holds this very checkpoint."""
     said = (checkpoint.size, checkpoint.root, checkpoint.map_root)
     if said != (anchored.size, anchored.root, anchored.map_root):
-        raise ProofRefused(why="not the checkpoint on the ledger", size=checkpoint.size)
+        raise ProofRefused(why=NOT_ANCHORED, size=checkpoint.size)
 
 
 def check_lines(

@@ -30,7 +30,7 @@ from careledger.formats.releases import WITHOUT_LEDGER, LogEntry
 from careledger.formats.sessions import Enrolled
 from careledger.formats.signed import Signed, open_signed, sign
 from careledger.ports import CustodianLink
-from careledger.proofs.audit import Completeness, Link, check_audit, check_chain
+from careledger.proofs.audit import NOT_ANCHORED, Completeness, Link, check_audit, check_chain
 from careledger.proofs.notes import KeyKind, VerifierKey
 from careledger.proofs.release_log import sealed_digest
 from careledger.sealing.keys import SealingKey, Secret, unwrap
@@ -42,6 +42,8 @@ from careledger.workflows.who_proved import Statements, word
 
 LASTS = 600
 NEVER_ENTERED = 8 * 24 * 3600
+ASKED = 3
+"""How often a custodian is asked at most whose log went on the ledger anew while it answered."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +227,20 @@ def _access(request: bytes, entries: list[LogEntry], alarmed: bool, passkey: Enr
     )
 
 
-def _ask(network: Network, holder: Holder, facts: CustodianFacts, claimed: Claimed) -> Log:
-    """One custodian's log, verified; raises what does not hold."""
+def _ask(
+    network: Network, holder: Holder, facts: CustodianFacts, claimed: Claimed, left: int = ASKED - 1
+) -> Log:
+    """One custodian's log, verified; raises what does not hold. Its log may be anchored once more between its answer
+    and the look at the ledger: then it is asked again."""
+    try:
+        return _asked(network, holder, facts, claimed)
+    except ProofRefused as error:
+        if not left or error.details.get("why") != NOT_ANCHORED:
+            raise
+    return _ask(network, holder, facts, claimed, left - 1)
+
+
+def _asked(network: Network, holder: Holder, facts: CustodianFacts, claimed: Claimed) -> Log:
     link = network.custodians.get(facts.number)
     if link is None:
         raise StoreUnavailable(custodian="cannot be reached")
