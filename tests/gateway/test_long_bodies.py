@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from careledger.app import tokens
 from careledger.fhir.xml_text import to_xml
 from careledger.gateway.beside import LONG
 from careledger.workflows.actors import Holder
@@ -141,3 +142,15 @@ def test_a_patch_of_a_version_that_another_one_followed_meanwhile_is_refused(edg
         assert sends(ward, path, "PATCH", [shorter], PATCH)().status == 200
     assert sending.result().status == 412
     assert ward.reader.ask(path).body["code"]["text"] == "what another one wrote"
+
+
+def test_whose_token_is_withdrawn_while_a_long_resource_is_read_writes_nothing(
+    edge: Edge, ward: Ward
+) -> None:
+    patient, program = ward.patient(), ward.reader
+    before = ward.handles(patient)
+    body = json.dumps(condition(patient)).encode()
+    with stopped(edge, lambda: program.ask("Condition", "POST", body, Content_Type=JSON)) as sending:
+        tokens.withdraw(ward.city, tokens.digest_of(program.token))
+    assert sending.result().status == 401
+    assert ward.handles(patient) == before

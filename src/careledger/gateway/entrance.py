@@ -114,9 +114,11 @@ class Entrance:
         """It is this account's request, as far as the log says whose it is; on the worker."""
         security_log.of(request).who = self.references.account(who.organisation, who.id)
 
-    def check_still(self, who: Bearer) -> None:
-        """Whoever came in before the body had come still does; on the worker. Raises TokenRefused, SessionRefused."""
-        if not in_force(who, self._world.clock.now()):
+    def check_still(self, who: Bearer, in_time: bool = False) -> None:
+        """Whoever came in before the body had come still does; on the worker. ``in_time``: what has begun is brought to
+        its end after the token's or the session's own. Raises TokenRefused, SessionRefused."""
+        now = self._world.clock.now()
+        if not in_force(who, min(now, who.until - 1) if in_time else now):
             raise TokenRefused() if who.proved is None else SessionRefused()
 
     def standing(self, who: Bearer) -> PartyFacts:

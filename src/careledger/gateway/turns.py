@@ -13,13 +13,15 @@ from careledger.gateway.http import Answer, Slow
 
 
 class Turns:
-    """Each step is carried out by the gateway's worker for a post that stands then, what it asks for beside it."""
+    """Each step is carried out by the gateway's worker for a post that stands then and a token or session that nobody
+    ended meanwhile, what it asks for beside it."""
 
     def __init__(self, entrance: Entrance, beside: Beside) -> None:
         self._entrance, self._beside = entrance, beside
 
     async def taken(self, who: Bearer, slow: Slow) -> Answer:
-        """The answer at last; raises what a step raises, and PartyNotVerified between two of them."""
+        """The answer at last; raises what a step raises, and between two of them PartyNotVerified, TokenRefused,
+        SessionRefused."""
         goes_on: Callable[[], object] = partial(next, slow)
         while True:
             asks = await self._entrance.work(partial(self._step, who, slow, goes_on))
@@ -38,6 +40,7 @@ class Turns:
         self, who: Bearer, slow: Slow, goes_on: Callable[[], object]
     ) -> Answer | Callable[[], object] | None:
         try:
+            self._entrance.check_still(who, in_time=True)
             self._entrance.standing(who)
             return goes_on()  # type: ignore[return-value]  # what ``Slow`` yields
         except StopIteration as ended:
