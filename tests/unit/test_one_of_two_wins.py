@@ -11,7 +11,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -32,6 +32,7 @@ from careledger.app.identity import (
     employing,
     invitations,
     leaving,
+    providers,
     sessions,
     signing_on,
 )
@@ -40,6 +41,7 @@ from careledger.app.identity.employing import Listed
 from careledger.app.identity.enrolling import enrolment
 from careledger.app.identity.id_tokens import Ended
 from careledger.app.identity.providers import Registered as RegisteredProvider
+from careledger.app.identity.saml.metadata import Described
 from careledger.app.identity.sessions import Sessions
 from careledger.domain.errors import (
     AccessRefused,
@@ -60,7 +62,7 @@ from careledger.formats.apps import AppClient, AppCode, AppGrant, AppLaunch, App
 from careledger.formats.identity import Attempts, Passkey, Password, Shown
 from careledger.formats.own_reads import OwnRead
 from careledger.formats.patients import GivenConsent
-from careledger.formats.sign_on import Leaving, Member, Provider
+from careledger.formats.sign_on import Leaving, Member, Provider, RoleGiven, SamlProvider
 from careledger.formats.signed import Signed
 from careledger.sealing.phrase import Phrase
 from careledger.workflows import grant, match, own_reads
@@ -257,6 +259,28 @@ def test_a_sign_out_is_answered_once_and_heard_once(
         one_wins(meet(*(lambda at=at: leaving.ended(at, said, door.now) for at in found)), SignOnRefused)
         == []
     )
+
+
+def test_a_provider_that_is_removed_while_it_is_renewed_stays_removed(
+    door: Door, other: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "https://idp.example"
+    kept = SamlProvider(
+        place, place, (), True, "NameID", "groups", (RoleGiven("a", Role.DOCTOR),), False, (), True, 0
+    )
+    id = providers.add(door.city, kept)
+    check, removing = providers._check_saml, list[Future[None]]()
+
+    def meanwhile(*given: Any) -> None:
+        removing.append(threads.submit(providers.remove, other.city, id))
+        wait(removing, TOGETHER)
+        check(*given)
+
+    monkeypatch.setattr(providers, "_check_saml", meanwhile)
+    with ThreadPoolExecutor(1) as threads:
+        providers.renew(door.city, id, Described(place, f"{place}/newer", (), True))
+        removing[0].result()
+    assert providers.known(door.city.books, id, SamlProvider) is None
 
 
 # Accounts and sessions -----------------------------------------------------------------------------

@@ -67,15 +67,17 @@ def add(employer: Organisation, provider: Provider | SamlProvider, logout: SamlL
 
 
 def renew(employer: Organisation, id: bytes, said: Described) -> SamlProvider:
-    """A SAML provider as its newer metadata describes it; raises PartyNotFound, ProviderRefused for another one's."""
-    had = known(employer.books, id, SamlProvider)
-    if had is None:
-        raise PartyNotFound()
-    if said.issuer != had.issuer:
-        raise ProviderRefused(why="this metadata is another provider's")
-    made = replace(had, place=said.place, certificates=said.certificates, persistent=said.persistent)
-    _check_saml(made, said.logout)
-    _keep(employer.books, id, made, said.logout)
+    """A SAML provider as its newer metadata describes it; raises PartyNotFound, ProviderRefused for another one's. In
+    one step, so that none comes back that another process removes meanwhile."""
+    with employer.books.alone():
+        had = known(employer.books, id, SamlProvider)
+        if had is None:
+            raise PartyNotFound()
+        if said.issuer != had.issuer:
+            raise ProviderRefused(why="this metadata is another provider's")
+        made = replace(had, place=said.place, certificates=said.certificates, persistent=said.persistent)
+        _check_saml(made, said.logout)
+        _keep(employer.books, id, made, said.logout)
     return made
 
 
