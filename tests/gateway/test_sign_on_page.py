@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from careledger.formats.sign_on import MOST_PROOFS
 from gateway.saml_world import Idp, ec_key
 from stories.cli_world import ENVIRONMENT, careledger, told
 from stories.conftest import passphrase
@@ -75,6 +76,7 @@ def test_what_cannot_be_a_provider_is_refused_and_a_stranger_removes_none(
     for wrong in (
         ["--role", "physicians"], ["--role", "physicians=hospital"], ["--role", "=doctor"],
         ["--role", "a=doctor", "--secret", "nowhere"], ["--role", "a=doctor", "--person", ""],
+        ["--role", "a=doctor", *(f"--amr=m{each}" for each in range(MOST_PROOFS))],
     ):  # fmt: skip
         assert careledger(*add, *wrong).code == 2
     assert careledger(*add, "--role", "a=doctor").code == 0

@@ -139,12 +139,12 @@ def add(
     with office(data) as world:
         employer, now = organisation(world, acting), world.clock.now()
         named = person if person is not None else providers.SUBJECT if saml is None else answers.NAME_ID
-        said = (named, claim, _mapped(role), just_in_time, tuple(acr[:MOST_PROOFS]))
+        said = (named, claim, _mapped(role), just_in_time, _few(acr, MOST_PROOFS, "--acr"))
         try:
             found = None if saml is None else _described(saml, now)
             made: Provider | SamlProvider
             if found is None:
-                methods = tuple(amr[:MOST_PROOFS])
+                methods = _few(amr, MOST_PROOFS, "--amr")
                 made = Provider(issuer, client, _read(secret), *said, methods, any_proof, now)
             else:
                 made = _saml(found, *said, any_proof, now)
@@ -245,9 +245,16 @@ def _read(secret: Path | None) -> str:
     return said
 
 
+def _few(said: list[str], most: int, option: str) -> tuple[str, ...]:
+    """All of them; raises BadParameter rather than heed a part of them."""
+    if len(said) > most:
+        raise typer.BadParameter(f"at most {most} of them", param_hint=option)
+    return tuple(said)
+
+
 def _mapped(said: list[str]) -> tuple[RoleGiven, ...]:
     made = []
-    for each in said[:MOST_ROLES]:
+    for each in _few(said, MOST_ROLES, "--role"):
         value, equals, role = each.rpartition("=")
         if not equals or not value:
             raise typer.BadParameter(f"{each!r} is not VALUE=ROLE", param_hint="--role")
