@@ -108,7 +108,10 @@ def wanted(asked: Sent, base: str) -> Wanted:
     scopes = _scopes(asked)
     if (LAUNCH in scopes.others) != bool(said.get("launch")):
         raise OAuthRefused(error=answers.REQUEST, why="the scope launch goes with the parameter launch")
-    return Wanted(scopes, said.get("launch", ""), _prompted(said), _oldest(said))
+    anew, oldest = _prompted(said), _oldest(said)
+    if oldest == 0:  # as prompt=login (OpenID Connect Core 1.0, 3.1.2.1): nobody decides within the second
+        anew, oldest = True, None
+    return Wanted(scopes, said.get("launch", ""), anew, oldest)
 
 
 def _prompted(said: Mapping[str, str]) -> bool:
