@@ -5,19 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 import story as stories
-from careledger.app import tokens
+from careledger.app import clients, tokens
 from careledger.app.keyring import Keyring
 from careledger.app.passphrases import from_environment
 from careledger.app.readers import ReaderWorld, lent, open_reader, raised_marks, slot
@@ -34,6 +35,7 @@ from careledger.workflows import own_reads, parties
 from careledger.workflows.register import Officer
 from careledger.workflows.revoke import revoke
 from gateway.edge_world import Client, Edge, Reply
+from gateway.oauth_world import APP
 from gateway.test_fhir_writing import condition, post
 from gateway.ward import Ward
 from story import DIAGNOSIS, Story
@@ -74,8 +76,8 @@ class Several:
     def client(self, label: str) -> Client:
         return Client(f"{self.url}/fhir", self.edge.token(label))
 
-    def at_reader(self, client: Client, path: str, method: str = "GET") -> Any:
-        return at(reader_socket(self.place, 1), client.token, path, method)
+    def at_reader(self, client: Client, path: str, method: str = "GET", **headers: str) -> Any:
+        return at(reader_socket(self.place, 1), client.token, path, method, headers)
 
     def at_first(self, client: Client, path: str) -> Any:
         return at(self.place, client.token, path)
@@ -86,10 +88,12 @@ class Several:
         return len(self.reader._desk.leases._held)
 
 
-def at(place: Path, token: str, path: str, method: str = "GET") -> Any:
+def at(
+    place: Path, token: str, path: str, method: str = "GET", headers: Mapping[str, str] = MappingProxyType({})
+) -> Any:
     """What the worker at that socket answers to a gateway; ELSEWHERE where another one has to be asked."""
     with closing(OverSocket(place)) as line:
-        line.request(method, f"/fhir/{path}", headers={"Authorization": f"Bearer {token}"})
+        line.request(method, f"/fhir/{path}", headers={"Authorization": f"Bearer {token}", **headers})
         answer = line.getresponse()
         data = answer.read()
         if answer.getheader("x-careledger-elsewhere"):
@@ -175,6 +179,16 @@ def test_what_changes_something_or_only_the_first_worker_knows_is_left_to_it(
     caplog.clear()
     assert several.at_reader(several.client("Dr Stay"), path, method) == ELSEWHERE
     assert caplog.records == []  # the first worker says what there is to say
+
+
+def test_a_page_of_a_public_app_reads_at_a_reader_and_a_foreign_page_does_not(several: Several) -> None:
+    clients.add(several.story.staff["Dr City"].organisation, APP)
+    doctor, shown = several.client("Dr Stay"), "Access-Control-Allow-Origin"
+    mine = several.at_reader(doctor, several.mine, Origin="https://app.example")
+    foreign = several.at_reader(doctor, several.mine, Origin="https://other.example")
+    assert mine.status == foreign.status == 200
+    assert (mine.headers[shown], mine.headers["Vary"]) == ("https://app.example", "Origin")
+    assert not [each for each in foreign.headers if each.lower().startswith("access-control")]
 
 
 def test_own_writings_are_found_and_read_through_a_gateway_as_without_a_reader(several: Several) -> None:

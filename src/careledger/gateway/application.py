@@ -143,7 +143,11 @@ class Edge:
         made = Starlette(routes=self.routes(), exception_handlers=missing)
         made.router.redirect_slashes = False
         made.add_middleware(Noting)
-        return Crossing(made, self._entrance)
+        return self.crossing(made)
+
+    def crossing(self, application: ASGIApp) -> ASGIApp:
+        """The same for pages of registered public apps, which ask from elsewhere."""
+        return Crossing(application, self._entrance)
 
     def close(self) -> None:
         """Ends what is under way outside."""

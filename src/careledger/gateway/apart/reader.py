@@ -59,7 +59,8 @@ class ReadingWorker:
         self._keeping = threading.Thread(target=self._keep_house, name="reader-house", daemon=True)
 
     def __enter__(self) -> ReadingWorker:
-        self._http.start(Handed(_LedOn(Noting(_Readings(self._edge)))))
+        answering = self._edge.crossing(Noting(_Readings(self._edge)))
+        self._http.start(Handed(_LedOn(answering)))
         self._keeping.start()
         return self
 
