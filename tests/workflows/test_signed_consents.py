@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from careledger.adapters.books.memory import MemoryBooks
+from careledger.adapters.books.sqlite import SqliteBooks
 from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
 from careledger.domain.errors import (
     AccessRefused,
@@ -34,7 +38,15 @@ from careledger.workflows.accesses import by_consent
 from careledger.workflows.actors import Holder, Organisation
 from careledger.workflows.epochs import own_statement, publish_statement
 from careledger.workflows.grant import Granted, grant
-from careledger.workflows.received import EPOCH_KEYS, RECEIVED, grants, known_statement, live_grant
+from careledger.workflows.received import (
+    EPOCH_KEYS,
+    RECEIVED,
+    check_grant,
+    grants,
+    keep_grant,
+    known_statement,
+    live_grant,
+)
 from careledger.workflows.retrieve import retrieve
 from careledger.workflows.revoke import revoke
 from careledger.workflows.signed_consents import SEALED, is_signed, signed_consent, take_signed
@@ -71,14 +83,20 @@ def rows(organisation: Organisation) -> tuple[set[bytes], set[bytes]]:
     return {key for key, _ in books.rows(RECEIVED)}, {key for key, _ in books.rows(EPOCH_KEYS)}
 
 
+def envelope(world: World, consent: Consent) -> Envelope:
+    return Envelope.decode(
+        open_package(world.clinic.sealing, base64.b64decode(consent["sourceAttachment"]["data"]))
+    )
+
+
 def repacked(
     world: World, consent: Consent, change: Callable[[Envelope], Envelope], key: Any = None
 ) -> Consent:
     """The Consent with another package, sealed to the clinic again."""
     opener = key or world.clinic.sealing
     package = base64.b64decode(consent["sourceAttachment"]["data"])
-    envelope = change(Envelope.decode(open_package(opener, package)))
-    data = base64.b64encode(seal_package(world.clinic.sealing.public, envelope.encode())).decode()
+    changed = change(Envelope.decode(open_package(opener, package)))
+    data = base64.b64encode(seal_package(world.clinic.sealing.public, changed.encode())).decode()
     return {**consent, "sourceAttachment": {"contentType": SEALED, "data": data}}
 
 
@@ -144,6 +162,39 @@ def test_what_is_sent_again_late_displaces_nothing_newer(world: World, mine: Hol
     take_signed(world.network, clinic, stated(world, newer, granted))
     take_signed(world.network, clinic, early)
     assert known_statement(clinic, mine.alias).number == old.number + 1
+
+
+def test_of_two_processes_that_take_at_once_none_displaces_what_the_other_took(
+    world: World, mine: Holder, tmp_path: Path
+) -> None:
+    granted, alias = world.grant(mine, world.outsider), mine.alias
+    early = envelope(world, stated(world, mine, granted))
+    old, _ = own_statement(mine)
+    newer = publish_statement(
+        world.network, mine, old.custodians, old.custodian_seed, old.registrar, old.escrow
+    )
+    late = envelope(world, stated(world, newer, granted))
+    books, others = (SqliteBooks(tmp_path / "books.db", bytes(32)) for _ in range(2))
+    others._db.execute("PRAGMA busy_timeout = 0")
+    one, other = (replace(world.clinic, books=each) for each in (books, others))
+    came = list[bool]()
+
+    class Between:
+        """The other process comes while the first one has looked and not yet written, and is held up, or not."""
+
+        def now(self) -> int:
+            with suppress(sqlite3.OperationalError):
+                keep_grant(world.network, other, late, check_grant(world.network, other, late))
+                came.append(True)
+            return world.clock.now()
+
+    network = replace(world.network, clock=cast(Any, Between()))
+    keep_grant(network, one, early, check_grant(network, one, early))
+    if not came:
+        keep_grant(world.network, other, late, check_grant(world.network, other, late))
+    assert known_statement(one, alias).number == known_statement(other, alias).number == old.number + 1
+    for each in (books, others):
+        each.close()
 
 
 # What does not -----------------------------------------------------------------------------------

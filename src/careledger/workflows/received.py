@@ -202,11 +202,12 @@ def keep_grant(network: Network, organisation: Organisation, envelope: Envelope,
     """Keeps what was checked, filed under its patient at once, with the epoch keys known before; one sent again late
     displaces no newer one."""
     key, package = _key(checked.certificate), checked.package
-    before = organisation.books.get(RECEIVED, key)
-    if before is None or _statement_of(before).number <= checked.statement.number:
-        row = ReceivedGrant(envelope.content, network.clock.now(), checked.alias)
-        filed = _index_rows(organisation, key, checked.certificate)
-        organisation.books.change({RECEIVED: [(key, row.encode())], INDEX: filed}, {})
+    with organisation.books.alone():  # workers that read take grants too
+        before = organisation.books.get(RECEIVED, key)
+        if before is None or _statement_of(before).number <= checked.statement.number:
+            row = ReceivedGrant(envelope.content, network.clock.now(), checked.alias)
+            filed = _index_rows(organisation, key, checked.certificate)
+            organisation.books.change({RECEIVED: [(key, row.encode())], INDEX: filed}, {})
     organisation.books.put(EPOCH_KEYS, [(key + _key_of(each), each.encode()) for each in package.epoch_keys])
     note_due(organisation.books, Subject.GRANT, key)
 
