@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -25,6 +24,7 @@ from careledger.domain.errors import (
     FhirRefused,
     MalformedBytes,
     SignatureRefused,
+    StoreUnavailable,
 )
 from careledger.domain.parties import PartyId
 from careledger.fhir.json_text import read
@@ -183,7 +183,7 @@ def test_of_two_processes_that_take_at_once_none_displaces_what_the_other_took(
         """The other process comes while the first one has looked and not yet written, and is held up, or not."""
 
         def now(self) -> int:
-            with suppress(sqlite3.OperationalError):
+            with suppress(StoreUnavailable):
                 keep_grant(world.network, other, late, check_grant(world.network, other, late))
                 came.append(True)
             return world.clock.now()
