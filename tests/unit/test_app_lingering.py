@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from careledger.app import lingering
+from careledger.app import lingering, serving
 from careledger.app.serving import HttpServer
 
 BODY = 4 * 2**20
@@ -26,7 +26,8 @@ async def refusing(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[HttpServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    monkeypatch.setattr(serving, "IDLE", 5)  # tests of gateways that ran before may have made it long
     with HttpServer("127.0.0.1", 0) as made:
         made.start(refusing)
         yield made
