@@ -208,6 +208,21 @@ def test_a_stranger_changes_nothing_by_a_search(edge: Edge, doctor: Client, pati
     assert doctor.ask(f"Condition/{made['id']}").body == made
 
 
+def test_a_patch_loses_nothing_that_another_program_changed_since_this_one_looked(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    made = post(doctor, condition(patient, "as it was made")).body
+    path, other = f"Condition/{made['id']}", edge.client("Dr City")
+    assert other.token != doctor.token
+    assert doctor.ask(path).body["meta"]["versionId"] == made["meta"]["versionId"]
+    assert put(other, made | {"code": {"text": "as the other left it"}}).status == 200
+    added = json.dumps([{"op": "add", "path": "/note", "value": [{"text": "patched"}]}]).encode()
+    patched = doctor.ask(path, "PATCH", added, Content_Type="application/json-patch+json")
+    assert patched.status == 200, patched.body
+    assert patched.body["code"] == {"text": "as the other left it"}
+    assert patched.body["note"] == [{"text": "patched"}]
+
+
 def test_a_patch_makes_the_next_version_and_one_that_does_not_fit_none(doctor: Client, patient: str) -> None:
     made = post(doctor, condition(patient, "to be patched")).body
     path = f"Condition/{made['id']}"

@@ -249,11 +249,9 @@ def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
 
 
 def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answer | Slow:
-    """Raises VersionConflict where another version comes while what it makes is scanned or read."""
-    try:
-        current = desk.current(who, asked.kind, id)
-    except (RecordNotFound, RecordGone):
-        raise NoUpdateHere() from None
+    """Of the newest version, whatever this program saw last. Raises VersionConflict where another comes while what it
+    makes is scanned or read."""
+    _, current = _newest(desk, who, asked.kind, id)
     body = _patch_of(asked, current.resource, id)
     return once_clean(desk, body, partial(_once_whole, desk, who, asked, id, body, current.version))
 
@@ -320,14 +318,9 @@ def _check_whole(body: bytes) -> None:
 
 def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: writing.Single) -> Answered:
     kind = asked.kind
-    if after and desk.current(who, kind, id).version != after:
+    view, current = _newest(desk, who, kind, id)
+    if after not in ("", current.version):
         raise VersionConflict()
-    try:
-        view = _view(desk, who, kind, id)
-        view = desk.leases.newest(who, view, view.current[f"{kind}/{id}"])
-        current = view.current[f"{kind}/{id}"]
-    except (RecordNotFound, RecordGone, KeyError):
-        raise NoUpdateHere() from None
     before = view.record(current)
     if before is None or kind == PATIENT:
         raise NoUpdateHere()
@@ -340,6 +333,16 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: w
     if answered.shown is not None and answered.shown.version != made.version:
         raise VersionConflict()
     return answered
+
+
+def _newest(desk: Desk, who: Bearer, kind: str, id: str) -> tuple[View, Shown]:
+    """The newest version of a record, and the view in which it is shown; raises NoUpdateHere where none is."""
+    try:
+        view = _view(desk, who, kind, id)
+        view = desk.leases.newest(who, view, view.current[f"{kind}/{id}"])
+        return view, view.current[f"{kind}/{id}"]
+    except (RecordNotFound, RecordGone, KeyError):
+        raise NoUpdateHere() from None
 
 
 def _view(desk: Desk, who: Bearer, kind: str, id: str) -> View:
