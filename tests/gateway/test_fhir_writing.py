@@ -223,6 +223,17 @@ def test_a_patch_loses_nothing_that_another_program_changed_since_this_one_looke
     assert patched.body["note"] == [{"text": "patched"}]
 
 
+def test_a_deletion_of_a_version_that_another_program_changed_since_takes_nothing_back(
+    edge: Edge, doctor: Client, patient: str
+) -> None:
+    made = post(doctor, condition(patient, "as it was made")).body
+    path, other = f"Condition/{made['id']}", edge.client("Dr City")
+    seen = doctor.ask(path).headers["ETag"]
+    assert put(other, made | {"code": {"text": "as the other left it"}}).status == 200
+    assert doctor.ask(path, "DELETE", If_Match=seen).status == 412
+    assert doctor.ask(path, "DELETE", If_Match=doctor.ask(path).headers["ETag"]).status == 204
+
+
 def test_a_patch_makes_the_next_version_and_one_that_does_not_fit_none(doctor: Client, patient: str) -> None:
     made = post(doctor, condition(patient, "to be patched")).body
     path = f"Condition/{made['id']}"

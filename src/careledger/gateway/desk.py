@@ -81,6 +81,18 @@ class Desk:
         except RecordNotFound:
             return self.own(who, kind, id)[0]
 
+    def newest(self, who: Bearer, kind: str, id: str) -> Shown:
+        """The same, asked anew where another program wrote since this one looked."""
+        try:
+            view = self.found(who, kind, id)
+        except RecordNotFound:
+            return self.own(who, kind, id)[0]
+        place = f"{kind}/{id}"
+        found = self.leases.newest(who, view, view.current[place]).current.get(place)
+        if found is None:
+            raise RecordNotFound()
+        return found
+
     def versions(self, who: Bearer, kind: str, id: str) -> list[Shown]:
         """All versions likewise, the newest first; raises RecordNotFound and RecordGone."""
         try:

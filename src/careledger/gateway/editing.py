@@ -294,9 +294,9 @@ def _deleted(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
     kind = asked.kind
     who.require_fresh(desk.world.clock.now())
     if "if-match" in asked.headers:
-        writing.check_current(asked.headers["if-match"], desk.current(who, kind, id).version)
+        writing.check_current(asked.headers["if-match"], desk.newest(who, kind, id).version)
     if not who.scopes.allow("d", kind):
-        writing.check_covers(who.scopes, "d", desk.current(who, kind, id).resource)
+        writing.check_covers(who.scopes, "d", desk.newest(who, kind, id).resource)
     record_id, own = uuid_of(id), desk.charts.of(who.staff.organisation)
     try:
         alias: bytes | None = desk.found(who, kind, id).seen.alias
