@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import secrets
 import threading
@@ -206,3 +207,17 @@ def new_login() -> str:
 
 
 __all__ = ["Agent", "Cast", "Leaver", "cast_of", "new_login", "small_patient"]
+
+
+def heart_rate(alias: str, chance: random.Random) -> dict[str, object]:
+    """An observation of somebody."""
+    system = "http://terminology.hl7.org/CodeSystem/observation-category"
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [{"coding": [{"system": system, "code": "vital-signs"}]}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+        "subject": {"reference": f"Patient/{alias}"},
+        "effectiveDateTime": "2026-11-02",
+        "valueQuantity": {"value": chance.randint(50, 120), "unit": "/min"},
+    }

@@ -11,8 +11,9 @@ At the end the server is killed (``kill -9``) under this load and started again.
 hold: every version reads back, whatever was ended is refused, what was given stands, patients' audits are complete and
 have every reading; and ``careledger doctor`` finds nothing once the server has stopped.
 
-Verdicts are slopes over what lies behind the first quarter, which is warm-up, for leases last fifteen minutes. DIR gets
-a table of each minute (soak.tsv) and what is printed (soak.txt).
+Verdicts are slopes over what lies behind the first quarter, which is warm-up: leases last fifteen minutes, what nobody
+asks for any more is forgotten after thirty, so that of memory a soak of two hours says most. DIR gets a table of each
+minute (soak.tsv) and what is printed (soak.txt).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from subprocess import Popen
 
 from _measured import Figure, run
 from _soak_kept import doctored, lost, own_log, sorted_counts, wait_until_ready
-from _soak_load import SHARES, Load
+from _soak_load import OPENED, SHARES, Load
 from _soak_people import Person
 from _soak_samples import (
     ENDS,
@@ -89,7 +90,7 @@ class Soaked:
         yield "open files", "files", [(each.at, each.files) for each in self.samples]
         yield "threads", "threads", [(each.at, each.threads) for each in self.samples]
         yield "logs of databases", "MiB", [(each.at, each.wal) for each in self.samples]
-        for kind in SHARES:
+        for kind in (*SHARES, OPENED):
             yield kind, "ms", self.steady(kind)
 
     def slope(self, points: Points) -> Slope | None:
