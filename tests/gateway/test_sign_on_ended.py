@@ -74,6 +74,32 @@ def test_a_logout_that_is_said_again_ends_no_session_that_began_after_it(city: H
     assert earlier.session() is None
 
 
+@pytest.mark.parametrize("named", [{}, {"sid": "a"}], ids=["of whom", "of which session"])
+def test_a_logout_token_that_comes_again_ends_nothing_more_and_is_answered_alike(
+    city: House, named: dict[str, Any]
+) -> None:
+    city.issuer.claims["sid"] = "a"
+    now = city.edge.story.world.clock.now()
+    browser, text = Traveller(city.edge), token(city, iat=now - 20, **named)
+    assert said(city, text).status == 200
+    city.issuer.claims["auth_time"] = now - 10
+    assert city.sign_on(browser).status == 200
+    assert said(city, text).status == 200
+    assert browser.session() is not None
+    assert said(city, token(city, **named)).status == 200
+    assert browser.session() is None
+
+
+def test_the_same_name_of_another_providers_token_is_another_one(city: House, edge: Edge) -> None:
+    browser = Traveller(edge)
+    assert city.sign_on(browser).status == 200
+    with house(edge, "Lakeside") as other:
+        assert said(other, token(other, jti="one")).status == 200
+    assert browser.session() is not None
+    assert said(city, token(city, jti="one")).status == 200
+    assert browser.session() is None
+
+
 def test_a_provider_signs_out_all_its_staff_at_once_and_not_without_end(city: House) -> None:
     browser, pace = Traveller(city.edge), city.edge.gateway._edge._signing_on.entering.providers_pace
     assert city.sign_on(browser).status == 200
@@ -90,7 +116,8 @@ NONE: dict[str, dict[str, Any]] = {
     "no event": {"events": None}, "another event": {"events": {"x": {}}}, "an event that is none": {"events": "x"},
     "an ID token": {"nonce": "n"}, "nobody": {"sub": None}, "no time": {"iat": None}, "no end": {"exp": None},
     "somebody without a name": {"sub": "", "sid": "a"}, "a number": {"sub": 7}, "a session without a name": {"sid": ""},
-    "a session that is a number": {"sid": 7}, "a session of a long name": {"sid": "x" * 256},
+    "no ID": {"jti": None}, "an empty ID": {"jti": ""}, "an ID that is a number": {"jti": 7},
+    "an ID without end": {"jti": "x" * 256}, "a session that is a number": {"sid": 7}, "a session of a long name": {"sid": "x" * 256},
     "a token of access": {"kind": "at+jwt"}, "a token of no kind": {"kind": 7}, "another type": {"kind": "event+jwt"},
 }  # fmt: skip
 
@@ -168,6 +195,30 @@ def test_an_id_token_of_a_session_that_is_over_signs_nobody_on_however_late_it_c
     assert city.sign_on(late["a"]).status == 200  # proved anew since
 
 
+def test_an_id_token_that_does_not_say_its_session_is_over_with_any_of_its_subject(city: House) -> None:
+    now = city.edge.story.world.clock.now()
+    city.issuer.claims["auth_time"] = now - 30
+    late, other = Traveller(city.edge), Traveller(city.edge)
+    back, there = city.away(late), city.away(other)
+    assert said(city, token(city, iat=now - 10, sid="a")).status == 200
+    assert late.go(back, "cross-site").status == 403
+    assert late.session() is None
+    city.issuer.claims["sid"] = "b"
+    assert other.go(there, "cross-site").status == 200
+    del city.issuer.claims["sid"]
+    city.issuer.claims["auth_time"] = now - 5
+    assert city.sign_on(late).status == 200  # proved anew since
+
+
+def test_a_session_that_is_named_without_its_subject_ends_no_other_that_is_not_named(city: House) -> None:
+    now = city.edge.story.world.clock.now()
+    city.issuer.claims["auth_time"] = now - 30
+    late = Traveller(city.edge)
+    back = city.away(late)
+    assert said(city, token(city, iat=now - 10, sid="a", sub=None)).status == 200
+    assert late.go(back, "cross-site").status == 200
+
+
 def test_what_is_kept_of_a_session_that_is_over_is_dropped_when_nothing_said_before_counts(
     city: House,
 ) -> None:
@@ -175,9 +226,9 @@ def test_what_is_kept_of_a_session_that_is_over_is_dropped_when_nothing_said_bef
     before = len(list(employer.books.rows(leaving.OVER)))
     assert said(city, token(city, sid="a")).status == 200
     assert said(city, token(city, sid="a")).status == 200
-    assert len(list(employer.books.rows(leaving.OVER))) == before + 1
+    assert len(list(employer.books.rows(leaving.OVER))) == before + 2  # that one, and one that is not named
     leaving.sweep(employer, now + OLDEST + SKEW + 2 * 60)
-    assert list(employer.books.rows(leaving.OVER)) == []
+    assert [*employer.books.rows(leaving.OVER), *employer.books.rows(leaving.HEARD)] == []
 
 
 def test_a_logout_token_of_another_time_key_or_provider_signs_nobody_out(city: House, edge: Edge) -> None:

@@ -24,7 +24,7 @@ LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 MOST = 16_384
 """Characters of an ID token."""
 MOST_NAME = 255
-"""Characters of what a provider calls a session of its own."""
+"""Characters of what a provider calls a session of its own, and a logout token."""
 PLAIN, TYPE = "jwt", "logout+jwt"
 """The type of a token that says none, and the one of logout tokens (Back-Channel Logout 1.0, 2.4), in lower case."""
 SKEW, OLDEST = 60, 600
@@ -57,8 +57,7 @@ class Told:
 
 @dataclass(frozen=True, repr=False)
 class Ended:
-    """That a provider signed somebody out: its request's ID, empty where it may be said again, its time, in unix
-    seconds, the subject, empty where only sessions are named, and what it calls its sessions that are over, none for
+    """That a provider signed somebody out: its request's ID, or its token's, its time, in unix seconds, the subject, empty where only sessions are named, and what it calls its sessions that are over, none for
     all of that subject's."""
 
     id: str
@@ -110,7 +109,10 @@ def ended(text: str, algorithm: str, kid: str, keys: Keys, issuer: str, client: 
         raise SignOnRefused(why="iat and exp of the logout token are not both whole seconds")
     if not now < claims["exp"] or not now - OLDEST <= claims["iat"] <= now + SKEW:
         raise SignOnRefused(why="the logout token is over, or not yet")
-    return Ended("", claims["iat"], subject, (session,) if session else ())
+    id = claims.get("jti")
+    if not isinstance(id, str) or not 0 < len(id) <= MOST_NAME:
+        raise SignOnRefused(why="the logout token has no ID")
+    return Ended(id, claims["iat"], subject, (session,) if session else ())
 
 
 def _session(claims: dict[str, Any]) -> str:

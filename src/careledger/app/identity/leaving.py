@@ -1,8 +1,8 @@
 """Signing out at the provider too: what its session of somebody is, who was signed out there, who is sent there.
 
-When a provider says that somebody signed out there, their sessions are over and that it was said is kept in one step:
-of SAML its request's ID, so that what broke off is done by saying it again and nothing else is; of OpenID anything may
-be said again. What it said before that of a session that is over begins none any more, however late a browser brings it
+When a provider says that somebody signed out there, their sessions are over and that it was said is kept in one step,
+by its request's ID or its token's, so that what broke off is done by saying it again and nothing else is: of SAML that
+is refused, of OpenID it ends nothing more. What it said before that of a session that is over begins none any more, however late a browser brings it
 (SAML 2.0 Core 3.7.3.2, alike of OpenID's). Order of effects when somebody signs out here: the session over (sessions),
 then what is asked of the provider durable, then the browser sent there.
 """
@@ -52,28 +52,29 @@ def ended(found: Registered[SamlProvider], said: Ended, now: int) -> list[Curren
     with books.alone():
         if books.get(HEARD, name) is not None:
             raise SignOnRefused(why="this request was heard before")
-        over = _end(_sessions(found, said, now), said)
-        heard = [(name, uint(said.said + OLDEST + SKEW))]
-        books.change({HEARD: heard, OVER: _over(found, said, now)}, {})
-    return over
+        return _end(found, name, _sessions(found, said, now), said, now)
 
 
 def ended_by_token(found: Registered[Provider], said: Ended, now: int) -> list[Current]:
-    """The same of an OpenID provider, which may say it again (Back-Channel Logout 1.0, 2.7): of the session that it
-    names and no other, or, where it names none, all sessions of who is called so there, however they began."""
-    with found.employer.books.alone():
+    """The same of an OpenID provider, which may not have heard that it was heard (Back-Channel Logout 1.0, 2.6): of the
+    session that it names and no other, or, where it names none, all sessions of who is called so there, however they
+    began; none for a token that was heard before."""
+    books, name = found.employer.books, digest("openid-logout", found.id, said.id.encode())
+    with books.alone():
+        if books.get(HEARD, name) is not None:
+            return []
         named = bool(said.indexes)
         there = _sessions(found, said, now) if named else signing_on.sessions_of(found, said.subject, now)
-        over = _end(there, said)
-        found.employer.books.put(OVER, _over(found, said, now))
-    return over
+        return _end(found, name, there, said, now)
 
 
-def _end(there: list[Current], said: Ended) -> list[Current]:
-    """Those of them, now ended, that began before it was said."""
+def _end(found: Anywhere, name: bytes, there: list[Current], said: Ended, now: int) -> list[Current]:
+    """Those of them, now ended, that began before it was said, which is kept by that name."""
     over = [each for each in there if each.row.began <= said.said + SKEW]
     for each in over:
         sessions.end(each.who, [each.digest])
+    heard = [(name, uint(said.said + OLDEST + SKEW))]
+    found.employer.books.change({HEARD: heard, OVER: _over(found, said, now)}, {})
     return over
 
 
@@ -81,6 +82,8 @@ def _over(found: Anywhere, said: Ended, now: int) -> list[tuple[bytes, bytes]]:
     """Since when what it named is over, and until when that is kept: as long as something said before may come."""
     row = uint(min(said.said, now)) + uint(said.said + OLDEST + SKEW)
     those = {_session(found.id, said.subject, each) for each in said.indexes or ("",)}
+    if _unsaid_too(found, said):
+        those.add(_unsaid(found.id, said.subject))
     return [(each, max(found.employer.books.get(OVER, each) or b"", row)) for each in those]
 
 
@@ -142,10 +145,8 @@ def _sessions(found: Anywhere, said: Ended, now: int) -> list[Current]:
         kept = [(unique, row) for unique in uniques if (row := books.get(KEPT, unique)) is not None]
     else:
         kept = list(books.rows(KEPT))
-    there_too = (
-        ("",) if said.subject and isinstance(found.provider, Provider) else ()
-    )  # which one was not said
-    indexes = (*said.indexes, *there_too) if said.indexes else ()
+    unsaid = ("",) if _unsaid_too(found, said) else ()
+    indexes = (*said.indexes, *unsaid) if said.indexes else ()
     rows = {unique: SignedOn.decode(row) for unique, row in kept}
     rows = {unique: row for unique, row in rows.items() if row.provider == found.id}
     meant = {unique for unique, row in rows.items() if not indexes or row.index in indexes}
@@ -160,14 +161,23 @@ def _over_since(found: Anywhere, told: Told) -> int:
     """When the provider said last that this session of it is over, or all of that subject's, in unix seconds; -1 for
     never."""
     names = {_session(found.id, told.subject, each) for each in (told.index, "")}
-    if told.index:
-        names.add(_session(found.id, "", told.index))  # as a provider says it that names no subject
+    no_subject = _session(found.id, "", told.index)
+    names.add(no_subject if told.index else _unsaid(found.id, told.subject))
     rows = [found.employer.books.get(OVER, name) for name in names]
     return max((int.from_bytes(row[:8], "big") for row in rows if row is not None), default=-1)
 
 
 def _session(provider: bytes, subject: str, index: str) -> bytes:
     return digest("provider-session-over", provider, subject.encode(), index.encode())
+
+
+def _unsaid_too(found: Anywhere, said: Ended) -> bool:
+    """Whether it may be any session of that subject of which an OpenID provider did not say which one it is."""
+    return bool(said.subject and said.indexes) and isinstance(found.provider, Provider)
+
+
+def _unsaid(provider: bytes, subject: str) -> bytes:
+    return digest("provider-session-unsaid-over", provider, subject.encode())
 
 
 def _subject(provider: bytes, subject: str) -> bytes:
