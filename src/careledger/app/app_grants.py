@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from careledger.app import clients
 from careledger.app.identity import sessions
 from careledger.app.identity.accounts import ACTIVE, person
-from careledger.domain.errors import PartyNotFound
+from careledger.domain.errors import FreshProofNeeded, PartyNotFound
 from careledger.formats.apps import AppGrant, AppToken
 from careledger.formats.digests import uint
 from careledger.ports import Books
@@ -130,6 +130,22 @@ def bearing(employer: Organisation, token: bytes, now: int) -> tuple[Standing, A
     kept = AppToken.decode(row.value)
     found = standing(employer, kept.grant, now)
     return None if found is None else (found, kept, min(row.until, found.until))
+
+
+def require_fresh(employer: Organisation, name: bytes, now: int) -> None:
+    """Of a person's app: raises FreshProofNeeded where they proved who they are more than five minutes ago, in the
+    session that the grant of that name ends with, or in any of theirs where it ends with none. What nobody granted is a
+    program's, or a patient's own."""
+    found = standing(employer, name, now)
+    if found is not None and not found.grant.account:
+        return
+    proved = [0]
+    if found is not None:
+        there = sessions.own(person(employer, found.grant.account), now)
+        bound = found.grant.session
+        proved += [each.row.proved for each in there if not bound or each.row.unique == bound]
+    if now - max(proved) > sessions.FRESH:
+        raise FreshProofNeeded(max_age=sessions.FRESH)
 
 
 def _person_stands(employer: Organisation, grant: AppGrant, now: int) -> bool:

@@ -61,8 +61,11 @@ class Bearer:
     consent: bytes = b""
 
     def require_fresh(self, now: int) -> None:
-        """Raises FreshProofNeeded for a person who proved who they are more than five minutes ago."""
-        if self.proved is not None:
+        """Raises FreshProofNeeded for a person who proved who they are more than five minutes ago, or who lets the app
+        in that brings it."""
+        if self.client:
+            app_grants.require_fresh(self.staff.organisation, self.digest, now)
+        elif self.proved is not None:
             sessions.require_fresh(self.proved, now)
 
 

@@ -67,12 +67,14 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
 )
 BEARER = 'Bearer realm="careledger"'
 OTHER = Kind(422, "processing")
+STEP_UP = Kind(401, "login")
+"""Of an app whose person has to prove anew who they are (RFC 9470)."""
 _REASONS = {reason.code: reason.sentence for reason in Reason}
 
 
 def kind_of(error: CareLedgerError) -> Kind:
     """The first kind that fits."""
-    return _kind_of(type(error))
+    return STEP_UP if _oldest(error) else _kind_of(type(error))
 
 
 def status_of(refusal: type[CareLedgerError]) -> int:
@@ -101,8 +103,17 @@ def _challenge(error: CareLedgerError) -> dict[str, str]:
         return {"WWW-Authenticate": f'{BEARER}, error="insufficient_scope"'}
     if kind_of(error).status != 401:
         return {}
+    if oldest := _oldest(error):
+        wanted = f'error="insufficient_user_authentication", max_age="{oldest}"'
+        return {"WWW-Authenticate": f"{BEARER}, {wanted}"}
     refused = isinstance(error, errors.TokenRefused) and "why" not in error.details
     return {"WWW-Authenticate": BEARER + (', error="invalid_token"' if refused else "")}
+
+
+def _oldest(error: CareLedgerError) -> int:
+    """How many seconds old the proof of an app's person may be, 0 for another refusal."""
+    found = error.details.get("max_age") if isinstance(error, errors.FreshProofNeeded) else None
+    return found if isinstance(found, int) else 0
 
 
 def outcome(severity: str, code: str, said: str) -> Resource:

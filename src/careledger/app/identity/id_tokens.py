@@ -57,8 +57,9 @@ class Told:
 
 @dataclass(frozen=True, repr=False)
 class Ended:
-    """That a provider signed somebody out: its request's ID, or its token's, its time, in unix seconds, the subject, empty where only sessions are named, and what it calls its sessions that are over, none for
-    all of that subject's."""
+    """That a provider signed somebody out: its request's ID, or its token's, its time, in unix seconds, the subject,
+    empty where only sessions are named, and what it calls its sessions that are over, none for all of that subject's.
+    """
 
     id: str
     said: int

@@ -2,9 +2,9 @@
 
 When a provider says that somebody signed out there, their sessions are over and that it was said is kept in one step,
 by its request's ID or its token's, so that what broke off is done by saying it again and nothing else is: of SAML that
-is refused, of OpenID it ends nothing more. What it said before that of a session that is over begins none any more, however late a browser brings it
-(SAML 2.0 Core 3.7.3.2, alike of OpenID's). Order of effects when somebody signs out here: the session over (sessions),
-then what is asked of the provider durable, then the browser sent there.
+is refused, of OpenID it ends nothing more. What it said before that of a session that is over begins none any more,
+however late a browser brings it (SAML 2.0 Core 3.7.3.2, alike of OpenID's). Order of effects when somebody signs out
+here: the session over (sessions), then what is asked of the provider durable, then the browser sent there.
 """
 
 from __future__ import annotations
