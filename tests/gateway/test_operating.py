@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import product
 from pathlib import Path
@@ -44,7 +45,7 @@ from gateway.edge_world import Edge
 from story import Story
 
 BASE, FORM = "https://ehr.example.org", "application/x-www-form-urlencoded"
-PROXIED = Service(proxies=("10.1.0.0/16", "127.0.0.1"), base=BASE)
+PROXIED = Service(proxies=("10.1.0.0/16", "127.0.0.1"), plain=True, base=BASE)
 
 
 @pytest.fixture(scope="module")
@@ -385,6 +386,15 @@ def test_on_loopback_without_a_proxy_forwarded_headers_change_nothing() -> None:
     assert seen == {"client": "127.0.0.1", "scheme": "http", "here": True, "headers": []}
 
 
+def test_a_proxy_beyond_loopback_comes_over_tls_unless_the_operator_says_that_nobody_can_listen() -> None:
+    service = replace(PROXIED, plain=False)
+    assert passed(service, "10.1.2.3", **SPOOFED)[0] == 403
+    believed = {"client": "203.0.113.9", "scheme": "https", "here": True, "headers": []}
+    assert passed(service, "10.1.2.3", "https", **SPOOFED) == (200, believed)
+    assert passed(service, "127.0.0.1", **SPOOFED) == (200, believed)
+    assert passed(service, "10.1.2.3", path="/readyz", **SPOOFED)[0] == 200
+
+
 @pytest.mark.parametrize("said", [{}, {"x_forwarded_proto": "http"}, {"x_forwarded_proto": "https, http"}])
 def test_what_came_to_the_proxy_without_tls_is_refused(
     said: dict[str, str], caplog: pytest.LogCaptureFixture
@@ -506,7 +516,7 @@ def test_a_host_beyond_loopback_is_served_by_a_service_that_secures_it_and_by_no
         Gateway(told.world, "0.0.0.0", 0)
     with pytest.raises(CareLedgerError):
         Gateway(told.world, "0.0.0.0", 0, service=Service(host="0.0.0.0"))
-    secured = Service(host="0.0.0.0", proxies=("10.1.2.3",), base=BASE)
+    secured = Service(host="0.0.0.0", proxies=("10.1.2.3",), plain=True, base=BASE)
     gateway = Gateway(told.world, "0.0.0.0", 0, service=secured)
     gateway.close()
 

@@ -117,6 +117,8 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, file: 
         ("listen.base", "https://[::1"), ("listen.host", "0.0.0.0"), ("listen.host", "ehr.example.org"),
         ("proxy.trusted", ["0.0.0.0/0"]), ("proxy.trusted", ["::/0"]), ("proxy.trusted", ["proxy.example.org"]),
         ("metrics.address", "0.0.0.0:9464"), ("metrics.address", "9464"), ("metrics.address", "127.0.0.1:99999"),
+        ("metrics.address", "https://127.0.0.1:9464"), ("metrics.address", "https://192.0.2.1:9464"),
+        ("metrics.address", "metrics.socket"), ("tls.clients", "authorities.pem"),
         ("members.listen", "8444"), ("members.listen", "127.0.0.1:99999"), ("members.listen", ":8444"),
         ("traces.endpoint", "http://collector.example.org/v1/traces"), ("tls.cert", "alone.pem"),
         ("tls.key", "alone.pem"), ("work.looks_every", 0), ("shutdown.within", 0.5), ("shutdown.notice", -1),
@@ -140,13 +142,16 @@ def test_beyond_loopback_needs_a_certificate_or_a_proxy_that_is_reached_over_tls
         {},
         {"proxies": proxy},
         {"base": "https://ehr.example.org"},
-        {"proxies": proxy, "base": "http://[::1]"},
+        {"proxies": proxy, "plain": True, "base": "http://[::1]"},
+        {"proxies": proxy, "base": "https://ehr.example.org"},
+        {"plain": True, "base": "https://ehr.example.org"},
     )
     for few in fews:
         with pytest.raises(ConfigurationRefused, match="beyond loopback"):
             Service(**BEYOND, **few)
     assert Service(**BEYOND, cert="c", key="k").host == "0.0.0.0"
-    assert Service(**BEYOND, proxies=proxy, base="https://ehr.example.org").names == {"ehr.example.org"}
+    proxied = Service(**BEYOND, proxies=proxy, plain=True, base="https://ehr.example.org")
+    assert proxied.names == {"ehr.example.org"}
 
 
 def test_a_file_that_is_not_there_or_no_toml_is_refused(tmp_path: Path) -> None:

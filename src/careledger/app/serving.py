@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -13,7 +14,9 @@ from types import TracebackType
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from careledger.adapters.custody.sockets import is_ours
 from careledger.app.lingering import Lingering
 from careledger.domain.errors import ServerUnavailable
 
@@ -30,6 +33,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+class Ours(H11Protocol):
+    """A connection on a Unix socket: closed unread where another user's process made it, whatever the file's mode."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._ours = is_ours(transport.get_extra_info("socket"))
+        if not self._ours:
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self._ours:
+            super().data_received(data)
 
 
 class HttpServer:
@@ -52,20 +69,24 @@ class HttpServer:
 
     @classmethod
     def at(cls, path: Path, most_connections: int = 0, within: float = ENDS_WITHIN) -> HttpServer:
-        """The same on a Unix socket of mode 0600, in place of one that was left; raises ServerUnavailable."""
+        """The same on a Unix socket of mode 0600, in place of one that was left, for its own user alone; raises
+        ServerUnavailable."""
         made = cls.__new__(cls)
         made._serve(_local(path), most_connections, None, within)
-        made.host, made.port = str(path), 0
+        made.host, made.port, made._speaks = str(path), 0, Ours
         return made
 
     def _serve(self, on: socket.socket, most: int, tls: ssl.SSLContext | None, within: float) -> None:
         self._socket, self._most, self._tls, self._within = on, most, tls, within
+        self._speaks: type[H11Protocol] = H11Protocol
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        """Where it is reached."""
+        """Where it is reached; of a Unix socket its path."""
+        if self._speaks is Ours:
+            return str(self.host)
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'http' if self._tls is None else 'https'}://{host}:{self.port}"
 
@@ -95,7 +116,7 @@ class HttpServer:
         return uvicorn.Config(
             Lingering(application),
             lifespan="off",
-            http="h11",
+            http=self._speaks,
             loop="asyncio",
             ws="none",
             access_log=False,

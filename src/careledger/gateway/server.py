@@ -17,7 +17,7 @@ from types import TracebackType
 
 from careledger.app.relaying import Members
 from careledger.app.service import tls
-from careledger.app.service.table import Service, address_of
+from careledger.app.service.table import Service
 from careledger.app.serving import ENDS_WITHIN, MOST_CONNECTIONS, HttpServer, is_loopback
 from careledger.app.tending import Step, steps
 from careledger.app.world import World
@@ -95,7 +95,7 @@ class Gateway:
         self._licences = Looking(world, self._worker)
         self._health = Health(world, self._worker)
         self._metrics = Metrics(self._health)
-        self._metrics_http = HttpServer(*address_of(service.metrics)) if service.metrics else None
+        self._metrics_http = self._metrics.listener(service)
         self._edge = Edge(self._desk, self._worker, self._beside, self._health)
         self.sign_in = f"{site_of(self.base, world.ledger.deployment).origin}/sign-in"
         self._ended = threading.Event()
@@ -131,7 +131,7 @@ class Gateway:
     @property
     def metrics_url(self) -> str:
         """Where Prometheus scrapes, "" if nowhere."""
-        return "" if self._metrics_http is None else f"{self._metrics_http.url}/metrics"
+        return Metrics.place(self._metrics_http)
 
     def stop_soon(self) -> None:
         """It answers as before, and says that it is not ready."""

@@ -19,6 +19,7 @@ from careledger.domain.parties import POST_ROLES, Role
 PREFIX = "CARELEDGER_"
 FORMATS, LEVELS = ("text", "json"), ("debug", "info", "warning", "error")
 LONGEST_END = 300.0
+SECURED = "https://"
 _HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+")
 
 
@@ -31,7 +32,7 @@ class Service:
     """What a gateway or worker is told by its operator; raises ConfigurationRefused for values that do not go."""
 
     host: str = _set("listen.host", "127.0.0.1", "The name or address that is listened on. One that is not loopback "
-                     "needs `tls.cert`, or `proxy.trusted` and an https `listen.base`.")  # fmt: skip
+                     "needs `tls.cert`, or `proxy.trusted`, `proxy.plain` and an https `listen.base`.")  # fmt: skip
     port: int = _set("listen.port", 8080, "The port; 0 takes a free one.")
     base: str = _set("listen.base", "", "Where clients reach it, such as `https://ehr.example.org`: links begin with "
                      "it, and its name may be asked under. Empty: the address that is listened on.")  # fmt: skip
@@ -42,12 +43,17 @@ class Service:
     key: str = _set(
         "tls.key", "", "Its private key, PEM without a passphrase; a file that others may read is refused."
     )
+    authorities: str = _set("tls.clients", "", "Certificates of authorities, PEM: whoever connects, such as a proxy, "
+                            "has to show one that they issued. Empty: nobody has to.")  # fmt: skip
     proxies: tuple[str, ...] = _set("proxy.trusted", (), "Addresses or networks of proxies in front. Only from them "
                                     "is `X-Forwarded-For`, `-Proto` and `-Host` believed.")  # fmt: skip
+    plain: bool = _set("proxy.plain", False, "Those of them beyond loopback may come without TLS, over a network on "
+                       "which nobody else can listen.")  # fmt: skip
     members: str = _set("members.listen", "", "Where the directory's custodian is served to other members, such as "
                         "`192.0.2.7:8444` (docs/members.md). Empty: nowhere.")  # fmt: skip
-    metrics: str = _set("metrics.address", "", "Where Prometheus scrapes, such as `127.0.0.1:9464`; loopback only, "
-                        "without a token. Empty: nowhere.")  # fmt: skip
+    metrics: str = _set("metrics.address", "", "Where Prometheus scrapes, without a token: the path of a Unix "
+                        "socket that its owner alone may use, `https://127.0.0.1:9464` by the certificate of "
+                        "`tls.cert`, or `127.0.0.1:9464`; loopback only. Empty: nowhere.")  # fmt: skip
     log_format: str = _set("log.format", "text", "`text`, or `json`: one object a line.")
     log_level: str = _set("log.level", "warning", "`debug`, `info`, `warning` or `error`.")
     log_requests: bool = _set("log.requests", False, "A line for each request: its route's pattern, method, status "
@@ -86,6 +92,8 @@ class Service:
             raise refused("listen.port", "not between 0 and 65535")
         if bool(self.cert) != bool(self.key):
             raise refused("tls.key" if self.cert else "tls.cert", "the other one is given alone")
+        if self.authorities and not self.cert:
+            raise refused("tls.clients", "needs tls.cert")
         _check_addresses(self)
         _check_scanner(self)
         if not all(map(_HOST.fullmatch, self.outside)):
@@ -160,9 +168,10 @@ def refused(name: str, why: str) -> ConfigurationRefused:
     return ConfigurationRefused(key=name, why=why)
 
 
-def address_of(said: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``; raises ConfigurationRefused for anything else or beyond loopback."""
-    host, port = place_of("metrics.address", said)
+def metrics_of(said: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, after ``https://`` or not; raises ConfigurationRefused for anything else or
+    beyond loopback."""
+    host, port = place_of("metrics.address", said.removeprefix(SECURED))
     if not is_loopback(host):
         raise refused("metrics.address", "not loopback, and metrics need no token")
     return host, port
@@ -188,13 +197,15 @@ def _check_addresses(said: Service) -> None:
         _check_url("listen.base", said.base, path=False)
     if said.traces:
         _check_url("traces.endpoint", said.traces, path=True)
-    if said.metrics:
-        address_of(said.metrics)
+    if said.metrics and not said.metrics.startswith("/"):
+        metrics_of(said.metrics)
+    if said.metrics.startswith(SECURED) and not said.cert:
+        raise refused("metrics.address", "needs tls.cert and tls.key")
     if said.members:
         place_of("members.listen", said.members)
-    covered = bool(said.proxies) and said.base.startswith("https://")
+    covered = bool(said.proxies) and said.plain and said.base.startswith("https://")
     if not is_loopback(said.host) and not said.cert and not covered:
-        why = "beyond loopback: needs tls.cert and tls.key, or proxy.trusted and an https listen.base"
+        why = "beyond loopback: needs tls.cert and tls.key, or proxy.trusted, proxy.plain and an https listen.base"
         raise refused("listen.host", why)
 
 

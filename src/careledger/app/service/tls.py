@@ -13,7 +13,8 @@ SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def context(service: Service) -> ssl.SSLContext | None:
-    """How connections are answered, None without a certificate; raises ConfigurationRefused."""
+    """How connections are answered, and who may make them, None without a certificate; raises
+    ConfigurationRefused."""
     if not service.cert:
         return None
     for name, said in (("tls.cert", service.cert), ("tls.key", service.key)):
@@ -24,6 +25,12 @@ def context(service: Service) -> ssl.SSLContext | None:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_ciphers(SUITES)
+    if service.authorities:
+        try:
+            made.load_verify_locations(service.authorities)
+        except (OSError, ssl.SSLError):
+            raise refused("tls.clients", "no file of PEM certificates") from None
+        made.verify_mode = ssl.CERT_REQUIRED
     made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     try:
         made.load_cert_chain(service.cert, service.key, password=_no_passphrase)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from careledger.adapters.custody.sockets import is_ours
 from careledger.app.service import tls
-from careledger.app.service.table import Service, address_of
+from careledger.app.service.table import Service
 from careledger.app.serving import ENDS_WITHIN, MOST_CONNECTIONS, HttpServer, is_loopback
 from careledger.domain.facts import Head
 from careledger.gateway.apart.passing import Passing
@@ -40,16 +40,16 @@ class EdgeGateway:
         most, within = MOST_CONNECTIONS + MOST_LISTENERS, min(ENDS_WITHIN, service.within)
         self._spans = Spans(service.traces) if service.traces else None
         self._http = HttpServer(service.host, service.port, most, secured, beyond, within)
-        self._metrics_http = HttpServer(*address_of(service.metrics)) if service.metrics else None
         self._ready = Behind(worker)
         self._metrics = Metrics(self._ready)
+        self._metrics_http = self._metrics.listener(service)
         self._front = Front(_Routes(Passing(worker), self._ready), service, self._metrics, self._spans)
         self.url = self._http.url
 
     @property
     def metrics_url(self) -> str:
         """Where Prometheus scrapes, "" if nowhere."""
-        return "" if self._metrics_http is None else f"{self._metrics_http.url}/metrics"
+        return Metrics.place(self._metrics_http)
 
     def stop_soon(self) -> None:
         """It answers as before, and says that it is not ready."""

@@ -91,6 +91,9 @@ class Front:
         peer = _address(scope["client"][0] if scope.get("client") else "")
         if not self._trusted(peer):
             return scope["scheme"] == "https" or (peer is not None and peer.is_loopback)
+        near = self.service.plain or (peer is not None and peer.is_loopback)
+        if scope["scheme"] != "https" and not near:
+            return False
         if twice or said.get(b"x-forwarded-proto", "").strip().lower() != "https":
             return False
         scope["scheme"] = "https"

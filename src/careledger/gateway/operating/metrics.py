@@ -6,6 +6,7 @@ They are in memory and of this process: Prometheus adds up those of several, and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -16,6 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from careledger.app.service import tls
+from careledger.app.service.table import SECURED, Service, metrics_of
+from careledger.app.serving import HttpServer
 from careledger.domain.facts import Head
 from careledger.gateway.entrance import is_here
 
@@ -53,6 +57,20 @@ class Metrics:
         """An answer began."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def listener(self, service: Service) -> HttpServer | None:
+        """Where they are asked for, None where nowhere; raises ServerUnavailable, ConfigurationRefused."""
+        if service.metrics.startswith("/"):
+            return HttpServer.at(Path(service.metrics))
+        secured = tls.context(service) if service.metrics.startswith(SECURED) else None
+        return HttpServer(*metrics_of(service.metrics), tls=secured) if service.metrics else None
+
+    @staticmethod
+    def place(on: HttpServer | None) -> str:
+        """Where that is, as Prometheus is told; "" for nowhere, of a Unix socket its path."""
+        if on is None or on.url.startswith("/"):
+            return "" if on is None else on.url
+        return f"{on.url}/metrics"
 
     def application(self) -> Starlette:
         """``/metrics`` as an ASGI application, for a listener of its own."""
