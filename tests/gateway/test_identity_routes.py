@@ -42,8 +42,8 @@ OPEN = {
     *(("POST", f"/{act}{each}") for act in ("sign-up", "sign-in") for each in ("", "/options")),
 }
 STALE_TOO = {
-    ("GET", "/session"), ("GET", "/sessions"), ("DELETE", "/sessions/{session}"), ("POST", "/sessions/end-others"),
-    ("GET", "/credentials"), ("POST", "/step-up/options"), ("POST", "/step-up"), ("POST", "/sign-out"),
+    ("GET", "/session"), ("GET", "/sessions"), ("DELETE", "/sessions/{session}"), ("GET", "/credentials"),
+    ("POST", "/step-up/options"), ("POST", "/step-up"), ("POST", "/sign-out"),
 }  # fmt: skip
 """What needs a session, however long ago its person proved who they are; a new operation has to be decided here."""
 BY_OFFICERS = {
@@ -358,6 +358,20 @@ def test_one_lists_and_ends_ones_own_sessions_alone(edge: Edge) -> None:
     third.sign_in()
     assert again.post("/sessions/end-others").status == 204
     assert (third.get("/session").status, again.get("/session").status) == (401, 200)
+
+
+def test_whoever_ends_another_session_proved_it_freshly_and_ones_own_ends_at_any_time(edge: Edge) -> None:
+    """So that whoever has but the cookie keeps its owner's other sessions from nobody."""
+    one = staff(edge, "Dr City")
+    other = Browser(edge, one.key)
+    assert other.sign_in().status == 204
+    aged(one, proved=-sessions.FRESH - 1)
+    there = {each["here"]: f"/identity/sessions/{each['id']}" for each in one.get("/sessions").body["items"]}
+    for reply in (one.ask("DELETE", there[False]), one.post("/sessions/end-others")):
+        assert (reply.status, reply.problem) == (403, "fresh-proof-needed")
+    assert other.get("/session").status == 200
+    assert one.ask("DELETE", there[True]).status == 204
+    assert one.get("/session").status == 401
 
 
 def test_signing_in_and_stepping_up_change_the_id_and_the_old_one_is_none(edge: Edge) -> None:

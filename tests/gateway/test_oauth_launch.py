@@ -492,6 +492,7 @@ def test_the_page_runs_nothing_stands_in_no_frame_and_says_what_apps_call_themse
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Referrer-Policy"] == "same-origin"
     assert doctor.go("/oauth/page.css").status == 200
+    assert '<a href="/sign-in">Your sessions, the apps that act for you, and signing out</a>' in page.text
     told = doctor.go("/oauth/consent", [*page.form, ("decision", "allow")])
     assert told.to.startswith("https://app.example:8443/after?own=1&code=")
     assert told.told["state"] == '"><b>'

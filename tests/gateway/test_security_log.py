@@ -226,5 +226,6 @@ def test_what_a_role_a_scope_and_an_old_proof_do_not_allow_is_told_by_whom(edge:
     aged(person, proved=-600)
     assert person.post("/passkeys/options").status == 403
     assert events(said()) == ["fresh-proof-wanted"]
+    aged(person, proved=0)
     assert person.post("/sessions/end-others").status == 204
     assert events(said()) == ["sessions-ended"]

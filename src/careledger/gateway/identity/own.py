@@ -36,9 +36,11 @@ def listed(service: Service, call: Call) -> Said:
 
 
 def end(service: Service, call: Call) -> Said:
-    """One of them is over; raises PartyNotFound."""
-    there = sessions.own(call.current.who, call.now)
-    over(service, [_one(there, call.parts["session"])])
+    """One of them is over, another than the one that asks by a fresh proof; raises PartyNotFound, FreshProofNeeded."""
+    ended = _one(sessions.own(call.current.who, call.now), call.parts["session"])
+    if ended.digest != call.current.digest:
+        call.current.require_fresh(call.now)
+    over(service, [ended])
     return Said(None, 204)
 
 
@@ -146,7 +148,7 @@ OPERATIONS = (
     Operation("GET", "/session", me, None, Who.SIGNED_IN),
     Operation("GET", "/sessions", listed, None, Who.SIGNED_IN),
     Operation("DELETE", "/sessions/{session}", end, None, Who.SIGNED_IN, "sessions-ended"),
-    Operation("POST", "/sessions/end-others", end_others, bodies.Nothing, Who.SIGNED_IN, "sessions-ended"),
+    Operation("POST", "/sessions/end-others", end_others, bodies.Nothing, event="sessions-ended"),
     Operation("GET", "/credentials", credentials, None, Who.SIGNED_IN),
     Operation("POST", "/passkeys/options", passkey_options, bodies.Nothing),
     Operation("POST", "/passkeys", add_passkey, bodies.NewPasskey, event=CHANGED),
