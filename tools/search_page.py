@@ -111,13 +111,11 @@ def lines() -> Iterator[str]:
 
 def types() -> Iterator[str]:
     """Parameters, modifiers and prefixes by the type of the parameter."""
-    count = Counter(
-        each.type for name in resource_types() for each in parameters_of(name).values() if name != "Resource"
-    )
+    count = Counter(each.type for name in resource_types() for each in parameters_of(name).values())
     prefixes = ", ".join(f"`{each}`" for each in PREFIXES)
     yield "## Types of parameters"
     yield ""
-    yield f"{sum(count.values()):,} parameters of {len(resource_types()) - 2} resource types; those of every type are"
+    yield f"{sum(count.values()):,} parameters of {len(resource_types())} resource types; those of every type are"
     yield "counted with each."
     yield ""
     yield "| type | parameters | modifiers | prefixes |"

@@ -96,7 +96,14 @@ def test_what_the_named_types_have_in_common_is_looked_at_and_nothing_else(ward:
     assert "code" in passed.said["not-supported"]
     strict = client.ask(f"?{sought}&code=x1", Prefer="handling=strict")
     assert (strict.status, strict.issue[0]) == (400, "invalid")
-    for wrong in ("_type=Conditions", "_type=Condition&_type=Encounter", "_lastUpdated=2026-02-31", ""):
+    abstract = ("_type=Resource", "_type=DomainResource,Condition")
+    for wrong in (
+        *abstract,
+        "_type=Conditions",
+        "_type=Condition&_type=Encounter",
+        "_lastUpdated=2026-02-31",
+        "",
+    ):
         refused = client.ask(f"?{wrong}")
         assert (refused.status, refused.issue[0]) == (400, "invalid"), wrong
 
@@ -154,7 +161,7 @@ def test_an_apps_token_searches_only_what_its_scopes_name(ward: Ward) -> None:
     for kind in ("Observation", "Condition,Observation", "Encounter"):
         refused = app.ask(f"?_type={kind}&_tag=several")
         assert (refused.status, refused.issue[0]) == (403, "forbidden"), kind
-    token, _ = tokens.issue(staff, Purpose.TREAT, now, DAY, scopes="user/Resource.s user/Condition.r")
+    token, _ = tokens.issue(staff, Purpose.TREAT, now, DAY, scopes="user/Condition.r")
     nothing = Client(ward.edge.gateway.base, token).ask("?_tag=several")
     assert (nothing.status, nothing.issue[0]) == (403, "forbidden")
 

@@ -245,5 +245,5 @@ def test_a_pinned_version_is_told_from_the_record() -> None:
     assert is_full_url("http://example.org/Patient/1")
 
 
-def test_all_148_types_of_r4_are_known() -> None:
-    assert len(resource_types()) == 148
+def test_all_146_types_of_r4_are_known() -> None:
+    assert len(resource_types()) == 146

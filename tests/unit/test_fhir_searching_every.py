@@ -21,7 +21,7 @@ from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, Parameter,
 from careledger.fhir.searching.parse import parse
 from index_sight import may_answer
 
-TYPES = sorted(resource_types() - {"DomainResource", "Resource"})
+TYPES = sorted(resource_types())
 CODING = {"system": "urn:s", "code": "Abc", "display": "Shown"}
 QUANTITY = {"value": Number("5.4"), "unit": "milligram", "system": "urn:u", "code": "mg"}
 CONCEPT = {"coding": [CODING], "text": "Readable"}

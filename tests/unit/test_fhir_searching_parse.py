@@ -17,7 +17,7 @@ from careledger.fhir.searching.elements import elements
 from careledger.fhir.searching.parameters import MODIFIERS, PREFIXES, not_built, parameters_of
 from careledger.fhir.searching.parse import MOST_PARAMETERS, MOST_VALUES, parse
 
-TYPES = sorted(resource_types() - {"DomainResource"})
+TYPES = sorted({*resource_types(), "Resource"})
 
 
 def resource(kind: str, own_id: str, /, **more: Any) -> Resource:

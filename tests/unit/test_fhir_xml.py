@@ -17,7 +17,7 @@ from careledger.fhir.sample import sample_file, sample_names
 from careledger.fhir.xml_text import from_xml, to_xml
 from made_resources import Maker
 
-TYPES = sorted(resource_types() - {"DomainResource", "Resource"})
+TYPES = sorted(resource_types())
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">A &amp; <b class="x">b</b><br/> é</div>'
 PATIENT: Resource = {
     "resourceType": "Patient",

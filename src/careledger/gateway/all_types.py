@@ -31,8 +31,6 @@ from careledger.gateway.http import (
 )
 from careledger.gateway.searching import answer, next_page
 
-ABSTRACT = frozenset({EVERY_TYPE, "DomainResource"})
-
 
 def handlers(desk: Desk) -> list[Handler]:
     """The routes."""
@@ -65,7 +63,7 @@ def named_types(asked: Asked) -> list[str]:
 
 
 def searched(
-    who: Bearer, named: tuple[str, ...], among: Collection[str] = resource_types() - ABSTRACT
+    who: Bearer, named: tuple[str, ...], among: Collection[str] = resource_types()
 ) -> tuple[str, ...]:
     """The types that are looked for, at least one: those that are named, each once, or all of these that the token may
     search. Raises ScopeRefused for one that it may not, and where it may search none of them."""

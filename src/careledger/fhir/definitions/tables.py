@@ -125,6 +125,10 @@ def search_definitions() -> tuple[SearchDefinition, ...]:
     )
 
 
+ABSTRACT = frozenset({"Resource", "DomainResource"})
+"""What no resource is by itself."""
+
+
 @cache
 def patient_compartment() -> CompartmentDefinition:
     """The Patient compartment of FHIR R4."""
@@ -135,6 +139,7 @@ def patient_compartment() -> CompartmentDefinition:
 
 @cache
 def resource_types() -> frozenset[str]:
-    """The 148 resource types of FHIR R4, the two abstract ones included; the tables are not read for them."""
+    """The 146 types that a resource of FHIR R4 may have, without the two abstract ones; the tables are not read for
+    them."""
     text = resources.files("careledger.fhir.definitions").joinpath("types.txt").read_text("utf-8")
-    return frozenset(text.split())
+    return frozenset(text.split()) - ABSTRACT

@@ -85,7 +85,7 @@ def _is_built(each: SearchDefinition) -> bool:
 
 @cache
 def _tables() -> dict[str, Mapping[str, Parameter]]:
-    own: dict[str, dict[str, Parameter]] = {name: {} for name in resource_types() - {"DomainResource"}}
+    own: dict[str, dict[str, Parameter]] = {name: {} for name in (*resource_types(), EVERY_TYPE)}
     for each in filter(_is_built, search_definitions()):
         parts = tuple(Part(*part) for part in each.parts)
         made = Parameter(each.name, each.type, each.url, each.expression, each.targets, parts)

@@ -126,7 +126,8 @@ class Wanted:
         if value == "*":
             source, rest = self._type, "*"
         code, _, target = rest.partition(":")
-        if source not in resource_types() or not code or (target and target not in resource_types()):
+        known = {*resource_types(), self._type}
+        if source not in known or not code or (target and target not in known):
             raise malformed(name, "not Type:parameter or Type:parameter:Type")
         links = _links(source, code)
         return [Include(source, code, target, iterate, links, self._base)] if links else []
