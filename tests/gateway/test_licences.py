@@ -256,6 +256,8 @@ def test_a_revoked_licence_is_refused_by_the_list_that_the_gateway_serves(desk: 
         revoke(desk.ministry, status.PLACES, desk.now)
     with pytest.raises(LicenceRefused):
         revoke(desk.story.organisations["Lakeside"], place, desk.now)
+    listed = edge.stranger().pool.request("GET", desk.base + status.place(desk.ministry.number))
+    assert (listed.status, listed.headers["Access-Control-Allow-Origin"]) == (200, "*")
     for path in (
         "/licences/0000000000000001/status",
         f"/licences/{desk.city.number:016x}/status",

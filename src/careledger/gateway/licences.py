@@ -35,7 +35,11 @@ def routes(desk: Desk, work: Work) -> list[Route]:
 
     async def listed(request: Request) -> Response:
         named = request.path_params["issuer"]
-        return await answered(request, work, lambda: token(desk, named), MEDIA_TYPE, FRESH, pace)
+        made = await answered(request, work, lambda: token(desk, named), MEDIA_TYPE, FRESH, pace)
+        made.headers["Access-Control-Allow-Origin"] = (
+            "*"  # whoever checks in a browser (Token Status List, 8.1)
+        )
+        return made
 
     return [Route("/licences/{issuer}/status", listed, methods=["GET"])]
 
