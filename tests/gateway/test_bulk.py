@@ -148,7 +148,10 @@ def test_patients_are_exported_with_their_records_all_of_them_or_those_who_are_n
         edge.story.berta.hex()
     }
     nobody = {"valueReference": {"reference": f"Patient/{'0' * 64}"}}
-    assert export(client, "Patient/$export", body=parameters(("patient", nobody))).output == []
+    unknown = kick_off(client, "Patient/$export", body=parameters(("patient", berta), ("patient", nobody)))
+    assert (unknown.status, unknown.issue[0]) == (400, "invalid")
+    assert "patient is not" in unknown.issue[1].replace(",", "")
+    assert "0" * 64 not in unknown.issue[1]
     wrong = {"valueReference": {"reference": "Group/1"}}
     assert kick_off(client, "Patient/$export", body=parameters(("patient", wrong))).status == 400
 

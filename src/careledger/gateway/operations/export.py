@@ -14,6 +14,7 @@ from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Number, Resource
 from careledger.formats.deposits import sliced
 from careledger.formats.exports import ExportJob
+from careledger.gateway import identities
 from careledger.gateway.bulk.asking import GROUP, NDJSON, PATIENT, SYSTEM, Kickoff, kicked_off
 from careledger.gateway.bulk.jobs import DELETED, DONE, ERROR, FAILED, OUTPUT
 from careledger.gateway.bulk.wanted import ALIAS
@@ -63,8 +64,21 @@ def handlers(desk: Desk) -> list[Handler]:
 
 
 def kick_off(desk: Desk, scope: str, who: Bearer, asked: Asked) -> Plain:
-    """Begins an export of what this post's organisation wrote; raises ExportRefused, SearchRefused, ExportsBusy."""
-    return _begun(desk, who, scope, asked, kicked_off(desk.parsed, asked, scope))
+    """Begins an export of what this post's organisation wrote; raises ExportRefused, also for a patient whom it does
+    not know, SearchRefused, ExportsBusy."""
+    kickoff = kicked_off(desk.parsed, asked, scope)
+    if any(not _is_known(desk, who, each) for each in sliced(kickoff.patients, ALIAS)):
+        raise ExportRefused(path="patient", problem="is not known here")
+    return _begun(desk, who, scope, asked, kickoff)
+
+
+def _is_known(desk: Desk, who: Bearer, alias: bytes) -> bool:
+    """Whether that patient was registered here, or something is there that was written about them and this post may
+    read."""
+    if who.scopes.allow("r", "Patient") and identities.one(who.staff.organisation, alias) is not None:
+        return True
+    sight = desk.sight(who)
+    return sight.about(alias, ()) is not None or not sight.complete
 
 
 def kick_off_group(desk: Desk, who: Bearer, asked: Asked) -> Plain:
