@@ -20,10 +20,21 @@ def test_what_the_gateway_can_do_is_told_without_a_token(edge: Edge) -> None:
     assert told.status == 200
     rest = told.body["rest"][0]
     types = {each["type"]: each for each in rest["resource"]}
-    assert len(types) > 140
+    assert len(types) == 146
+    assert not {"Resource", "DomainResource"} & set(types)
     assert {each["code"] for each in types["Condition"]["interaction"]} >= {"read", "vread", "search-type"}
     names = {each["name"] for each in types["Condition"]["searchParam"]}
     assert {"patient", "code", "onset-date", "_id"} <= names
+
+
+def test_of_what_it_can_do_as_much_is_told_as_is_wanted(edge: Edge) -> None:
+    part = edge.stranger().ask("metadata?_elements=fhirVersion,software").body
+    assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert "software" in part
+    assert "implementation" not in part
+    assert edge.stranger().ask("metadata?_summary=true").status == 200
+    refused = edge.stranger().ask("metadata?_summary=everything")
+    assert (refused.status, refused.issue[0]) == (400, "invalid")
 
 
 def test_a_search_in_a_patients_compartment_shows_what_is_shared_and_names_what_is_not(edge: Edge) -> None:

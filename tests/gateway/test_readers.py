@@ -164,6 +164,20 @@ def steady(body: Any) -> Any:
     return {name: value for name, value in body.items() if name not in ("id", "meta", "timestamp")}
 
 
+def test_a_reader_answers_searches_by_post_and_addresses_that_are_written_otherwise(several: Several) -> None:
+    doctor, adam = several.client("Dr Stay"), several.story.adam.hex()
+    found = steady(several.at_reader(doctor, several.mine).body)["entry"]
+    for method, path in (
+        ("POST", f"Condition/_search?patient={adam}"), ("GET", f"Condition/_search?patient={adam}"),
+        ("GET", f"Condition/?patient={adam}"), ("POST", f"Patient/{adam}/Condition/_search"),
+        ("GET", f"Patient/{adam}/Condition/_search/"),
+    ):  # fmt: skip
+        said = several.at_reader(doctor, path, method)
+        assert [
+            each["resource"]["id"] for each in said.body["entry"] if each["search"]["mode"] == "match"
+        ] == [each["resource"]["id"] for each in found if each["search"]["mode"] == "match"], path
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -370,6 +384,10 @@ def test_of_all_tokens_only_those_of_the_reader_that_went_are_read_elsewhere(tmp
     [
         ("GET", "/fhir/Condition", {}, True), ("HEAD", "/fhir/Condition/x", {}, True), ("GET", "/fhir/", {}, True),
         ("POST", "/fhir/Condition/_search", {b"content-length": b"20"}, True),
+        ("POST", "/fhir/_search", {b"content-length": b"20"}, True), ("GET", "/fhir/_search", {}, True),
+        ("POST", "/fhir/Patient/x/Condition/_search", {b"content-length": b"20"}, True),
+        ("POST", "/fhir/Patient/x/Condition/_search/", {}, True),
+        ("POST", "/fhir/Group/x/Condition/_search", {}, False), ("POST", "/fhir/x/_search", {}, False),
         ("POST", "/fhir/Condition/_search", {b"content-length": b"70000"}, False),
         ("POST", "/fhir/Condition/_search", {b"transfer-encoding": b"chunked"}, False),
         ("POST", "/fhir/Condition/_search", {b"content-length": b"-1"}, False),

@@ -202,7 +202,7 @@ class CustodianBehind(CareLedgerError):
 
 
 class FhirRefused(CareLedgerError):
-    """This is not a FHIR R4 resource or bundle that can be imported."""
+    """This is not FHIR R4 as it can be taken here."""
 
 
 class TypeUnknown(FhirRefused):

@@ -28,6 +28,7 @@ from careledger.app.identity.passkeys import Site
 from careledger.app.serving import is_loopback
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import CareLedgerError
+from careledger.fhir.searching.results import subset_of
 from careledger.gateway import (
     all_types,
     batches,
@@ -43,6 +44,7 @@ from careledger.gateway import (
     searching,
     security_log,
 )
+from careledger.gateway.addresses import OneAddress
 from careledger.gateway.api import problems
 from careledger.gateway.api.routes import Api
 from careledger.gateway.api.rows import BASE
@@ -147,7 +149,7 @@ class Edge:
 
     def crossing(self, application: ASGIApp) -> ASGIApp:
         """The same for pages of registered public apps, which ask from elsewhere."""
-        return Crossing(application, self._entrance)
+        return Crossing(OneAddress(application), self._entrance)
 
     def close(self) -> None:
         """Ends what is under way outside."""
@@ -190,8 +192,13 @@ class Edge:
     async def _metadata(self, request: Request) -> Response:
         if (turned := http.turned_away(request)) is not None:
             return turned
+        form = http.form_of(request) or JSON
+        try:
+            wanted = subset_of(http.pairs(request.url.query))
+        except CareLedgerError as error:
+            return http.refused(error, form)
         said = capability(self._desk.base, self._entrance.site.origin, self._started)
-        return packed(request, http.response(said, form=http.form_of(request) or JSON))
+        return packed(request, http.response(wanted.of(said), form=form))
 
     async def _handle(self, handler: Handler, request: Request) -> Response:
         came, form = time.monotonic(), http.form_of(request) or JSON

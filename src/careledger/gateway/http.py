@@ -249,7 +249,7 @@ def asked_of(request: Request, handler: Handler, body: bytes = b"") -> Asked:
 
 def form_of(request: Request, named: str | None = None) -> str | None:
     """Which of FHIR's forms a request wants back; None if it is none of them."""
-    return forms.wanted(request.headers.get("accept", "*/*"), named or request.query_params.get("_format"))
+    return forms.wanted(request.headers.get("accept") or "*/*", named or request.query_params.get("_format"))
 
 
 def ignored_by(handler: Handler, names: list[str]) -> tuple[str, ...]:
@@ -367,6 +367,8 @@ def refused(error: CareLedgerError, form: str = JSON) -> Response:
 
 async def no_route(request: Request, error: Exception) -> Response:
     """The answer where nothing is."""
+    if request.url.path.rpartition("/")[2].startswith("$"):
+        return response(outcome("error", "not-supported", "There is no such operation here."), 404)
     status = getattr(error, "status_code", 404)
     headers = {"Allow": ", ".join(allowed(request))} if status == 405 else {}
     code = "not-supported" if status == 405 else "not-found"

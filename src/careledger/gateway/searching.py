@@ -164,7 +164,7 @@ def _order(query: Query, sight: Sight) -> tuple[Order, ...] | None:
 
 def address(desk: Desk, path: str, used: Sequence[tuple[str, str]]) -> str:
     """What a Bundle says of how it was searched for (R4 search.html#conformance)."""
-    return f"{desk.base}/{path}?{urlencode(used)}" if used else f"{desk.base}/{path}"
+    return f"{desk.base}/{path}?{urlencode(used, safe=',')}" if used else f"{desk.base}/{path}"
 
 
 def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:

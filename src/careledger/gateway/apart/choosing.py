@@ -19,7 +19,7 @@ MOST_FORM = 64 * 1024
 READS = re.compile(
     r"/fhir/?|/fhir/[A-Z][A-Za-z]{1,63}/?|/fhir/[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}(/.*)?"
 )
-SEARCHES = re.compile(r"/fhir/[A-Z][A-Za-z]{1,63}/_search")
+SEARCHES = re.compile(r"/fhir/(Patient/[A-Za-z0-9.\-]{1,64}/)?([A-Z][A-Za-z]{1,63}/)?_search/?")
 
 
 def reader_socket(worker: Path, number: int) -> Path:
@@ -55,9 +55,10 @@ def _is_read(scope: Scope, headers: dict[bytes, bytes]) -> bool:
     size = int(said) if said.isdigit() else MOST_FORM + 1
     if b"transfer-encoding" in headers or b"respond-async" in headers.get(b"prefer", b"").lower():
         return False
+    searches = SEARCHES.fullmatch(scope["path"]) is not None
     if scope["method"] in ("GET", "HEAD"):
-        return size == 0 and READS.fullmatch(scope["path"]) is not None
-    return scope["method"] == "POST" and size <= MOST_FORM and SEARCHES.fullmatch(scope["path"]) is not None
+        return size == 0 and (searches or READS.fullmatch(scope["path"]) is not None)
+    return scope["method"] == "POST" and size <= MOST_FORM and searches
 
 
 class Kept:

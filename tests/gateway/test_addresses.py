@@ -1,0 +1,84 @@
+"""One address for what clients write in two ways, and what is said where nothing is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from careledger.domain.consents import Permission
+from gateway.edge_world import JSON, Edge, Reply
+from gateway.test_fhir_writing import condition
+from story import DIAGNOSIS
+
+
+def found(reply: Reply) -> list[str]:
+    assert reply.status == 200, reply.body
+    return [each["id"] for each in reply.matches]
+
+
+def test_a_slash_at_the_end_changes_nothing(edge: Edge) -> None:
+    doctor, adam = edge.client("Dr Stay"), edge.story.adam.hex()
+    plain = doctor.ask(f"Condition?patient={adam}")
+    assert found(doctor.ask(f"{edge.gateway.base}/Condition/?patient={adam}")) == found(plain) != []
+    one = f"{edge.gateway.base}/Condition/{plain.matches[0]['id']}"
+    assert doctor.ask(f"{one}/").body == doctor.ask(one).body
+    assert doctor.ask(f"{edge.gateway.base}/metadata/").body["resourceType"] == "CapabilityStatement"
+    twice = doctor.ask(f"{one}//")
+    assert (twice.status, twice.issue[0]) == (404, "not-found")
+    assert edge.stranger().ask(f"{one}/").status == 401
+
+
+def test_what_is_posted_with_a_slash_at_the_end_is_written(edge: Edge) -> None:
+    edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.APPEND)
+    body = json.dumps(condition(edge.story.adam.hex(), "slashed")).encode()
+    sent = edge.client("Dr City").ask(f"{edge.gateway.base}/Condition/", "POST", body, Content_Type=JSON)
+    assert sent.status == 201, sent.body
+
+
+def test_a_search_by_get_may_say_that_it_is_one(edge: Edge) -> None:
+    doctor, adam = edge.client("Dr Stay"), edge.story.adam.hex()
+    plain = doctor.ask(f"Condition?patient={adam}")
+    for path in (
+        f"Condition/_search?patient={adam}", f"_search?_type=Condition&patient={adam}",
+        f"Patient/{adam}/Condition/_search?", f"Condition/_search/?patient={adam}",
+    ):  # fmt: skip
+        assert found(doctor.ask(path)) == found(plain) != [], path
+    self_link = doctor.ask(f"Condition/_search?patient={adam}").link("self")
+    assert self_link == plain.link("self")
+    assert edge.stranger().ask(f"Condition/_search?patient={adam}").status == 401
+    assert [each["id"] for each in doctor.ask(f"Patient/_search?_id={adam}").matches] == [adam]
+    assert doctor.ask("Practitioner/_search").body["resourceType"] == "Bundle"
+
+
+def test_an_address_of_several_types_is_said_as_it_was_asked(edge: Edge) -> None:
+    said = edge.client("Dr Stay").ask(f"?_type=Condition,Encounter&patient={edge.story.adam.hex()}")
+    assert "_type=Condition,Encounter&" in str(said.link("self"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "Patient/{}/$graphql"),
+        ("GET", "Condition/{}/$everything"),
+        ("POST", "Condition/$lastn"),
+    ],
+)
+def test_an_operation_that_is_not_there_is_not_found(edge: Edge, method: str, path: str) -> None:
+    body = json.dumps({"resourceType": "Parameters"}).encode() if method == "POST" else None
+    reply = edge.client("Dr Stay").ask(path.format(edge.story.adam.hex()), method, body, Content_Type=JSON)
+    assert (reply.status, reply.issue) == (404, ("not-supported", "There is no such operation here."))
+
+
+@pytest.mark.parametrize("kind", ["Resource", "DomainResource"])
+def test_an_abstract_type_is_none_that_there_are_records_of(edge: Edge, kind: str) -> None:
+    doctor = edge.client("Dr Stay")
+    for path in (kind, f"{kind}/1", f"{kind}?patient={edge.story.adam.hex()}"):
+        reply = doctor.ask(path)
+        assert (reply.status, reply.issue[0]) == (404, "not-found"), path
+
+
+def test_an_empty_accept_header_wants_nothing_else_than_none_does(edge: Edge) -> None:
+    doctor, path = edge.client("Dr Stay"), f"Patient/{edge.story.adam.hex()}"
+    assert doctor.ask(path, Accept="").body == doctor.ask(path).body
+    assert doctor.ask(path, Accept="text/html").status == 406
