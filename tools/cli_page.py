@@ -27,9 +27,10 @@ written by `tools/cli_page.py` from the commands themselves; a test runs every e
 
 - `--data DIR` names the data directory; without it `CARELEDGER_DATA` does, else it is `./{DATA}`. One process at a
   time has it open; only `chain head` and `chain verify` read it beside another one. Beside a service (`careledger up`,
-  `worker`) work also patients' agents (`app`, `consent`, `audit`), and `token`, `client`, `account`, `sign-on`, `reads`
-  and `staff list`, as far as they touch an organisation's books and not the ledger: what they change holds from the
-  service's next request on.
+  `worker`) work also patients' agents (`app`, `consent`, `audit`), and `token`, `client`, `account`, `sign-on`,
+  `licence`, `reads` and `staff list`, as far as they touch an organisation's books and not the ledger: what they change
+  holds from the service's next request on. `licence issue`, `check` and `revoke` ask a gateway's custodians about the
+  ledger. For acts on parties, posts, teams and staff a running service has its API (`/api/v1`, `/scim/v2`).
 - Times: a day (`2026-12-31`; `--from` begins at its first second, `--until` includes it whole), a minute
   (`2026-12-31T18:00`), a time from now (`45m`, `2h`, `30d`, `6w`, `1y`), or `now`; all in UTC.
 - `--as NAME` (or `CARELEDGER_AS`) is the organisation or post that acts, by its name, the beginning of it, or its

@@ -72,6 +72,69 @@ def test_a_patient_grants_lets_an_app_in_revokes_and_audits_while_the_service_ru
     assert careledger("doctor", *data).code == 0
 
 
+@pytest.mark.slow
+def test_licences_are_issued_shown_checked_and_revoked_while_the_service_runs(
+    lived: Path, tmp_path: Path
+) -> None:
+    """What an officer may is looked at on the ledger, as the service's custodians sign it."""
+    data, asks = ("--data", lived), ("--as", "Lakeside Hospital")
+    key, licence, officer = tmp_path / "doctor.key", tmp_path / "doctor.licence", ("--as", "Officer Begum")
+    did = told("licence", "key", key)["did"]
+    issue = ("licence", "issue", licence, "--holder", did, "--profession", "doctor", "--number", "D-77")
+
+    def shown(name: str) -> Path:
+        asked, file = told("licence", "ask", *asks, *data), tmp_path / name
+        told(
+            "licence",
+            "present",
+            licence,
+            file,
+            "--key",
+            key,
+            "--to",
+            asked["audience"],
+            "--nonce",
+            asked["nonce"],
+        )
+        return file
+
+    with served(lived, "up") as (running, _):
+        assert careledger(*issue, "--as", "Dr Sen, Lakeside", *data).code == 2
+        place = told(*issue, *officer, *data)["place"]
+        first = shown("first")
+        assert told("licence", "check", first, *asks, "--keep", *data)["number"] == "D-77"
+        assert careledger("licence", "check", first, *asks, *data).code == 1  # its nonce was used
+        assert careledger("licence", "revoke", place, "--as", "Dr Sen, Lakeside", *data).code == 2
+        second = shown("second")
+        told("licence", "revoke", place, *officer, *data)
+        refused = careledger("licence", "check", second, *asks, *data)
+        assert (refused.code, "revoked" in refused.err) == (1, True)
+        assert [each["place"] for each in told("licence", "list", *data)["licences"] if each["revoked"]] == [
+            place
+        ]
+        ends = careledger("licence", "sweep", *asks, *data)  # which acts on the ledger
+        assert (ends.code, "its API (/api/v1" in " ".join(ends.err.split())) == (IN_USE, True)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 0
+    assert careledger("doctor", *data).code == 0
+
+
+@pytest.mark.slow
+def test_behind_a_worker_without_a_gateway_licences_are_listed_and_asked_for_and_no_more(
+    lived: Path, tmp_path: Path
+) -> None:
+    data, file = ("--data", lived), tmp_path / "licence"
+    did = told("licence", "key", tmp_path / "key")["did"]
+    issue = ("licence", "issue", file, "--holder", did, "--profession", "doctor", "--number", "D-78")
+    with served(lived, "worker") as (running, _):
+        assert "licences" in told("licence", "list", *data)
+        assert told("licence", "ask", "--as", "Lakeside Hospital", *data)["nonce"]
+        assert careledger(*issue, "--as", "Officer Begum", *data).code == IN_USE
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 0
+    assert not file.exists()
+
+
 def met(url: str, token: str, path: str = "/fhir/Patient?_summary=count&_id=none") -> int:
     """What a program is answered that brings this token."""
     headers = {"Authorization": f"Bearer {token}"}

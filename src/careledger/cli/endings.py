@@ -90,8 +90,9 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     ),
     errors.DirectoryInUse: Ending(
         DATA,
-        "wait until the other process is done, or end it; beside a service patients act (app, consent, audit), and "
-        "token, client, account, sign-on, reads and staff list see to books",
+        "wait until the other process is done, or end it; beside a service patients act (app, consent, audit), "
+        "token, client, account, sign-on, licence, reads and staff list see to books, and its API (/api/v1, /scim/v2) "
+        "acts on parties, posts, teams and staff",
     ),
     errors.DirectoryNotWritable: Ending(
         DATA, "mount the disk so that it can be written to, or let the user who runs careledger write there"

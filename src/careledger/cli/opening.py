@@ -66,7 +66,8 @@ def opened(folder: Path, passphrase: Ask = ask, service: Service | None = None) 
 
 @contextmanager
 def reached(folder: Path) -> Iterator[World]:
-    """As ``opened``, or, while a service has the directory, what a patient's agent has of it through that service.
+    """As ``opened``, or, while a service has the directory, what a patient's agent has of it through that service:
+    keys and books of this device, and of the ledger what custodians sign.
 
     Raises DirectoryInUse where something else has it, or an agent is at work.
     """

@@ -9,7 +9,7 @@ import typer
 
 from careledger.cli import licences
 from careledger.cli.actors import member, officer, organisation
-from careledger.cli.opening import opened
+from careledger.cli.opening import office, opened, reached
 from careledger.cli.options import DATA, As, Data, Json, command, group
 from careledger.cli.output import print_json, print_text, tell, write_private
 
@@ -64,7 +64,7 @@ def issue(
     from careledger.workflows.parties import check_officer
 
     public = licences.holder(holder)
-    with opened(data) as world:
+    with reached(data) as world:
         check_officer(world.ledger.fresh_head(), officer(world, acting))
         now = world.clock.now()
         said = Licensed(number, licences.profession(profession), name, now, now + days * DAY)
@@ -79,7 +79,7 @@ def issue(
 @command(app, "list", "careledger licence list")
 def list_(data: Data = DATA, as_json: Json = False) -> None:
     """List what the ministry of this machine issued."""
-    with opened(data) as world:
+    with office(data) as world:
         found = licences.issued(world)
     print_json({"licences": found}) if as_json else licences.show(found)
 
@@ -89,7 +89,7 @@ def ask(acting: As, data: Data = DATA, as_json: Json = False) -> None:
     """Ask somebody for a licence: a nonce that one presentation may carry, within ten minutes."""
     from careledger.app.licences.checking import ask as new
 
-    with opened(data) as world:
+    with office(data) as world:
         verifier = member(world, acting, "--as")
         nonce, audience = new(verifier, world.clock.now()), licences.audience(world, verifier)
     tell(as_json, {"nonce": nonce, "audience": audience}, f"Nonce {nonce}, for {audience}.")
@@ -143,7 +143,7 @@ def check(
     """Check a presented licence: issuer, signature, time, disclosures, holder, nonce, revocation. Uses up the nonce."""
     from careledger.app.licences import over
 
-    with opened(data) as world:
+    with reached(data) as world:
         verifier = member(world, acting, "--as")
         found = licences.checked(world, verifier, file)
         if keep:
@@ -181,7 +181,7 @@ def revoke(
     from careledger.app.licences.issuing import revoke as end
     from careledger.workflows.parties import check_officer
 
-    with opened(data) as world:
+    with reached(data) as world:
         check_officer(world.ledger.fresh_head(), officer(world, acting))
         found = end(world.keyring.ministry(), place, world.clock.now())
     tell(as_json, {"place": place, "revoked": found.revoked}, f"Licence {place} is revoked.")
