@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import tempfile
@@ -18,12 +19,12 @@ from careledger.workflows.accept import accept
 from careledger.workflows.accesses import by_consent
 from careledger.workflows.actors import Staff
 from careledger.workflows.amend import amend, cosign
+from careledger.workflows.archives import as_archive, import_archive, open_archive
 from careledger.workflows.arrive import Announced, Arriving, Filed
 from careledger.workflows.contents import content_reader
 from careledger.workflows.deposit import MISSING, PLAN, complete, deposit
 from careledger.workflows.epochs import own_statement
 from careledger.workflows.erase import conclude, erase
-from careledger.workflows.export import as_archive, import_archive, open_archive
 from careledger.workflows.from_documents import staged_document
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.import_file import import_file, namespace_of
@@ -270,16 +271,21 @@ def texts_of(record: Record) -> str:
 
 
 def carrying(world: World) -> Attempt:
-    """An archive with an amended record, imported elsewhere."""
+    """An archive with an amended record and one with a file, imported elsewhere."""
     holder = with_record(world)
     before = world.read_as_registrar(holder).records[0]
     amend(world.network, world.writer(), own_statement(holder)[0], before, condition(world.doctor, "copd"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "scan.pdf")
+        path.write_bytes(b"%PDF-1.7 " + secrets.token_bytes(MOST_INSIDE))
+        document = staged_document(path, namespace_of(world.hospital), holder.alias, DIAGNOSIS)
+        import_for(world.network, world.session(world.nurse), own_statement(holder)[0], document)
     mine = world.claim(holder).holder
-    archive = as_archive(world.network, mine, world.read_own(mine).records)
-    opened = open_archive(mine.keys, archive)
+    archive = b"".join(as_archive(world.network, mine, world.read_own(mine).records))
+    opened = open_archive(mine.keys, io.BytesIO(archive))
 
     def attempt(trial: Trial) -> Finish:
-        assert as_archive(trial.network, mine, world.read_own(mine).records)
+        assert b"".join(as_archive(trial.network, mine, world.read_own(mine).records))
         elsewhere = world.claimed(world.clinic, compartments=ONE)
         own, statement = world.own_writer(elsewhere), own_statement(elsewhere)[0]
         die(trial, lambda: import_archive(trial.network, trial.writer(own), statement, opened))
@@ -287,8 +293,10 @@ def carrying(world: World) -> Attempt:
         def finish() -> None:
             import_archive(world.network, own, statement, opened)
             records = world.read_own(elsewhere).records
-            assert [record.manifest.version for record in records] == [1, 2]
-            assert len(newest(records)) == 1
+            assert sorted(record.manifest.version for record in records) == [1, 1, 1, 2]
+            assert len(newest(records)) == 3
+            [content] = [each.body.content for each in records if isinstance(each.body, LargeBody)]
+            assert len(b"".join(content_reader(world.network, content).pieces())) == content.size
             whole(world, elsewhere)
 
         return finish
@@ -504,7 +512,7 @@ SCENARIOS = {
     ),
     "an import is undone": Scenario(("undo_import.undo_import",), undoing, 6),
     "an archive is imported elsewhere": Scenario(
-        ("export.as_archive", "export.import_archive"), carrying, 30, first_some_last(2, 2, 2)
+        ("archives.as_archive", "archives.import_archive"), carrying, 30, first_some_last(2, 2, 2)
     ),
     "a record is restricted": Scenario(
         ("order.order", "order.repeat_orders"), ordering(RESTRICT, "restricted unconfirmed", 0), 7

@@ -256,18 +256,22 @@ def test_a_large_scan_survives_a_kill_lies_nowhere_in_the_clear_and_comes_back_i
     assert (tmp_path / "again.dcm").stat().st_mode & 0o777 == 0o600
     assert told("export", label, "--documents", out, "--data", treated)["count"] == 1
     assert [path.read_bytes() for path in out.iterdir()] == [scan.read_bytes()]
-    assert told("export", label, "--fhir", bundle, "--data", treated)["left_out"] == 0
+    assert told("export", label, "--fhir", bundle, "--data", treated)["count"] == 2
     exported = [each["resource"] for each in json.loads(bundle.read_bytes())["entry"]]
     [whole] = [each for each in exported if each["resourceType"] == "Binary"]
     assert (base64.b64decode(whole["data"], validate=True), "_data" in whole) == (scan.read_bytes(), False)
     piped = careledger("export", label, "--fhir", "-", "--data", treated).out
     assert piped.rstrip("\n") == bundle.read_text().rstrip("\n")
-    assert "1 file" in careledger("export", label, "--archive", archive, "--data", treated).err
+    assert careledger("export", label, "--archive", archive, "--data", treated).code == 0
+    assert archive.stat().st_size > scan.stat().st_size
+    assert words not in archive.read_bytes()
     everything = b"".join(path.read_bytes() for path in treated.rglob("*") if path.is_file())
     assert words not in everything
     other = _damaged(Path(shutil.copytree(treated, tmp_path / "damaged")))
     ill = careledger("show", label, record, "--content", tmp_path / "ill.dcm", "--data", other)
     assert (ill.code != 0, (tmp_path / "ill.dcm").exists()) == (True, False)
+    ill = careledger("export", label, "--archive", tmp_path / "ill.archive", "--data", other)
+    assert (ill.code != 0, list(tmp_path.glob("ill.*"))) == (True, [])
 
 
 def _damaged(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from careledger.fhir.canonical import canonical_of
 from careledger.fhir.json_text import read
 from careledger.fhir.sample import sample_file
 from careledger.workflows.actors import load_holder
-from careledger.workflows.export import open_archive
+from careledger.workflows.archives import open_archive
 from stories.cli_world import ORGANISATIONS, PATIENT, careledger, explored, told
 
 __all__ = ["explored"]
@@ -148,10 +148,11 @@ def test_an_archive_opens_with_the_patients_phrase(explored: Path, tmp_path: Pat
     world = open_world(explored)
     try:
         alias, phrase, books = world.keyring.patient(PATIENT)
-        opened = open_archive(load_holder(phrase, alias, books).keys, target.read_bytes())
+        with target.open("rb") as file:
+            opened = open_archive(load_holder(phrase, alias, books).keys, file)
     finally:
         world.close()
-    assert len(opened) == told("show", "--data", explored)["records"]["leaves"]
+    assert len(opened.versions) == told("show", "--data", explored)["records"]["leaves"]
     assert PATIENT.split()[1].encode() not in target.read_bytes()
 
 

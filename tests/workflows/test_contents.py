@@ -23,7 +23,6 @@ from careledger.domain.errors import (
     ImportStopped,
     MalformedBytes,
 )
-from careledger.domain.records import Ground
 from careledger.fhir import documents
 from careledger.fhir.canonical import canonical
 from careledger.fhir.contents import binary, stated
@@ -34,18 +33,11 @@ from careledger.formats.cids import chunk_cid, dag_cbor_cid
 from careledger.formats.large import CHUNK, Index
 from careledger.workflows import from_documents
 from careledger.workflows.actors import Holder
-from careledger.workflows.batches import Writer
 from careledger.workflows.blocks import sealed_block
 from careledger.workflows.chart import copies, read_back
 from careledger.workflows.contents import content_reader, seal_file
 from careledger.workflows.deposit import deposit
-from careledger.workflows.export import (
-    as_archive,
-    as_fhir,
-    import_archive,
-    left_out,
-    open_archive,
-)
+from careledger.workflows.export import as_fhir
 from careledger.workflows.export import documents as documents_in
 from careledger.workflows.from_documents import staged_document
 from careledger.workflows.import_file import namespace_of
@@ -298,20 +290,3 @@ def test_a_bundle_holds_a_large_file_and_no_piece_of_it_does(
     assert "_data" not in binary
     small = [each for each in records if not isinstance(each.body, LargeBody)]
     assert b"".join(as_fhir(world.network, small)) == export_bundle(each.body for each in small)
-
-
-def test_an_archive_says_what_it_leaves_out_and_the_rest_can_be_deposited_anew(
-    world: World, tmp_path: Path
-) -> None:
-    holder = world.patient(compartments=(REPORT,))
-    imported(world, holder, on_disk(tmp_path))
-    mine = world.claim(holder).holder
-    records = list(world.read_own(mine, (REPORT,)).records)
-    assert left_out(records) == 1
-    opened = open_archive(mine.keys, as_archive(world.network, mine, records))
-    assert not any(isinstance(each.body, LargeBody) for each in opened)
-    other = world.claimed(compartments=(REPORT,))
-    writer = Writer(world.hospital, Ground.OWN, None, other)
-    import_archive(world.network, writer, world.statement(other.alias), opened)
-    carried = world.read_own(other, (REPORT,))
-    assert (len(carried.records), carried.problems) == (2, ())

@@ -14,7 +14,8 @@ from careledger.cli.opening import Mine
 from careledger.cli.output import print_pieces, write_private
 from careledger.cli.records import own_records
 from careledger.domain.errors import ExportStopped
-from careledger.workflows.export import as_archive, as_fhir, documents, left_out
+from careledger.workflows.archives import as_archive
+from careledger.workflows.export import as_fhir, documents
 from careledger.workflows.retrieve import Record
 
 if TYPE_CHECKING:
@@ -25,10 +26,9 @@ STDOUT = "-"
 
 @dataclass(frozen=True)
 class Exported:
-    """How many records, versions or documents were written, and how many files beside records were not."""
+    """How many records, versions or documents were written."""
 
     count: int
-    left_out: int = 0
 
 
 def export_fhir(world: World, mine: Mine, path: Path) -> Exported:
@@ -46,10 +46,10 @@ def export_fhir(world: World, mine: Mine, path: Path) -> Exported:
 
 
 def export_archive(world: World, mine: Mine, path: Path) -> Exported:
-    """Writes every version, sealed to the patient. Raises ExportStopped."""
+    """Writes every version, and the files beside them, sealed to the patient. Raises ExportStopped."""
     records = _everything(world, mine)
     write_private(path, as_archive(world.network, mine.holder, records), "--archive")
-    return Exported(len(records), left_out(records))
+    return Exported(len(records))
 
 
 def export_documents(world: World, mine: Mine, folder: Path) -> Exported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from careledger.adapters.blocks.segments import sync_directory
 from careledger.cli.endings import quiet_pipe
 from careledger.cli.screen import Screen
 from careledger.cli.words import Facts, plain
@@ -65,23 +67,49 @@ def progress() -> Progress:
 
 def write_private(path: Path, data: bytes | Iterable[bytes | bytearray], option: str) -> None:
     """A new file of mode 0600, durable, of these bytes or pieces; raises BadParameter where it cannot be made, or
-    stands there already. Where it does not come to its end, however that ends, no file is left."""
+    stands there already.
+
+    It has its name once it is whole. Until then ``.part`` stands behind it; where it does not come to its end, that is
+    removed, but for a process that is killed.
+    """
+    part = path.with_name(f"{path.name}.part")
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
+        raise _unwritten(path, part, error, option) from None
     try:
         with os.fdopen(handle, "wb") as file:
             for piece in (data,) if isinstance(data, bytes) else data:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+        _named(part, path)
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
-    except BaseException:  # also where whoever asked for it breaks it off: half of it is no file
-        path.unlink(missing_ok=True)
+    finally:  # also where whoever asked for it breaks it off: half of it is no file
+        part.unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, part: Path, error: OSError, option: str) -> typer.BadParameter:
+    if isinstance(error, FileExistsError) and not os.path.lexists(path):
+        said = f"{part}: is there; another command writes it now, or was killed at it: then remove it"
+        return typer.BadParameter(said, param_hint=option)
+    return typer.BadParameter(f"{path}: {error.strerror}", param_hint=option)
+
+
+def _named(part: Path, path: Path) -> None:
+    """Gives a whole file its name, durably, unless that is taken; raises OSError."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
         raise
+    except OSError:  # a file system without links, as on many sticks
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        part.rename(path)
+    sync_directory(path.parent)
 
 
 def tell(as_json: bool, facts: Facts, *sentences: str) -> None:

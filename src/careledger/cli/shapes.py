@@ -105,7 +105,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "erase": (*_ORDERED, "charts_that_keep_a_copy", "erased_from"),
     "import": ("run", "files"),
     "undo-import": ("imports", "undone"),
-    "export": ("file", "form", "count", "left_out"),
+    "export": ("file", "form", "count"),
     "search": ("searched", *_READ, "trends"),
     "consent list": ("patient", "alias", "consents"),
     "custodian list": ("custodians",),

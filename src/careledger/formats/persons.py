@@ -212,8 +212,26 @@ class Archive(Message):
 
 
 @dataclass(frozen=True)
+class ArchiveHead(Message):
+    """What stands before the stream of an archive: which of the phrase's sealing keys opens it, and with it the key.
+
+    The file is ``framed("archive/2", head)``, then the stream: Cobblestone-256 under the key, with the context
+    ``framed("sealed/archive-stream")``, of items one after the other, ``LP(item)`` each, ``LP("")`` as their end, and
+    zeros up to Padmé's next length. An item is a part, one Zstandard frame of an ``archive``; after each part, for
+    every version in it whose body has a file beside it that none before had, come the index of its blocks and these
+    blocks in order, as their CIDs name them. ``key`` is 32 random bytes, HPKE with the context ``archive-stream``.
+    """
+
+    TYPE: ClassVar[str] = "archive-head"
+    alias_number: int = uint()
+    generation: int = uint()
+    key: bytes = octets(most=8192)
+
+
+@dataclass(frozen=True)
 class ArchiveFile(Message):
-    """An archive as a file: a random key sealed to its owner's sealing key, and parts, each an Archive, under it.
+    """An archive of version 1, which is still opened and no longer written: a random key sealed to its owner's sealing
+    key, and parts, each an Archive, under it. Files beside their bodies are left out.
 
     ``key`` is HPKE with the context ``archive``, ``H("archive-parts", parts…)``. A part is Zstandard, Padmé, then
     Cobblestone-256 with the context ``LP("sealed/archive") ‖ LP(uint32 its number) ‖ LP(uint32 how many)``.

@@ -60,7 +60,7 @@ def export(
 
 def _told(as_json: bool, path: Path, form: str, made: exports.Exported) -> None:
     if as_json:
-        facts = {"file": str(path), "form": form, "count": made.count, "left_out": made.left_out}
+        facts = {"file": str(path), "form": form, "count": made.count}
         print_json(facts)
         return
     if form != "archive":
@@ -70,8 +70,3 @@ def _told(as_json: bool, path: Path, form: str, made: exports.Exported) -> None:
         typer.echo(
             f"{counted(made.count, 'version')} exported; the file opens with the patient's phrase.", err=True
         )
-    if made.left_out:
-        said = (
-            f"{counted(made.left_out, 'file')} of more than 4 MiB left out; take them with --documents DIR."
-        )
-        typer.echo(said, err=True)
