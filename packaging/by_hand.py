@@ -2,10 +2,10 @@
 
     sudo python packaging/by_hand.py FOLDER
 
-COPY, RUN and ENV are done in order, with the image's folders below FOLDER; useradd is passed over. FOLDER and the
-Python that runs this have to be readable for everybody. Then the entry point runs as the image's user: it founds a
-network, serves, is asked by the health check, and is told to stop. What that user could write to of what was
-installed is looked for: it is nothing. Needs a package registry.
+COPY, RUN and ENV are done in order, with the image's folders below FOLDER; groupadd and useradd are passed over.
+FOLDER and the Python that runs this have to be readable for everybody. Then the entry point runs as the image's user:
+it founds a network, serves, is asked by the health check, and is told to stop. What that user could write to of what
+was installed is looked for: it is nothing. Needs a package registry.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name("Containerfile")
 FOLDERS = ("/opt/careledger", "/var/lib/careledger", "/build")
-ALONE = ("useradd",)
+ALONE = ("groupadd", "useradd")
 """Commands that change the machine."""
 
 
