@@ -243,6 +243,20 @@ def test_a_page_is_for_whom_it_was_made(edge: Edge) -> None:
     assert client.ask(page).status == 200
 
 
+def test_a_page_is_found_under_the_address_of_a_type_too(edge: Edge) -> None:
+    """Some clients keep of a link what stands behind its question mark."""
+    client = edge.client("Dr Stay")
+    page = client.ask(f"Condition?patient={edge.story.adam.hex()}&_count=1").link("next")
+    assert page is not None
+    query = page.partition("?")[2]
+    assert [each["id"] for each in client.ask(f"Condition?{query}").matches] == [
+        each["id"] for each in client.ask(page).matches
+    ]
+    assert client.ask(f"Condition?{query}&_page=x").status == 400
+    assert client.ask(f"Condition?{query}&code=x", Prefer="handling=strict").status == 400
+    assert edge.client("Dr Stay").ask(f"Condition?{query}").status == 410
+
+
 def test_a_date_that_is_none_says_nothing(edge: Edge) -> None:
     client = edge.client("Dr Stay")
     one = client.ask(f"Condition?patient={edge.story.adam.hex()}").matches[0]

@@ -125,7 +125,7 @@ def test_what_is_there_already_is_not_created_again_if_the_program_says_so(
     assert made[0].body == made[1].body
     assert post(doctor, said).status == 201
     several = post(doctor, said, If_None_Exist="code=195967001")
-    assert (several.status, several.issue[0]) == (412, "conflict")
+    assert (several.status, several.issue[0]) == (412, "multiple-matches")
     for unclear in ("", "shoe-size=44", "recorded-date=2026-02-31", "_count=1"):
         assert post(doctor, said, If_None_Exist=unclear).status == 400
 
@@ -162,7 +162,7 @@ def test_an_update_by_a_search_creates_then_changes_the_one_that_matches(
     assert (wrong.status, wrong.issue[0]) == (400, "invalid")
     assert post(doctor, coded(patient, "38341003")).status == 201
     several = put_where(doctor, search, coded(patient, "38341003"))
-    assert (several.status, several.issue[0]) == (412, "conflict")
+    assert (several.status, several.issue[0]) == (412, "multiple-matches")
 
 
 def test_a_deletion_by_a_search_takes_back_the_one_that_matches(doctor: Client, patient: str) -> None:
@@ -180,7 +180,7 @@ def test_a_deletion_by_a_search_takes_back_the_one_that_matches(doctor: Client, 
     for _ in range(2):
         assert post(doctor, coded(patient, "73211009")).status == 201
     several = doctor.ask(one, "DELETE")
-    assert (several.status, several.issue[0]) == (412, "conflict")
+    assert (several.status, several.issue[0]) == (412, "multiple-matches")
     assert len(doctor.ask(one).matches) == 2
 
 

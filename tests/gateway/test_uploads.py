@@ -129,6 +129,15 @@ def test_a_small_file_lies_in_its_record(edge: Edge, ward: Ward, patient: Holder
     assert "data" in ward.reader.ask(path, Accept=JSON).body
 
 
+def test_what_was_sent_comes_back_though_only_its_writers_may_read_it(ward: Ward, patient: Holder) -> None:
+    """A restricted record is in no lease, but in the own writings of who wrote it."""
+    reply = sent(ward.reader, b"a note", of(patient), "text/plain")
+    assert (reply.status, reply.body["resourceType"]) == (201, "Binary")
+    assert reply.body["id"] in reply.headers["Location"]
+    minimal = sent(ward.reader, b"a note", of(patient), "text/plain", Prefer="return=minimal")
+    assert (minimal.status, minimal.body) == (201, None)
+
+
 def test_a_file_belongs_to_the_patient_and_category_of_the_document_that_it_is_sent_with(
     edge: Edge, ward: Ward, patient: Holder
 ) -> None:

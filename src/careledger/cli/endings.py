@@ -161,6 +161,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
         REFUSED, "careledger account list says who has the post, and account invite makes another"
     ),
     errors.VersionConflict: Ending(REFUSED, "read the record again, and change what is current"),
+    errors.SeveralMatch: Ending(REFUSED, "look for it by more, so that one record matches"),
     errors.RecordGone: Ending(REFUSED, "ask its author for the record that took its place"),
     errors.NoUpdateHere: Ending(REFUSED, "post it as a new record"),
     errors.PageGone: Ending(REFUSED, _AGAIN),

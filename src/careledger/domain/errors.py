@@ -13,6 +13,12 @@ from careledger.domain.client_errors import ClientRefused as ClientRefused
 from careledger.domain.client_errors import KeySetRefused as KeySetRefused
 from careledger.domain.client_errors import OAuthRefused as OAuthRefused
 from careledger.domain.client_errors import ReplaySeen as ReplaySeen
+from careledger.domain.fhir_errors import ExportRefused as ExportRefused
+from careledger.domain.fhir_errors import FhirRefused as FhirRefused
+from careledger.domain.fhir_errors import SearchRefused as SearchRefused
+from careledger.domain.fhir_errors import SeveralMatch as SeveralMatch
+from careledger.domain.fhir_errors import TypeUnknown as TypeUnknown
+from careledger.domain.fhir_errors import VersionConflict as VersionConflict
 from careledger.domain.file_errors import FileNotScanned as FileNotScanned
 from careledger.domain.file_errors import FileRefused as FileRefused
 from careledger.domain.file_errors import ScannerUnavailable as ScannerUnavailable
@@ -201,22 +207,6 @@ class CustodianBehind(CareLedgerError):
 # Health data ------------------------------------------------------------------------------------
 
 
-class FhirRefused(CareLedgerError):
-    """This is not FHIR R4 as it can be taken here."""
-
-
-class TypeUnknown(FhirRefused):
-    """This is not a resource type of FHIR R4."""
-
-
-class SearchRefused(FhirRefused):
-    """This is not a search as FHIR R4 has it."""
-
-
-class ExportRefused(FhirRefused):
-    """This is not an export that can be made here."""
-
-
 class ImportStopped(CareLedgerError):
     """An entry of this file cannot be imported, so nothing of it was."""
 
@@ -342,10 +332,6 @@ class PatientNotFound(CareLedgerError):
 
 class RecordNotFound(CareLedgerError):
     """No such record is known here."""
-
-
-class VersionConflict(CareLedgerError):
-    """This is not the version that is current now."""
 
 
 class RecordGone(CareLedgerError):

@@ -16,7 +16,6 @@ from careledger.app.tokens import Bearer
 from careledger.domain.errors import FhirRefused, ScopeRefused
 from careledger.fhir.definitions.tables import resource_types
 from careledger.fhir.searching.parameters import EVERY_TYPE
-from careledger.fhir.searching.parse import named as parameter_name
 from careledger.gateway.about import about_whom
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import (
@@ -26,10 +25,8 @@ from careledger.gateway.http import (
     Answered,
     Asked,
     Handler,
-    passed_over,
-    refuse_if_strict,
 )
-from careledger.gateway.searching import answer, next_page
+from careledger.gateway.searching import PAGE, answer, named_page
 
 
 def handlers(desk: Desk) -> list[Handler]:
@@ -43,13 +40,9 @@ def handlers(desk: Desk) -> list[Handler]:
 def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """What matches of several types, or the next page of a search of any; raises FhirRefused, ScopeRefused, PageGone,
     and as ``searching.search``."""
-    names = dict.fromkeys(name for name, _ in asked.given if name not in EVERYWHERE)
-    if "_page" in names:
-        others = tuple(parameter_name(each) for each in names if each != "_page")
-        refuse_if_strict(asked.headers, others)
-        made = next_page(desk, who, asked)
-        return replace(made, headers={**made.headers, **passed_over(replace(asked, ignored=others))})
-    if not names:
+    if asked.values(PAGE):
+        return named_page(desk, who, asked)
+    if all(name in EVERYWHERE for name, _ in asked.given):
         raise FhirRefused(path="_type", problem="name types, what is looked for, or a page of a search")
     named = named_types(asked)
     about = about_whom(named[0] if len(named) == 1 else EVERY_TYPE, asked.given)

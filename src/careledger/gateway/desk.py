@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,7 +16,7 @@ from careledger.app.identity.references import References
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
 from careledger.domain.categories import Category
-from careledger.domain.errors import RecordNotFound
+from careledger.domain.errors import CareLedgerError, RecordNotFound
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
 from careledger.gateway.apart.sharing import Alone, Sharing
@@ -32,6 +33,7 @@ from careledger.gateway.own.subscribed import Subscribed
 from careledger.gateway.pages import Pages
 from careledger.gateway.repeats import Answers
 from careledger.gateway.views import Shown, View
+from careledger.workflows.register import kept_holder
 
 
 @dataclass
@@ -116,6 +118,18 @@ class Desk:
         if not own:
             raise RecordNotFound()
         return own
+
+    def written(self, who: Bearer, alias: bytes, path: str, version: str) -> Shown | None:
+        """What was written just now, of what is shared or, of who keeps the patient's keys, of the own writing; None
+        where it cannot be shown now, and where nobody was asked for it: who wrote it is told so."""
+        with suppress(CareLedgerError):
+            shown = self.leases.look(who, alias).current.get(path)
+            if shown is not None:
+                return shown
+            kept_holder(who.staff.organisation, alias)
+            own = self.own(who, *path.split("/"))[0]
+            return own if own.version == version else None
+        return None
 
     def sight(self, who: Bearer) -> Sight:
         """What the post's organisation wrote, as far as the post may read it; for a patient's app nothing, which reads

@@ -18,6 +18,7 @@ from careledger.domain.errors import (
     RecordGone,
     RecordNotFound,
     ScopeRefused,
+    SeveralMatch,
     VersionConflict,
 )
 from careledger.fhir.json_text import Resource
@@ -108,7 +109,7 @@ def _handlers(desk: Desk) -> list[Handler]:
 
 def create(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """A new record of the patient whom it names, anchored; see ``writing.create``. With If-None-Exist the one
-    that matches among what this post sees of that patient, if one does; raises VersionConflict for several.
+    that matches among what this post sees of that patient, if one does; raises SeveralMatch.
 
     A Consent with its grant package is no record: see ``consents.take``. A Patient is registered
     unless its id is the alias of who is.
@@ -215,8 +216,8 @@ def _once_whole(
 
 def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """The next version of the one record that matches among what this post sees of the patient whom the body names;
-    a new one if none does and the body states no id, for an app whose scopes let it create. Raises VersionConflict for
-    several, and as ``update``."""
+    a new one if none does and the body states no id, for an app whose scopes let it create. Raises SeveralMatch, and
+    as ``update``."""
     return once_read(asked.body, _reading(who, asked), partial(_updated_matching, desk, who, asked))
 
 
@@ -273,7 +274,7 @@ def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def delete_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The same for the one record that matches among what this post sees of the patient whom the search names; where
-    none does nothing is to be done, which is no refusal (R4 http.html#3.1.0.7.1). Raises VersionConflict for several,
+    none does nothing is to be done, which is no refusal (R4 http.html#3.1.0.7.1). Raises SeveralMatch,
     FhirRefused for a search that names no patient, or many, and likewise."""
     who.require_fresh(desk.world.clock.now())
     there = _named_match(desk, who, asked)
@@ -357,7 +358,7 @@ def _view(desk: Desk, who: Bearer, kind: str, id: str) -> View:
 def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where: str) -> Shown | None:
     """The one record of that patient that a search finds among what this post sees, None if it finds none.
 
-    Raises VersionConflict for several, FhirRefused for a search that is none or names another patient.
+    Raises SeveralMatch, FhirRefused for a search that is none or names another patient.
     """
     view, about = desk.leases.look(who, alias), about_whom(kind, given)
     query = desk.parsed(kind, about.rest)
@@ -365,7 +366,7 @@ def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where
         raise FhirRefused(path=where, problem="is not a search that can be made here")
     found = Found(query, everything([view])).matches
     if len(found) > 1:
-        raise VersionConflict()
+        raise SeveralMatch()
     return found[0] if found else None
 
 
@@ -375,10 +376,8 @@ def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> An
     with suppress(CareLedgerError):  # an index that does not open now is read in as a whole once it does
         desk.charts.of(who.staff.organisation).wrote([alias])
     path, status = f"{made.kind}/{made.id}", CREATED if made.new else 200
-    with suppress(CareLedgerError):  # what is anchored is written, whatever cannot be shown now
-        shown = desk.leases.look(who, alias).current.get(path)
-        if shown is not None:
-            return Answered(shown.resource, shown, status)
+    if (shown := desk.written(who, alias, path, made.version)) is not None:
+        return Answered(shown.resource, shown, status)
     said = outcome("information", "informational", "Written, and anchored; this post does not see it yet.")
     return Answered(said, Shown(made.kind, made.id, made.version, 0, said), status)
 

@@ -39,6 +39,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.EventsGone, Kind(410, "expired")),
     (errors.RecordGone, Kind(410, "deleted")),
     (errors.VersionConflict, Kind(412, "conflict")),
+    (errors.SeveralMatch, Kind(412, "multiple-matches")),
     (errors.NoUpdateHere, Kind(405, "not-supported")),
     (errors.PatientNotFound, Kind(404, "not-found")),
     (errors.RecordNotFound, Kind(404, "not-found")),

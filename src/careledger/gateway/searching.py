@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlencode
 
@@ -16,13 +16,23 @@ from careledger.app.tokens import Bearer
 from careledger.domain.errors import AccessRefused, FhirRefused, TooCostly
 from careledger.fhir.json_text import Resource
 from careledger.fhir.searching.indexing import narrowed, order_of
+from careledger.fhir.searching.parse import named as parameter_name
 from careledger.fhir.searching.query import Query
 from careledger.formats.indexing import Filed, Order, Part
 from careledger.gateway import bundles
 from careledger.gateway.about import About, about_whom
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
-from careledger.gateway.http import FORM, MOST_FORM, Answered, Asked, Handler, refuse_if_strict
+from careledger.gateway.http import (
+    EVERYWHERE,
+    FORM,
+    MOST_FORM,
+    Answered,
+    Asked,
+    Handler,
+    passed_over,
+    refuse_if_strict,
+)
 from careledger.gateway.identities import registered
 from careledger.gateway.operations import consents
 from careledger.gateway.outcomes import outcome, why
@@ -31,6 +41,7 @@ from careledger.gateway.own.sight import MOST_LOOKED, Sight
 from careledger.gateway.pages import Onward, Past, Rest, until
 from careledger.gateway.views import Shown, View, everything
 
+PAGE = "_page"
 COUNT, MOST_COUNT = 50, 1_000
 FEWEST, AT_ONCE = 20, 60
 """How many own writings are looked at whatever the page holds, and at most for one page, if there are no more."""
@@ -95,6 +106,8 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
     Raises FhirRefused, TooCostly, and what ``Leases.look`` raises.
     """
+    if asked.values(PAGE):
+        return named_page(desk, who, asked)
     return of_whom(desk, who, asked, about_whom(asked.kind, asked.given), asked.kind)
 
 
@@ -167,11 +180,20 @@ def address(desk: Desk, path: str, used: Sequence[tuple[str, str]]) -> str:
     return f"{desk.base}/{path}?{urlencode(used, safe=',')}" if used else f"{desk.base}/{path}"
 
 
+def named_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
+    """The page of a search that the request names, under whatever address; raises as ``next_page``, and FhirRefused."""
+    names = dict.fromkeys(name for name, _ in asked.given if name not in (PAGE, *EVERYWHERE))
+    others = tuple(parameter_name(each) for each in names)
+    refuse_if_strict(asked.headers, others)
+    made = next_page(desk, who, asked)
+    return replace(made, headers={**made.headers, **passed_over(replace(asked, ignored=others))})
+
+
 def next_page(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The next page of a search: of what was found then, what may still be seen now. Raises PageGone."""
-    names = asked.values("_page")
+    names = asked.values(PAGE)
     if len(names) != 1:
-        raise FhirRefused(path="_page", problem="names one page of a search")
+        raise FhirRefused(path=PAGE, problem="names one page of a search")
     rest = desk.pages.rest(names[0], who.digest, desk.world.clock.now())
     said = f"{desk.base}?_page={names[0]}"
     if isinstance(rest, Past):
