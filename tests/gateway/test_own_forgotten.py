@@ -34,14 +34,21 @@ def ward(edge: Edge) -> Ward:
     return Ward(edge)
 
 
-def test_what_a_command_took_back_is_gone_with_its_history(ward: Ward) -> None:
+def test_what_a_command_took_back_is_gone_and_its_history_says_that_alone(ward: Ward) -> None:
     holder = ward.patient()
     wrong, right = ward.written(holder), ward.written(holder, "right")
     version = ward.reader.ask(wrong).body["meta"]["versionId"]
     retract(ward.network, ward.writer, own_statement(holder)[0], [bytes.fromhex(version)])
-    for path in (wrong, f"{wrong}/_history", f"{wrong}/_history/{version}"):
+    for path in (wrong, f"{wrong}/_history/{version}"):
         gone = ward.reader.ask(path)
         assert (gone.status, gone.issue[0]) == (410, "deleted"), path
+    history = ward.reader.ask(f"{wrong}/_history")
+    assert (history.status, history.body["type"]) == (200, "history")
+    (entry,) = history.body["entry"]
+    assert (entry["request"], entry["response"]["status"]) == ({"method": "DELETE", "url": wrong}, "204")
+    assert "resource" not in entry
+    assert "entry" not in ward.reader.ask(f"{wrong}/_history?_since=2999-01-01").body
+    assert ward.reader.ask(f"{wrong.replace('Condition', 'Observation')}/_history").status in (404, 410)
     assert ward.reader.ask(right).status == 200
     assert ILLNESS not in json.dumps(ward.reader.ask(f"{wrong}/_history").body)
     assert len(copies(ward.city, holder.alias)) == 2
@@ -55,8 +62,9 @@ def test_that_something_was_taken_back_is_told_to_nobody_who_could_not_have_read
     assert ward.reader.ask(path).status == 410
     for stranger in ("clerk", "Dr Lake", "Dr Stay"):  # the matrix lets no nurse read diagnoses
         client = ward.edge.client(stranger)
-        refused = client.ask(path)
-        assert (refused.status, refused.body) == (404, client.ask(unknown).body), stranger
+        for more in ("", "/_history"):
+            refused = client.ask(path + more)
+            assert (refused.status, refused.body) == (404, client.ask(unknown + more).body), stranger
 
 
 def test_of_several_versions_those_that_were_taken_back_are_not_shown(ward: Ward) -> None:

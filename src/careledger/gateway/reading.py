@@ -6,10 +6,10 @@ from functools import partial
 from urllib.parse import urlencode
 
 from careledger.app.tokens import Bearer
-from careledger.domain.errors import RecordNotFound
+from careledger.domain.errors import RecordGone, RecordNotFound
 from careledger.fhir.searching.moments import since_of
 from careledger.gateway import bundles
-from careledger.gateway.desk import Desk
+from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.given import since_when, whole_number
 from careledger.gateway.http import PART, Answered, Asked, Handler
 
@@ -66,8 +66,13 @@ def vread(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def history(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     """The versions that this post sees, those since ``_since``, the newest first, ``_count`` on a page; the next one
-    begins behind a version. Raises RecordNotFound, FhirRefused."""
-    versions, since = desk.versions(who, asked.kind, asked.path["id"]), since_when(asked)
+    begins behind a version. Of what was taken back that it was, and when, as in the history of its type. Raises
+    RecordNotFound, RecordGone where that was not kept, FhirRefused."""
+    since = since_when(asked)
+    try:
+        versions = desk.versions(who, asked.kind, asked.path["id"])
+    except RecordGone:
+        return _taken_back(desk, who, asked, since)
     wanted = [each for each in versions if not since or (since_of(each.updated) or since) >= since]
     behind = asked.values(BEHIND)[-1:]
     first = next((at + 1 for at, each in enumerate(wanted) if [each.version] == behind), 0)
@@ -82,3 +87,12 @@ def history(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     entries = [(each, each is versions[-1]) for each in there]
     made = bundles.history(desk.base, entries, asked.part, len(wanted), links)
     return Answered(made, lists=there)
+
+
+def _taken_back(desk: Desk, who: Bearer, asked: Asked, since: int) -> Answered:
+    kind, id = asked.kind, asked.path["id"]
+    gone = desk.sight(who).gone(uuid_of(id))
+    if gone is None or gone.path != f"{kind}/{id}":
+        raise RecordGone()
+    links = {"self": f"{desk.base}/{kind}/{id}/_history"}
+    return Answered(bundles.histories(desk.base, [gone] if gone.at >= since else [], links, []))

@@ -157,6 +157,11 @@ class Sight:
         times = [one.at for one in back if one is not None and not one.successor]
         return Removed(f"{each.kind}/{uuid_text(each.name)}", max(times)) if times else None
 
+    def gone(self, name: bytes) -> Removed | None:
+        """What is left of a record that this post might read and all of whose versions were taken back."""
+        found = [each for each in self._writings.versions(name) if self._is_open(each)]
+        return self.removed(found[-1]) if found else None
+
     def is_first(self, each: Filed) -> bool:
         """Whether no version of that record was filed before."""
         found: list[Filed] = self._writings.ask(WritingsFile.versions, each.name)
