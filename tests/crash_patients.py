@@ -29,7 +29,6 @@ from careledger.workflows.end_registration import end_registration, leave
 from careledger.workflows.epochs import (
     begin_epochs,
     escrowed,
-    name_for_emergencies,
     own_statement,
     publish_statement,
 )
@@ -48,6 +47,7 @@ from careledger.workflows.retrieve import retrieve
 from careledger.workflows.revoke import revoke
 from careledger.workflows.signed_consents import signed_consent, take_signed
 from careledger.workflows.tend import tend
+from careledger.workflows.turn_epochs import name_for_emergencies
 from crashing import Attempt, Finish, Scenario, Trial, die, first_some_last
 from world import DAY, DIAGNOSIS, GUARDED, VIEW, World, condition, texts
 
@@ -586,7 +586,9 @@ SCENARIOS = {
         17,
         first_some_last(2, 2, 3),
     ),
-    "a restricted category is named for emergencies": Scenario(("epochs.name_for_emergencies",), naming, 6),
+    "a restricted category is named for emergencies": Scenario(
+        ("turn_epochs.name_for_emergencies",), naming, 6
+    ),
     "new epochs are begun": Scenario(("epochs.begin_epochs",), new_epochs, 5),
     "an unlocked agent tends": Scenario(
         ("tend.tend", "revoke.renew_expired", "grant.finish_grants", "tell_moved.tell_daily"),

@@ -22,10 +22,10 @@ from careledger.gateway.repeats import HOUR, KEPT, WEEK, Answers
 from careledger.workflows import register
 from careledger.workflows.actors import Staff
 from careledger.workflows.emergencies import PROPOSED_FOR, propose_emergency, proposed_here
-from careledger.workflows.epochs import name_for_emergencies
 from careledger.workflows.identity_rows import Identity
 from careledger.workflows.register import IDENTITY, kept_holder
 from careledger.workflows.request_access import answer, read_requests
+from careledger.workflows.turn_epochs import name_for_emergencies
 from gateway.edge_world import DAY, Client, Edge, Reply
 from story import BIRTH, LICENCE, NAME
 

@@ -77,7 +77,8 @@ STEPS = {
     "custody.outcomes", "custody.receipt", "custody.receipts", "custody.tell", "deposit.finish",
     "epochs.chains_in_force", "revoke.enter_revocation", "epochs.enrol_at", "epochs.publish_epoch",
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
-    "grant.send_package", "grant.wait_for_grants", "lease.Lease", "received.keep_grant", "two_hops.stop_replacement",
+    "turn_epochs.turn_epochs", "grant.package_with", "grant.newest_keys", "grant.wait_for_grants", "lease.Lease",
+    "received.keep_grant", "two_hops.stop_replacement",
     "intake.take_in_steps", "register.activate_custodian", "register.announce_custodian", "staging.deposit_in_steps",
 }  # fmt: skip
 EFFECT = re.compile(

@@ -6,9 +6,10 @@ from careledger.domain.errors import CareLedgerError
 from careledger.formats.patients import AliasStatement
 from careledger.workflows import register
 from careledger.workflows.break_glass import emergency_access, open_emergency
-from careledger.workflows.epochs import name_for_emergencies, own_statement
+from careledger.workflows.epochs import own_statement
 from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.retrieve import retrieve
+from careledger.workflows.turn_epochs import name_for_emergencies
 from world import DIAGNOSIS, GUARDED, World, condition, version
 
 TWO = (DIAGNOSIS, GUARDED)

@@ -17,7 +17,7 @@ from careledger.workflows.audit import audit, known_claims
 from careledger.workflows.board import post_package
 from careledger.workflows.claim import claim
 from careledger.workflows.custody import epoch_chain
-from careledger.workflows.epochs import escrow_named, name_for_emergencies, own_statement
+from careledger.workflows.epochs import escrow_named, own_statement
 from careledger.workflows.grant import STANDS, Granted, certificate_of, given_consents
 from careledger.workflows.link import link, unlink
 from careledger.workflows.new_versions import NewVersion
@@ -27,6 +27,7 @@ from careledger.workflows.recover import Recovered, end_undescribed, recover
 from careledger.workflows.revoke import revoke
 from careledger.workflows.rotate_keys import rotate
 from careledger.workflows.tend import tend
+from careledger.workflows.turn_epochs import name_for_emergencies
 from crashing import Trial, crash_everywhere, crash_here_and_there, die
 from world import DAY, DIAGNOSIS, GUARDED, PRESCRIPTION, World, condition, texts, version
 

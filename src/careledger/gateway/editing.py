@@ -322,7 +322,7 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: w
     view, current = _newest(desk, who, kind, id)
     if after not in ("", current.version):
         raise VersionConflict()
-    before = view.record(current)
+    before = view.followed(current)
     if before is None or kind == PATIENT:
         raise NoUpdateHere()
     writing.check_current(asked.headers.get("if-match", ""), current.version)

@@ -20,6 +20,7 @@ from careledger.domain.categories import Category, Compartment, Sensitivity
 from careledger.domain.consents import Purpose
 from careledger.domain.errors import (
     AccessRefused,
+    CareLedgerError,
     FhirRefused,
     PatientNotFound,
     RecordNotFound,
@@ -28,7 +29,9 @@ from careledger.domain.errors import (
 from careledger.domain.matrix import VERSIONS, ReadCell
 from careledger.domain.reasons import Rule
 from careledger.fhir.export import resource_of
+from careledger.formats.patients import Certificate
 from careledger.gateway.apart.sharing import Alone, Sharing, Stamp
+from careledger.gateway.own.keyless import written_here
 from careledger.gateway.views import Seen, Shown, View
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Session
@@ -38,6 +41,7 @@ from careledger.workflows.grounds import Reading, by_one_consent, reading
 from careledger.workflows.judging import post_at
 from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.network import Network
+from careledger.workflows.received import epoch_keys, fetch_grants
 from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
 from careledger.workflows.superseded import is_superseded
 
@@ -228,6 +232,12 @@ class Leases:
         self._used.clear()
 
     def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
+        """By a request, and by another one where a key came while custodians answered."""
+        made = self._asked(network, bearer, alias)
+        came = (bearer.digest, alias) in self._held and self._open(bearer.digest, alias) is None
+        return self._asked(network, bearer, alias) if came else made
+
+    def _asked(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         stamp, session = self.sharing.stamp(bearer.digest, alias), self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
         rule = Rule.BREAK_GLASS if bearer.purpose is Purpose.BTG else None
@@ -241,21 +251,42 @@ class Leases:
         closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
-            return _view(bearer, alias, found, found.records, closed), ground.access
+            return self._view(bearer, alias, found, found.records, closed), ground.access
         begun = time.monotonic()
         lease = open_lease(network, session, ground.access, statement, ground.compartments)
         held = _Held(
-            lease, _view(bearer, alias, lease.retrieved, lease.records(network), closed), begun, stamp
+            lease, self._view(bearer, alias, lease.retrieved, lease.records(network), closed), begun, stamp
         )
         self.sharing.opened(bearer.digest, alias)
         self._held[bearer.digest, alias] = held
         self._make_room()
         return held.view, ground.access
 
+    def _view(
+        self,
+        bearer: Bearer,
+        alias: bytes,
+        retrieved: Retrieved,
+        records: Sequence[Record],
+        closed: tuple[Compartment, ...],
+    ) -> View:
+        """What is trusted of what was released, and the token's scopes show."""
+        trusted = [each for each in records if not each.distrust and not each.apart]
+        scopes, keyless = bearer.scopes, set(() if bearer.consent else retrieved.keyless)
+        own = written_here(self.world.network, bearer.staff.organisation, alias, keyless)
+        return View(
+            Seen(alias, within(scopes, trusted), closed, retrieved.complete, scopes.shown),
+            tuple(
+                each for each in own if scopes.shows(each.type) or scopes.cover("r", each.type, each.resource)
+            ),
+        )
+
     def _open(self, digest: bytes, alias: bytes) -> _Held | None:
         """The lease that is open, unless it is to be asked for anew; then it is dropped."""
         held = self._held.get((digest, alias))
-        if held is None or held.stamp == self.sharing.stamp(digest, alias):
+        if held is None:
+            return None
+        if held.stamp == self.sharing.stamp(digest, alias) and not _key_came(self.world.network, held.lease):
             return held
         self._drop(digest, alias)
         return None
@@ -307,16 +338,17 @@ def closed_to(view: LedgerView, post: int) -> frozenset[Category]:
     )
 
 
-def _view(
-    bearer: Bearer,
-    alias: bytes,
-    retrieved: Retrieved,
-    records: Sequence[Record],
-    closed: tuple[Compartment, ...],
-) -> View:
-    """What is trusted of what was released, and the token's scopes show."""
-    trusted = [each for each in records if not each.distrust and not each.apart]
-    return View(Seen(alias, within(bearer.scopes, trusted), closed, retrieved.complete, bearer.scopes.shown))
+def _key_came(network: Network, lease: Lease) -> bool:
+    """Whether something was released to a lease without its key, and its grant has another key since."""
+    access = lease.access
+    if lease.closed or not lease.retrieved.keyless or access.certificate is None:
+        return False
+    organisation = lease.session.staff.organisation
+    with suppress(CareLedgerError):  # what cannot be looked for now is looked for again
+        fetch_grants(network, organisation)
+        keys = epoch_keys(organisation, Certificate.decode(access.certificate.body))
+        return len(keys) > len(access.seeds)
+    return False
 
 
 def within(scopes: Scopes, records: Sequence[Record]) -> tuple[Record, ...]:

@@ -8,13 +8,13 @@ record that is not shown stays what the record says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from uuid import UUID
 
 from careledger.domain.categories import Compartment
-from careledger.domain.errors import FhirRefused
+from careledger.domain.errors import FhirRefused, StoreUnavailable
 from careledger.fhir.export import resource_of
 from careledger.fhir.json_text import Resource
 from careledger.fhir.references import rewritten
@@ -70,16 +70,24 @@ class Shown:
 
 @dataclass(frozen=True, repr=False)
 class View:
-    """One patient's records as resources; never printed."""
+    """One patient's records as resources; never printed. ``own`` are versions that the organisation wrote and that
+    were released, of epochs whose keys have not come yet: newer than all that opened."""
 
     seen: Seen
+    own: tuple[Shown, ...] = ()
 
     @cached_property
     def current(self) -> dict[str, Shown]:
         """The newest version of every record by Type/id, in the order of their anchors."""
         shown = (self.shown(record) for record in newest(self.seen.records))
         found = {each.path: each for each in shown if each is not None and each.type != "Patient"}
-        return {self.patient.path: self.patient, **found}
+        return {self.patient.path: self.patient, **found, **{each.path: each for each in self._own}}
+
+    @cached_property
+    def _own(self) -> list[Shown]:
+        """Oldest first, with references as records have them here."""
+        linked = [replace(each, resource=rewritten(each.resource, self._names.get)) for each in self.own]
+        return sorted(linked, key=lambda each: each.place)
 
     @cached_property
     def patient(self) -> Shown:
@@ -100,12 +108,18 @@ class View:
         """The record's version that is shown so; None for a patient who is only an alias."""
         return next((each for each in self.seen.records if each.handle.hex() == shown.version), None)
 
+    def followed(self, shown: Shown) -> Record | None:
+        """The same for whoever writes the next version; raises StoreUnavailable where its key has not come yet."""
+        if any(each.version == shown.version for each in self.own):
+            raise StoreUnavailable(why="the patient's new key is still on its way")
+        return self.record(shown)
+
     def versions(self, path: str) -> list[Shown]:
         """All versions that are shown of one record, the newest first."""
         made = [shown for record in self.seen.records if (shown := self.shown(record)) is not None]
         if path == self.patient.path and not any(each.path == path for each in made):
             made.append(self.patient)
-        found = [each for each in made if each.path == path]
+        found = [each for each in (*made, *self._own) if each.path == path]
         return sorted(found, key=lambda each: each.place, reverse=True)
 
     def shown(self, record: Record) -> Shown | None:
@@ -134,7 +148,7 @@ class View:
             f"urn:uuid:{UUID(bytes=each.manifest.record_id)}": f"{each.manifest.resource_type}/"
             + self._id(each.manifest.resource_type, each.manifest.record_id)
             for each in self.seen.records
-        }
+        } | {f"urn:uuid:{each.id}": each.path for each in self.own if each.type != "Patient"}
 
     def _id(self, kind: str, record_id: bytes) -> str:
         return self.seen.alias.hex() if kind == "Patient" else str(UUID(bytes=record_id))

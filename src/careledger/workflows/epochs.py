@@ -7,7 +7,7 @@ Repeating publishes the same statement again, which custodians take as done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -166,21 +166,16 @@ def escrow_named(epoch: EpochStatement) -> bool:
     return epoch.escrow and Compartment.numbered(epoch.compartment).sensitivity is not Sensitivity.NORMAL
 
 
-def name_for_emergencies(network: Network, holder: Holder, compartments: Iterable[int]) -> None:
-    """From now on these restricted compartments are in escrow too: named durably, then new epochs that say so.
-
-    What was deposited before stays out of it.
-    """
-    named = list(compartments)
-    holder.books.put(EMERGENCIES, [(holder.alias + uint(each, 2), b"named") for each in named])
-    begin_epochs(network, holder, named)
-
-
-def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] = ALL) -> None:
+def begin_epochs(
+    network: Network,
+    holder: Holder,
+    compartments: Iterable[int] = ALL,
+    telling: Callable[[Sequence[OpenEpoch]], object] = lambda made: None,
+) -> None:
     """A new epoch in each of these compartments: the first, or the next one after the newest.
 
-    In force when n custodians hold them, all or none. First custodians are told the earlier epochs that they have
-    missed, so that no chain hangs on one of them.
+    In force when n custodians hold them, all or none; ``telling`` is called with them before any custodian is told.
+    First custodians are told the earlier epochs that they have missed, so that no chain hangs on one of them.
     """
     statement, _ = own_statement(holder)
     asked = tuple(compartments)
@@ -193,7 +188,8 @@ def begin_epochs(network: Network, holder: Holder, compartments: Iterable[int] =
             _next_epoch(network, holder, statement, compartment, newest.get(compartment))
             for compartment in asked
         ]
-        _publish(network, statement, made)
+        telling([opened for _, opened in made])
+        _publish(network, statement, [record for record, _ in made])
 
 
 def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int]) -> dict[int, Chain]:
@@ -218,14 +214,14 @@ def ensure_epochs(network: Network, holder: Holder, compartments: Iterable[int])
 
 def _next_epoch(
     network: Network, holder: Holder, statement: AliasStatement, compartment: int, newest: Newest | None
-) -> EpochRecord:
+) -> tuple[EpochRecord, OpenEpoch]:
     """The next one, or the first, published to nobody yet; raises CannotOpen."""
     if newest is None:
-        return _new_epoch(network, holder, statement, compartment, None, None, holder.sealing.public)[0]
+        return _new_epoch(network, holder, statement, compartment, None, None, holder.sealing.public)
     before = open_record(holder.sealing, newest.statement, newest.record)
     return _new_epoch(
         network, holder, statement, compartment, newest.statement, before, holder.sealing.public
-    )[0]
+    )
 
 
 def chains_in_force(

@@ -19,11 +19,21 @@ from careledger.domain.consents import Grantee, Permission, Purpose, Scope, Wind
 from careledger.domain.errors import CannotExpress, DigestMismatch, PartyNotFound, PartyNotVerified
 from careledger.formats.deposits import sliced
 from careledger.formats.digests import uint
-from careledger.formats.patients import Certificate, Envelope, EpochKey, GivenConsent, GrantPackage, RecordKey
+from careledger.formats.patients import (
+    AliasStatement,
+    Certificate,
+    Envelope,
+    EpochKey,
+    EpochStatement,
+    GivenConsent,
+    GrantPackage,
+    RecordKey,
+)
 from careledger.formats.scopes import grantee_form, scope_form
 from careledger.formats.signed import sign
 from careledger.sealing.epochs import open_record
 from careledger.sealing.grants import seal_package
+from careledger.sealing.keys import Secret
 from careledger.workflows.actors import Holder
 from careledger.workflows.board import organisation_key
 from careledger.workflows.custody import newest_epochs
@@ -160,34 +170,48 @@ def set_state(holder: Holder, given: GivenConsent, state: str) -> GivenConsent:
     return changed
 
 
-def send_package(network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]) -> None:
-    """Posts a package with the newest epoch keys of these compartments to the consent's grantee."""
-    post(network, sealed_package(network, holder, given, compartments))
-
-
 def sealed_package(
     network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]
 ) -> bytes:
-    """That package; raises PackageTooLarge, PartyNotFound, PartyNotVerified, DigestMismatch."""
-    certificate = certificate_of(given)
-    statement, signed_statement = own_statement(holder)
-    keys = []
-    for compartment, newest in newest_epochs(network, statement, compartments).items():
-        seed = open_record(holder.sealing, newest.statement, newest.record)
-        keys.append(EpochKey(compartment, newest.statement.number, newest.statement.digest(), seed.reveal()))
+    """A package with the newest epoch keys of these compartments, sealed to the consent's grantee.
+
+    Raises PackageTooLarge, PartyNotFound, PartyNotVerified, DigestMismatch.
+    """
+    statement, _ = own_statement(holder)
+    return package_with(network, holder, given, newest_keys(network, holder, statement, compartments))
+
+
+def newest_keys(
+    network: Network, holder: Holder, statement: AliasStatement, compartments: Iterable[int]
+) -> list[EpochKey]:
+    """The keys of the newest epochs of these compartments; raises CannotOpen."""
+    return [
+        epoch_key(each.statement, open_record(holder.sealing, each.statement, each.record))
+        for each in newest_epochs(network, statement, compartments).values()
+    ]
+
+
+def epoch_key(statement: EpochStatement, seed: Secret) -> EpochKey:
+    """An epoch's seed as a grantee is handed it."""
+    return EpochKey(statement.compartment, statement.number, statement.digest(), seed.reveal())
+
+
+def package_with(network: Network, holder: Holder, given: GivenConsent, keys: Iterable[EpochKey]) -> bytes:
+    """A package with these epoch keys; raises as ``sealed_package`` does."""
+    _, signed_statement = own_statement(holder)
     package = GrantPackage(
         signed_statement, given.certificate, given.start, given.end, tuple(keys), given.record_keys
     )
     envelope = Envelope(GrantPackage.TYPE, sign(package, holder.controller, network.ledger.deployment), None)
-    public = organisation_key(network, certificate.grantee.organisation)
+    public = organisation_key(network, certificate_of(given).grantee.organisation)
     return seal_package(public, envelope.encode())
 
 
 def send_newest(network: Network, holder: Holder, given: GivenConsent, compartments: Iterable[int]) -> None:
-    """The same for a consent that stands. A grantee that nothing can be sealed to now, suspended for example, holds
-    up nobody: ``finish_grants`` sends its package later."""
+    """Posts the newest epoch keys of these compartments for a consent that stands. A grantee that nothing can be sealed
+    to now, suspended for example, holds up nobody: ``finish_grants`` sends its package later."""
     try:
-        send_package(network, holder, given, compartments)
+        post(network, sealed_package(network, holder, given, compartments))
     except UNSENDABLE:
         set_state(holder, given, PREPARED)
 

@@ -226,7 +226,8 @@ def _key(certificate: Certificate) -> bytes:
 
 
 def _key_of(key: EpochKey) -> bytes:
-    return key.compartment.to_bytes(2, "big") + key.number.to_bytes(8, "big")
+    """A key whose epoch never came into force, after a crash, takes nobody's place."""
+    return key.compartment.to_bytes(2, "big") + key.number.to_bytes(8, "big") + key.statement
 
 
 def epoch_keys(organisation: Organisation, certificate: Certificate) -> list[EpochKey]:

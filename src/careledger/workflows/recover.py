@@ -34,7 +34,6 @@ from careledger.workflows.epochs import (
     EMERGENCIES,
     STATEMENT,
     UNTOLD,
-    begin_epochs,
     escrow_named,
     own_statement,
 )
@@ -44,17 +43,16 @@ from careledger.workflows.grant import (
     OWED,
     PREPARED,
     REVOKED,
-    STANDS,
     certificate_of,
     epoch_compartments,
     given_consents,
-    send_newest,
 )
 from careledger.workflows.link import LINK
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import own_copies
 from careledger.workflows.revoke import enter_revocation
 from careledger.workflows.rotate_keys import ROTATION, rotate
+from careledger.workflows.turn_epochs import turn_epochs
 
 GAP = 128
 """After so many one-time keys that the ledger does not know, no later one is looked for."""
@@ -110,12 +108,7 @@ def end_undescribed(network: Network, holder: Holder, found: Undescribed) -> Hea
 
 def _turn_all(network: Network, holder: Holder) -> None:
     statement, _ = own_statement(holder)
-    begun = list(newest_epochs(network, statement, ALL))
-    begin_epochs(network, holder, begun)
-    for given in given_consents(holder):
-        opened = sorted(set(begun) & set(epoch_compartments(certificate_of(given))))
-        if given.state == STANDS and given.end > network.clock.now() and opened:
-            send_newest(network, holder, given, opened)
+    turn_epochs(network, holder, list(newest_epochs(network, statement, ALL)))
 
 
 def _controlled(view: LedgerView, keys: PatientKeys) -> Iterator[tuple[bytes, int, int]]:

@@ -80,7 +80,8 @@ class Retrieved:
     """What a request gave: records in the order of their anchors, and everything that did not open.
 
     ``complete`` is False where fewer than N − t + 1 custodians answered soundly: it may be incomplete. Records that
-    were named are complete when each was given out. ``problems`` name no record.
+    were named are complete when each was given out. ``problems`` name no record. ``keyless`` are the handles of what
+    was released and is sealed under an epoch whose key has not reached the reader yet.
     """
 
     records: tuple[Record, ...]
@@ -89,6 +90,7 @@ class Retrieved:
     complete: bool
     waiting: int
     asked: Asked
+    keyless: tuple[bytes, ...] = ()
 
 
 def retrieve(
@@ -149,7 +151,9 @@ def _read(
     require_answers(network, asked)
     view = network.ledger.fresh_head()
     gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
-    opened, problems = _open_all(network, access, statement, gathered, _epoch_seeds(access, asked), as_of)
+    opened, problems, keyless = _open_all(
+        network, access, statement, gathered, _epoch_seeds(access, asked), as_of
+    )
     look = SecondLook(network, statement, opened)
     records = [
         Record(each.manifest, each.body, each.secret, each.found, look.judge(each), look.apart(each))
@@ -162,6 +166,7 @@ def _read(
         is_complete(network, statement, asked, gathered) or _each_found(gathered, handles),
         gathered.waiting,
         asked,
+        tuple(keyless),
     )
 
 
@@ -172,9 +177,9 @@ def _open_all(
     gathered: Gathered,
     seeds: Seeds,
     as_of: int,
-) -> tuple[list[Opened], list[CareLedgerError]]:
-    """The versions that open, in the order of their anchors, and what the others failed at."""
-    opened, problems = [], [error for _, error in gathered.unverified]
+) -> tuple[list[Opened], list[CareLedgerError], list[bytes]]:
+    """The versions that open, in the order of their anchors, what the others failed at, and which lack a key."""
+    opened, problems, keyless = [], [error for _, error in gathered.unverified], []
     keys = _Keys(network, seeds)
     for found in sorted(gathered.found.values(), key=lambda each: (each.anchor.block, each.row.index)):
         if as_of and found.anchor.block > as_of:
@@ -183,7 +188,9 @@ def _open_all(
             opened.append(_open(network, access, statement, found, keys))
         except CareLedgerError as error:
             problems.append(error)
-    return opened, problems
+            if access.rule is Rule.CONSENT and not keys.opens(access, found):
+                keyless.append(found.row.handle)
+    return opened, problems, keyless
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
@@ -251,7 +258,9 @@ def _epoch_seeds(access: Access, asked: Asked) -> Seeds:
 
     Where answers lead to several seeds of an epoch, all are tried: a header opens with its own only.
     """
-    found: Seeds = {place: [seed] for place, seed in access.seeds}
+    found: Seeds = {}
+    for place, seed in access.seeds:
+        _unite(found, {place: seed})
     different = {answer.epochs: answer for answer, _ in asked.answers}
     for answer in different.values():
         for (compartment, number), seed in access.seeds:
@@ -321,7 +330,7 @@ def _record_secret(
     given = dict(access.secrets).get(handle)
     if given is not None:
         return given, _manifest(given, manifest_block)
-    if place in keys.seeds:
+    if keys.opens(access, found):
         secret = sealed.record_secret(keys.batch_secret(found, Epoch(found.statement.alias, *place)), handle)
         return secret, _manifest(secret, manifest_block)
     return _from_escrow(network, found, manifest_block)
@@ -334,6 +343,11 @@ class _Keys:
         self.seeds = seeds
         self._network = network
         self._opened: dict[tuple[bytes, Epoch], Secret] = {}
+
+    def opens(self, access: Access, found: Found) -> bool:
+        """Whether the secret of that version was given, or a seed of its epoch."""
+        given = any(handle == found.row.handle for handle, _ in access.secrets)
+        return given or (found.row.compartment, found.row.epoch) in self.seeds
 
     def batch_secret(self, found: Found, epoch: Epoch) -> Secret:
         """b from the header, by whichever seed of that epoch opens it; raises CannotOpen."""

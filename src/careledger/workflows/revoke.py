@@ -1,8 +1,8 @@
-"""Revoke a consent: new epochs, new packages for those who stay, then the ledger.
+"""Revoke a consent: packages for those who stay, new epochs, then the ledger.
 
-Order of effects: books, the new epochs at the custodians, packages for the remaining grantees, the ledger, books. A
-crash between leaves too few readers, never too many; ``revoke`` is repeated. Where other members relay, the custodians
-are told before the ledger, which shows it a few moments later (workflows.two_hops).
+Order of effects: packages for the remaining grantees, the new epochs at the custodians (workflows.turn_epochs), the
+ledger, books. A crash between leaves too few readers, never too many; ``revoke`` is repeated. Where other members
+relay, the custodians are told before the ledger, which shows it a few moments later (workflows.two_hops).
 
 Ending a consent waits for nobody: where new epochs cannot be made now, because too few custodians can be reached
 or take them (nobody can deposit then either), it ends on the ledger at once and ``renew_expired`` makes them later.
@@ -18,7 +18,7 @@ from careledger.formats.patients import GivenConsent
 from careledger.formats.relaying import ConsentRevocation
 from careledger.workflows.actors import Holder
 from careledger.workflows.custody import Telling, tell
-from careledger.workflows.epochs import begin_epochs, own_statement
+from careledger.workflows.epochs import own_statement
 from careledger.workflows.grant import (
     OWED,
     REVOKED,
@@ -27,10 +27,10 @@ from careledger.workflows.grant import (
     epoch_compartments,
     given_consents,
     live_consents,
-    send_newest,
     set_state,
 )
 from careledger.workflows.network import Network
+from careledger.workflows.turn_epochs import turn_epochs
 from careledger.workflows.two_hops import send_revocation, signed_revocation
 
 
@@ -41,11 +41,9 @@ def revoke(network: Network, holder: Holder, owner: bytes) -> Head:
     """
     given = find_given(holder, owner)
     certificate = certificate_of(given)
-    turned = set(epoch_compartments(certificate))
     state = REVOKED
     try:
-        begin_epochs(network, holder, sorted(turned))
-        _send_to_remaining(network, holder, given, turned)
+        turn_epochs(network, holder, epoch_compartments(certificate), given)
     except CareLedgerError:
         state = OWED
     head = enter_revocation(network, holder, given.counter, certificate.commitment, given)
@@ -80,9 +78,7 @@ def renew_expired(network: Network, holder: Holder) -> int:
         if given.state == OWED or (given.state == STANDS and given.end <= now)
     ]
     for given in over:
-        turned = set(epoch_compartments(certificate_of(given)))
-        begin_epochs(network, holder, sorted(turned))
-        _send_to_remaining(network, holder, given, turned)
+        turn_epochs(network, holder, epoch_compartments(certificate_of(given)), given)
         set_state(holder, given, REVOKED)
     return len(over)
 
@@ -94,14 +90,3 @@ def find_given(holder: Holder, owner: bytes) -> GivenConsent:
             if certificate_of(given).owner == owner:
                 return given
     raise CannotExpress(why="this consent was not given here")
-
-
-def _send_to_remaining(network: Network, holder: Holder, ended: GivenConsent, turned: set[int]) -> None:
-    """New packages for every other consent that still stands and opens one of the turned compartments."""
-    now = network.clock.now()
-    for given in live_consents(holder):
-        if given.counter == ended.counter or given.state != STANDS or given.end <= now:
-            continue
-        touched = turned & set(epoch_compartments(certificate_of(given)))
-        if touched:
-            send_newest(network, holder, given, sorted(touched))

@@ -19,9 +19,9 @@ from careledger.cli.words import day, listed
 from careledger.domain.errors import PatientNotFound
 from careledger.workflows import register
 from careledger.workflows.claim import claim
-from careledger.workflows.epochs import name_for_emergencies
 from careledger.workflows.identity_rows import Identity
 from careledger.workflows.rotate_keys import rotate
+from careledger.workflows.turn_epochs import name_for_emergencies
 
 DAY = 24 * 3600
 app = group("Patients: register, claim, link, find, guardians, end, death.")

@@ -1,0 +1,94 @@
+"""What is written while a reader's new key is on its way: who wrote it has it at once, others once the key comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose, Scope, Window
+from careledger.domain.parties import PartyId
+from careledger.workflows.grant import grant
+from careledger.workflows.revoke import revoke
+from gateway.edge_world import Client, Edge
+from gateway.test_fhir_writing import condition, post, put
+from story import DIAGNOSIS
+
+
+@dataclass
+class SlowBoard:
+    """A board whose packages are on their way, as by members who relay, until they are handed on."""
+
+    board: Any
+
+    def __post_init__(self) -> None:
+        self.held = list[bytes]()
+
+    def post(self, sealed: bytes) -> None:
+        self.held.append(sealed)
+
+    def hand_on(self) -> None:
+        for each in self.held:
+            self.board.post(each)
+        self.held.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.board, name)
+
+
+@pytest.fixture
+def board(edge: Edge) -> Iterator[SlowBoard]:
+    """Adam's doctor may see and write diagnoses; another reader was revoked just now, and no package has come."""
+    told, network = edge.story, edge.story.world.network
+    city, now = told.staff["Dr City"], told.world.clock.now()
+    both = Scope(frozenset({DIAGNOSIS}), frozenset({Permission.VIEW, Permission.APPEND, Permission.AMEND}))
+    grantee = Grantee(GranteeKind.POST, city.number, PartyId(city.organisation.number))
+    grant(network, told.holder(told.adam), grantee, both, Purpose.TREAT, Window(now - 10, now + 3_600))
+    ended = told.grant(told.adam, told.staff["Dr Lake"], (DIAGNOSIS,), Permission.VIEW)
+    slow = SlowBoard(network.board)
+    revoke(replace(network, board=slow), told.holder(told.adam), ended.owner)
+    assert slow.held
+    yield slow
+    slow.hand_on()
+
+
+def seen(client: Client, edge: Edge) -> list[str]:
+    found = client.ask(f"Condition?patient={edge.story.adam.hex()}&_count=200")
+    assert found.status == 200
+    return [each["code"].get("text", "") for each in found.matches]
+
+
+def test_whoever_wrote_it_finds_it_at_once_and_who_stays_when_the_key_comes(
+    edge: Edge, board: SlowBoard
+) -> None:
+    doctor, staying = edge.client("Dr City"), edge.client("Dr Stay")
+    made = post(doctor, condition(edge.story.adam.hex(), "sealed anew"))
+    assert (made.status, made.body["code"]["text"]) == (201, "sealed anew")
+    one = f"Condition/{made.body['id']}"
+    assert seen(doctor, edge).count("sealed anew") == 1
+    assert doctor.ask(one).body["subject"] == {"reference": f"Patient/{edge.story.adam.hex()}"}
+    assert doctor.ask(f"{one}/_history/{made.body['meta']['versionId']}").status == 200
+    assert "sealed anew" not in seen(staying, edge)
+    assert staying.ask(one).status == 404
+    board.hand_on()
+    assert seen(staying, edge).count("sealed anew") == seen(doctor, edge).count("sealed anew") == 1
+    assert staying.ask(one).status == 200
+
+
+def test_what_lacks_its_key_is_changed_once_the_key_has_come(edge: Edge, board: SlowBoard) -> None:
+    doctor = edge.client("Dr City")
+    made = post(doctor, condition(edge.story.adam.hex(), "to be changed")).body
+    assert put(doctor, made | {"note": [{"text": "too early"}]}).status == 503
+    board.hand_on()
+    assert put(doctor, made | {"note": [{"text": "in time"}]}).status == 200
+    assert doctor.ask(f"Condition/{made['id']}").body["note"] == [{"text": "in time"}]
+
+
+def test_no_scope_and_no_stranger_sees_more_for_lack_of_a_key(edge: Edge, board: SlowBoard) -> None:
+    doctor = edge.client("Dr City")
+    made = post(doctor, condition(edge.story.adam.hex(), "nobody else's")).body
+    assert edge.client("Dr Lake").ask(f"Condition?patient={edge.story.adam.hex()}").status == 403
+    assert edge.client("Dr Lake").ask(f"Condition/{made['id']}").status == 404
+    assert edge.stranger().ask(f"Condition/{made['id']}").status == 401
