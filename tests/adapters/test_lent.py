@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from careledger.adapters.blocks.hostile import HostileBlocks
 from careledger.adapters.blocks.memory import MemoryBlocks
 from careledger.adapters.custody.sockets import CallServer
-from careledger.adapters.lent.borrowing import LentBlocks, LentCustodian, Line, lent_custodians
+from careledger.adapters.lent.borrowing import LentBlocks, LentCustodian, LentCustodians, Line
 from careledger.adapters.lent.elsewhere import NotHere
 from careledger.adapters.lent.lending import lend
 from careledger.adapters.lent.marks import Marks
@@ -110,7 +110,8 @@ def test_a_borrower_changes_nothing_of_the_store(lender: Lender) -> None:
 
 
 def test_custodians_answer_and_refuse_as_they_do_to_the_lender(lender: Lender) -> None:
-    assert lent_custodians(lender.place) == [7, 9]
+    with closing(LentCustodians(lender.place)) as custodians:
+        assert list(custodians) == [7, 9]
     custodian = LentCustodian(9, lender.place)
     assert (custodian.party, custodian.call("stands", b"?")) == (9, b"9 stands ?")
     with pytest.raises(AccessRefused) as refused:
@@ -121,6 +122,22 @@ def test_custodians_answer_and_refuse_as_they_do_to_the_lender(lender: Lender) -
     for nonsense in (b"", cbor.encode([9]), cbor.encode({"a": 1}), cbor.encode([9, 5, b""])):
         with pytest.raises(CareLedgerError):
             Line(lender.place).ask("ask", nonsense)
+
+
+def test_a_custodian_that_comes_later_is_reached_and_from_silence_none_is_thought_gone(
+    lender: Lender,
+) -> None:
+    with closing(LentCustodians(lender.place)) as custodians:
+        assert 11 not in custodians
+        lender.custodians[11] = Custodian(11)
+        assert custodians[11].call("stands", b"") == b"11 stands "
+        assert list(custodians) == [7, 9, 11]
+        lender.server.close()
+        assert custodians[7].party == 7
+        for ask in (lambda: 12 in custodians, lambda: list(custodians)):
+            with pytest.raises(NotHere):
+                ask()
+    lender.begin()
 
 
 def test_the_lender_hears_of_leases(lender: Lender) -> None:
@@ -143,7 +160,7 @@ def test_from_silence_nothing_is_concluded_and_the_next_lender_is_found(lender: 
             with pytest.raises(NotHere):
                 ask()
         with pytest.raises(NotHere):
-            lent_custodians(lender.place)
+            LentCustodians(lender.place)
     lender.begin()
     assert custodian.call("stands", b"") == b"7 stands "
     assert borrowed.get(cid) == b"one"

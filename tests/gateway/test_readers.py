@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import urllib3
 
 import story as stories
 from careledger.app import clients, tokens
@@ -124,7 +125,8 @@ def several(told: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         world = open_reader(folder, number, from_environment)
         assert world is not None
         stack.enter_context(closing(world))
-        reader = stack.enter_context(ReadingWorker(world, SERVICE, reader_socket(place, number)))
+        counted = replace(SERVICE, metrics="127.0.0.1:0")
+        reader = stack.enter_context(ReadingWorker(world, counted, reader_socket(place, number)))
         edge = stack.enter_context(EdgeGateway(SERVICE, place))
         yield Several(Edge(mine, gateway), edge.url, place, world, reader, lending)
 
@@ -416,6 +418,66 @@ def test_there_are_only_so_many_readers(tmp_path: Path, monkeypatch: pytest.Monk
             raise AssertionError
     with slot(tmp_path) as again:
         assert again == 1
+
+
+# What is counted ----------------------------------------------------------------------------------------------
+
+
+def scraped(several: Several) -> str:
+    return urllib3.request("GET", several.reader.metrics_url).data.decode()
+
+
+def test_a_reader_counts_its_own_requests_and_names_nothing_that_was_asked(several: Several) -> None:
+    counted = 'careledger_http_requests_total{method="GET",route="/fhir/{kind}",status="200"}'
+    doctor, before = several.client("Dr Stay"), scraped(several)
+    several.at_reader(doctor, several.mine)
+    assert several.at_reader(doctor, "metadata") == ELSEWHERE
+    after = scraped(several)
+    assert number(after, counted) == number(before, counted) + 1
+    assert number(after, "careledger_ready") == 1
+    assert number(after, "careledger_ledger_block") > 0
+    for secret in (
+        several.story.adam.hex(),
+        doctor.token,
+        sha256(doctor.token.encode()).hexdigest(),
+        "Condition",
+    ):
+        assert secret not in after
+    assert at(reader_socket(several.place, 1), doctor.token, "../metrics").status == 404
+
+
+def number(said: str, name: str) -> float:
+    return sum(float(line.rpartition(" ")[2]) for line in said.splitlines() if line.startswith(f"{name} "))
+
+
+def test_a_readers_metrics_lie_beside_the_first_workers_socket_and_displace_it_not(
+    several: Several, tmp_path: Path
+) -> None:
+    mine = replace(SERVICE, metrics=str(tmp_path / "metrics"))
+    other = ReadingWorker(several.world, mine, reader_socket(several.place, 62))
+    try:
+        assert other.metrics_url == str(tmp_path / "metrics-62")
+        assert not (tmp_path / "metrics").exists()
+    finally:
+        other._http.close()
+        assert other._metrics_http is not None
+        other._metrics_http.close()
+        other._edge.close()
+        other._worker.shutdown()
+
+
+def test_a_reader_whose_metrics_address_is_taken_reads_all_the_same(
+    several: Several, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = several.reader.metrics_url.removeprefix("http://").removesuffix("/metrics")
+    other = ReadingWorker(several.world, replace(SERVICE, metrics=taken), reader_socket(several.place, 63))
+    try:
+        assert other.metrics_url == ""
+        assert "metrics.address" in caplog.text
+    finally:
+        other._http.close()
+        other._edge.close()
+        other._worker.shutdown()
 
 
 # What fails ---------------------------------------------------------------------------------------------------

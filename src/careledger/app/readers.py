@@ -20,7 +20,7 @@ from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.board.sqlite import SqliteBoard
 from careledger.adapters.evm.ledger import EvmLedger
 from careledger.adapters.evm.reading import ReadingNode
-from careledger.adapters.lent.borrowing import LentBlocks, LentCustodian, Line, lent_custodians
+from careledger.adapters.lent.borrowing import LentBlocks, LentCustodians, Line
 from careledger.adapters.lent.elsewhere import NotHere
 from careledger.adapters.lent.lending import Opened, lend
 from careledger.adapters.lent.marks import Marks
@@ -35,6 +35,7 @@ from careledger.app.vault import Ask, open_guard
 from careledger.app.world import World
 from careledger.domain.errors import DirectoryInUse
 from careledger.formats import cbor
+from careledger.ports import CustodianLink
 from careledger.workflows.network import Network
 
 WORKER, LENT, MARKS, READERS = "worker", "lent", "marks", "readers"
@@ -61,8 +62,8 @@ class ReaderWorld(World):
 
     def close(self) -> None:
         """Closes every part."""
-        for link in self.custodians.values():
-            cast(LentCustodian, link).close()
+        cast(LentCustodians, self.custodians).close()
+        self.custodians = {}
         super().close()
         self.line.close()
         self.marks.close()
@@ -116,9 +117,10 @@ def open_reader(folder: Path, number: int, passphrase: Ask) -> ReaderWorld | Non
     settings, clock = settings_file.load(folder), SystemClock()
     with ExitStack() as stack:
         try:
-            numbers = lent_custodians(place)
+            custodians = LentCustodians(place)
         except NotHere:
             return None
+        stack.callback(custodians.close)
         marks = Marks(folder / WORKER / MARKS)
         stack.callback(marks.close)
         guard = open_guard(folder, passphrase)
@@ -129,7 +131,7 @@ def open_reader(folder: Path, number: int, passphrase: Ask) -> ReaderWorld | Non
             folder, settings, clock, ledger,
             cast(SegmentBlocks, LentBlocks(place)), SqliteBoard(folder / "board.db"),
             guard, Keyring(folder, guard, shared=True),
-            {each: LentCustodian(each, place) for each in numbers}, {},
+            cast(dict[int, CustodianLink], custodians), {},
             marks=marks, line=Line(place), far=bool(members_files.custodians(folder)),
         )  # fmt: skip
         stack.pop_all()

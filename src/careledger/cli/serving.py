@@ -215,7 +215,10 @@ def _serve_first(folder: Path, service: Service, place: Path, stop: threading.Ev
             lent(world, sharing.heard),
         ):
             if as_json:
-                print_json({"fhir": gateway.base, "socket": str(place), "members": members})
+                metrics = gateway.metrics_url
+                print_json(
+                    {"fhir": gateway.base, "socket": str(place), "members": members, "metrics": metrics}
+                )
             else:
                 also = f", and other members at {members}" if members else ""
                 screen().says(f"The worker answers gateways at {place}{also}. Ctrl-C ends it.")
@@ -235,11 +238,12 @@ def _read_beside(folder: Path, service: Service, place: Path, turn: Turn, as_jso
             return
         mine = reader_socket(place, number)
         stack.enter_context(closing(world))
-        stack.enter_context(ReadingWorker(world, service, mine))
+        reader = stack.enter_context(ReadingWorker(world, service, mine))
         if as_json:
-            print_json({"reads": str(mine)})
+            print_json({"reads": str(mine), "metrics": reader.metrics_url})
         else:
-            screen().says(f"Another worker has the directory; this one reads beside it, at {mine}.")
+            also = f", and is scraped at {reader.metrics_url}" if reader.metrics_url else ""
+            screen().says(f"Another worker has the directory; this one reads beside it, at {mine}{also}.")
         while not turn.came(STANDS_BY) and not turn.stop.is_set():
             pass
 

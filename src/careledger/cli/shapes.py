@@ -137,7 +137,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "client remove": _CLIENT,
     "up": ("fhir", "metadata", "api", "ready", "metrics", "sign_in", "members", "scanner"),
     "gateway": ("url", "ready", "metrics", "worker"),
-    "worker": ("fhir", "socket", "members"),
+    "worker": ("fhir", "socket", "members", "metrics"),
     "config show": ("file", "settings", "secrets"),
     "config check": ("file", "said", "tls", "scanner"),
     "member join": ("folder", "name", "id", "sealing_key"),

@@ -30,7 +30,7 @@ from careledger.gateway.beside import Beside
 from careledger.gateway.desk import Desk
 from careledger.gateway.events.listening import MOST_LISTENERS
 from careledger.gateway.licences import Looking
-from careledger.gateway.operating.front import Front
+from careledger.gateway.operating.front import Counted, Front
 from careledger.gateway.operating.health import Health
 from careledger.gateway.operating.metrics import Metrics
 from careledger.gateway.operating.spans import Spans
@@ -109,8 +109,10 @@ class Gateway:
         self._desk.events.begin(self._worker, self._looks_every)
         try:
             made = self._edge.application()
-            handed = Handed(made) if self._apart else Front(made, self._service, self._metrics, self._spans)
-            self._http.start(handed)
+            if self._apart:
+                self._http.start(Handed(Counted(made, self._metrics)))
+            else:
+                self._http.start(Front(made, self._service, self._metrics, self._spans))
             if self._metrics_http is not None:
                 self._metrics_http.start(self._metrics.application())
         except ServerUnavailable:

@@ -6,7 +6,8 @@ answer that lacks what the lender has would be another one than it gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,42 @@ class LentBlocks:
         self._line.close()
 
 
-def lent_custodians(path: Path) -> list[int]:
-    """The custodians that are lent; raises NotHere where nobody lends."""
-    line = Line(path)
-    try:
-        said: list[Any] = cbor.decode(line.ask("custodians"))
-        return [int(each) for each in said]
-    finally:
-        line.close()
+class LentCustodians(Mapping[int, LentCustodian]):
+    """Whom the lender serves or reaches, as it says when it is looked through, or asked for one that is not known here.
+
+    So a custodian that is registered, or whose certificate comes, while a borrower runs is one of its own too. One that
+    the lender gave up stays known and cannot be reached. Raises NotHere where nobody lends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Asks the lender; raises NotHere where nobody lends."""
+        self._path, self._line = path, Line(path)
+        self._links: dict[int, LentCustodian] = {}
+        self._lock = threading.Lock()
+        self._learn()
+
+    def __getitem__(self, party: int) -> LentCustodian:
+        if party not in self._links:
+            self._learn()
+        return self._links[party]
+
+    def __iter__(self) -> Iterator[int]:
+        self._learn()
+        return iter(sorted(self._links))
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def close(self) -> None:
+        """Ends every connection."""
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+        self._line.close()
+
+    def _learn(self) -> None:
+        with self._lock:
+            said: list[Any] = cbor.decode(self._line.ask("custodians"))
+            for party in map(int, said):
+                if party not in self._links:
+                    self._links[party] = LentCustodian(party, self._path)

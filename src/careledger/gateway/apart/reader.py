@@ -7,9 +7,10 @@ and what only the first worker has, or knows, is answered there: whoever asked i
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -22,13 +23,15 @@ from careledger.adapters.lent.elsewhere import NotHere
 from careledger.app.readers import ReaderWorld
 from careledger.app.service.table import Service
 from careledger.app.serving import ENDS_WITHIN, MOST_CONNECTIONS, HttpServer
-from careledger.domain.errors import PageGone
+from careledger.domain.errors import PageGone, ServerUnavailable
 from careledger.gateway.apart.handing import ELSEWHERE, Handed
 from careledger.gateway.apart.sharing import Reader
 from careledger.gateway.application import Edge
 from careledger.gateway.beside import Beside
 from careledger.gateway.desk import Desk
+from careledger.gateway.operating.front import Counted
 from careledger.gateway.operating.health import Health
+from careledger.gateway.operating.metrics import Metrics
 from careledger.gateway.own.chart import Charts, Writings
 from careledger.gateway.pages import Pages, Past, Rest
 from careledger.gateway.security_log import Noting
@@ -39,6 +42,7 @@ SHARED = 4
 HOUSE = 2.0
 """Seconds between two looks for leases that are over."""
 MISDIRECTED = 421
+_LOG = logging.getLogger(__name__)
 
 
 class ReadingWorker:
@@ -54,13 +58,22 @@ class ReadingWorker:
         sharing = Reader(world.marks, world.tell)
         self._desk = Desk(world, f"{service.address}/fhir", sharing)
         self._desk.charts, self._desk.pages = _Charts(world), _Pages()
-        self._edge = Edge(self._desk, self._worker, Beside(), Health(world, self._worker))
+        health = Health(world, self._worker)
+        self._edge, self._metrics = Edge(self._desk, self._worker, Beside(), health), Metrics(health)
+        self._metrics_http = _listener(self._metrics, service, at)
         self._ended = threading.Event()
         self._keeping = threading.Thread(target=self._keep_house, name="reader-house", daemon=True)
 
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus scrapes this reader, "" if nowhere."""
+        return Metrics.place(self._metrics_http)
+
     def __enter__(self) -> ReadingWorker:
         answering = self._edge.crossing(Noting(_Readings(self._edge)))
-        self._http.start(Handed(_LedOn(answering)))
+        self._http.start(Handed(Counted(_LedOn(answering), self._metrics)))
+        if self._metrics_http is not None:
+            self._metrics_http.start(self._metrics.application())
         self._keeping.start()
         return self
 
@@ -69,6 +82,8 @@ class ReadingWorker:
     ) -> None:
         self._at.unlink(missing_ok=True)
         self._http.close()
+        if self._metrics_http is not None:
+            self._metrics_http.close()
         self._ended.set()
         self._keeping.join()
         self._edge.close()
@@ -79,6 +94,18 @@ class ReadingWorker:
         """Nothing that a lease opened stays in memory after it."""
         while not self._ended.wait(HOUSE):
             self._worker.submit(self._desk.drop_ended)
+
+
+def _listener(metrics: Metrics, service: Service, at: Path) -> HttpServer | None:
+    """Where the metrics are told: beside the first worker's Unix socket under this reader's number, nowhere if another
+    process has that address. Several workers may be started alike. Raises ConfigurationRefused."""
+    if service.metrics.startswith("/"):
+        service = replace(service, metrics=f"{service.metrics}-{at.name.rpartition('-')[2]}")
+    try:
+        return metrics.listener(service)
+    except ServerUnavailable:
+        _LOG.warning("no metrics of this reader: another process has metrics.address")
+        return None
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,22 @@ class Front:
         return address is not None and any(address in network for network in self.service.networks)
 
 
+@dataclass(frozen=True)
+class Counted:
+    """An application behind gateways, whose own requests are counted where it works."""
+
+    application: ASGIApp
+    metrics: Metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        with Seen(scope, self.metrics, None, False) as seen:
+            await self.application(scope, receive, seen.watched(send))
+
+
 class Seen:
     """One request as it is counted: when it came, when its answer began, under which pattern."""
 
