@@ -14,11 +14,11 @@ CRASH_ARGS ?=
 
 install: $(READY)
 
-$(READY): requirements/lock.txt pyproject.toml
+$(READY): requirements/lock.txt requirements/hashes.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: CareLedger needs Python 3.11 or 3.12, with venv, on the PATH" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements/lock.txt
-	$(PIP) --no-deps -e .
+	$(PIP) --no-deps --require-hashes -r requirements/hashes.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
 demo: $(READY)

@@ -1,10 +1,13 @@
-"""Pins everything that runs, builds or tests CareLedger in lock.txt: versions and markers, no hosts, no hashes.
+"""Pins everything that runs, builds or tests CareLedger: versions and markers in lock.txt, and in hashes.txt the same
+with the SHA-256 of every file that these Pythons may be given, on whatever platform. Neither names a host.
 
-    python requirements/lock.py PYTHON…    resolve pyproject.toml with each interpreter and write lock.txt
+    python requirements/lock.py PYTHON…     resolve pyproject.toml with each interpreter and write both
+    python requirements/lock.py --hashes    write hashes.txt for lock.txt as it is
 
 Name one interpreter for each Python that is supported, for example ``python3.11 python3.12``. pip resolves the
 project with its dev extra in a scratch environment of each; a package that all of them need at one version gets
-one line, and a package that pyproject.toml wants under a marker keeps it.
+one line, and a package that pyproject.toml wants under a marker keeps it. uv, in a scratch environment too, says what
+files there are.
 """
 
 from __future__ import annotations
@@ -16,9 +19,13 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = Path(__file__).with_name("lock.txt")
+LOCK, HASHES = Path(__file__).with_name("lock.txt"), Path(__file__).with_name("hashes.txt")
+UV = "uv==0.13.9"
+FITS = re.compile(r"-(?:py3|py2\.py3|[^-]*cp31[12])(?:\.py\d+)*-|-cp3\d{0,2}(?:\.cp\d+)*-abi3(?:\.abi3t)?-")
+"""In the name of a wheel that CPython 3.11 or 3.12 takes, or may take: its tags of Python and of its ABI."""
 HEAD = """\
 # Made by requirements/lock.py from pyproject.toml for Python {versions}; do not edit.
 """
@@ -71,15 +78,62 @@ def merge(resolved: dict[str, dict[str, str]], markers: dict[str, str]) -> list[
     return lines
 
 
+def files(lock: str) -> list[dict[str, Any]]:
+    """What there is of each package of the lock: its wheels and its source, with their hashes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place, found = Path(scratch, "venv"), Path(scratch, "pylock.toml")
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        pip: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--disable-pip-version-check", UV], check=True, stdin=subprocess.DEVNULL)
+        asks: list[str | Path] = [
+            place / "bin" / "uv",
+            "pip",
+            "compile",
+            "--quiet",
+            "--no-deps",
+            "--universal",
+        ]
+        asks += ["--system-certs", "--python-version", "3.11", "--format", "pylock.toml", "-o", found, "-"]
+        subprocess.run(asks, check=True, input=lock, text=True)
+        packages: list[dict[str, Any]] = tomllib.loads(found.read_text())["packages"]
+    return packages
+
+
+def hashed(lines: list[str], packages: list[dict[str, Any]]) -> list[str]:
+    """The same lines, each followed by the hashes of what may be installed for it."""
+    there = {(canonical(each["name"]), each["version"]): each for each in packages}
+    made = []
+    for line in lines:
+        name, version = re.findall(r"^([a-z0-9-]+)==(\S+)", line)[0]
+        found = there[name, version]
+        wheels = [each for each in found.get("wheels", ()) if FITS.search(each["url"].rpartition("/")[2])]
+        those = [*wheels, *([found["sdist"]] if "sdist" in found else [])]
+        hashes = sorted({each["hashes"]["sha256"] for each in those})
+        made.append(" \\\n".join([line, *(f"    --hash=sha256:{each}" for each in hashes)]))
+    return made
+
+
+def write_hashes(head: str, lines: list[str]) -> None:
+    """hashes.txt, for these lines of the lock."""
+    HASHES.write_text(head + "\n".join(hashed(lines, files("\n".join(lines)))) + "\n")
+    print(f"their hashes in {HASHES.relative_to(ROOT)}")
+
+
 def main(interpreters: list[str]) -> int:
     """Resolve with each interpreter and write the lock; the exit code."""
     if not interpreters:
         print(__doc__)
         return 2
+    if interpreters == ["--hashes"]:
+        head, *lines = LOCK.read_text().splitlines()
+        write_hashes(f"{head}\n", lines)
+        return 0
     resolved = dict(resolve(python) for python in interpreters)
     lines = merge(resolved, project_markers())
-    LOCK.write_text(HEAD.format(versions=" and ".join(resolved)) + "\n".join(lines) + "\n")
+    head = HEAD.format(versions=" and ".join(resolved))
+    LOCK.write_text(head + "\n".join(lines) + "\n")
     print(f"{len(lines)} lines in {LOCK.relative_to(ROOT)}")
+    write_hashes(head, lines)
     return 0
 
 
