@@ -94,6 +94,7 @@ WRONG: dict[str, Any] = {
     "a jti that is a number": {"jti": 7},
     "an empty jti": {"jti": ""},
     "a long jti": {"jti": "j" * 201},
+    "a jti that is no text": {"jti": "\ud800"},
     "another issuer": {"iss": "0" * 32},
     "no issuer": {"iss": None},
     "another subject": {"sub": "0" * 32},

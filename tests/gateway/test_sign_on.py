@@ -240,6 +240,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "no nonce": {"nonce": None},
     "nobody": {"sub": ""},
     "a number for somebody": {"sub": 7},
+    "no text for somebody": {"sub": "\ud800"},
+    "a session that is no text": {"sid": "\ud800"},
     "no end": {"exp": None},
     "an end that is no number": {"exp": "9999999999"},
     "no beginning": {"iat": None},

@@ -117,7 +117,9 @@ NONE: dict[str, dict[str, Any]] = {
     "an ID token": {"nonce": "n"}, "nobody": {"sub": None}, "no time": {"iat": None}, "no end": {"exp": None},
     "somebody without a name": {"sub": "", "sid": "a"}, "a number": {"sub": 7}, "a session without a name": {"sid": ""},
     "no ID": {"jti": None}, "an empty ID": {"jti": ""}, "an ID that is a number": {"jti": 7},
-    "an ID without end": {"jti": "x" * 256}, "a session that is a number": {"sid": 7},
+    "an ID without end": {"jti": "x" * 256}, "an ID that is no text": {"jti": "\ud800"},
+    "somebody who is no text": {"sub": "\ud800"}, "a session that is no text": {"sid": "\ud800"},
+    "a session that is a number": {"sid": 7},
     "a session of a long name": {"sid": "x" * 256},
     "a token of access": {"kind": "at+jwt"}, "a token of no kind": {"kind": 7}, "another type": {"kind": "event+jwt"},
 }  # fmt: skip

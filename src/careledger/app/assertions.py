@@ -11,10 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jwt
 from joserfc.errors import JoseError
 
-from careledger.app.key_sets import Keys
+from careledger.app.key_sets import Keys, claims_of
 from careledger.domain.errors import AssertionRefused
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -72,7 +71,7 @@ def proved(said: Claimed, keys: Keys, audiences: tuple[str, ...], now: int) -> P
     if len(fitting) != 1:
         raise AssertionRefused(why=UNPROVED)
     try:
-        claims = jwt.decode(said.text, fitting[0], algorithms=[said.algorithm]).claims
+        claims = claims_of(said.text, fitting[0], said.algorithm)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise AssertionRefused(why=UNPROVED) from None
     _check(claims, said.client, audiences, now)

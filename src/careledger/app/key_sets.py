@@ -1,4 +1,4 @@
-"""JWK Sets by which clients prove who they are: public RSA and P-384 keys, each with a name."""
+"""JWK Sets by which clients prove who they are: public RSA and P-384 keys, each with a name; what they sign."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -71,3 +72,11 @@ def _usable(said: Mapping[str, Any], curves: tuple[str, ...]) -> Key | None:
     except (JoseError, ValueError, TypeError, KeyError, OverflowError):
         return None
     return None
+
+
+def claims_of(text: str, key: Key, algorithm: str) -> dict[str, Any]:
+    """What a JWT says that is signed by that key. Raises JoseError for another one, ValueError where any text in it is
+    none, which no digest is made of: half of a pair of surrogates."""
+    claims: dict[str, Any] = jwt.decode(text, key, algorithms=[algorithm]).claims
+    json.dumps(claims, ensure_ascii=False).encode()
+    return claims

@@ -8,10 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jwt
 from joserfc.errors import JoseError
 
-from careledger.app.key_sets import Keys
+from careledger.app.key_sets import Keys, claims_of
 from careledger.domain.errors import SignOnRefused
 
 ALGORITHMS = {
@@ -129,7 +128,7 @@ def _signed(text: str, algorithm: str, kid: str, keys: Keys) -> dict[str, Any]:
     if len(fitting) != 1:
         raise SignOnRefused(why="the ID token is signed by no key of the provider")
     try:
-        return jwt.decode(text, fitting[0], algorithms=[algorithm]).claims
+        return claims_of(text, fitting[0], algorithm)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise SignOnRefused(why="the ID token is signed by no key of the provider") from None
 
