@@ -33,6 +33,7 @@ def as_fhir(folder: Path) -> list[Any]:
     bundle = json.loads(done.out)
     assert (bundle["resourceType"], bundle["type"]) == ("Bundle", "collection")
     assert examine(bundle).errors == ()
+    assert len({entry["fullUrl"] for entry in bundle["entry"]}) == len(bundle["entry"])
     return [entry["resource"] for entry in bundle["entry"]]
 
 

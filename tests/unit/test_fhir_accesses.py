@@ -132,6 +132,7 @@ def test_the_bundle_resolves_its_references_and_says_first_what_is_not_proved() 
     assert examine(made).errors == ()
     kinds = [entry["resource"]["resourceType"] for entry in made["entry"]]
     assert kinds == ["OperationOutcome", "AuditEvent", "Provenance", "AuditEvent"]
+    assert len({entry["fullUrl"] for entry in made["entry"]}) == len(kinds)  # bdl-7, and every entry has one
     assert made["entry"][0]["resource"]["issue"][0]["diagnostics"] == "lab-2: cannot be reached"
     assert "OperationOutcome" not in str(bundle([RELEASED], ALIAS, []))
     assert bundle([], ALIAS, []) == {"resourceType": "Bundle", "type": "collection"}

@@ -22,6 +22,7 @@ from careledger.fhir.consent import words
 from careledger.fhir.consent.agreed import Agreed, Known, NamedRecord
 from careledger.fhir.consent.reading import agreements
 from careledger.fhir.consent.writing import Stands, resource_of
+from careledger.fhir.export import unnamed
 from careledger.fhir.json_text import Flaw, read
 from careledger.formats.patients import GivenConsent, RecordKey
 from careledger.formats.scopes import grantee_of, scope_of
@@ -41,8 +42,8 @@ def bundle(world: World, mine: Mine) -> Facts:
     names = Names(world, world.ledger.fresh_head())
     stands = {each["commitment"]: each for each in consents.facts(world, mine)["consents"]}
     entries = [
-        {"resource": _resource(world, mine, names, given, stands[certificate_of(given).commitment.hex()])}
-        for given in given_consents(mine.holder)
+        unnamed(_resource(world, mine, names, given, stands[certificate_of(given).commitment.hex()]), at)
+        for at, given in enumerate(given_consents(mine.holder))
     ]
     made: Facts = {"resourceType": "Bundle", "type": "collection"}
     return {**made, "entry": entries} if entries else made

@@ -16,6 +16,7 @@ from careledger.domain.consents import Purpose
 from careledger.domain.errors import MalformedBytes
 from careledger.fhir.consent import words
 from careledger.fhir.consent.times import instant
+from careledger.fhir.export import unnamed
 from careledger.fhir.json_text import Resource
 
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -128,12 +129,12 @@ def bundle(accesses: Iterable[Told], alias: bytes, problems: Iterable[str]) -> R
     entries: list[Resource] = []
     issues = [{"severity": "warning", "code": "incomplete", "diagnostics": each} for each in problems]
     if issues:
-        entries.append({"resource": {"resourceType": "OperationOutcome", "issue": issues}})
+        entries.append(unnamed({"resourceType": "OperationOutcome", "issue": issues}, 0))
     for each in accesses:
         entries.append({"fullUrl": each.url, "resource": audit_event(each, alias)})
         released = provenance(each, alias)
         if released is not None:
-            entries.append({"resource": released})
+            entries.append(unnamed(released, len(entries)))
     made: Resource = {"resourceType": "Bundle", "type": "collection"}
     return {**made, "entry": entries} if entries else made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.canonical import canonical
@@ -51,3 +51,10 @@ def _entry(body: RecordBody, received: bool) -> Resource:
         return {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
     entry: Resource = {"resource": as_received(body)}
     return {"fullUrl": body.full_url, **entry} if body.full_url else entry
+
+
+def unnamed(resource: Resource, at: int) -> Resource:
+    """An entry of what has no address, in the same words and place always under the same name: every entry needs one
+    of its own."""
+    name = uuid5(NAMESPACE_OID, f"{at} {canonical(resource).decode()}")
+    return {"fullUrl": f"urn:uuid:{name}", "resource": resource}

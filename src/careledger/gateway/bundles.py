@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from uuid import NAMESPACE_OID, uuid5
 
 from careledger.domain.categories import Compartment
 from careledger.domain.errors import CareLedgerError
-from careledger.fhir.canonical import canonical
+from careledger.fhir.export import unnamed
 from careledger.fhir.json_text import Number, Resource
 from careledger.gateway import outcomes
 from careledger.gateway.http import CREATED, Answer, Answered, location
@@ -31,14 +30,8 @@ def searchset(
         {"fullUrl": f"{base}/{shown.path}", "resource": resource, "search": {"mode": mode}}
         for shown, resource, mode in entries
     ]
-    made += [{**_unnamed(each, at), "search": {"mode": "outcome"}} for at, each in enumerate(said)]
+    made += [{**unnamed(each, at), "search": {"mode": "outcome"}} for at, each in enumerate(said)]
     return _bundle("searchset", made, total, links)
-
-
-def _unnamed(resource: Resource, at: int) -> Entry:
-    """What has no address, in the same words and place always under the same name: every entry needs one of its own."""
-    name = uuid5(NAMESPACE_OID, f"{at} {canonical(resource).decode()}")
-    return {"fullUrl": f"urn:uuid:{name}", "resource": resource}
 
 
 def history(
@@ -66,7 +59,7 @@ def histories(
         for each in versions
     ]
     asked: Entry = {"request": {"method": "GET", "url": "_history"}, "response": {"status": "200"}}
-    made += [{**_unnamed(each, at), **asked} for at, each in enumerate(said)]
+    made += [{**unnamed(each, at), **asked} for at, each in enumerate(said)]
     return _bundle("history", made, None, links)
 
 
