@@ -471,6 +471,12 @@ def test_nothing_that_is_sent_is_unpacked(watched: Edge) -> None:
         reply = urllib3.request("POST", url, body=body, headers=sent | {"Content-Encoding": coding})
         assert reply.status == status, coding
         assert (reply.headers.get("Accept-Encoding") == "identity") == (status == 415)
+        issue = reply.json()["issue"][0]  # whoever asks for FHIR is refused in its words
+        assert (issue["code"] == "not-supported") == (status == 415)
+    other = urllib3.request(
+        "POST", f"{watched.gateway.url}/sign-in", body=body, headers={"Content-Encoding": "gzip"}
+    )
+    assert (other.status, other.data) == (415, b"Send it as it is.\n")
 
 
 def test_links_begin_with_the_address_that_the_operator_named(told: Story, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import ipaddress
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,11 +21,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from careledger.app.service.table import Service
-from careledger.gateway import security_log
+from careledger.gateway import http, security_log
 from careledger.gateway.entrance import NAMES
 from careledger.gateway.operating.health import PATHS
 from careledger.gateway.operating.metrics import METHODS, NOWHERE, Metrics
 from careledger.gateway.operating.spans import Spans
+from careledger.gateway.outcomes import outcome
 from careledger.gateway.security_log import Noted
 
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"})
@@ -38,6 +40,8 @@ UNLESS_SAID = (
     (b"referrer-policy", b"no-referrer"),
 )
 """What browsers are told where a route says nothing else: it is no page, loads nothing and stands in no frame."""
+FHIR, REFUSED = "/fhir", {400: "structure", 403: "security", 415: "not-supported"}
+"""Where FHIR is asked for, and the codes of its issue types for what is refused here."""
 PLAIN = (b"", b"identity")
 """Content codings of what is sent: nothing is unpacked here (RFC 9110 8.4, 15.5.16)."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#@\s]+)(/[^#]*)?", re.IGNORECASE)
@@ -67,19 +71,18 @@ class Front:
         scope[NAMES] = self.service.names
         if {name for name, _ in scope["headers"]} >= LENGTHS:
             security_log.write(scope, Noted(event=security_log.INPUT))
-            said, closed = "Say once where the request ends.\n", {"Connection": "close"}
-            await Response(said, 400, closed, media_type="text/plain")(scope, receive, send)
+            said = _refused(scope, 400, "Say once where the request ends.", {"Connection": "close"})
+            await said(scope, receive, send)
             return
         _aimed(scope)
         sure = self._believed(scope)
         if not sure and scope["path"] not in PATHS:
             security_log.write(scope, Noted(event=security_log.NO_TLS))
-            await Response("Ask over TLS.\n", 403, media_type="text/plain")(scope, receive, send)
+            await _refused(scope, 403, "Ask over TLS.")(scope, receive, send)
             return
         if any(name == b"content-encoding" and said.lower() not in PLAIN for name, said in scope["headers"]):
-            await Response("Send it as it is.\n", 415, {"Accept-Encoding": "identity"}, "text/plain")(
-                scope, receive, send
-            )
+            said = _refused(scope, 415, "Send it as it is.", {"Accept-Encoding": "identity"})
+            await said(scope, receive, send)
             return
         await self.application(scope, receive, send)
 
@@ -170,6 +173,15 @@ class Seen:
     def _route(self) -> str:
         route = self._scope.get("route")
         return getattr(route, "path", NOWHERE)
+
+
+def _refused(
+    scope: Scope, status: int, words: str, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response:
+    """Refused unread: in FHIR's words where FHIR is asked for."""
+    if scope["path"].startswith(f"{FHIR}/") or scope["path"] == FHIR:
+        return http.response(outcome("error", REFUSED[status], words), status, headers)
+    return Response(f"{words}\n", status, dict(headers), media_type="text/plain")
 
 
 def _aimed(scope: Scope) -> None:
