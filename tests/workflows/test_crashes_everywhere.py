@@ -35,20 +35,21 @@ TESTS = Path(__file__).parent
 # Crashed by tests of their own in these files.
 OWN = (
     "test_crashes", "test_crashes_of_records", "test_registering", "test_emergency_without_ledger", "test_retention",
-    "test_give_agreed", "test_after_death", "test_recover", "test_tell_moved",
+    "test_give_agreed", "test_after_death", "test_recover", "test_tell_moved", "test_together",
 )  # fmt: skip
 ELSEWHERE = {
     "after_death.name_reader", "give_agreed.give_agreed", "recover.recover", "tell_moved.tell_moved",
     "break_glass.open_without_ledger", "retention.amend_retention", "tend_gateway.tend_gateway",
     "amend.amend", "claim.claim", "deposit.deposit", "disclose.disclose", "grant.grant", "move.move",
     "request_access.request_access", "retract.retract", "revoke.revoke", "rotate_keys.rotate",
-    "retract.repeat_retractions",
+    "retract.repeat_retractions", "together.Together",
 }  # fmt: skip
 
 # They ask, open or compute, and leave nothing behind but what ``asking.ask`` leaves in the custodians' logs.
 WITHOUT_EFFECTS = {
     "employing.check_licence", "grouping.group", "grouping.groups", "grouping.tree", "staff_files.refused",
     "accepted.is_accepted", "after_death.decide_after_death",
+    "deposit.Prepared", "deposit.plans", "intake.became", "superseded.following", "retract.planned",
     "agree.agree", "audit.unentered", "employing.is_whole", "custody.newest_statement", "grant.unused_counter",
     "intake.statement_of", "let_in.admitted",
     "grounds.by_one_consent", "grounds.reading", "grounds.writer",
@@ -79,7 +80,8 @@ STEPS = {
     "epochs.publish_statement", "epochs.repeat_enrolments", "epochs.spread_epochs", "grant.send_newest",
     "turn_epochs.turn_epochs", "grant.package_with", "grant.newest_keys", "grant.wait_for_grants", "lease.Lease",
     "received.keep_grant", "two_hops.stop_replacement",
-    "intake.take_in_steps", "register.activate_custodian", "register.announce_custodian", "staging.deposit_in_steps",
+    "deposit.prepare", "intake.add_patient", "intake.take_in_steps", "retract.tell_owed",
+    "register.activate_custodian", "register.announce_custodian", "staging.deposit_in_steps",
 }  # fmt: skip
 EFFECT = re.compile(
     r"books\.(put|drop|change)|board\.p|blocks\.(p|unp)|receipts\(|outcomes\(|tell\("

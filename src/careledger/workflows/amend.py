@@ -22,14 +22,18 @@ def amend(
     network: Network, writer: Writer, statement: AliasStatement, before: Record, made: NewVersion
 ) -> Deposited:
     """Deposits the version after ``before``; raises what ``deposit`` raises."""
-    following = replace(
+    return deposit(network, writer, statement, [following(before, made)])
+
+
+def following(before: Record, made: NewVersion) -> NewVersion:
+    """That version as the one after ``before``."""
+    return replace(
         made,
         record_id=before.manifest.record_id,
         version=before.manifest.version + 1,
         predecessor=before.handle,
         compartment=before.compartment,
     )
-    return deposit(network, writer, statement, [following])
 
 
 def cosign(

@@ -30,6 +30,7 @@ from careledger.workflows.due import DUE, Subject, due
 from careledger.workflows.epochs import chains_in_force
 from careledger.workflows.network import Network
 from careledger.workflows.new_versions import NewVersion
+from careledger.workflows.retract import owe_planned
 
 PLAN = "deposit-plan"
 MISSING = "missing-keep"
@@ -70,13 +71,57 @@ def deposit(
     leaves, where files are scanned.
     """
     resume(network, writer)
-    before = deposited_before(writer.books, statement.alias)
-    fresh, known = _unknown(writer, before, versions)
+    made = prepare(network, writer, statement, versions, progress, chains, begin)
+    if not made.batches:
+        return Deposited(bytes(32), {}, made.known, (), False)
+    [(key, plan)] = plans(network, [made])
+    writer.books.put(PLAN, [(key, plan.encode())])
+    finish(network, writer, key, plan)
+    return made.deposited(network, plan.root)
+
+
+@dataclass(frozen=True, repr=False)
+class Prepared:
+    """Versions that are stored and held by custodians, and that no root covers: garbage as long as none does.
+
+    ``fresh`` are those that were not deposited before, as they are now; ``known`` the others' handles by record id.
+    """
+
+    writer: Writer
+    statement: AliasStatement
+    sealer: Sealer
+    batches: tuple[SealedBatch, ...]
+    kept: _Kept
+    fresh: tuple[Tagged, ...]
+    known: dict[bytes, bytes]
+
+    def deposited(self, network: Network, root: bytes) -> Deposited:
+        """What became of them under that root."""
+        return Deposited(
+            root,
+            {copy.record_id: copy.handle for batch in self.batches for copy in batch.copies},
+            self.known,
+            tuple(self.kept.receipts),
+            len(self.kept.receipts) < network.thresholds.holding,
+        )
+
+
+def prepare(
+    network: Network,
+    writer: Writer,
+    statement: AliasStatement,
+    versions: Sequence[NewVersion],
+    progress: Progress = lambda count: None,
+    chains: Mapping[int, Chain] | None = None,
+    begin: Begin | None = None,
+) -> Prepared:
+    """All of ``deposit`` that comes before its plan; no batches where nothing is new. Raises likewise."""
+    before, sealer = deposited_before(writer.books, statement.alias), Sealer(network, writer, statement)
+    fresh, known = unknown(writer, before, versions)
     if not fresh:
-        return Deposited(bytes(32), {}, known, (), False)
+        return Prepared(writer, statement, sealer, (), _Kept([], []), (), known)
     if network.scanning is not None:
         network.scanning.check(each.version for each in fresh)
-    sealer = Sealer(network, writer, statement)
     if begin is not None:
         begin(sealer.id, [each.version for each in fresh])
     groups = _grouped(fresh)
@@ -89,30 +134,36 @@ def deposit(
     if chunks := [chunk for batch in batches for chunk in batch.chunks]:
         network.blocks.put_many(chunks, named=chunk_cid)
     network.blocks.put_many([block for batch in batches for block in batch.blocks])
-    anchors = AnchorBatch([leaf for batch in batches for leaf in batch.leaves])
     kept = _keep(network, statement, sealer, batches, progress)
-    made = max(network.clock.now(), before.made + 1)  # so that they have an order
-    plan = _plan(network, statement, sealer, batches, anchors, kept, made)
-    writer.books.put(PLAN, [(plan.root, plan.encode())])
-    finish(network, writer, plan)
-    return Deposited(
-        plan.root,
-        {copy.record_id: copy.handle for batch in batches for copy in batch.copies},
-        known,
-        tuple(kept.receipts),
-        len(kept.receipts) < network.thresholds.holding,
-    )
+    light = tuple(replace(each, blocks=(), chunks=()) for each in batches)
+    return Prepared(writer, statement, sealer, light, kept, tuple(fresh), known)
+
+
+def plans(network: Network, prepared: Sequence[Prepared]) -> list[tuple[bytes, DepositPlan]]:
+    """What is left to do of these, each under its key in the books: one root covers all their leaves."""
+    leaves = [leaf for each in prepared for batch in each.batches for leaf in batch.leaves]
+    anchors, made, first = AnchorBatch(leaves), list[tuple[bytes, DepositPlan]](), 0
+    times: dict[bytes, int] = {}
+    for at, each in enumerate(prepared):
+        alias = each.statement.alias
+        last = times.get(alias, deposited_before(each.writer.books, alias).made)
+        times[alias] = max(network.clock.now(), last + 1)  # so that they have an order
+        plan = _plan(network, each, anchors, first, times[alias])
+        first += sum(len(batch.leaves) for batch in each.batches)
+        made.append((plan.root + (at.to_bytes(4, "big") if at else b""), plan))
+    return made
 
 
 def resume(network: Network, writer: Writer) -> int:
     """Finishes deposits that a crash left between the plan and its end; returns how many."""
     plans = list(writer.books.rows(PLAN))
-    for _, row in plans:
-        finish(network, writer, DepositPlan.decode(row))
+    for key, row in plans:
+        finish(network, writer, key, DepositPlan.decode(row))
+    owe_planned(writer.books)
     return len(plans)
 
 
-def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
+def finish(network: Network, writer: Writer, key: bytes, plan: DepositPlan) -> None:
     """Anchors a plan and does what follows; every step may be repeated."""
     organisation, books, copies = writer.organisation, writer.books, plan.copies
     network.blocks.pin(SHARED, sliced(plan.blocks, CID))
@@ -127,7 +178,7 @@ def finish(network: Network, writer: Writer, plan: DepositPlan) -> None:
         DUE: due(Subject.DEPOSIT, copies.row_key) if writer.depositor else [],
         MISSING: [(missing.key, missing.encode()) for missing in plan.missing],
     }
-    books.change(done, {PLAN: [plan.root]})
+    books.change(done, {PLAN: [key]})
 
 
 def complete(network: Network, depositor: Organisation | Holder) -> int:
@@ -160,7 +211,7 @@ def _grouped(tagged: Iterable[Tagged]) -> list[list[Tagged]]:
     ]
 
 
-def _unknown(
+def unknown(
     writer: Writer, own: Before, versions: Iterable[NewVersion]
 ) -> tuple[list[Tagged], dict[bytes, bytes]]:
     """The versions that are not among this depositor's own of that alias, each once, and the others' handles.
@@ -267,17 +318,10 @@ def _told(
     )
 
 
-def _plan(
-    network: Network,
-    statement: AliasStatement,
-    sealer: Sealer,
-    batches: Sequence[SealedBatch],
-    anchors: AnchorBatch,
-    kept: _Kept,
-    made: int,
-) -> DepositPlan:
-    """What is left to do: the root, the notices that tell custodians where each batch stands, and what some lack."""
-    notices, first = [], 0
+def _plan(network: Network, made: Prepared, anchors: AnchorBatch, first: int, at: int) -> DepositPlan:
+    """What is left to do: the root, the notices that tell custodians where each batch stands, and what some lack.
+    ``first`` is the place of the first leaf."""
+    notices, statement, sealer, batches = [], made.statement, made.sealer, made.batches
     for batch in batches:
         outside = anchors.outside(first, len(batch.leaves))
         notices.append(AnchorNotice(batch.id, anchors.root, anchors.size, first, outside))
@@ -289,7 +333,7 @@ def _plan(
             statement.custodians[place - 1],
             _request(sealer, batches, place, place <= holding, notices).encode(),
         )
-        for place in kept.missing
+        for place in made.kept.missing
     ]
     copies = [copy for batch in batches for copy in batch.copies]
     return DepositPlan(
@@ -297,7 +341,7 @@ def _plan(
         anchors.size,
         statement.custodians,
         AnchorNotices(tuple(notices)),
-        AuthorsCopies.of(sealer.id, statement.alias, made, sealer.sealed_copy_key, copies),
+        AuthorsCopies.of(sealer.id, statement.alias, at, sealer.sealed_copy_key, copies),
         tuple(missing),
         b"".join(cid for batch in batches for cid in batch.cids),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from careledger.domain.errors import CareLedgerError, ImportStopped, PatientNotFound
 from careledger.formats.patients import AliasStatement
@@ -19,16 +20,18 @@ from careledger.ports import LedgerView
 from careledger.workflows import register
 from careledger.workflows.actors import Holder, Organisation, Session
 from careledger.workflows.alike import KnownPeople, Like, SameContent, all_versions, same_contents
+from careledger.workflows.batches import Writer
 from careledger.workflows.custody import Chain, find_statement
-from careledger.workflows.deposit import Deposited, Progress
+from careledger.workflows.deposit import Deposited, Prepared, Progress
 from careledger.workflows.epochs import ensure_epochs, own_statement
 from careledger.workflows.grounds import writer
 from careledger.workflows.network import Network
 from careledger.workflows.register import IDENTITY, kept_holder
 from careledger.workflows.source_patients import chosen_alias, known_alias, named_alias
 from careledger.workflows.staged import Refusal, Staged, StagedPatient, StagedVersion
-from careledger.workflows.staging import NOTHING, deposit_in_steps
+from careledger.workflows.staging import NOTHING, add_in_steps, deposit_in_steps, joined
 from careledger.workflows.steps import Steps, whole
+from careledger.workflows.together import Together
 
 NO_PATIENT = "belongs to no patient of this file"
 UNKNOWN_PATIENT = "is about a patient whom neither this file nor an earlier one names"
@@ -156,6 +159,52 @@ def take_in_steps(
     return judged, taken
 
 
+def became(network: Network, alias: bytes, prepared: Sequence[Prepared], root: bytes) -> TakenIn:
+    """What became of one patient's portions that were anchored together under that root."""
+    return TakenIn(
+        alias, False, reduce(joined, (each.deposited(network, root) for each in prepared), NOTHING)
+    )
+
+
+def add_patient(
+    network: Network,
+    session: Session,
+    judged: JudgedPatient,
+    people: KnownPeople,
+    together: Together,
+    most: int,
+) -> Steps[tuple[bytes, list[Prepared]]]:
+    """Registers this patient where they are new, and adds the records to what is deposited together, a step for each
+    portion of at most so many; returns the alias. Raises what registering and ``Together.add`` raise."""
+    alias, _ = _met(network, session, judged, people)
+    statement = statement_of(network, session.staff.organisation, alias)
+    by, chains = _begun(network, session, statement, judged.staged.versions)
+    return alias, (yield from add_in_steps(together, by, statement, judged.staged.versions, chains, most))
+
+
+def _met(
+    network: Network, session: Session, judged: JudgedPatient, people: KnownPeople
+) -> tuple[bytes, bool]:
+    """Under which alias this patient is registered, and whether only now."""
+    alias, new, patient = judged.alias, False, judged.staged
+    if alias is None or named_alias(patient.key) != alias:
+        alias, new = _registered(network, session.staff.organisation, patient)
+    if new and patient.identity is not None:
+        people.add(replace(patient.identity, alias=alias))
+    return alias, new
+
+
+def _begun(
+    network: Network, session: Session, statement: AliasStatement, versions: Sequence[StagedVersion]
+) -> tuple[Writer, dict[int, Chain]]:
+    """Who writes of this patient, and the epochs that were begun for it where this organisation keeps the keys."""
+    holder = _holder(session.staff.organisation, statement.alias)
+    by = writer(network, session, statement)
+    if holder is None:
+        return by, {}
+    return by, ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
+
+
 def import_for(
     network: Network,
     session: Session,
@@ -207,10 +256,7 @@ def _taken(
     made, failed = NOTHING, None
     like = people.like(patient.identity) if alias is None and patient.identity else ()
     try:
-        if alias is None or named_alias(patient.key) != alias:
-            alias, new = _registered(network, session.staff.organisation, patient)
-        if new and patient.identity is not None:
-            people.add(replace(patient.identity, alias=alias))
+        alias, new = _met(network, session, judged, people)
         statement = statement_of(network, session.staff.organisation, alias)
         made = yield from _imported(network, session, statement, patient.versions, progress, run, most)
     except CareLedgerError as error:
@@ -227,11 +273,7 @@ def _imported(
     run: bytes,
     most: int = 0,
 ) -> Steps[Deposited]:
-    holder = _holder(session.staff.organisation, statement.alias)
-    by = writer(network, session, statement)
-    chains: dict[int, Chain] = {}
-    if holder is not None:
-        chains = ensure_epochs(network, holder, sorted({version.compartment.number for version in versions}))
+    by, chains = _begun(network, session, statement, versions)
     return (yield from deposit_in_steps(network, by, statement, versions, progress, chains, run, most))
 
 

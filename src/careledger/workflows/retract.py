@@ -8,6 +8,7 @@ depositor's own key, for the session that signed it first has ended by then. Rep
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from careledger.workflows.custody import Telling, outcomes
 from careledger.workflows.network import Network
 
 UNTOLD = "untold-retraction"
+PLANNED = "planned-retraction"
 RETRACTED = "retracted-version"
 HANDLE = 32
 
@@ -45,12 +47,10 @@ def retract(
         successor,
         network.clock.now(),
     )
-    signed = sign(made, writer.key, network.ledger.deployment)
-    proof = writer.session.proof if writer.session and writer.post else None
     keys = [made.id + _key(number) for number in statement.custodians]
     writer.books.put(UNTOLD, [(key, made.encode()) for key in keys])
     noted = _note(writer.books, made)
-    told = _tell(network, writer.books, made, RetractRequest(signed, proof), statement.custodians)
+    told = _tell(network, writer.books, made, _request(network, writer, made), statement.custodians)
     given = [each for each in told if isinstance(each, Receipt)]
     refusals = [each for each in told if isinstance(each, CareLedgerError)]
     if refusals and not given:
@@ -110,13 +110,61 @@ def own_untold(books: Books) -> Iterable[bytes]:
     return {each.alias for each in missed if not each.depositor}
 
 
+def planned(
+    network: Network, writer: Writer, statement: AliasStatement, handles: Sequence[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """The rows of ``PLANNED`` of a retraction that is owed with deposits (``owe_planned``), one for each custodian."""
+    made = Retraction(
+        secrets.token_bytes(16),
+        statement.alias,
+        writer.depositor,
+        writer.post,
+        tuple(handles),
+        None,
+        network.clock.now(),
+    )
+    return [(made.id + _key(number), made.encode()) for number in statement.custodians]
+
+
+def owe_planned(books: Books) -> None:
+    """What is taken back with deposits that are done counts as taken back from now on, and is owed to custodians."""
+    rows = list(books.rows(PLANNED))
+    if rows:
+        books.change(owed(books, rows), {PLANNED: [key for key, _ in rows]})
+
+
+def owed(books: Books, rows: Sequence[tuple[bytes, bytes]]) -> dict[str, list[tuple[bytes, bytes]]]:
+    """The rows with which such retractions are owed."""
+    made = {key[:16]: Retraction.decode(row) for key, row in rows}
+    return {UNTOLD: list(rows), RETRACTED: [row for each in made.values() for row in _noted(books, each)]}
+
+
+def tell_owed(network: Network, writer: Writer, rows: Sequence[tuple[bytes, bytes]]) -> None:
+    """Tells custodians of retractions that this writer made and owes them; whoever misses one is told again."""
+    numbers = defaultdict[bytes, list[int]](list)
+    for key, row in rows:
+        numbers[row].append(int.from_bytes(key[16:], "big"))
+    for row, some in numbers.items():
+        made = Retraction.decode(row)
+        _tell(network, writer.books, made, _request(network, writer, made), some)
+
+
+def _request(network: Network, writer: Writer, made: Retraction) -> RetractRequest:
+    proof = writer.session.proof if writer.session and writer.post else None
+    return RetractRequest(sign(made, writer.key, network.ledger.deployment), proof)
+
+
 def _note(books: Books, made: Retraction) -> list[bytes]:
     """Which versions its depositor took back, when, each with its successor if it has one; returns those noted now."""
-    new = [handle for handle in made.handles if not is_retracted(books, handle)]
-    if new:
-        row = uint(made.made) + (made.successor or b"")
-        books.put(RETRACTED, [(handle, row) for handle in new])
-    return new
+    rows = _noted(books, made)
+    if rows:
+        books.put(RETRACTED, rows)
+    return [handle for handle, _ in rows]
+
+
+def _noted(books: Books, made: Retraction) -> list[tuple[bytes, bytes]]:
+    row = uint(made.made) + (made.successor or b"")
+    return [(handle, row) for handle in made.handles if not is_retracted(books, handle)]
 
 
 def _by(depositor: Organisation | Holder, missed: Retraction) -> bool:

@@ -8,6 +8,7 @@ stay, and repeating deposits the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from careledger.domain.errors import FileRefused
 from careledger.formats.charts import ImportPart
@@ -15,11 +16,12 @@ from careledger.formats.patients import AliasStatement
 from careledger.ports import Books
 from careledger.workflows.batches import Writer
 from careledger.workflows.custody import Chain
-from careledger.workflows.deposit import Deposited, Progress, deposit
+from careledger.workflows.deposit import Deposited, Prepared, Progress, deposit
 from careledger.workflows.network import Network
 from careledger.workflows.new_versions import NewVersion
 from careledger.workflows.staged import StagedVersion
 from careledger.workflows.steps import Steps, whole
+from careledger.workflows.together import Together
 
 MOST_VERSIONS = 2_048
 MOST_BYTES = 16 * 2**20
@@ -59,12 +61,8 @@ def deposit_in_steps(
 
     def one(portion: Sequence[StagedVersion], seen: Mapping[int, Chain] | None) -> Deposited:
         loaded = [each.load() for each in portion]
-        try:
+        with _named(portion):
             return deposit(network, writer, statement, loaded, progress, seen, begin if run else None)
-        except FileRefused as error:
-            entries = {each.record_id.hex(): each.index for each in portion}
-            record = str(error.details.pop("record"))
-            raise type(error)(entry=entries[record], **error.details) from None
 
     contents: dict[bytes, bytes] = {}
 
@@ -76,10 +74,40 @@ def deposit_in_steps(
     made = NOTHING
     for portion in _portions(versions, most or MOST_VERSIONS):
         contents = {each.record_id: each.content for each in portion}
-        made = _joined(made, one(portion, chains))
+        made = joined(made, one(portion, chains))
         chains = None
         yield
     return made
+
+
+def add_in_steps(
+    together: Together,
+    writer: Writer,
+    statement: AliasStatement,
+    versions: Iterable[StagedVersion],
+    chains: Mapping[int, Chain],
+    most: int,
+) -> Steps[list[Prepared]]:
+    """Adds versions of one alias to what is deposited together, a step for each portion; raises as ``Together.add``."""
+    made, seen = list[Prepared](), dict(chains)
+    for portion in _portions(versions, most):
+        loaded = [each.load() for each in portion]
+        with _named(portion):
+            made.append(together.add(writer, statement, loaded, seen))
+        seen = {}
+        yield
+    return made
+
+
+@contextmanager
+def _named(portion: Sequence[StagedVersion]) -> Iterator[None]:
+    """A file that is refused is named by its entry."""
+    try:
+        yield
+    except FileRefused as error:
+        entries = {each.record_id.hex(): each.index for each in portion}
+        record = str(error.details.pop("record"))
+        raise type(error)(entry=entries[record], **error.details) from None
 
 
 def parts_of(books: Books, alias: bytes = b"") -> list[ImportPart]:
@@ -100,7 +128,8 @@ def _portions(versions: Iterable[StagedVersion], most: int) -> Iterator[Sequence
         yield portion
 
 
-def _joined(one: Deposited, more: Deposited) -> Deposited:
+def joined(one: Deposited, more: Deposited) -> Deposited:
+    """What became of two portions of one alias."""
     return Deposited(
         more.root if more.handles else one.root,
         one.handles | more.handles,

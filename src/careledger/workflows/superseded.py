@@ -6,6 +6,9 @@ Nothing is changed outside but the custodians' logs.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from careledger.formats.patients import AliasStatement
 from careledger.workflows.asking import Access, ask
 from careledger.workflows.evidence import gather
@@ -15,8 +18,19 @@ from careledger.workflows.retrieve import Record, require_answers
 
 def is_superseded(network: Network, access: Access, statement: AliasStatement, record: Record) -> bool:
     """Whether custodians hold an anchored version that names this one as its predecessor; raises as ``retrieve``."""
-    asked = ask(network, access, statement, None, [record.compartment.number])
+    return record.handle in following(network, access, statement, [record.compartment.number])
+
+
+def following(
+    network: Network, access: Access, statement: AliasStatement, compartments: Sequence[int]
+) -> dict[bytes, set[bytes]]:
+    """The anchored versions in these compartments that name a predecessor, by that one; raises as ``retrieve``."""
+    asked = ask(network, access, statement, None, compartments)
     require_answers(network, asked)
     view = network.ledger.fresh_head()
     gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
-    return any(found.item.predecessor == record.handle for found in gathered.found.values())
+    made = defaultdict[bytes, set[bytes]](set)
+    for found in gathered.found.values():
+        if found.item.predecessor is not None:
+            made[found.item.predecessor].add(found.row.handle)
+    return made
