@@ -277,21 +277,3 @@ def test_what_goes_on_or_is_a_file_or_paced_is_not_asked_in_a_batch(ward: Ward, 
     )
     assert {each[:3] for each in statuses(reply)} <= {"400", "404"}
     assert len(statuses(reply)) == 7
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        asks("PUT", "Condition/1", {"resourceType": "Condition"}),
-        asks("GET", "Condition/1"),
-        asks("POST", "Condition", {"resourceType": "Condition"}, ifNoneExist="code=x"),
-        asks("POST", "Observation", {"resourceType": "Condition"}),
-    ],
-    ids=["changes", "reads", "conditional", "another type"],
-)
-def test_a_transaction_does_nothing_but_create(ward: Ward, alias: str, entry: Entry) -> None:
-    before = len(copies(ward.city))
-    good = asks("POST", "Condition", condition(alias, "in vain"))
-    refused = send(ward.reader, "transaction", good, entry)
-    assert (refused.status, "Bundle.entry[1].request" in refused.issue[1]) == (400, True)
-    assert len(copies(ward.city)) == before

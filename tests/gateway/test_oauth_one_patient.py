@@ -154,9 +154,11 @@ def test_what_is_about_more_than_one_is_refused_and_a_new_route_is_unless_it_say
         ("PUT", f"Condition?patient={ward.one.hex()}"), ("DELETE", f"Condition?patient={ward.one.hex()}"),
         ("POST", "Subscription"),
     )  # fmt: skip
+    person = {"resourceType": "Patient", "identifier": [{"value": "of somebody else"}]}
+    new = {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": person}]}
     for method, path in routes:
         body = b'{"resourceType": "Parameters"}' if method in ("POST", "PUT") else None
-        body = body if path else b'{"resourceType": "Bundle", "type": "transaction"}'
+        body = body if path else json.dumps(new).encode()
         reply = ward.limited.ask(path, method, body, Content_Type=JSON)
         assert reply.status == 403, (method, path, reply.body)
     entries = [{"request": {"method": method, "url": path}} for method, path in routes]

@@ -11,7 +11,7 @@ from fhirclient.models.condition import Condition
 from fhirclient.models.fhirabstractbase import FHIRAbstractBase
 from fhirclient.models.patient import Patient
 from fhirpy import SyncFHIRClient
-from fhirpy.base.exceptions import ForbiddenError, OperationOutcome, ResourceNotFound
+from fhirpy.base.exceptions import ForbiddenError, MultipleResourcesFound, OperationOutcome, ResourceNotFound
 
 from careledger.domain.consents import Permission
 from gateway.edge_world import Edge
@@ -91,3 +91,28 @@ def test_smarts_client_pages_through_everything(server: Any, patient: str) -> No
 def test_the_capability_statement_is_one(server: Any) -> None:
     server.get_capability(force=True)
     assert "4.0.1" in str(server.capabilityStatement.fhirVersion)
+
+
+def test_fhirpy_sends_a_transaction_of_mixed_methods(fhirpy: Any, patient: str) -> None:
+    made = fhirpy.resource(
+        "Condition", code={"text": "before fhirpy"}, subject={"reference": f"Patient/{patient}"}
+    )
+    made.save()
+    new = {**made.serialize(), "code": {"text": "another by fhirpy"}}
+    del new["id"], new["meta"]
+    changed = {**made.serialize(), "code": {"text": "changed by fhirpy"}}
+    put = {"method": "PUT", "url": f"Condition/{made.id}", "ifMatch": f'W/"{made["meta"]["versionId"]}"'}
+    bundle = fhirpy.resource("Bundle", type="transaction")
+    bundle["entry"] = [
+        {"request": {"method": "GET", "url": f"Condition/{made.id}"}},
+        {"request": {"method": "POST", "url": "Condition"}, "resource": new},
+        {"request": put, "resource": changed},
+    ]
+    said = fhirpy.execute("", method="POST", data=bundle.serialize())
+    assert [each["response"]["status"][:3] for each in said["entry"]] == ["200", "201", "200"]
+    assert said["entry"][0]["resource"]["code"]["text"] == "changed by fhirpy"
+    place = said["entry"][1]["response"]["location"].partition("/_history/")[0].split("/")
+    assert fhirpy.reference(*place).to_resource()["code"]["text"] == "another by fhirpy"
+    with pytest.raises(MultipleResourcesFound) as lost:  # so fhirpy calls every 412
+        fhirpy.execute("", method="POST", data=bundle.serialize())
+    assert "Bundle.entry[2]" in str(lost.value)

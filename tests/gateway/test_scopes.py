@@ -108,8 +108,9 @@ def test_an_app_writes_what_its_scopes_say_and_takes_back_nothing_else(edge: Edg
     assert writer.ask(address, "DELETE").status == 403
     assert writer.ask(address, "PUT", json.dumps(made.body).encode(), Content_Type=JSON).status == 403
     assert post(writer, said, If_None_Exist="code=x").status == 403
+    entries = [{"resource": said}, {"resource": {"resourceType": "Patient", "identifier": [{"value": "x"}]}}]
     for whole in ("transaction", "collection"):
-        bundle = b'{"resourceType": "Bundle", "type": "%s"}' % whole.encode()
+        bundle = json.dumps({"resourceType": "Bundle", "type": whole, "entry": entries}).encode()
         assert writer.ask("", "POST", bundle, Content_Type=JSON).status == 403
     assert post(app(edge, "Dr City", "user/Condition.rs"), said).status == 403
     for other in (app(edge, "Dr City", "user/Device.cruds"), edge.client("Dr City")):

@@ -8,25 +8,30 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-import msgspec
-
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import (
     CareLedgerError,
     FhirRefused,
     NoUpdateHere,
-    RecordGone,
     RecordNotFound,
     ScopeRefused,
-    SeveralMatch,
     VersionConflict,
 )
 from careledger.fhir.json_text import Resource
-from careledger.fhir.searching.subsets import is_part
-from careledger.gateway import writing
-from careledger.gateway.about import Given, about_whom
-from careledger.gateway.desk import Desk, uuid_of
-from careledger.gateway.finding import Found
+from careledger.gateway import deciding, writing
+from careledger.gateway.deciding import (
+    PATIENT,
+    WHERE,
+    check_whole,
+    match,
+    named_match,
+    newest,
+    parameters,
+    patch_of,
+    removal,
+    stated_id,
+)
+from careledger.gateway.desk import Desk
 from careledger.gateway.http import (
     CREATED,
     JSONS,
@@ -46,10 +51,9 @@ from careledger.gateway.outcomes import outcome
 from careledger.gateway.repeats import answer_to, repeat
 from careledger.gateway.scanned import once_clean, scanned
 from careledger.gateway.taking import person
-from careledger.gateway.views import Shown, View, everything
+from careledger.gateway.views import Shown
 from careledger.workflows.custody import find_statement
 
-WHERE, PATIENT = "the address", "Patient"
 _ALIAS = re.compile(r"[0-9a-f]{64}")
 PATCHES = (PATCH, *JSONS)
 """A JSON Patch, or the Parameters of a FHIRPath Patch, which may be XML too."""
@@ -133,17 +137,11 @@ def _created_unless(desk: Desk, who: Bearer, asked: Asked, sent: writing.Single)
     unless = asked.headers.get("if-none-exist")
     if unless is not None:
         who.scopes.require("s", asked.kind)
-        given = pairs(_parameters(desk, asked.kind, unless))
-        there = _match(desk, who, asked.kind, sent.whose, given, "If-None-Exist")
+        given = pairs(parameters(desk, asked.kind, unless))
+        there = match(desk, who, asked.kind, sent.whose, given, "If-None-Exist")
         if there is not None:
             return Answered(there.resource, there)
     return _created(desk, who, asked, sent)
-
-
-def _parameters(desk: Desk, kind: str, unless: str) -> str:
-    """The search of an If-None-Exist; what stands before its question mark, as clients write it, names the type."""
-    before, mark, after = unless.partition("?")
-    return after if mark and before in ("", kind, f"{desk.base}/{kind}") else unless
 
 
 def upload(desk: Desk, who: Bearer, asked: Asked) -> uploads.Upload:
@@ -209,7 +207,7 @@ def _once_whole(
     desk: Desk, who: Bearer, asked: Asked, id: str, body: bytes, after: str = ""
 ) -> Answer | Slow:
     """Updated by that body, once it is read; raises VersionConflict where by then it is not ``after`` that version."""
-    _check_whole(body)
+    check_whole(body)
     read = partial(writing.single, body, asked.kind, b"")
     return once_read(body, read, partial(_updated, desk, who, asked, id, after))
 
@@ -223,7 +221,7 @@ def update_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
 
 def _updated_matching(desk: Desk, who: Bearer, asked: Asked, sent: writing.Single) -> Answered:
     kind, stated = asked.kind, stated_id(asked.body)
-    there = _match(desk, who, kind, sent.whose, asked.given, WHERE)
+    there = match(desk, who, kind, sent.whose, asked.given, WHERE)
     if there is None:
         if stated:
             raise NoUpdateHere()
@@ -231,7 +229,7 @@ def _updated_matching(desk: Desk, who: Bearer, asked: Asked, sent: writing.Singl
         return _created(desk, who, asked, sent)
     if stated not in ("", there.id):
         raise FhirRefused(path=f"{kind}.id", problem="not the id of the record that matches")
-    _check_whole(asked.body)
+    check_whole(asked.body)
     return _updated(desk, who, asked, there.id, "", sent)
 
 
@@ -243,7 +241,7 @@ def patch(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
 
 def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     """The same of the one record that matches, as ``delete_matching`` finds it; raises RecordNotFound for none."""
-    there = _named_match(desk, who, asked)
+    there = named_match(desk, who, asked)
     if there is None:
         raise RecordNotFound()
     return _patched(desk, who, asked, there.id)
@@ -252,18 +250,9 @@ def patch_matching(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
 def _patched(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answer | Slow:
     """Of the newest version, whatever this program saw last. Raises VersionConflict where another comes while what it
     makes is scanned or read."""
-    _, current = _newest(desk, who, asked.kind, id)
-    body = _patch_of(asked, current.resource, id)
+    _, current = newest(desk, who, asked.kind, id)
+    body = patch_of(asked, current.resource, id)
     return once_clean(desk, body, partial(_once_whole, desk, who, asked, id, body, current.version))
-
-
-def _patch_of(asked: Asked, current: Resource, id: str) -> bytes:
-    sent_as = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
-    patched = writing.patched if sent_as == PATCH else writing.path_patched
-    body = patched(current, asked.body)
-    if stated_id(body) != id:
-        raise FhirRefused(path=f"{asked.kind}.id", problem="not the id of the record")
-    return body
 
 
 def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
@@ -277,97 +266,31 @@ def delete_matching(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     none does nothing is to be done, which is no refusal (R4 http.html#3.1.0.7.1). Raises SeveralMatch,
     FhirRefused for a search that names no patient, or many, and likewise."""
     who.require_fresh(desk.world.clock.now())
-    there = _named_match(desk, who, asked)
+    there = named_match(desk, who, asked)
     if there is None:
         return Answered(outcome("information", "not-found", "Nothing matches, so nothing was taken back."))
     return _deleted(desk, who, asked, there.id)
 
 
-def _named_match(desk: Desk, who: Bearer, asked: Asked) -> Shown | None:
-    aliases = about_whom(asked.kind, asked.given).aliases
-    if aliases is None or len(aliases) != 1:
-        raise FhirRefused(path=WHERE, problem="name one patient whose record it is")
-    return _match(desk, who, asked.kind, aliases[0], asked.given, WHERE)
-
-
 def _deleted(desk: Desk, who: Bearer, asked: Asked, id: str) -> Answered:
     """In somebody's session by a fresh proof; raises FreshProofNeeded."""
-    kind = asked.kind
-    who.require_fresh(desk.world.clock.now())
-    if "if-match" in asked.headers:
-        writing.check_current(asked.headers["if-match"], desk.newest(who, kind, id).version)
-    if not who.scopes.allow("d", kind):
-        writing.check_covers(who.scopes, "d", desk.newest(who, kind, id).resource)
-    record_id, own = uuid_of(id), desk.charts.of(who.staff.organisation)
-    try:
-        alias: bytes | None = desk.found(who, kind, id).seen.alias
-        seen = True
-    except (RecordNotFound, RecordGone):
-        alias, seen = own.alias(desk.world.network, kind, record_id), False
-    if alias is None or who.patient not in (b"", alias):
-        raise RecordNotFound()
-    statement = find_statement(desk.world.network, alias, desk.world.custodians)
-    writing.delete(desk.world.network, desk.leases.session(who), statement, record_id, seen)
-    own.forget(desk.world.network, record_id)
+    taken = removal(desk, who, asked, id)
+    network, own = desk.world.network, desk.charts.of(who.staff.organisation)
+    statement = find_statement(network, taken.alias, desk.world.custodians)
+    writing.delete(network, desk.leases.session(who), statement, taken.record_id, taken.seen)
+    own.forget(network, taken.record_id)
     return Answered(None, status=NO_CONTENT)
 
 
-def _check_whole(body: bytes) -> None:
-    if is_part({"meta": _stated(body).meta}):
-        raise FhirRefused(path="meta.tag", problem="only a part of the record, as a search showed it")
-
-
 def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: writing.Single) -> Answered:
-    kind = asked.kind
-    view, current = _newest(desk, who, kind, id)
-    if after not in ("", current.version):
-        raise VersionConflict()
-    before = view.followed(current)
-    if before is None or kind == PATIENT:
-        raise NoUpdateHere()
-    writing.check_current(asked.headers.get("if-match", ""), current.version)
-    writing.check_covers(who.scopes, "u", current.resource, sent)
-    network, session, alias = desk.world.network, desk.leases.session(who), view.seen.alias
+    change = deciding.update(desk, who, asked, id, after, sent)
+    network, session, alias = desk.world.network, desk.leases.session(who), change.alias
     statement = find_statement(network, alias, desk.world.custodians)
-    made = writing.update(network, session, statement, before, sent)
+    made = writing.update(network, session, statement, change.before, sent)
     answered = _written(desk, who, alias, made)
     if answered.shown is not None and answered.shown.version != made.version:
         raise VersionConflict()
     return answered
-
-
-def _newest(desk: Desk, who: Bearer, kind: str, id: str) -> tuple[View, Shown]:
-    """The newest version of a record, and the view in which it is shown; raises NoUpdateHere where none is."""
-    try:
-        view = _view(desk, who, kind, id)
-        view = desk.leases.newest(who, view, view.current[f"{kind}/{id}"])
-        return view, view.current[f"{kind}/{id}"]
-    except (RecordNotFound, RecordGone, KeyError):
-        raise NoUpdateHere() from None
-
-
-def _view(desk: Desk, who: Bearer, kind: str, id: str) -> View:
-    """The view in which a record is shown; for an own writing, which is read without, its patient is looked at. Raises
-    RecordNotFound, RecordGone, and what ``Leases.look`` raises."""
-    try:
-        return desk.found(who, kind, id)
-    except RecordNotFound:
-        return desk.leases.look(who, desk.own(who, kind, id)[0].about)
-
-
-def _match(desk: Desk, who: Bearer, kind: str, alias: bytes, given: Given, where: str) -> Shown | None:
-    """The one record of that patient that a search finds among what this post sees, None if it finds none.
-
-    Raises SeveralMatch, FhirRefused for a search that is none or names another patient.
-    """
-    view, about = desk.leases.look(who, alias), about_whom(kind, given)
-    query = desk.parsed(kind, about.rest)
-    if query.ignored or not query.criteria or about.aliases not in (None, (alias,)):
-        raise FhirRefused(path=where, problem="is not a search that can be made here")
-    found = Found(query, everything([view])).matches
-    if len(found) > 1:
-        raise SeveralMatch()
-    return found[0] if found else None
 
 
 def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> Answered:
@@ -380,20 +303,3 @@ def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> An
         return Answered(shown.resource, shown, status)
     said = outcome("information", "informational", "Written, and anchored; this post does not see it yet.")
     return Answered(said, Shown(made.kind, made.id, made.version, 0, said), status)
-
-
-def stated_id(body: bytes) -> str:
-    """The id that a resource states; raises FhirRefused."""
-    return _stated(body).id
-
-
-class _Stated(msgspec.Struct):
-    id: str = ""
-    meta: object = None
-
-
-def _stated(body: bytes) -> _Stated:
-    try:
-        return msgspec.json.decode(body, type=_Stated)
-    except (msgspec.DecodeError, RecursionError):
-        raise FhirRefused(problem="not a resource in JSON") from None

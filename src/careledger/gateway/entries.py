@@ -37,12 +37,14 @@ class _Request(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
+    fullUrl: str = ""
     request: _Request | None = None
     resource: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Resource(msgspec.Struct):
     resourceType: str = ""
+    id: str = ""
     contentType: str = ""
     data: str = ""
     sourceAttachment: object = None
@@ -50,13 +52,21 @@ class _Resource(msgspec.Struct):
 
 @dataclass(frozen=True, repr=False)
 class Sent:
-    """One entry: its place in the Bundle, what it asks, its resource; never printed."""
+    """One entry: its place in the Bundle, what it asks, its resource, and by which names others refer to it; never
+    printed."""
 
     place: int
     request: _Request | None
     body: bytes
     content_type: str
     kind: str
+    full_url: str = ""
+    id: str = ""
+
+    @property
+    def where(self) -> str:
+        """Its place, as FHIRPath."""
+        return f"Bundle.entry[{self.place}]"
 
     @property
     def method(self) -> str:
@@ -104,14 +114,22 @@ class Sending:
             (created if together and each.creates else others).append(each)
         return created, others
 
-    def of(self, some: Sequence[Sent]) -> bytes:
-        """The Bundle with these of its entries alone."""
-        if len(some) == len(self.sent):
+    def of(self, some: Sequence[Sent], bodies: Mapping[int, bytes] | None = None) -> bytes:
+        """The Bundle with these of its entries alone, those at these places with other resources."""
+        if len(some) == len(self.sent) and not bodies:
             return self.body
         members = msgspec.json.decode(self.body, type=dict[str, msgspec.Raw])
         raws = msgspec.json.decode(members["entry"], type=list[msgspec.Raw])
-        members["entry"] = msgspec.Raw(b"[" + b",".join(bytes(raws[each.place]) for each in some) + b"]")
+        kept = [_with(raws[each.place], (bodies or {}).get(each.place)) for each in some]
+        members["entry"] = msgspec.Raw(b"[" + b",".join(kept) + b"]")
         return msgspec.json.encode(members)
+
+
+def _with(entry: msgspec.Raw, body: bytes | None) -> bytes:
+    if body is None:
+        return bytes(entry)
+    members = msgspec.json.decode(entry, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode(members | {"resource": msgspec.Raw(body)})
 
 
 class _Bundle(msgspec.Struct):
@@ -121,8 +139,8 @@ class _Bundle(msgspec.Struct):
 
 
 def sent_in(data: bytes) -> Sending:
-    """What a Bundle asks; raises FhirRefused for what is none, of another type, or a transaction or collection that
-    asks for anything but creating."""
+    """What a Bundle asks; raises FhirRefused for what is none, of another type, or a collection that asks for anything
+    but creating."""
     try:
         said = msgspec.json.decode(data, type=_Bundle)
         sent = [_sent(place, each) for place, each in enumerate(said.entry)]
@@ -139,10 +157,11 @@ def _sent(place: int, entry: _Entry) -> Sent:
     raw = bytes(entry.resource)
     said = msgspec.json.decode(raw, type=_Resource) if raw else _Resource()
     if entry.request is not None and entry.request.method == "PATCH" and said.resourceType == "Binary":
-        return Sent(place, entry.request, _content(place, said.data), said.contentType, said.resourceType)
+        data = _content(place, said.data)
+        return Sent(place, entry.request, data, said.contentType, said.resourceType, entry.fullUrl)
     if said.sourceAttachment is not None and (entry.request is None or entry.request.method == "POST"):
         consents.check_unsigned({"sourceAttachment": said.sourceAttachment})
-    return Sent(place, entry.request, raw, JSON, said.resourceType)
+    return Sent(place, entry.request, raw, JSON, said.resourceType, entry.fullUrl, said.id)
 
 
 def _content(place: int, data: str) -> bytes:
@@ -159,9 +178,8 @@ def _check(each: Sent, type: str) -> None:
         raise FhirRefused(path=f"{where}.method", problem=f"not one of {', '.join(ORDER)}")
     if type == "batch":
         return
-    if each.method != "POST":
-        raise FhirRefused(path=f"{where}.method", problem=f"only POST is taken in a {type}: send a batch")
-    if each.request is not None and each.request.ifNoneExist is not None:
-        raise FhirRefused(path=f"{where}.ifNoneExist", problem=f"is not taken in a {type}: send a batch")
-    if each.path.rpartition("/")[2] in resource_types() and each.path.rpartition("/")[2] != each.kind:
+    if type == "collection" and (each.method != "POST" or "if-none-exist" in each.headers):
+        raise FhirRefused(path=where, problem="only what creates is taken in a collection")
+    named = each.path.rpartition("/")[2]
+    if each.method == "POST" and named in resource_types() and named != each.kind:
         raise FhirRefused(path=f"{where}.url", problem="names another type than the resource's")

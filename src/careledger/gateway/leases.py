@@ -7,7 +7,7 @@ more: that is a new request, decided afresh and logged. What the patient ended i
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -43,7 +43,7 @@ from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.network import Network
 from careledger.workflows.received import epoch_keys, fetch_grants
 from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
-from careledger.workflows.superseded import is_superseded
+from careledger.workflows.superseded import following, is_superseded
 
 WANTED = tuple(Compartment(category) for category in Category)
 """What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
@@ -191,6 +191,16 @@ class Leases:
                 self.forget(bearer, view.seen.alias)
                 return self.look(bearer, view.seen.alias)
         return view
+
+    def following(
+        self, bearer: Bearer, alias: bytes, compartments: Sequence[int]
+    ) -> Mapping[bytes, Set[bytes]] | None:
+        """What custodians hold by now that follows versions of that patient, by the version before; None where this
+        token has nothing open. Nothing is opened; raises as ``retrieve``."""
+        held = self._open(bearer.digest, alias)
+        if held is None:
+            return None
+        return following(self.world.network, held.lease.access, held.lease.statement, compartments)
 
     def _showing(self, bearer: Bearer, shown: Shown) -> list[tuple[_Held, Record]]:
         mine = [held for (digest, _), held in self._held.items() if digest == bearer.digest]

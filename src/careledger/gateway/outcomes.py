@@ -66,6 +66,8 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.ScannerUnavailable, Kind(503, "transient")),
     (errors.FileRefused, Kind(422, "business-rule")),
 )
+ENTRY = "entry of the Bundle"
+"""The detail of a refusal that says, as FHIRPath, which entry was refused."""
 BEARER = 'Bearer realm="careledger"'
 OTHER = Kind(422, "processing")
 STEP_UP = Kind(401, "login")
@@ -124,8 +126,13 @@ def outcome(severity: str, code: str, said: str) -> Resource:
 
 
 def refusal(error: CareLedgerError) -> Resource:
-    """Why something was refused."""
-    return outcome("error", kind_of(error).code, why(error))
+    """Why something was refused, and which entry of a Bundle it was that was."""
+    entry = error.details.get(ENTRY)
+    if entry is None:
+        return outcome("error", kind_of(error).code, why(error))
+    made = outcome("error", kind_of(error).code, f"{entry}: {why(error)}")
+    made["issue"][0]["expression"] = [entry]
+    return made
 
 
 def why(error: CareLedgerError) -> str:

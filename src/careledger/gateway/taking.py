@@ -1,8 +1,4 @@
-"""What a Bundle creates: imported like a file, answered entry by entry.
-
-A transaction is taken whole or not at all, as far as its entries can be judged beforehand; what a crash leaves of one
-is finished by sending it again, which creates nothing twice. The answer is given once the anchors are final.
-"""
+"""What a Bundle creates: imported like a file, answered entry by entry, once the anchors are final."""
 
 from __future__ import annotations
 
@@ -34,22 +30,18 @@ PORTION = 384
 
 
 def take(
-    network: Network, session: Session, data: bytes, whole: bool
+    network: Network, session: Session, data: bytes
 ) -> Generator[Callable[[], Staged] | None, Any, tuple[list[Resource], list[bytes]]]:
     """For each entry of a Bundle that only creates what became of it, and about whom something was written; in steps
-    (``http.Slow``).
-
-    Raises FhirRefused for what cannot be read; for a Bundle that is taken ``whole`` ImportStopped if an entry is not
-    taken, and PatientNotFound for a patient of nobody's; nothing is written then.
-    """
+    (``http.Slow``). Raises FhirRefused for what cannot be read."""
     reading = partial(read, data, namespace_of(session.staff.organisation))
     said = (yield reading) if len(data) > LONG else reading()
-    judged, taken = yield from take_in_steps(network, session, said, all_or_nothing=whole, most=PORTION)
-    answers = [outcome_of(refusal) for refusal in judged.refusals]
-    for patient, made in zip(judged.patients, taken, strict=True):
-        answers += _answers(patient.staged, made)
-    entries = [entry for _, entry in sorted(answers, key=lambda each: each[0])]
-    return entries, [made.alias for made in taken if made.alias is not None]
+    judged, taken = yield from take_in_steps(network, session, said, most=PORTION)
+    made = [outcome_of(refusal) for refusal in judged.refusals]
+    for patient, each in zip(judged.patients, taken, strict=True):
+        made += answers(patient.staged, each)
+    entries = [entry for _, entry in sorted(made, key=lambda each: each[0])]
+    return entries, [each.alias for each in taken if each.alias is not None]
 
 
 def person(
@@ -96,24 +88,25 @@ def outcome_of(refusal: Refusal) -> tuple[int, Resource]:
     return refusal.index, {"response": {"status": "400 Bad Request", "outcome": said}}
 
 
-def _answers(patient: StagedPatient, made: TakenIn) -> Sequence[tuple[int, Resource]]:
+def answers(patient: StagedPatient, made: TakenIn) -> Sequence[tuple[int, Resource]]:
+    """What became of each of one patient's entries, with its place in the file."""
     if made.error is not None:
         return [(version.index, refused(made.error)) for version in patient.versions]
     assert made.alias is not None
-    answers = []
+    found = []
     for version in patient.versions:
         new = version.load()
         handle = made.deposited.handles.get(new.record_id)
         known = made.deposited.known.get(new.record_id)
         id = made.alias.hex() if new.resource_type == "Patient" else str(UUID(bytes=new.record_id))
         response: Resource = {"status": "201 Created" if handle is not None else "200 OK"}
-        if (found := handle or known) is not None:
-            response["location"] = f"{new.resource_type}/{id}/_history/{found.hex()}"
-            response["etag"] = f'W/"{found.hex()}"'
+        if (there := handle or known) is not None:
+            response["location"] = f"{new.resource_type}/{id}/_history/{there.hex()}"
+            response["etag"] = f'W/"{there.hex()}"'
         if new.resource_type == consents.KIND:
             response["outcome"] = consents.grants_nothing()
-        answers.append((version.index, {"response": response}))
-    return answers
+        found.append((version.index, {"response": response}))
+    return found
 
 
 def refused(error: CareLedgerError) -> Resource:

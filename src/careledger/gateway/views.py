@@ -106,7 +106,16 @@ class View:
 
     def record(self, shown: Shown) -> Record | None:
         """The record's version that is shown so; None for a patient who is only an alias."""
-        return next((each for each in self.seen.records if each.handle.hex() == shown.version), None)
+        return self._records.get(shown.version)
+
+    @cached_property
+    def _records(self) -> dict[str, Record]:
+        return {each.handle.hex(): each for each in self.seen.records}
+
+    @cached_property
+    def handles(self) -> frozenset[bytes]:
+        """All versions that are seen."""
+        return frozenset(each.handle for each in self.seen.records)
 
     def followed(self, shown: Shown) -> Record | None:
         """The same for whoever writes the next version; raises StoreUnavailable where its key has not come yet."""

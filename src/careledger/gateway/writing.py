@@ -38,8 +38,9 @@ from careledger.gateway.sent import sent
 from careledger.sealing.keys import hmac_tag
 from careledger.workflows.actors import Organisation, Session
 from careledger.workflows.amend import amend
-from careledger.workflows.chart import copies
+from careledger.workflows.batches import Writer
 from careledger.workflows.deposit import deposit
+from careledger.workflows.deposited import deposited_before
 from careledger.workflows.epochs import ensure_epochs
 from careledger.workflows.from_fhir import new_version
 from careledger.workflows.grounds import writer
@@ -136,17 +137,30 @@ def update(
 ) -> Written:
     """The version after ``before``, signed by the session's post; raises FhirRefused, WritingRefused where nobody
     lets this post change the record, and what ``amend`` raises."""
-    kind = sent.version.resource_type
-    if sent.named not in (None, statement.alias):
-        raise FhirRefused(path=kind, problem="names another patient than the one whose record it is")
-    version = new_signed(network, _with_its_file(sent, before), session.staff)
-    by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
-    if by.ground is Ground.UNASKED:
-        raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)
+    version, kind = changed(network, session, statement, before, sent), sent.version.resource_type
+    by = changer(network, session, statement, before)
     made = amend(network, by, statement, before, version)
     record_id = before.manifest.record_id
     handle = made.handles.get(record_id) or made.known[record_id]
     return Written(kind, str(UUID(bytes=record_id)), handle.hex(), False)
+
+
+def changed(
+    network: Network, session: Session, statement: AliasStatement, before: Record, sent: Single
+) -> NewVersion:
+    """What follows ``before``, signed by the session's post; raises FhirRefused, and what ``new_signed`` raises."""
+    if sent.named not in (None, statement.alias):
+        kind = sent.version.resource_type
+        raise FhirRefused(path=kind, problem="names another patient than the one whose record it is")
+    return new_signed(network, _with_its_file(sent, before), session.staff)
+
+
+def changer(network: Network, session: Session, statement: AliasStatement, before: Record) -> Writer:
+    """Who writes what follows ``before``; raises WritingRefused where nobody lets this post change the record."""
+    by = writer(network, session, statement, amends=before.manifest.author != session.staff.number)
+    if by.ground is Ground.UNASKED:
+        raise WritingRefused(reason=Reason.NEEDS_APPROVAL.code)
+    return by
 
 
 def _with_its_file(sent: Single, before: Record) -> NewVersion:
@@ -209,15 +223,16 @@ def delete(
 
     Raises WritingRefused for a record that is seen and another's, RecordNotFound for any other.
     """
-    mine = own_handles(session.staff.organisation, statement.alias, record_id)
-    if not mine:
-        raise WritingRefused(why="another organisation answers for this record") if seen else RecordNotFound()
+    mine = own_handles(session.staff.organisation, statement.alias, record_id, seen)
     retract(network, writer(network, session, statement), statement, mine)
 
 
-def own_handles(organisation: Organisation, alias: bytes, record_id: bytes) -> list[bytes]:
-    """The versions of a record that this organisation deposited."""
-    return [each.handle for each in copies(organisation, alias) if each.record_id == record_id]
+def own_handles(organisation: Organisation, alias: bytes, record_id: bytes, seen: bool) -> list[bytes]:
+    """The versions of a record that this organisation deposited; raises as ``delete`` where there are none."""
+    mine = [each.handle for each in deposited_before(organisation.books, alias).of(record_id)]
+    if not mine:
+        raise WritingRefused(why="another organisation answers for this record") if seen else RecordNotFound()
+    return mine
 
 
 def single(body: bytes, kind: str, namespace: bytes) -> Single:
