@@ -488,6 +488,7 @@ def test_a_password_is_set_by_who_proved_it_freshly_and_in_the_session_that_aske
     body = {"challenge": options["challenge"], "password": PASSWORD, "code": code}
     others = [Browser(edge, browser.key) for _ in range(2)]
     assert others[0].sign_in().status == 204
+    body["proof"] = {"credential": browser.assertion("/step-up/options", {})}
     assert len(browser.post("/password", body).body["recovery_codes"]) == 10
     assert others[0].get("/session").status == 401
     assert others[1].sign_in().status == 204
@@ -495,6 +496,36 @@ def test_a_password_is_set_by_who_proved_it_freshly_and_in_the_session_that_aske
     assert browser.ask("DELETE", "/identity/password").status == 204
     assert others[1].get("/session").status == 401
     assert browser.get("/credentials").body["password"] is False
+
+
+def test_a_password_is_changed_with_the_present_one_or_a_passkey_and_by_no_session_alone(edge: Edge) -> None:
+    """So that whoever comes to a browser that somebody just left takes no account over."""
+    browser, stranger = newcomer(edge), newcomer(edge)
+
+    def changed(to: str, **proof: Any) -> Reply:
+        options = browser.post("/password/options").body
+        code = codes.totp_code(totp_of(options["totp"]), edge.story.world.clock.now() // codes.PERIOD)
+        body = {"challenge": options["challenge"], "password": to, "code": code}
+        return browser.post("/password", body | ({"proof": proof} if proof else {}))
+
+    before = account_of(browser)
+    assert changed(PASSWORD).status == 401
+    assert changed(PASSWORD, password=PASSWORD, code="000000").status == 401
+    assert changed(PASSWORD, credential=stranger.assertion("/step-up/options", {})).status == 401
+    assert accounts.password(before) is None
+    first = changed(PASSWORD, credential=browser.assertion("/step-up/options", {}))
+    assert first.status == 201
+    one, two = first.body["recovery_codes"][:2]
+    other = f"{PASSWORD} and another"
+    assert changed(other).status == 401
+    assert changed(other, password=PASSWORD).status == 401
+    assert changed(other, password=other, code=one).status == 401
+    kept = accounts.password(before)
+    assert changed(other, password=PASSWORD, code=two).status == 201
+    assert accounts.password(before) != kept
+    again = Browser(edge)
+    said = {"organisation": again.id, "name": before.account.name, "code": one}
+    assert again.post("/sign-in", said | {"password": PASSWORD}).status == 401
 
 
 def test_a_session_that_is_ended_while_a_password_is_worked_out_sets_none(
@@ -510,6 +541,7 @@ def test_a_session_that_is_ended_while_a_password_is_worked_out_sets_none(
 
     monkeypatch.setattr(passwords, "new_hash", ending)
     body = {"challenge": options["challenge"], "password": PASSWORD, "code": code}
+    body["proof"] = {"credential": browser.assertion("/step-up/options", {})}
     assert browser.post("/password", body).status == 401
     assert accounts.password(who) is None
 

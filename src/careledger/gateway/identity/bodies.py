@@ -76,11 +76,13 @@ class NewPasskey(Body, frozen=True):
 
 
 class NewPassword(Body, frozen=True):
-    """A password with the first code of the authenticator app that was shown the new secret."""
+    """A password with the first code of the authenticator app that was shown the new secret, and the present one with
+    a code of its own, or a passkey, as for proving it once more; an account that has neither yet says no ``proof``."""
 
     challenge: Challenge
     password: Secret
     code: Code
+    proof: Again | None = None
 
 
 class Alias(Body, frozen=True):

@@ -7,12 +7,12 @@ from typing import cast
 from careledger.app.identity import accounts, challenges, codes, passkeys, passwords, proving, sessions
 from careledger.app.identity.sessions import Current
 from careledger.app.names import Names
-from careledger.domain.errors import PartyNotFound, SessionRefused
+from careledger.domain.errors import PartyNotFound, SessionRefused, SignInRefused
 from careledger.gateway.api.times import moment
 from careledger.gateway.identity import bodies
 from careledger.gateway.identity.operations import CREATED, Call, Operation, Said, Service, Steps, Who
 from careledger.gateway.identity.people import sign_on
-from careledger.gateway.identity.signing_in import over, take
+from careledger.gateway.identity.signing_in import over, proved_again, take
 
 
 def me(service: Service, call: Call) -> Said:
@@ -106,9 +106,14 @@ def password_options(service: Service, call: Call) -> Said:
 
 
 def set_password(service: Service, call: Call) -> Steps:
-    """A password, in place of one that there was, and the other sessions are over; raises PasswordRefused,
-    SignInRefused, ChallengeRefused, SessionRefused where the session was ended while the password was worked out."""
+    """A password, in place of one that there was, and the other sessions are over. Where the account has a password or
+    a passkey, one of them is shown with it: a session alone, however fresh, changes none. Raises PasswordRefused,
+    SignInRefused, ChallengeRefused, Throttled, SessionRefused where the session was ended meanwhile."""
     who, body = call.current.who, call.body
+    if accounts.password(who) is not None or accounts.passkeys(who):
+        if body.proof is None:
+            raise SignInRefused()
+        yield from proved_again(service, call, body.proof)
     claim = who.account.claim
     said = () if claim is None else (claim.name, claim.national_id, claim.birth)
     words = service.name_of(who.organisation), who.account.name, *said

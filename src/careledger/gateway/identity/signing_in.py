@@ -8,7 +8,8 @@ passkey is vouched for until the next proof: what makes a passkey signs nothing 
 from __future__ import annotations
 
 import secrets
-from typing import cast
+from collections.abc import Callable, Generator
+from typing import Any, cast
 
 from careledger.app.identity import (
     accounts,
@@ -34,6 +35,9 @@ from careledger.gateway.api.times import is_day
 from careledger.gateway.identity import bodies
 from careledger.gateway.identity.operations import CREATED, Call, Operation, Said, Service, Steps, Who
 from careledger.workflows.actors import Organisation
+
+Again = Generator[Callable[[], object], Any, kept.Shown | None]
+"""As ``Steps``, what is worked out beside the worker."""
 
 
 def sign_up_options(service: Service, call: Call) -> Said:
@@ -128,18 +132,24 @@ def step_up_options(service: Service, call: Call) -> Said:
 def step_up(service: Service, call: Call) -> Steps:
     """The same session with a fresh proof, under a new id; raises SignInRefused, ChallengeRefused, Throttled."""
     body, current = call.body, call.current
-    purpose, who = _purpose(body.purpose) if body.purpose else "", current.who
-    shown = None
-    if body.credential is not None:
-        shown = proving.again_by_passkey(current, service.site, body.credential, call.now)
-    else:
-        given = who.account.name, body.password, body.code
-        again = yield from proving.by_password(who.organisation, *given, call.source, call.now)
-        if again.id != who.id:
-            raise SignInRefused()
+    purpose = _purpose(body.purpose) if body.purpose else ""
+    shown = yield from proved_again(service, call, body)
     secret, _ = sessions.renew(current, shown, call.now, purpose)
     service.desk.leases.end(current.digest)
     return Said(None, 204, (cookies.session_cookie(secret),))
+
+
+def proved_again(service: Service, call: Call, said: bodies.Again) -> Again:
+    """The passkey that whoever has the session showed once more, None where it was the password with a code; raises
+    SignInRefused, ChallengeRefused, Throttled."""
+    current, who = call.current, call.current.who
+    if said.credential is not None:
+        return proving.again_by_passkey(current, service.site, said.credential, call.now)
+    given = who.account.name, said.password, said.code
+    again = yield from proving.by_password(who.organisation, *given, call.source, call.now)
+    if again.id != who.id:
+        raise SignInRefused()
+    return None
 
 
 def sign_out(service: Service, call: Call) -> Said:
