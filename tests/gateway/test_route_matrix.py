@@ -44,7 +44,7 @@ DECIDED: dict[str, tuple[str, ...]] = {
     ),
     # of the asking post or its organisation, whatever others have; what it makes is its own
     OWN: (
-        "GET /fhir", "GET /fhir/", "POST /fhir", "POST /fhir/", "GET /fhir/_history", "GET /fhir/{kind}",
+        "GET /fhir", "POST /fhir", "GET /fhir/_history", "GET /fhir/{kind}",
         "POST /fhir/{kind}", "PUT /fhir/{kind}", "DELETE /fhir/{kind}", "PATCH /fhir/{kind}",
         "POST /fhir/{kind}/_search", "POST /fhir/_search",
         "GET /fhir/{kind}/_history", "POST /fhir/Patient/$match", "GET /fhir/$export", "POST /fhir/$export",

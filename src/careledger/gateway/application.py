@@ -179,10 +179,11 @@ class Edge:
 
     def _answering(self, features: tuple[Feature, ...]) -> list[Route]:
         return [
-            Route(path, partial(self._handle, handler), methods=[handler.method])
+            Route(
+                "/fhir" + handler.path.rstrip("/"), partial(self._handle, handler), methods=[handler.method]
+            )
             for feature in features
             for handler in feature(self._desk)
-            for path in {"/fhir" + handler.path, "/fhir" + handler.path.rstrip("/")}
         ]
 
     def sweep(self) -> None:
