@@ -55,6 +55,7 @@ from careledger.domain.errors import (
     SessionRefused,
     SignInRefused,
     SignOnRefused,
+    TeamTaken,
     Throttled,
 )
 from careledger.domain.parties import Role
@@ -65,7 +66,7 @@ from careledger.formats.patients import GivenConsent
 from careledger.formats.sign_on import Leaving, Member, Provider, RoleGiven, SamlProvider
 from careledger.formats.signed import Signed
 from careledger.sealing.phrase import Phrase
-from careledger.workflows import grant, match, own_reads
+from careledger.workflows import grant, match, own_reads, teams
 from careledger.workflows.actors import load_holder, new_holder
 from careledger.workflows.source_patients import chosen_alias
 from identity_world import CLAIM, PASSWORD, SITE, Door
@@ -154,6 +155,21 @@ def shown_as_a_post(door: Door) -> tuple[accounts.Person, Shown]:
 
 def enrolled(at: Door, shown: Shown, now: int) -> Signed | None:
     return enrolment(at.keyring.staff("Dr City")[0], shown, SITE.deployment, now)
+
+
+# Teams ------------------------------------------------------------------------------------------
+
+
+def test_of_two_teams_that_are_called_alike_at_once_one_is(
+    door: Door, other: Door, meet: Callable[..., list[Any]]
+) -> None:
+    rows = [(number.to_bytes(8, "big"), name) for number, name in ((1, b"one"), (2, b"two"))]
+    door.city.books.put(teams.TEAM, rows)
+    said = meet(
+        lambda: teams.rename_team(door.city, 1, "Ward"), lambda: teams.rename_team(other.city, 2, "ward")
+    )
+    one_wins(said, TeamTaken)
+    assert len({name.casefold() for name in teams.teams(door.city).values()}) == 2
 
 
 # How people prove who they are ---------------------------------------------------------------------

@@ -68,16 +68,23 @@ def form_team(
     After a crash the same label goes on with the same number. ``number``: the one that it is to have, where whoever
     repeats this knows it. Raises TeamTaken where another one has that label, LedgerRefused for a team that was formed.
     """
-    known, view = called(organisation, label), network.ledger.fresh_head()
-    if known and number not in (0, known) and view.team_stands(known):
-        raise TeamTaken()
-    if known and view.team(known) is not None and not view.team_stands(known):
-        _rename_former(organisation, known)
-        known = 0
-    made = number or known or PartyId.random().number
-    left = {TEAM: [_key(known)]} if known and known != made else {}  # one that the ledger refused
-    organisation.books.change({TEAM: [(_key(made), label.encode())]}, left)
+    made = _named(organisation, network.ledger.fresh_head(), label, number)
     parties.create_team(network, organisation, made, parent)
+    return made
+
+
+def _named(organisation: Organisation, view: LedgerView, label: str, number: int) -> int:
+    """The number of a team that has that label from now on, looked up and kept in one step; raises TeamTaken."""
+    with organisation.books.alone():
+        known = called(organisation, label)
+        if known and number not in (0, known) and view.team_stands(known):
+            raise TeamTaken()
+        if known and view.team(known) is not None and not view.team_stands(known):
+            _rename_former(organisation, known)
+            known = 0
+        made = number or known or PartyId.random().number
+        left = {TEAM: [_key(known)]} if known and known != made else {}  # one that the ledger refused
+        organisation.books.change({TEAM: [(_key(made), label.encode())]}, left)
     return made
 
 
@@ -90,11 +97,12 @@ def called(organisation: Organisation, label: str) -> int:
 
 def rename_team(organisation: Organisation, team: int, label: str) -> None:
     """What it is called from now on. Raises TeamNotFound, TeamTaken."""
-    if team not in teams(organisation):
-        raise TeamNotFound()
-    if called(organisation, label) not in (0, team):
-        raise TeamTaken()
-    organisation.books.put(TEAM, [(_key(team), label.encode())])
+    with organisation.books.alone():
+        if team not in teams(organisation):
+            raise TeamNotFound()
+        if called(organisation, label) not in (0, team):
+            raise TeamTaken()
+        organisation.books.put(TEAM, [(_key(team), label.encode())])
 
 
 def give_up_team(network: Network, organisation: Organisation, team: int, posts: Iterable[Staff]) -> None:
@@ -111,9 +119,10 @@ def give_up_team(network: Network, organisation: Organisation, team: int, posts:
 
 
 def _rename_former(organisation: Organisation, team: int) -> None:
-    label = teams(organisation).get(team)
-    if label is not None:
-        organisation.books.change({FORMER: [(_key(team), label.encode())]}, {TEAM: [_key(team)]})
+    with organisation.books.alone():
+        label = teams(organisation).get(team)
+        if label is not None:
+            organisation.books.change({FORMER: [(_key(team), label.encode())]}, {TEAM: [_key(team)]})
 
 
 def _labels(organisation: Organisation, kind: str) -> dict[int, str]:
