@@ -15,7 +15,8 @@ from careledger.gateway import batches, transactions
 from careledger.gateway.application import BATCHED
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Answered, Asked
-from careledger.workflows import together
+from careledger.workflows import deposit, together
+from careledger.workflows.tend_gateway import tend_gateway
 from gateway.edge_world import Edge
 from gateway.test_batches import Entry, asks, condition, made, send, statuses
 from gateway.ward import Ward
@@ -155,3 +156,31 @@ def test_a_transaction_that_nobody_waits_for_any_more_leaves_nothing(
     steps.close()
     assert ward.reader.ask(f"Condition?patient={alias}").matches == []
     assert len(ended(begun(edge, asks("GET", f"Patient/{alias}"))).parts) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_transaction_whose_process_dies_once_it_is_planned_is_whole_after_the_next_start(
+    edge: Edge, ward: Ward, alias: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two patients' records and a deletion; it dies before the anchor, or after it and before the second patient's."""
+    other = ward.patient().alias.hex()
+    gone = made(ward.reader, alias, "gone")
+    finish, done = deposit.finish, list[object]()
+
+    def dies(*given: Any) -> None:
+        if len(done) == at:
+            raise SystemExit
+        done.append(given)
+        finish(*given)
+
+    monkeypatch.setattr(together, "finish", dies)
+    entries = [asks("POST", "Condition", condition(each, "both")) for each in (alias, other)]
+    with pytest.raises(SystemExit):
+        ended(begun(edge, asks("DELETE", f"Condition/{gone.body['id']}"), *entries))
+    assert ward.reader.ask(f"Condition/{gone.body['id']}").status == 200
+    tend_gateway(ward.network, ward.city)
+    ward.writings.look_again()
+    for each in (alias, other):
+        found = ward.reader.ask(f"Condition?patient={each}").matches
+        assert [record["code"]["text"] for record in found] == ["both"]
+    assert ward.reader.ask(f"Condition/{gone.body['id']}").status == 410
