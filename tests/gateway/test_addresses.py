@@ -9,6 +9,7 @@ import pytest
 from careledger.domain.consents import Permission
 from gateway.edge_world import JSON, Edge, Reply
 from gateway.test_fhir_writing import condition
+from gateway.ward import settled
 from story import DIAGNOSIS
 
 
@@ -34,6 +35,28 @@ def test_what_is_posted_with_a_slash_at_the_end_is_written(edge: Edge) -> None:
     body = json.dumps(condition(edge.story.adam.hex(), "slashed")).encode()
     sent = edge.client("Dr City").ask(f"{edge.gateway.base}/Condition/", "POST", body, Content_Type=JSON)
     assert sent.status == 201, sent.body
+
+
+def test_a_create_takes_no_search_for_a_condition_but_in_its_header(edge: Edge) -> None:
+    edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.APPEND)
+    doctor, adam = edge.client("Dr City"), edge.story.adam.hex()
+    body = json.dumps(
+        condition(adam, "once") | {"identifier": [{"system": "urn:test", "value": "once"}]}
+    ).encode()
+    for query in ("identifier=urn:test%7Conce", "code:text=x", "patient.name=x", "_id=x"):
+        refused = doctor.ask(f"Condition?{query}", "POST", body, Content_Type=JSON)
+        assert (refused.status, refused.issue[0]) == (400, "invalid"), query
+        assert "If-None-Exist" in refused.issue[1]
+    assert doctor.ask("Condition?_format=json&other=x", "POST", body, Content_Type=JSON).status == 201
+    assert len(settled(doctor).ask("Condition?identifier=urn:test%7Conce").matches) == 1
+
+
+def test_what_is_no_patch_is_told_what_one_is(edge: Edge) -> None:
+    doctor, adam = edge.client("Dr Stay"), edge.story.adam.hex()
+    one = doctor.ask(f"Condition?patient={adam}").matches[0]["id"]
+    merged = doctor.ask(f"Condition/{one}", "PATCH", b'{"code": {"text": "merged"}}', Content_Type=JSON)
+    assert (merged.status, merged.issue[0]) == (400, "invalid")
+    assert "application/json-patch+json" in merged.issue[1]
 
 
 def test_a_search_by_get_may_say_that_it_is_one(edge: Edge) -> None:

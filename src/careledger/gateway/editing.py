@@ -118,6 +118,7 @@ def create(desk: Desk, who: Bearer, asked: Asked) -> Answer | Slow:
     A Consent with its grant package is no record: see ``consents.take``. A Patient is registered
     unless its id is the alias of who is.
     """
+    writing.check_no_search(asked.kind, asked.given)
     if asked.kind == PATIENT and not _ALIAS.fullmatch(stated_id(asked.body)):
         return _registered(desk, who, asked)
     if asked.kind == consents.KIND and (signed := consents.signed(asked.body)) is not None:

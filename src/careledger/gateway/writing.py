@@ -8,6 +8,7 @@ is final.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -29,6 +30,7 @@ from careledger.fhir import documents, path_patch
 from careledger.fhir.canonical import canonical
 from careledger.fhir.contents import stated
 from careledger.fhir.json_text import Flaw, Resource, read
+from careledger.fhir.searching.parameters import parameters_of
 from careledger.fhir.split import import_bundle
 from careledger.formats.bodies import LargeBody
 from careledger.formats.digests import framed
@@ -55,6 +57,8 @@ from careledger.workflows.signing import new_signed
 PATIENT = "Patient/"
 MOST_COPIES, MOST_COPIED = 20, 16 * 2**20
 """Operations of one JSON Patch that copy, and bytes of what they may make."""
+
+NO_PATCH = "not Parameters, as a FHIRPath Patch is; a JSON Patch comes as application/json-patch+json"
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,15 @@ def _applied(patch: JsonPatch, current: Resource) -> Resource:
 
 def path_patched(current: Resource, patch: bytes) -> bytes:
     """The same after a FHIRPath Patch, a Parameters resource; raises FhirRefused."""
-    return canonical(path_patch.patched(current, sent("Parameters", patch)))
+    return canonical(path_patch.patched(current, sent("Parameters", patch, NO_PATCH)))
+
+
+def check_no_search(kind: str, given: Iterable[tuple[str, str]]) -> None:
+    """Raises FhirRefused where the address of a create has a search: whoever takes it for a condition, which R4 has in
+    If-None-Exist alone, would make a second record unawares (http.html#ccreate)."""
+    known = parameters_of(kind)
+    if any(name.partition(":")[0].partition(".")[0] in known for name, _ in given):
+        raise FhirRefused(path="the address", problem="what has to match nothing goes into If-None-Exist")
 
 
 def check_covers(scopes: Scopes, letter: str, *those: Resource | Single) -> None:
