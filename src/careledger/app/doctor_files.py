@@ -11,6 +11,7 @@ from pathlib import Path
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.custody.sqlite import opened
 from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
+from careledger.domain.errors import StoreCorrupt
 
 DATABASES = ("*.db", "*.sqlite")
 LEFTOVERS = ("careledger.json.new", "*/*/keys.next", "custodians/*/keys/*.next", "vault.next", "organisations/.*",
@@ -78,7 +79,7 @@ def _is_whole(path: Path) -> bool:
             return bool(db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
         finally:
             db.close()
-    except sqlite3.DatabaseError:
+    except (StoreCorrupt, sqlite3.DatabaseError):
         return False
 
 

@@ -61,6 +61,7 @@ KINDS: tuple[tuple[type[CareLedgerError], Kind], ...] = (
     (errors.ExportsBusy, Kind(429, "throttled")),
     (errors.NotEnoughCustodians, Kind(503, "transient")),
     (errors.StoreUnavailable, Kind(503, "transient")),
+    (errors.StoreCorrupt, Kind(503, "no-store")),
     (errors.LedgerStale, Kind(503, "transient")),
     (errors.ReadingBrokeOff, Kind(503, "transient")),
     (errors.ScannerUnavailable, Kind(503, "transient")),

@@ -33,7 +33,7 @@ class SqliteBoard:
         self._db = opened(path or ":memory:")
         try:
             self._prepare()
-        except sqlite3.DatabaseError as error:
+        except (StoreCorrupt, sqlite3.DatabaseError) as error:
             self._db.close()
             raise StoreCorrupt(why="not a board", file=path.name if path else "") from error
 

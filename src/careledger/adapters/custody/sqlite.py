@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -30,41 +31,94 @@ WAL = b"\2\2"
 """File format write and read version of a database in WAL mode, bytes 18 and 19 (SQLite's fileformat2.html)."""
 
 
+DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+ROLES = {
+    "board.db": "the board", "books.db": "somebody's books", "chain.sqlite": "the chain", "facts.sqlite": "the facts",
+    "journal.db": "a custodian's journal", "pins.db": "the blocks' pins", "rows.db": "a custodian's rows",
+}  # fmt: skip
+"""What our files are for, in the words of a refusal; a file's path may name whose it is."""
+MEND = "stop what uses it; careledger doctor says what is damaged and mends what can be made again; restore the rest"
+_LOG = logging.getLogger(__name__)
+
+
+class Cursor(sqlite3.Cursor):
+    """What was asked of a ``Connection``, whose rows are read as they are wanted: raises what that does."""
+
+    connection: Connection
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.DatabaseError as error:
+            _check(error, self.connection.role)
+            raise
+
+    def fetchone(self) -> Any:
+        """As sqlite3 says."""
+        try:
+            return super().fetchone()
+        except sqlite3.DatabaseError as error:
+            _check(error, self.connection.role)
+            raise
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        """As sqlite3 says."""
+        try:
+            return super().fetchmany(size)
+        except sqlite3.DatabaseError as error:
+            _check(error, self.connection.role)
+            raise
+
+    def fetchall(self) -> list[Any]:
+        """As sqlite3 says."""
+        try:
+            return super().fetchall()
+        except sqlite3.DatabaseError as error:
+            _check(error, self.connection.role)
+            raise
+
+
 class Connection(sqlite3.Connection):
     """Raises StoreUnavailable where the disk is full, fails or is read-only, and what was asked may or may not be done;
-    and where another process keeps the file locked for longer than is waited, and nothing was done."""
+    and where another process keeps the file locked for longer than is waited, and nothing was done; StoreCorrupt where
+    a page of the file is not what SQLite wrote. ``role`` says what the file is for."""
+
+    role = "a file"
 
     def execute(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
         try:
-            return super().execute(*given)
-        except sqlite3.OperationalError as error:
-            _check(error)
+            return self.cursor(Cursor).execute(*given)
+        except sqlite3.DatabaseError as error:
+            _check(error, self.role)
             raise
 
     def executescript(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
         try:
             return super().executescript(*given)
-        except sqlite3.OperationalError as error:
-            _check(error)
+        except sqlite3.DatabaseError as error:
+            _check(error, self.role)
             raise
 
     def executemany(self, *given: Any) -> sqlite3.Cursor:
         """As sqlite3 says."""
         try:
             return super().executemany(*given)
-        except sqlite3.OperationalError as error:
-            _check(error)
+        except sqlite3.DatabaseError as error:
+            _check(error, self.role)
             raise
 
 
-def _check(error: sqlite3.OperationalError) -> None:
-    code = error.sqlite_errorcode & 0xFF
+def _check(error: sqlite3.DatabaseError, role: str) -> None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in DISK:
         raise StoreUnavailable(disk=str(error)) from error
     if code in LOCKED:
         raise StoreUnavailable(why="another process keeps its file locked", seconds=AGAIN) from error
+    if code in DAMAGED:
+        _LOG.error("damaged: %s", role)
+        raise StoreCorrupt(file=role, do=MEND) from error
 
 
 def create(path: Path, schema: str) -> None:
@@ -115,9 +169,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def opened(name: Path | str, **given: Any) -> Connection:
     """A file by its path, or as sqlite3 names one: threads may share it, and transactions are begun by words."""
-    return sqlite3.connect(
+    made = sqlite3.connect(
         name, WAITS, check_same_thread=False, isolation_level=None, factory=Connection, **given
     )
+    made.role = ROLES.get(Path(str(name).partition("?")[0]).name, Connection.role)
+    return made
 
 
 def sync(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from careledger.app.names import Names
-from careledger.domain.errors import PartyNotFound, StoreCorrupt
+from careledger.domain.errors import PartyNotFound
 from careledger.domain.parties import Role
 from careledger.formats.own_reads import OwnRead
 from careledger.gateway.api.pages import Page
@@ -98,5 +98,5 @@ def _read(names: Names, number: int, line: OwnRead) -> Read:
 
 ROWS = (
     Row("GET", "/reads", "reads", "What this organisation's posts were shown, as it noted it itself.", reads,
-        Page[Read], OPERATORS, query=OfReads, refusals=(PartyNotFound, StoreCorrupt)),
+        Page[Read], OPERATORS, query=OfReads, refusals=(PartyNotFound,)),
 )  # fmt: skip

@@ -22,6 +22,7 @@ from careledger.domain.errors import (
     RepeatRefused,
     ScopeRefused,
     SessionRefused,
+    StoreCorrupt,
     StoreUnavailable,
     Throttled,
     TokenRefused,
@@ -53,6 +54,7 @@ ALWAYS = (
     Throttled,
     LedgerStale,
     StoreUnavailable,
+    StoreCorrupt,
 )
 """What every operation may refuse with."""
 WITH_TOKEN = (TokenRefused, ScopeRefused, PartyNotVerified, SessionRefused, CrossSiteRefused)
