@@ -27,7 +27,8 @@ def test_the_container_runs_as_a_user_of_its_own_and_is_asked_whether_it_answers
     last = CONTAINERFILE.rpartition("FROM ")[2]
     user = re.search(r"^USER (\d+):(\d+)$", last, re.M)
     assert user is not None
-    assert f"--uid {user[1]} " in last
+    assert f"--uid {user[1]} --gid {user[2]} " in last
+    assert f"groupadd --gid {user[2]} " in last
     assert int(user[1]) > 0
     assert "HEALTHCHECK" in last
     assert "pip install" not in last
