@@ -18,6 +18,7 @@ EMBEDDED = "embedded"
 CHAIN_ID = 20261
 """The chain id of a network that is told no other."""
 TEXTS = {"directory", "ledger", "authorization", "authorities"}
+OLDER = "missing; an older version may have made this directory"
 SWITCHES = {"two_hops", "webhooks_to_loopback"}
 T = TypeVar("T")
 
@@ -124,7 +125,7 @@ def _read(kind: type[T], said: Any) -> T:
         raise SettingsRefused(file=FILE, why="not an object")
     named = [field.name for field in fields(cast(Any, kind))]
     for name in sorted(said.keys() ^ set(named)):
-        raise SettingsRefused(key=name, why="unknown" if name in said else "missing")
+        raise SettingsRefused(key=name, why="unknown" if name in said else OLDER)
     return kind(**{name: _value(name, said[name]) for name in named})
 
 
