@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ import pytest
 
 from careledger.adapters.blocks import segment_set
 from careledger.adapters.blocks.memory import MemoryBlocks
+from careledger.adapters.blocks.needed import Needed
 from careledger.adapters.blocks.segments import HEADER, Place, frame, write_all
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.domain.errors import (
@@ -29,7 +31,7 @@ from careledger.domain.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from careledger.formats.cids import raw_cid
+from careledger.formats.cids import dag_cbor_cid, raw_cid
 from careledger.formats.large import CHUNK, Index
 
 
@@ -408,3 +410,48 @@ def test_threads_may_share_a_store(tmp_path: Path) -> None:
         assert len(set(found)) == 240
         assert store.verify().blocks == 240
         assert store.verify().sound
+
+
+def test_what_is_pinned_is_not_held_in_memory_by_verifying_and_collecting(tmp_path: Path) -> None:
+    count, each = 20_000, 250
+    with SegmentBlocks(tmp_path, grace=0, segment_size=2**18) as store:
+        for first in range(0, count, each):
+            cids = store.put_many([number.to_bytes(4, "big") * 250 for number in range(first, first + each)])
+            for owner in ("author", "custodian", "depositor"):
+                store.pin(owner, cids)
+        garbage = store.put(b"needed by nobody")
+        store.verify()
+        tracemalloc.start()
+        try:
+            assert store.verify().sound
+            verifying = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            assert store.unneeded() > 0
+            counting = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            collected = store.collect()
+            collecting = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert (collected.blocks, store.has(garbage), store.verify().blocks) == (1, False, count)
+    assert max(verifying, counting, collecting) < 180 * count  # with all of them in memory 300
+
+
+def test_what_several_need_and_what_it_links_to_is_needed_once_and_found_by_its_digest(
+    tmp_path: Path,
+) -> None:
+    with SegmentBlocks(tmp_path) as store:
+        index = store.put_large(io.BytesIO(random.Random(5).randbytes(2 * CHUNK + 1)))
+        alone, other = store.put_many([b"alone", b"other"])
+        links = Index.decode(store.get(index)).links
+        with Needed() as needed:
+            needed.add([alone, index, alone, links[1]], store.get)
+            needed.add([index], store.get)
+            needed.digests([other[4:], alone[4:]])
+            assert sorted(needed) == sorted({alone, index, *links})
+            assert all(cid[4:] in needed for cid in (alone, other, index, *links))
+            assert bytes(32) not in needed
+            assert needed.unreadable == []
+            lost = dag_cbor_cid(b"lost")
+            needed.add([lost], store.get)
+            assert needed.unreadable == [lost]

@@ -50,13 +50,17 @@ class Pins:
                     self._db.execute("DELETE FROM pins WHERE number = ?", (number,))
                     self._put(owner, b"".join(left))
 
-    def all(self) -> list[Cid]:
-        """Every CID that somebody pins, once."""
-        return self._cids("SELECT cids FROM pins")
+    def all(self) -> Iterator[Cid]:
+        """Every CID that somebody pins, as often as somebody does; nothing is to be changed meanwhile."""
+        with _told():
+            for (joined,) in self._db.execute("SELECT cids FROM pins"):
+                yield from _split(joined)
 
     def of(self, owner: str) -> list[Cid]:
         """What one owner pins, each once."""
-        return self._cids("SELECT cids FROM pins WHERE owner = ?", owner)
+        with _told():
+            found = self._db.execute("SELECT cids FROM pins WHERE owner = ?", (owner,)).fetchall()
+        return sorted({cid for (joined,) in found for cid in _split(joined)})
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -67,16 +71,9 @@ class Pins:
             row = (owner, hashlib.sha256(joined).digest(), joined)
             self._db.execute("INSERT OR IGNORE INTO pins (owner, digest, cids) VALUES (?, ?, ?)", row)
 
-    def _cids(self, question: str, *values: str) -> list[Cid]:
-        try:
-            found = self._db.execute(question, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailable(why=type(error).__name__) from None
-        return sorted({cid for (joined,) in found for cid in _split(joined)})
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        try:
+        with _told():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -84,8 +81,14 @@ class Pins:
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise StoreUnavailable(why=type(error).__name__) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailable(why=type(error).__name__) from None
 
 
 def _split(joined: bytes) -> list[Cid]:

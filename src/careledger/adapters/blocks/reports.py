@@ -61,11 +61,19 @@ def closure(cids: Iterable[Cid], get: Callable[[Cid], bytes]) -> tuple[dict[Cid,
         cid = waiting.pop()
         if cid not in found:
             found[cid] = None
-            try:
-                waiting.extend(links_of(cid, get(cid)) if codec_of(cid) == DAG_CBOR else ())
-            except (BlockNotFound, BlockMismatch, MalformedBytes):
+            if (links := links_in(cid, get)) is None:
                 unreadable.append(cid)
+            else:
+                waiting += links
     return found, unreadable
+
+
+def links_in(cid: Cid, get: Callable[[Cid], bytes]) -> tuple[Cid, ...] | None:
+    """What a block links to; None for an index block that cannot be read."""
+    try:
+        return links_of(cid, get(cid)) if codec_of(cid) == DAG_CBOR else ()
+    except (BlockNotFound, BlockMismatch, MalformedBytes):
+        return None
 
 
 def mend(verify: Callable[[], Health], other: Source, keep: Callable[[Cid, bytes], object]) -> Repaired:

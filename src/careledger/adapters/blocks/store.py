@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from careledger.adapters.blocks.car import read_car, write_car
+from careledger.adapters.blocks.needed import Needed
 from careledger.adapters.blocks.pins import Pins
 from careledger.adapters.blocks.reports import Collected, Health, Repaired, Source, closure, mend
 from careledger.adapters.blocks.segment_set import SegmentSet
@@ -134,13 +135,14 @@ class SegmentBlocks:
         """
         with self._guard:
             before = len(self._segments)
-            freed = self._segments.compact(self._pinned() | self._young.at(self._clock()))
+            with self._needed() as needed:
+                freed = self._segments.compact(needed)
             return Collected(before - len(self._segments), freed)
 
     def unneeded(self) -> int:
         """How many bytes the blocks have that ``collect`` would remove; raises StoreCorrupt as it does."""
-        with self._guard:
-            return self._segments.size_without(self._pinned() | self._young.at(self._clock()))
+        with self._guard, self._needed() as needed:
+            return self._segments.size_without(needed)
 
     def tidy(self) -> int:
         """Gives back what belongs to no block and removes no whole one; returns how many bytes less there are."""
@@ -152,8 +154,9 @@ class SegmentBlocks:
         with self._guard:
             self._segments.read_again()
             damaged = tuple(cid for cid in self._segments if not self._is_whole(cid))
-            wanted, _ = closure(self._pins.all(), self.get)
-            missing = tuple(cid for cid in wanted if not self.has(cid))
+            with Needed() as needed:
+                needed.add(self._pins.all(), self.get)
+                missing = tuple(cid for cid in needed if not self.has(cid))
             found = self._segments
             size = found.size_without(frozenset())
             return Health(len(found), size, damaged, missing, found.torn, found.unread)
@@ -176,12 +179,18 @@ class SegmentBlocks:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _pinned(self) -> set[bytes]:
-        """The digests of what somebody pins, and of what that links to; raises StoreCorrupt where it is not known."""
-        wanted, unreadable = closure(self._pins.all(), self.get)
-        if unreadable:
-            raise StoreCorrupt(why="an index block cannot be read", cid=text(unreadable[0]))
-        return {cid[4:] for cid in wanted}
+    def _needed(self) -> Needed:
+        """What somebody pins, what that links to, and what is young; raises StoreCorrupt where it is not known."""
+        needed = Needed()
+        try:
+            needed.add(self._pins.all(), self.get)
+            if needed.unreadable:
+                raise StoreCorrupt(why="an index block cannot be read", cid=text(needed.unreadable[0]))
+            needed.digests(self._young.at(self._clock()))
+        except BaseException:
+            needed.close()
+            raise
+        return needed
 
     def _grow_up(self, cids: Iterable[Cid]) -> None:
         """The grace of these, and of what they link to, is over."""
