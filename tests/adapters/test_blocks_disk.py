@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -142,6 +143,7 @@ def test_a_file_cut_at_any_byte_keeps_every_record_before_the_cut(tmp_path: Path
         directory = tmp_path / f"cut-{cut}"
         directory.mkdir()
         (directory / "00000001.seg").write_bytes(data[:cut])
+        shutil.copy(tmp_path / "whole" / "pins.db", directory)
         whole = sum(end <= cut for end in ends)
         with SegmentBlocks(directory) as store:
             assert [store.has(cid) for cid in cids] == [True] * whole + [False] * (4 - whole)
@@ -455,3 +457,23 @@ def test_what_several_need_and_what_it_links_to_is_needed_once_and_found_by_its_
             lost = dag_cbor_cid(b"lost")
             needed.add([lost], store.get)
             assert needed.unreadable == [lost]
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["lost", "empty"])
+def test_blocks_are_not_taken_for_unneeded_because_the_file_of_pins_is_lost(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        cid = store.put(b"needed")
+        store.pin("author", [cid])
+    kept = (tmp_path / "pins.db").read_bytes()
+    for path in tmp_path.glob("pins.db*"):
+        path.unlink()
+    if left is not None:
+        (tmp_path / "pins.db").write_bytes(left)
+    for _ in range(2):
+        with pytest.raises(StoreCorrupt, match=r"pins\.db"):
+            SegmentBlocks(tmp_path, grace=0)
+    (tmp_path / "pins.db").write_bytes(kept)
+    with SegmentBlocks(tmp_path, grace=0) as store:
+        assert (store.collect().blocks, store.get(cid)) == (0, b"needed")

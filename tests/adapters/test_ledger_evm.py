@@ -32,7 +32,7 @@ from careledger.adapters.evm.embedded import EmbeddedNode
 from careledger.adapters.evm.ledger import EvmLedger, open_ledger
 from careledger.adapters.evm.verify import verify_chain
 from careledger.adapters.memory.clock import ManualClock
-from careledger.domain.errors import LedgerRefused, StoreUnavailable
+from careledger.domain.errors import LedgerRefused, StoreCorrupt
 from careledger.formats.signed import deployment_id
 
 
@@ -112,7 +112,7 @@ def test_a_directory_opens_again_with_the_same_facts(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_needs_a_genesis(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreCorrupt):
         open_ledger(tmp_path, CHAIN_ID, ManualClock())
     open_ledger(tmp_path, CHAIN_ID, ManualClock(), genesis()).close()
 

@@ -71,7 +71,11 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     # Stores
     errors.BlockNotFound: Ending(REFUSED, _DAMAGE),
     errors.BlockMismatch: Ending(REFUSED, _DAMAGE),
-    errors.StoreUnavailable: Ending(DATA, "close whatever else has this data directory open, then try again"),
+    errors.StoreUnavailable: Ending(
+        DATA,
+        "see that the disk has room and can be written to, close whatever else has this data directory open, "
+        "then try again",
+    ),
     errors.StoreCorrupt: Ending(REFUSED, _DAMAGE),
     errors.DidNotResolved: Ending(
         REFUSED, "ask whoever gave you the identifier; its server may be away for now"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from careledger.adapters.custody.sqlite import CACHE, opened
-from careledger.domain.errors import StoreUnavailable
+from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 from careledger.formats.cids import SIZE, Cid
 
 SCHEMA = """
@@ -25,8 +25,15 @@ CREATE UNIQUE INDEX IF NOT EXISTS pins_owner ON pins (owner, digest);
 class Pins:
     """Pairs of owner and CID; every change is durable when its call returns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, new: bool = True) -> None:
+        """``new``: whether it may be that nothing was ever pinned. Raises StoreCorrupt where it may not and the file is
+        lost: made anew it would say that nobody needs any block."""
+        if not (new or path.exists()):
+            raise StoreCorrupt(missing=path.name)
         self._db = opened(path)
+        if not (new or self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pins'").fetchone()):
+            self._db.close()
+            raise StoreCorrupt(empty=path.name)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")

@@ -43,15 +43,21 @@ class SegmentBlocks:
         grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens or makes the directory; raises DirectoryInUse if another process has it open, DirectoryNotWritable.
+        """Opens or makes the directory; raises DirectoryInUse if another process has it open, DirectoryNotWritable,
+        StoreCorrupt where there are blocks and nothing says who needs them.
 
         ``grace``: for how many seconds after it was put a block that was never pinned is not collected.
         """
         self._lock = hold(directory)
         self._clock = clock
         self._guard = threading.RLock()
-        self._pins = Pins(directory / "pins.db")
         self._segments = SegmentSet(directory, segment_size)
+        try:
+            self._pins = Pins(directory / "pins.db", new=not len(self._segments))
+        except BaseException:
+            self._segments.close()
+            os.close(self._lock)
+            raise
         self._young = Young(grace)
         sync_directory(directory)
 

@@ -20,7 +20,7 @@ from careledger.adapters.evm.ledger_officers import OfficerActs
 from careledger.adapters.evm.ledger_parties import PartyActs
 from careledger.adapters.evm.ledger_patients import PatientActs
 from careledger.domain.categories import Category
-from careledger.domain.errors import LedgerRefused, StoreUnavailable
+from careledger.domain.errors import LedgerRefused, StoreCorrupt
 from careledger.domain.facts import Head
 from careledger.domain.matrix import VERSIONS
 from careledger.formats.consent_messages import AnchorCheckpoint, CosignCheckpoint, OpenBreakGlass
@@ -124,7 +124,7 @@ def open_ledger(
 ) -> EvmLedger:
     """The ledger in a data directory (None: in memory), founded with ``genesis`` where there is none yet.
 
-    Raises StoreUnavailable if there is none and no genesis is given, and what EmbeddedChain raises. Opening again
+    Raises StoreCorrupt if there is none and no genesis is given, and what EmbeddedChain raises. Opening again
     after a crash during the founding founds anew or finds it done: it is one block.
     """
     chain = EmbeddedChain(directory, chain_id, clock.now, engine)
@@ -133,7 +133,7 @@ def open_ledger(
         address = directory_of(chain)
         if address is None:
             if genesis is None:
-                raise StoreUnavailable(why="no network was founded here")
+                raise StoreCorrupt(why="the chain is not there, or no network was founded on it")
             address = found(node, genesis)
         return EvmLedger(node, address, clock, None if directory is None else directory / "facts.sqlite")
     except BaseException:
