@@ -112,6 +112,7 @@ def test_identifiers_follow_the_vectors() -> None:
 
 
 def test_segments_indexes_and_car_files_follow_the_vectors(tmp_path: Path) -> None:
+    SegmentBlocks(tmp_path).close()
     (tmp_path / "00000001.seg").write_bytes(unhex(BLOCKS["segment"]))
     with SegmentBlocks(tmp_path) as store:
         assert [store.get(cids.raw_cid(block)) for block in (b"one", b"")] == [b"one", b""]
