@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.adapters.custody.sqlite import opened
 from careledger.app.own_index import place
 from careledger.app.world import open_world
-from careledger.domain.errors import NotEnoughCustodians
+from careledger.domain.errors import DirectoryNotWritable, NotEnoughCustodians
 from careledger.gateway.own.chart import Charts
 from careledger.workflows import deposit
 from careledger.workflows.deposit import PLAN, SHARED
@@ -222,3 +223,23 @@ def test_a_missing_directory_and_one_in_use_end_with_3(explored: Path, tmp_path:
         assert (done.code, "Another process" in done.err) == (3, True)
     finally:
         world.close()
+
+
+def test_files_of_another_user_are_named_and_not_called_damaged(
+    copied: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied()
+    theirs = min(folder.glob("organisations/*/books.db"))
+    theirs.unlink()
+    theirs.mkdir()  # what nobody opens as a database, also who may do everything
+    really = os.access
+    monkeypatch.setattr(
+        "os.access", lambda path, *given, **more: Path(path) != theirs and really(path, *given, **more)
+    )
+    done = careledger("doctor", "--data", folder)
+    said = " ".join(done.out.split())
+    assert done.code != 0
+    assert f"not be read or written by who runs this, such as {theirs.relative_to(folder)}" in said
+    assert "Damaged" not in said
+    with pytest.raises(DirectoryNotWritable, match="may not read and write it"):
+        opened(theirs)

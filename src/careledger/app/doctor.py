@@ -57,7 +57,10 @@ def examine(
     settings = settings_file.load(folder)
     refuse_in_use(folder)
     yield Diagnosis("settings", WELL, f"Chain {settings.chain_id}, every key known and none missing.")
-    yield from doctor_files.examine(folder, treatment.repair)
+    for found in doctor_files.examine(folder, treatment.repair):
+        yield found
+        if (found.part, found.state) == ("permissions", ILL):
+            return
     yield one("chain", partial(_chain, folder, treatment.full, progress))
     yield one("blocks", partial(doctor_files.blocks, folder, treatment.blocks, treatment.repair))
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from careledger.adapters.blocks.store import SegmentBlocks
 from careledger.adapters.custody.sqlite import opened
 from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
-from careledger.domain.errors import StoreCorrupt
+from careledger.domain.errors import CareLedgerError, StoreCorrupt
 
 DATABASES = ("*.db", "*.sqlite")
 LEFTOVERS = ("careledger.json.new", "*/*/keys.next", "custodians/*/keys/*.next", "vault.next", "organisations/.*",
@@ -27,7 +27,15 @@ def examine(folder: Path, repair: bool) -> Iterator[Diagnosis]:
 
 
 def _permissions(folder: Path, repair: bool) -> Diagnosis:
-    """Keys are for their owner alone; others may not even look into the folder."""
+    """Keys are for their owner alone; others may not even look into the folder, and whoever runs this reads and writes
+    all of it."""
+    barred = sorted(path.relative_to(folder) for path in folder.rglob("*") if not _reached(path))
+    if barred:
+        said = (
+            f"{len(barred):,} files or folders may not be read or written by who runs this, such as {barred[0]}. "
+            "The rest was not looked at."
+        )
+        return Diagnosis("permissions", ILL, said)
     keys = [
         *folder.glob("organisations/*/*"),
         *folder.glob("patients/*/*"),
@@ -62,14 +70,23 @@ def _leftovers(folder: Path, repair: bool) -> Diagnosis:
 
 
 def _databases(folder: Path) -> Diagnosis:
-    files = sorted(path for pattern in DATABASES for path in folder.rglob(pattern))
-    ill = [path.relative_to(folder) for path in files if not _is_whole(path)]
+    files = sorted(path for pattern in DATABASES for path in folder.rglob(pattern) if _reached(path))
+    try:
+        ill = [path.relative_to(folder) for path in files if not _is_whole(path)]
+    except CareLedgerError as error:
+        return Diagnosis("databases", ILL, f"They could not be looked at: {error}")
     if ill:
         named = ", ".join(map(str, ill))
         return Diagnosis(
             "databases", ILL, f"Damaged: {named}. Restore them from a backup, or replace that part."
         )
     return Diagnosis("databases", WELL, f"{len(files)} databases are whole.")
+
+
+def _reached(path: Path) -> bool:
+    """Whether who runs this may read it and, of a folder or a database, change it."""
+    changed = path.is_dir() or any(path.match(pattern) for pattern in DATABASES)
+    return os.access(path, os.R_OK | (os.W_OK if changed else 0), effective_ids=True)
 
 
 def _is_whole(path: Path) -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from careledger.domain.errors import StoreCorrupt, StoreUnavailable
+from careledger.domain.errors import DirectoryNotWritable, StoreCorrupt, StoreUnavailable
 
 DISK = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
@@ -168,10 +168,19 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def opened(name: Path | str, **given: Any) -> Connection:
-    """A file by its path, or as sqlite3 names one: threads may share it, and transactions are begun by words."""
-    made = sqlite3.connect(
-        name, WAITS, check_same_thread=False, isolation_level=None, factory=Connection, **given
-    )
+    """A file by its path, or as sqlite3 names one: threads may share it, and transactions are begun by words.
+
+    Raises DirectoryNotWritable for a file that is another user's.
+    """
+    try:
+        made = sqlite3.connect(
+            name, WAITS, check_same_thread=False, isolation_level=None, factory=Connection, **given
+        )
+    except sqlite3.OperationalError:
+        if os.path.exists(name) and not os.access(name, os.R_OK | os.W_OK, effective_ids=True):
+            why = "who runs this may not read and write it"
+            raise DirectoryNotWritable(file=Path(name).name, why=why) from None
+        raise
     made.role = ROLES.get(Path(str(name).partition("?")[0]).name, Connection.role)
     return made
 
