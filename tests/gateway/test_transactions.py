@@ -134,6 +134,14 @@ def test_a_transaction_of_one_method_does_what_the_request_would(ward: Ward, ali
     }[method]  # fmt: skip
 
 
+@pytest.mark.parametrize("type", ["transaction", "batch"])
+def test_what_is_created_twice_in_one_bundle_is_there_twice(ward: Ward, alias: str, type: str) -> None:
+    twice = [asks("POST", "Condition", condition(alias, "twice"))] * 2
+    reply = send(ward.reader, type, *twice)
+    assert [each[:3] for each in statuses(reply)] == ["201", "201"], reply.body
+    assert place(reply, 0) != place(reply, 1)
+
+
 def test_an_empty_transaction_does_nothing(ward: Ward) -> None:
     reply = send(ward.reader, "transaction")
     assert (reply.status, reply.body) == (200, {"resourceType": "Bundle", "type": "transaction-response"})

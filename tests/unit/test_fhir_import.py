@@ -169,6 +169,16 @@ def test_the_same_record_twice_in_one_file_is_rejected_once() -> None:
     assert len(report.versions) == 2
 
 
+def test_two_that_say_the_same_and_have_no_name_are_two_and_found_again() -> None:
+    nameless = {**about("Observation", "", status="final", code={"text": "pulse"})}
+    del nameless["id"]
+    report = imported(nameless, nameless)
+    assert not report.rejects
+    ids = {each.record_id for each in report.versions}
+    assert len(ids) == 3
+    assert {each.record_id for each in imported(nameless, nameless).versions} == ids
+
+
 def test_every_entry_of_a_file_is_a_version_or_a_reject() -> None:
     bad = {"resourceType": "Patient", "id": "x", "birthDate": "2021-02-31"}
     report = imported(bad, {"resourceType": "ValueSet", "id": "v"}, observation())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -133,15 +134,19 @@ def _placed(parsed: ParsedFile, rejects: list[Reject]) -> tuple[list[Entry], Pla
 
 
 def _source_keys(entries: list[Entry], rejects: list[Reject]) -> dict[int, str]:
-    """What each record is called at its source, by index; a second record of one name is rejected."""
+    """What each record is called at its source, by index; a second record of one name is rejected, and another one
+    without a name that says the same is numbered."""
     keys: dict[int, str] = {}
-    seen: set[str] = set()
+    seen: Counter[str] = Counter()
     for entry in entries:
         key = source_key(entry)
-        if key in seen:
+        if seen[key] and key.startswith(f"{entry.type}#"):
+            seen[key] += 1
+            key = f"{key}#{seen[key]}"
+        if seen[key]:
             rejects.append(Reject(entry.index, "id", "the same record twice in one file", entry.type))
             continue
-        seen.add(key)
+        seen[key] += 1
         keys[entry.index] = key
     return keys
 
