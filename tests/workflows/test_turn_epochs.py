@@ -11,9 +11,13 @@ from careledger.domain.categories import Compartment, Sensitivity
 from careledger.domain.consents import Grantee, GranteeKind, Purpose, Scope, Window
 from careledger.domain.errors import AccessRefused, StoreUnavailable
 from careledger.domain.parties import PartyId
-from careledger.workflows.actors import Holder
-from careledger.workflows.grant import finish_grants, grant
-from careledger.workflows.revoke import revoke
+from careledger.formats.patients import EpochKey
+from careledger.workflows.actors import Holder, Staff
+from careledger.workflows.grant import PREPARED, REVOKED, STANDS, Granted, finish_grants, grant, set_state
+from careledger.workflows.received import epoch_keys, fetch_grants
+from careledger.workflows.revoke import find_given, revoke
+from careledger.workflows.rotate_keys import rotate
+from careledger.workflows.tend import tend
 from careledger.workflows.turn_epochs import name_for_emergencies
 from crashing import Trial, crash_everywhere, die
 from world import DAY, DIAGNOSIS, VIEW, World, condition, texts, version
@@ -52,6 +56,34 @@ def test_wherever_an_agent_dies_who_stays_reads_what_is_written_next_without_it(
         return finish
 
     assert crash_everywhere(world, attempt) == 8
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+@pytest.mark.parametrize("state", [STANDS, PREPARED])
+def test_whoever_the_ledger_says_was_revoked_is_sent_no_key_whatever_the_books_say(
+    world: World, state: str, rotates: bool
+) -> None:
+    """As where an agent died before it wrote down what it had ended, or another agent of that patient ended it."""
+    mine = claimed(world)
+    world.grant(mine, world.doctor)
+    ended, another = world.grant(mine, world.outsider), world.grant(mine, world.pharmacist)
+    revoke(world.network, mine, ended.owner)
+    set_state(mine, find_given(mine, ended.owner), state)
+    had = keys_of(world, world.outsider, ended)
+    if rotates:
+        mine = rotate(world.network, mine)
+    else:
+        revoke(world.network, mine, another.owner)
+    tend(world.network, mine)
+    assert keys_of(world, world.outsider, ended) == had
+    assert find_given(mine, ended.owner).state == REVOKED
+    write(world, mine, "gout")
+    assert sorted(texts(world.read_by_consent(world.doctor, mine.alias))) == ["asthma", "gout"]
+
+
+def keys_of(world: World, staff: Staff, granted: Granted) -> list[EpochKey]:
+    fetch_grants(world.network, staff.organisation)
+    return epoch_keys(staff.organisation, granted.certificate)
 
 
 def test_a_board_that_takes_nothing_shuts_nobody_in_and_who_stays_reads_on_once_the_agent_comes_by(

@@ -110,13 +110,13 @@ def unused_counter(network: Network, holder: Holder) -> int:
 def finish_grants(network: Network, holder: Holder) -> int:
     """Goes on with what is prepared: after a crash, or on its way by another member; returns how many.
 
-    What has expired meanwhile is closed; what cannot be sealed to its grantee now stays prepared.
+    What has expired or was revoked meanwhile is closed; what cannot be sealed to its grantee now stays prepared.
     """
     went_on = 0
     for given in live_consents(holder):
         if given.state != PREPARED:
             continue
-        if given.end <= network.clock.now():
+        if given.end <= network.clock.now() or is_revoked(network, given):
             set_state(holder, given, OWED)
             continue
         with suppress(*UNSENDABLE):
@@ -161,6 +161,13 @@ def _live(holder: Holder) -> list[int]:
 def certificate_of(given: GivenConsent) -> Certificate:
     """The certificate that a holder signed itself."""
     return Certificate.decode(given.certificate.body)
+
+
+def is_revoked(network: Network, given: GivenConsent) -> bool:
+    """Whether the ledger says so, which these books may not: an agent died, or another one of this patient did it."""
+    certificate = certificate_of(given)
+    facts = network.ledger.fresh_head().consent(certificate.owner, certificate.commitment)
+    return facts is not None and facts.revoked_at > 0
 
 
 def set_state(holder: Holder, given: GivenConsent, state: str) -> GivenConsent:

@@ -20,13 +20,16 @@ from careledger.workflows.actors import Holder
 from careledger.workflows.custody import epoch_chain
 from careledger.workflows.epochs import ALL, own_statement, publish_epoch, publish_statement
 from careledger.workflows.grant import (
+    OWED,
     PREPARED,
     STANDS,
     certificate_of,
     epoch_compartments,
     given_consents,
+    is_revoked,
     remember,
     send_newest,
+    set_state,
 )
 from careledger.workflows.network import Network
 from careledger.workflows.own_copies import keep_copy
@@ -100,6 +103,9 @@ def _sign_anew(network: Network, holder: Holder, keep: Callable[[Certificate], b
     for given in given_consents(holder):
         certificate = certificate_of(given)
         if given.state not in (PREPARED, STANDS) or given.end <= now or not keep(certificate):
+            continue
+        if is_revoked(network, given):
+            set_state(holder, given, OWED)
             continue
         signed = sign(certificate, holder.controller, network.ledger.deployment)
         renewed = replace(given, certificate=signed)

@@ -16,11 +16,13 @@ from careledger.formats.patients import GivenConsent
 from careledger.workflows.actors import Holder
 from careledger.workflows.epochs import EMERGENCIES, OpenEpoch, begin_epochs
 from careledger.workflows.grant import (
+    OWED,
     PREPARED,
     STANDS,
     certificate_of,
     epoch_compartments,
     epoch_key,
+    is_revoked,
     live_consents,
     package_with,
     set_state,
@@ -32,14 +34,18 @@ from careledger.workflows.two_hops import post
 def turn_epochs(
     network: Network, holder: Holder, compartments: Iterable[int], ended: GivenConsent | None = None
 ) -> None:
-    """New epochs of these compartments, in force when n custodians hold them; every consent that stands, but the one
-    that ends, is sent their keys before."""
+    """New epochs of these compartments, in force when n custodians hold them; every consent that stands, on the ledger
+    too, but the one that ends, is sent their keys before."""
 
     def telling(made: Sequence[OpenEpoch]) -> None:
         now = network.clock.now()
         for given in live_consents(holder):
             stays = ended is None or given.counter != ended.counter
-            if stays and given.state == STANDS and given.end > now:
+            if not stays or given.state != STANDS or given.end <= now:
+                continue
+            if is_revoked(network, given):
+                set_state(holder, given, OWED)
+            else:
                 _send(network, holder, given, made)
 
     begin_epochs(network, holder, compartments, telling)
