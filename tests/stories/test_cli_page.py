@@ -136,6 +136,15 @@ def consent_file() -> str:
     return "consent.json"
 
 
+def newly_claimed() -> str:
+    """A patient who has the own keys and no record yet."""
+    told("patient", "register", "--as", "City Hospital", "--name", "Kazi Islam", "--birth", "1990-05")
+    told(
+        "patient", "claim", "Kazi", "--at", "City Hospital", "--label", "kazi", "--phrase-file", "kazi.words"
+    )
+    return "kazi"
+
+
 def client(kind: str, name: str = "night loader") -> str:
     found = told("client", "list", "--as", "City Hospital")["clients"]
     return str(next(each["client_id"] for each in found if (each["kind"], each["name"]) == (kind, name)))
@@ -175,5 +184,6 @@ PLACEHOLDERS: dict[str, Callable[[], str]] = {
     "NEWCOMER": lambda: signed_up(Path("demo-data"))[0],
     "REFERENCE": lambda: reference(Path("demo-data")),
     "SUSPENDED": lambda: suspended(Path("demo-data")),
+    "kazi": newly_claimed,
     "ENTRY": lambda: told("break-glass", "list")["emergencies"][0]["entry"],
 }

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from careledger.app.world import open_world
 from careledger.cli.one_record import indented
 from careledger.fhir.canonical import canonical_of
 from careledger.fhir.json_text import read
 from careledger.fhir.sample import sample_file
-from careledger.workflows.actors import load_holder
-from careledger.workflows.archives import open_archive
+from careledger.sealing.phrase import Phrase
 from stories.cli_world import ORGANISATIONS, PATIENT, careledger, explored, told
 
 __all__ = ["explored"]
@@ -142,18 +140,51 @@ def test_a_whole_record_is_exported_as_fhir_for_the_owner_alone(explored: Path, 
     assert json.loads(piped.out) == bundle
 
 
-def test_an_archive_opens_with_the_patients_phrase(explored: Path, tmp_path: Path) -> None:
-    target = tmp_path / "record.archive"
+def test_an_archive_opens_with_the_patients_phrase_alone(explored: Path, tmp_path: Path) -> None:
+    target, words = tmp_path / "record.archive", tmp_path / "all.words"
     assert careledger("export", PATIENT, "--archive", target, "--data", explored).code == 0
-    world = open_world(explored)
-    try:
-        alias, phrase, books = world.keyring.patient(PATIENT)
-        with target.open("rb") as file:
-            opened = open_archive(load_holder(phrase, alias, books).keys, file)
-    finally:
-        world.close()
-    assert len(opened.versions) == told("show", "--data", explored)["records"]["leaves"]
     assert PATIENT.split()[1].encode() not in target.read_bytes()
+    assert careledger("patient", "phrase", PATIENT, "--phrase-file", words, "--data", explored).code == 0
+    act = ("archive", "open", target, "--phrase-file", words)
+    bundle, plain = tmp_path / "opened.json", tmp_path / "exported.json"
+    made = told(*act, "--fhir", bundle)
+    records = told("show", "--data", explored)["records"]
+    assert (made["versions"], bundle.stat().st_mode & 0o777) == (records["leaves"], 0o600)
+    assert careledger("export", PATIENT, "--fhir", plain, "--data", explored).code == 0
+    assert entries(bundle) == entries(plain)
+    assert careledger(*act, "--fhir", bundle).code == 2
+    assert "The archive is whole" in careledger(*act).err
+    papers, documents = tmp_path / "papers", tmp_path / "documents"
+    assert (
+        told(*act, "--documents", papers)["written"]
+        == told("export", PATIENT, "--documents", documents, "--data", explored)["count"]
+    )
+    assert contents(papers) == contents(documents)
+
+
+def entries(bundle: Path) -> dict[str, object]:
+    """The resources of a Bundle by where each is."""
+    return {each["fullUrl"]: each["resource"] for each in json.loads(bundle.read_bytes())["entry"]}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_archive_opens_to_nobody_else_and_not_where_it_was_changed(explored: Path, tmp_path: Path) -> None:
+    target, words, others = tmp_path / "record.archive", tmp_path / "all.words", tmp_path / "others.words"
+    assert careledger("export", PATIENT, "--archive", target, "--data", explored).code == 0
+    assert careledger("patient", "phrase", PATIENT, "--phrase-file", words, "--data", explored).code == 0
+    others.write_text(Phrase.random().words())
+    out = tmp_path / "out.json"
+    for changed, phrase in ((target.read_bytes(), others), (target.read_bytes()[:-1], words), (b"PK", words)):
+        archive = tmp_path / "changed.archive"
+        archive.write_bytes(changed)
+        done = careledger("archive", "open", archive, "--phrase-file", phrase, "--fhir", out)
+        assert (done.code, done.out, list(tmp_path.glob("out*"))) == (1, "", [])
+    same = careledger("archive", "import", target, PATIENT, "--phrase-file", words, "--by", "City Hospital",
+                      "--data", explored)  # fmt: skip
+    assert (same.code, "of that same record" in same.err) == (1, True)
 
 
 @pytest.mark.parametrize("options", [(), ("--fhir", "a", "--archive", "b")])

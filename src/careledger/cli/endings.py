@@ -142,6 +142,7 @@ ENDINGS: dict[type[CareLedgerError], Ending] = {
     errors.ImportStopped: Ending(REFUSED, "mend the file at that place"),
     errors.ImportNotFound: Ending(REFUSED, "careledger undo-import without an identifier lists them"),
     errors.NotExchanged: Ending(REFUSED, "leave resources of this type out"),
+    errors.RecordsThere: Ending(REFUSED, "name a patient of another alias, to whom the records are to come"),
     errors.ExportStopped: Ending(REFUSED, "careledger verify says which custodian or block is missing"),
     # The gateway
     errors.TokenRefused: Ending(REFUSED, "issue a token for the post with careledger token issue"),

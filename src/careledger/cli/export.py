@@ -8,10 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from careledger.cli.opening import Mine
-from careledger.cli.output import print_pieces, write_private
+from careledger.cli.output import new_folder, print_pieces, write_private
 from careledger.cli.records import own_records
 from careledger.domain.errors import ExportStopped
 from careledger.workflows.archives import as_archive
@@ -58,9 +56,7 @@ def export_documents(world: World, mine: Mine, folder: Path) -> Exported:
     What a file says of its own name is not used. Raises ExportStopped, BadParameter for a folder that is not empty.
     """
     records = _everything(world, mine)
-    if folder.exists() and any(folder.iterdir()):
-        raise typer.BadParameter(f"{folder}: not empty", param_hint="--documents")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new_folder(folder, "--documents")
     count = 0
     for name, data in documents(world.network, records):
         write_private(folder / name, data, "--documents")

@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "erase": "Destroy all shares of a record.",
         "summary": "Sum up a patient's record for people, on the screen or as a PDF.",
         "export": "Take a patient's record away.",
+        "archive": "Archives that a phrase opens: open, import.",
     },
     "The network": {
         "up": "Serve FHIR R4 over HTTP to the organisations' programs.",

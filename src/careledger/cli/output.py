@@ -65,6 +65,13 @@ def progress() -> Progress:
     )
 
 
+def new_folder(folder: Path, option: str) -> None:
+    """A folder of mode 0700, or one that is empty; raises BadParameter for another."""
+    if folder.exists() and any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder}: not empty", param_hint=option)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def write_private(path: Path, data: bytes | Iterable[bytes | bytearray], option: str) -> None:
     """A new file of mode 0600, durable, of these bytes or pieces; raises BadParameter where it cannot be made, or
     stands there already.

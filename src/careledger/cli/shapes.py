@@ -106,6 +106,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "import": ("run", "files"),
     "undo-import": ("imports", "undone"),
     "export": ("file", "form", "count"),
+    "archive open": ("versions", "records", "files", "file", "written"),
+    "archive import": ("versions",),
     "search": ("searched", *_READ, "trends"),
     "consent list": ("patient", "alias", "consents"),
     "custodian list": ("custodians",),

@@ -223,6 +223,10 @@ class ExportStopped(CareLedgerError):
     """Something of this record cannot be had at the moment, so nothing was written."""
 
 
+class RecordsThere(CareLedgerError):
+    """This archive is of that same record, which has all of it."""
+
+
 # Decisions --------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from careledger.domain.categories import Category, Compartment, Sensitivity
-from careledger.domain.errors import BlockNotFound, CannotOpen, MalformedBytes
+from careledger.domain.errors import BlockNotFound, CannotOpen, MalformedBytes, RecordsThere
 from careledger.domain.records import Source
 from careledger.formats.bodies import LargeBody, RecordBody, SealedContent
 from careledger.formats.cids import Cid, check_block, chunk_cid, text
@@ -74,11 +74,21 @@ class Unsealed:
 
 @dataclass(frozen=True, repr=False)
 class Opened:
-    """An archive whose every byte was verified: all versions, oldest first, and the files beside them as long as its
-    file is open."""
+    """An archive whose every byte was verified: all versions of a patient's record, oldest first, and the files beside
+    them as long as its file is open."""
 
     versions: list[Unsealed]
     files: dict[Cid, _File] = field(default_factory=dict)
+    alias: bytes = b""
+
+    def newest(self) -> list[Unsealed]:
+        """Of each record its highest version; of several of one number, the first anchored."""
+        found: dict[bytes, Unsealed] = {}
+        for each in self.versions:
+            before = found.get(each.manifest.record_id)
+            if before is None or before.manifest.version < each.manifest.version:
+                found[each.manifest.record_id] = each
+        return list(found.values())
 
     def content(self, content: SealedContent) -> ContentReader:
         """A file beside a version of it, to be read in ranges; raises BlockNotFound, CannotOpen, MalformedBytes."""
@@ -172,7 +182,7 @@ def open_archive(keys: PatientKeys, file: BinaryIO) -> Opened:
     key = opened_key(keys.sealing_key(head.alias_number, head.generation), head.key)
     walk = _Walk(ItemReader(key, file))
     walk.whole()
-    return Opened(walk.versions, walk.files)
+    return Opened(walk.versions, walk.files, walk.alias)
 
 
 def _version_1(keys: PatientKeys, begins: bytes, rest: BinaryIO) -> Opened:
@@ -183,7 +193,8 @@ def _version_1(keys: PatientKeys, begins: bytes, rest: BinaryIO) -> Opened:
         raise MalformedBytes(why="not an archive of this version")
     key = keys.sealing_key(file.alias_number, file.generation)
     together = _Together()
-    return Opened([each for part in open_parts(key, file.key, file.parts) for each in together.opened(part)])
+    versions = [each for part in open_parts(key, file.key, file.parts) for each in together.opened(part)]
+    return Opened(versions, alias=together.alias)
 
 
 class _Together:
@@ -191,6 +202,11 @@ class _Together:
 
     def __init__(self) -> None:
         self._of: tuple[bytes, bytes, int] | None = None
+
+    @property
+    def alias(self) -> bytes:
+        """Of whose record they are; empty before the first."""
+        return self._of[0] if self._of else b""
 
     def opened(self, part: bytes) -> list[Unsealed]:
         """The versions in a part; raises CannotOpen where it is of another archive than those before it."""
@@ -214,6 +230,11 @@ class _Walk:
         self._items, self._at, self._together = items, 0, _Together()
         self.versions: list[Unsealed] = []
         self.files: dict[Cid, _File] = {}
+
+    @property
+    def alias(self) -> bytes:
+        """Of whose record it is."""
+        return self._together.alias
 
     def whole(self) -> None:
         """Opens every part and passes its files."""
@@ -260,8 +281,11 @@ def import_archive(network: Network, writer: Writer, statement: AliasStatement, 
     """Deposits every version under another alias, each after the one that it followed, and stores the files beside
     them; returns the last deposit.
 
-    ``writer`` has the ground ``own``. Raises what ``deposit`` raises; repeating deposits nothing twice.
+    ``writer`` has the ground ``own``. Raises RecordsThere for an archive of that same record, and what ``deposit``
+    raises; repeating deposits nothing twice.
     """
+    if archive.alias == statement.alias:
+        raise RecordsThere()
     archive.store(network.blocks.put_many)
     handles: dict[bytes, bytes] = {}
     last = Deposited(bytes(32), {}, {}, (), False)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 from uuid import UUID
 
 from careledger.domain.errors import FhirRefused
@@ -15,7 +17,9 @@ from careledger.fhir.documents import attachments, ending
 from careledger.fhir.export import export_bundle, resource_of
 from careledger.fhir.json_text import Resource
 from careledger.fhir.paths import texts_at
-from careledger.formats.bodies import LargeBody, RecordBody
+from careledger.formats.bodies import LargeBody, RecordBody, SealedContent
+from careledger.formats.deposits import Manifest
+from careledger.sealing.contents import ContentReader
 from careledger.workflows.contents import content_reader
 from careledger.workflows.network import Network
 from careledger.workflows.patient_reported import file_of
@@ -23,12 +27,32 @@ from careledger.workflows.retrieve import Record, newest
 from careledger.workflows.second_look import FHIR_JSON
 
 Piece = bytes | bytearray
+Reader = Callable[[SealedContent], ContentReader]
+
+
+class Version(Protocol):
+    """What a version says of itself, and what it holds: a record that custodians released, or one in an archive."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is."""
+        ...
+
+    @property
+    def body(self) -> RecordBody:
+        """What it holds."""
+        ...
 
 
 def as_fhir(network: Network, records: Sequence[Record]) -> Iterator[Piece]:
     """The current version of each record as one collection Bundle of FHIR R4, what lies beside a Binary as its
     ``data``: in pieces of which none holds a file. A piece may raise what ``ContentReader.pieces`` raises."""
-    current = [record.body for record in newest(records) if record.manifest.mime_type == FHIR_JSON]
+    return bundle_of(newest(records), partial(content_reader, network))
+
+
+def bundle_of(versions: Iterable[Version], reader: Reader) -> Iterator[Piece]:
+    """These versions as such a Bundle; ``reader`` gives what lies beside a body."""
+    current = [each.body for each in versions if each.manifest.mime_type == FHIR_JSON]
     beside = {secrets.token_hex(32): body for body in current if isinstance(body, LargeBody)}
     marks = iter(beside)
     text = export_bundle(
@@ -37,7 +61,7 @@ def as_fhir(network: Network, records: Sequence[Record]) -> Iterator[Piece]:
     for mark, body in beside.items():
         before, _, text = text.partition(mark.encode())
         yield before
-        yield from _in_base64(content_reader(network, body.content).pieces())
+        yield from _in_base64(reader(body.content).pieces())
     yield text
 
 
@@ -71,29 +95,38 @@ def documents(network: Network, records: Sequence[Record]) -> Iterator[tuple[str
     A document is what a resource holds in an attachment or a Binary, or beside a Binary, or the file that a patient
     reported. A piece may raise what ``ContentReader.pieces`` raises.
     """
-    for record in newest(records):
-        if record.manifest.mime_type == FHIR_JSON:
-            yield from documents_of(network, record)
+    return documents_in(newest(records), partial(content_reader, network))
 
 
 def documents_of(network: Network, record: Record) -> Iterator[tuple[str, Iterable[Piece]]]:
-    """The documents of one version, as ``documents`` gives them."""
-    resource, name = resource_of(record.body), str(UUID(bytes=record.manifest.record_id))
-    if isinstance(record.body, LargeBody):
+    """The documents of one version, as ``documents`` gives them; raises FhirRefused for what is no FHIR."""
+    return _documents(record, partial(content_reader, network))
+
+
+def documents_in(versions: Iterable[Version], reader: Reader) -> Iterator[tuple[str, Iterable[Piece]]]:
+    """The documents of these versions likewise; ``reader`` gives what lies beside a body."""
+    for each in versions:
+        if each.manifest.mime_type == FHIR_JSON:
+            yield from _documents(each, reader)
+
+
+def _documents(version: Version, reader: Reader) -> Iterator[tuple[str, Iterable[Piece]]]:
+    resource, name = resource_of(version.body), str(UUID(bytes=version.manifest.record_id))
+    if isinstance(version.body, LargeBody):
         kind = resource.get("contentType")
-        yield f"{name}.{ending(str(kind))}", content_reader(network, record.body.content).pieces()
+        yield f"{name}.{ending(str(kind))}", reader(version.body.content).pieces()
         return
-    found = list(attachments(resource)) or _reported(resource, record)
+    found = list(attachments(resource)) or _reported(resource, version)
     for number, (kind, data) in enumerate(found):
         yield f"{name}{f'-{number}' if number else ''}.{ending(kind)}", (data,)
 
 
-def _reported(resource: Resource, record: Record) -> list[tuple[str, bytes]]:
+def _reported(resource: Resource, version: Version) -> list[tuple[str, bytes]]:
     """The file that a patient reported, beside the document that commits to it."""
-    if record.manifest.resource_type != "DocumentReference" or not record.body.original:
+    if version.manifest.resource_type != "DocumentReference" or not version.body.original:
         return []
     try:
-        data = file_of(record.body)
+        data = file_of(version.body)
     except FhirRefused:
         return []
     return [(kind, data) for kind in texts_at(resource, "content.attachment.contentType")[:1]]
