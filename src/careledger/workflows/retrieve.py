@@ -28,22 +28,20 @@ from careledger.domain.reasons import Rule
 from careledger.formats.bodies import RecordBody
 from careledger.formats.custody import ShareEvidence
 from careledger.formats.deposits import Manifest
-from careledger.formats.patients import AliasStatement, EpochRecord, EpochStatement
-from careledger.formats.releases import Answer
+from careledger.formats.patients import AliasStatement
 from careledger.sealing import versions as sealed
-from careledger.sealing.epochs import Epoch, open_back
+from careledger.sealing.epochs import Epoch
 from careledger.sealing.keys import SealingKey, Secret
 from careledger.sealing.shamir import combine
 from careledger.sealing.states import VerifiedCiphertext
 from careledger.workflows.asking import Access, Asked, ask
 from careledger.workflows.blocks import sealed_block
 from careledger.workflows.contents import body_of
-from careledger.workflows.epochs import unbroken
+from careledger.workflows.epoch_seeds import Seeds, epoch_seeds
 from careledger.workflows.evidence import Found, Gathered, gather
 from careledger.workflows.network import Network
 from careledger.workflows.second_look import Opened, SecondLook
 
-Seeds = dict[tuple[int, int], list[Secret]]
 OF_FEW = (Rule.CONSENT, Rule.OWN, Rule.REGISTRAR)
 """The rules by which t custodians suffice; by the others records come from escrow and patients are counted."""
 
@@ -151,9 +149,8 @@ def _read(
     require_answers(network, asked)
     view = network.ledger.fresh_head()
     gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
-    opened, problems, keyless = _open_all(
-        network, access, statement, gathered, _epoch_seeds(access, asked), as_of
-    )
+    seeds = epoch_seeds(access, [each for each, _ in asked.answers], statement.alias, _oldest(gathered))
+    opened, problems, keyless = _open_all(network, access, statement, gathered, seeds, as_of)
     look = SecondLook(network, statement, opened)
     records = [
         Record(each.manifest, each.body, each.secret, each.found, look.judge(each), look.apart(each))
@@ -168,6 +165,15 @@ def _read(
         asked,
         tuple(keyless),
     )
+
+
+def _oldest(gathered: Gathered) -> dict[int, int]:
+    """By compartment, the earliest epoch under which something was released."""
+    found: dict[int, int] = {}
+    for each in gathered.found.values():
+        row = each.row
+        found[row.compartment] = min(row.epoch, found.get(row.compartment, row.epoch))
+    return found
 
 
 def _open_all(
@@ -251,51 +257,6 @@ def _each_found(gathered: Gathered, handles: tuple[bytes, ...] | None) -> bool:
     """Whether records were named and each was given out."""
     found = {each.row.handle for each in gathered.found.values()}
     return handles is not None and found >= set(handles)
-
-
-def _epoch_seeds(access: Access, asked: Asked) -> Seeds:
-    """Every epoch seed that follows from the ones held, backwards along the epoch records in each answer.
-
-    Where answers lead to several seeds of an epoch, all are tried: a header opens with its own only.
-    """
-    found: Seeds = {}
-    for place, seed in access.seeds:
-        _unite(found, {place: seed})
-    different = {answer.epochs: answer for answer, _ in asked.answers}
-    for answer in different.values():
-        for (compartment, number), seed in access.seeds:
-            earlier = _back(answer, Epoch(asked.request.alias, compartment, number), seed)
-            _unite(found, {(compartment, each): before for each, before in earlier.items()})
-    return found
-
-
-def _unite(found: Seeds, more: dict[tuple[int, int], Secret]) -> None:
-    for place, seed in more.items():
-        known = found.setdefault(place, [])
-        if seed not in known:
-            known.append(seed)
-
-
-def _back(answer: Answer, newest: Epoch, seed: Secret) -> dict[int, Secret]:
-    """The seeds that one answer's epoch records lead to, backwards from one held; none if they do not fit."""
-    try:
-        records = [EpochRecord.decode(each) for each in answer.epochs]
-        chain = [(EpochStatement.decode(record.statement.body), record) for record in records]
-        back = sorted(
-            (pair for pair in chain if _leads_to(pair[0], newest)),
-            key=lambda pair: pair[0].number,
-            reverse=True,
-        )
-        return open_back(seed, unbroken(back))
-    except CareLedgerError:
-        return {}
-
-
-def _leads_to(statement: EpochStatement, newest: Epoch) -> bool:
-    return (statement.alias, statement.compartment) == (
-        newest.alias,
-        newest.compartment,
-    ) and statement.number <= newest.number
 
 
 def _open(
