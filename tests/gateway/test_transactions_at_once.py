@@ -15,6 +15,8 @@ from careledger.gateway import batches, transactions
 from careledger.gateway.application import BATCHED
 from careledger.gateway.desk import Desk
 from careledger.gateway.http import Answered, Asked
+from careledger.gateway.leases import Leases
+from careledger.gateway.resolving import MOST_AGAIN, Resolver
 from careledger.workflows import deposit, together
 from careledger.workflows.tend_gateway import tend_gateway
 from gateway.edge_world import Edge
@@ -158,22 +160,18 @@ def test_a_transaction_that_nobody_waits_for_any_more_leaves_nothing(
     assert len(ended(begun(edge, asks("GET", f"Patient/{alias}"))).parts) == 1
 
 
-@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize(("where", "name"), [(together, "finish"), (deposit, "_notify")])
 def test_a_transaction_whose_process_dies_once_it_is_planned_is_whole_after_the_next_start(
-    edge: Edge, ward: Ward, alias: str, at: int, monkeypatch: pytest.MonkeyPatch
+    edge: Edge, ward: Ward, alias: str, where: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two patients' records and a deletion; it dies before the anchor, or after it and before the second patient's."""
+    """Two patients' records and a deletion; it dies before the anchor, or after it and before custodians are told."""
     other = ward.patient().alias.hex()
     gone = made(ward.reader, alias, "gone")
-    finish, done = deposit.finish, list[object]()
 
-    def dies(*given: Any) -> None:
-        if len(done) == at:
-            raise SystemExit
-        done.append(given)
-        finish(*given)
+    def dies() -> None:
+        raise SystemExit
 
-    monkeypatch.setattr(together, "finish", dies)
+    between(monkeypatch, where, name, dies)
     entries = [asks("POST", "Condition", condition(each, "both")) for each in (alias, other)]
     with pytest.raises(SystemExit):
         ended(begun(edge, asks("DELETE", f"Condition/{gone.body['id']}"), *entries))
@@ -184,3 +182,53 @@ def test_a_transaction_whose_process_dies_once_it_is_planned_is_whole_after_the_
         found = ward.reader.ask(f"Condition?patient={each}").matches
         assert [record["code"]["text"] for record in found] == ["both"]
     assert ward.reader.ask(f"Condition/{gone.body['id']}").status == 410
+
+
+def entries_unless(alias: str, count: int) -> list[Entry]:
+    return [
+        asks("POST", "Condition", condition(alias, f"new {each}"), ifNoneExist=f"code=new {each}")
+        for each in range(count)
+    ]
+
+
+def test_what_was_written_beside_is_asked_for_once_and_searched_step_by_step(
+    edge: Edge, ward: Ward, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each entry, in one step in which nobody else is answered."""
+    seen, still, asked = {"asked": 0, "steps": 0}, Resolver.still, Leases._asked
+
+    def counted(self: Leases, *given: Any) -> Any:
+        seen["asked"] += 1
+        return asked(self, *given)
+
+    def stepping(self: Resolver) -> Any:
+        made(ward.reader, alias, "beside")
+        seen["asked"] = 0
+        for each in still(self):
+            seen["steps"] += 1
+            yield each
+        seen["once"] = seen["asked"]
+
+    monkeypatch.setattr(Leases, "_asked", counted)
+    monkeypatch.setattr(Resolver, "still", stepping)
+    ended(begun(edge, *entries_unless(alias, 5)))
+    assert (seen["once"], seen["steps"]) == (1, 5)
+    assert len(ward.reader.ask(f"Condition?patient={alias}").matches) == 6
+
+
+def test_searches_are_not_made_again_for_ever(
+    edge: Edge, ward: Ward, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still, beside = Resolver.still, list[str]()
+
+    def stepping(self: Resolver) -> Any:
+        made(ward.reader, alias, "beside")
+        for each in still(self):
+            beside.append(f"beside {len(beside)}")
+            made(ward.reader, alias, beside[-1])
+            yield each
+
+    monkeypatch.setattr(Resolver, "still", stepping)
+    with pytest.raises(VersionConflict):
+        ended(begun(edge, *entries_unless(alias, 1)))
+    assert len(beside) == MOST_AGAIN

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from careledger.domain.errors import CareLedgerError, VersionConflict, WritingRefused
+from careledger.domain.consents import Permission
+from careledger.domain.errors import CareLedgerError, RecordNotFound, VersionConflict, WritingRefused
+from careledger.domain.records import Ground
 from careledger.workflows.actors import Holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.chart import copies
+from careledger.workflows.custodian import anchored
+from careledger.workflows.custodian.custodian import Custodian
 from careledger.workflows.deposit import PLAN, deposit, resume
 from careledger.workflows.deposited import copies_of
+from careledger.workflows.grounds import writer
 from careledger.workflows.new_versions import NewVersion
+from careledger.workflows.register import KEPT_PHRASE
 from careledger.workflows.retract import PLANNED, RETRACTED, UNTOLD, is_retracted, repeat_retractions
+from careledger.workflows.revoke import revoke
 from careledger.workflows.together import Together
 from crashing import Trial, crash_everywhere, die
 from world import DIAGNOSIS, World, condition, texts
@@ -185,3 +194,84 @@ def test_portions_of_one_patient_keep_their_order(world: World) -> None:
     made.commit()
     assert sorted(texts(world.read_as_registrar(holder))) == said
     assert len({each.made for each in copies_of(world.hospital.books, holder.alias)}) == 5
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "claimed"])
+def test_what_readers_would_no_longer_trust_once_it_stands_is_not_written(world: World, how: str) -> None:
+    """By whose leave it was stored ended before the anchor, at which readers decide: nothing of it is written."""
+    other, theirs = world.patient(compartments=ONE), world.patient(compartments=ONE)
+    by = world.writer()
+    if how != "claimed":
+        theirs = world.claim(theirs).holder
+        granted = world.grant(theirs, world.doctor, permissions=(Permission.APPEND,), seconds=3600)
+        by = world.writer(ground=Ground.APPEND, granted=granted)
+    made = Together(world.network, world.writer())
+    made.add(world.writer(), world.statement(other.alias), [condition(world.doctor, "gout")])
+    made.add(by, world.statement(theirs.alias), [condition(world.doctor)])
+    if how == "revoked":
+        revoke(world.network, theirs, granted.owner)
+    elif how == "expired":
+        world.clock.advance(3600)
+    else:
+        theirs = world.claim(theirs).holder
+    with pytest.raises(VersionConflict):
+        made.commit()
+    finished(world)
+    assert texts(world.read_as_registrar(other)) == []
+    assert world.read_own(theirs).records == ()
+    assert copies(world.hospital, other.alias) == copies(world.hospital, theirs.alias) == []
+
+
+def test_custodians_are_told_once_of_however_many_patients(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, call = Counter[str](), Custodian.call
+
+    def counted(custodian: Custodian, method: str, body: bytes) -> bytes:
+        said[method] += 1
+        return call(custodian, method, body)
+
+    patients = [world.patient(compartments=ONE) for _ in range(4)]
+    made = begun(
+        Together(world.network, world.writer()), world, {each: condition(world.doctor) for each in patients}
+    )
+    monkeypatch.setattr(Custodian, "call", counted)
+    made.commit()
+    assert said["anchored"] == 5
+    assert [texts(world.read_as_registrar(each)) for each in patients] == [["asthma"]] * 4
+
+
+def test_who_refuses_what_is_said_of_one_patient_is_told_of_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patients = [world.patient(compartments=ONE) for _ in range(3)]
+    made = Together(world.network, world.writer())
+    portions = [
+        made.add(world.writer(), world.statement(each.alias), [condition(world.doctor)]) for each in patients
+    ]
+    refused, place = portions[1].batches[0].id, anchored._place
+
+    def refusing(custody: Any, anchors: Any, notice: Any) -> int:
+        if notice.deposit == refused:
+            raise RecordNotFound(what="deposit")
+        return place(custody, anchors, notice)
+
+    monkeypatch.setattr(anchored, "_place", refusing)
+    made.commit()
+    finished(world)
+    assert [texts(world.read_as_registrar(each)) for each in patients] == [["asthma"], [], ["asthma"]]
+
+
+def test_who_writes_is_found_without_the_keys_of_everybody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, books = world.patient(compartments=ONE), type(world.hospital.books)
+    rows = books.rows
+
+    def without_keys(self: Any, kind: str, *given: Any) -> Any:
+        assert kind != KEPT_PHRASE
+        return rows(self, kind, *given)
+
+    monkeypatch.setattr(books, "rows", without_keys)
+    by = writer(world.network, world.session(), world.statement(holder.alias))
+    assert by.ground is Ground.REGISTRAR

@@ -16,6 +16,7 @@ from careledger.domain.errors import FhirRefused, RecordNotFound, SeveralMatch, 
 from careledger.fhir.json_text import Flaw, Resource, read
 from careledger.gateway.about import about_whom
 from careledger.gateway.answering import Made
+from careledger.gateway.creations import Steps
 from careledger.gateway.deciding import PATIENT, match
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
@@ -29,6 +30,8 @@ from careledger.workflows.retract import is_retracted
 STRICT = {"prefer": "handling=strict"}
 MOST_COMPARED = 200_000
 """How often one transaction compares a search with a record that it writes itself."""
+MOST_AGAIN = 3
+"""How often searches are made again before the end; whoever writes of the patient all the time refuses them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +55,7 @@ class Resolver:
     """Paths of what is taken back, and of what is changed."""
     _written: dict[str, list[Written]] = field(default_factory=lambda: defaultdict(list))
     _known: dict[tuple[bytes | None, str], str] = field(default_factory=dict)
-    _again: list[tuple[bytes, int, Callable[[], Shown | None]]] = field(default_factory=list)
+    _again: dict[bytes, tuple[int, list[Callable[[], Shown | None]]]] = field(default_factory=dict)
     _there: list[bytes] = field(default_factory=list)
     _compared: int = 0
 
@@ -69,14 +72,14 @@ class Resolver:
         """The one record of that patient that matches among what this post sees, None if none does; raises as
         ``match``, and ScopeRefused."""
         self.who.scopes.require("s", kind)
-        given, books = pairs(query), self.who.staff.organisation.books
+        given = pairs(query)
 
         def look() -> Shown | None:
             return match(self.desk, self.who, kind, alias, given, where, self.gone)
 
         there = look()
         if there is None:
-            self._again.append((alias, deposited_before(books, alias).count, look))
+            self._again.setdefault(alias, (self._count(alias), []))[1].append(look)
         else:
             self._there.append(bytes.fromhex(there.version))
         return there
@@ -92,16 +95,33 @@ class Resolver:
             known = self._known[alias, reference] = self._found(kind, query, alias)
         return known
 
+    def still(self) -> Steps:
+        """Searches again, in steps, of whom something was written meanwhile; raises VersionConflict where something
+        else is found by now."""
+        for _ in range(MOST_AGAIN):
+            for alias in self._outdated():
+                yield from self._look_again(alias)
+
+    def _look_again(self, alias: bytes) -> Steps:
+        looks = self._again[alias][1]
+        self._again[alias] = self._count(alias), looks
+        self.desk.leases.forget(self.who, alias)
+        for look in looks:
+            if look() is not None:
+                raise VersionConflict()
+            yield None
+
     def check_still(self) -> None:
-        """Raises VersionConflict where a search would find something else by now."""
+        """Raises VersionConflict where a search would find something else by now, or might."""
         books = self.who.staff.organisation.books
-        if any(is_retracted(books, each) for each in self._there):
+        if self._outdated() or any(is_retracted(books, each) for each in self._there):
             raise VersionConflict()
-        for alias, count, look in self._again:
-            if deposited_before(books, alias).count != count:
-                self.desk.leases.forget(self.who, alias)
-                if look() is not None:
-                    raise VersionConflict()
+
+    def _outdated(self) -> list[bytes]:
+        return [alias for alias, (count, _) in self._again.items() if self._count(alias) != count]
+
+    def _count(self, alias: bytes) -> int:
+        return deposited_before(self.who.staff.organisation.books, alias).count
 
     def _found(self, kind: str, query: str, alias: bytes | None) -> str:
         given = pairs(query)

@@ -61,6 +61,7 @@ def carried_out(desk: Desk, who: Bearer, asked: Asked, sending: Sending, made: M
     work = _Transaction(desk, who, asked, sending, made)
     yield from work.decide()
     yield from work.store()
+    yield from work.find.still()
     root = work.commit()
     yield None
     yield from work.answer(root)

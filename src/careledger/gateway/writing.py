@@ -49,7 +49,7 @@ from careledger.workflows.grounds import writer
 from careledger.workflows.import_file import namespace_of
 from careledger.workflows.network import Network
 from careledger.workflows.new_versions import NewVersion
-from careledger.workflows.register import kept_aliases, kept_holder
+from careledger.workflows.register import keeps_keys, kept_holder
 from careledger.workflows.retract import retract
 from careledger.workflows.retrieve import Record
 from careledger.workflows.signing import new_signed
@@ -113,7 +113,7 @@ def create(network: Network, session: Session, statement: AliasStatement, sent: 
         raise FhirRefused(path="Binary._data", problem="send the file itself, with its own content type")
     version = sent.version if kind == consents.KIND else new_signed(network, sent.version, session.staff)
     by = writer(network, session, statement)
-    if statement.alias in kept_aliases(organisation):
+    if keeps_keys(organisation, statement.alias):
         ensure_epochs(network, kept_holder(organisation, statement.alias), [version.compartment.number])
     made = deposit(network, by, statement, [version])
     handle = made.handles.get(version.record_id) or made.known[version.record_id]

@@ -32,7 +32,7 @@ from careledger.workflows.from_documents import version_of
 from careledger.workflows.grounds import writer
 from careledger.workflows.import_file import namespace_of
 from careledger.workflows.network import Network
-from careledger.workflows.register import kept_aliases, kept_holder
+from careledger.workflows.register import keeps_keys, kept_holder
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,7 +129,7 @@ class Arriving:
         version = version_of(made, resource, where, self._record, self._body(resource))
         network, alias, organisation = self._network, self._statement.alias, self._session.staff.organisation
         by = writer(network, self._session, self._statement)
-        if alias in kept_aliases(organisation):
+        if keeps_keys(organisation, alias):
             ensure_epochs(network, kept_holder(organisation, alias), [where.number])
         done = deposit(network, by, self._statement, [version])
         handle = done.handles.get(version.record_id) or done.known[version.record_id]

@@ -36,6 +36,8 @@ PLAN = "deposit-plan"
 MISSING = "missing-keep"
 SHARED = "shared"
 MOST_IN_BATCH = 512
+MOST_TOLD = 256
+"""Batches of several deposits of which a custodian is told in one message that they are anchored."""
 Progress = Callable[[int], None]
 Begin = Callable[[bytes, Sequence[NewVersion]], None]
 
@@ -76,7 +78,7 @@ def deposit(
         return Deposited(bytes(32), {}, made.known, (), False)
     [(key, plan)] = plans(network, [made])
     writer.books.put(PLAN, [(key, plan.encode())])
-    finish(network, writer, key, plan)
+    finish(network, writer, {key: plan})
     return made.deposited(network, plan.root)
 
 
@@ -156,29 +158,33 @@ def plans(network: Network, prepared: Sequence[Prepared]) -> list[tuple[bytes, D
 
 def resume(network: Network, writer: Writer) -> int:
     """Finishes deposits that a crash left between the plan and its end; returns how many."""
-    plans = list(writer.books.rows(PLAN))
-    for key, row in plans:
-        finish(network, writer, key, DepositPlan.decode(row))
+    plans = {key: DepositPlan.decode(row) for key, row in writer.books.rows(PLAN)}
+    together = defaultdict[bytes, dict[bytes, DepositPlan]](dict)
+    for key, plan in plans.items():
+        together[plan.root][key] = plan
+    for some in together.values():
+        finish(network, writer, some)
     owe_planned(writer.books)
     return len(plans)
 
 
-def finish(network: Network, writer: Writer, key: bytes, plan: DepositPlan) -> None:
-    """Anchors a plan and does what follows; every step may be repeated."""
-    organisation, books, copies = writer.organisation, writer.books, plan.copies
-    network.blocks.pin(SHARED, sliced(plan.blocks, CID))
+def finish(network: Network, writer: Writer, made: Mapping[bytes, DepositPlan]) -> None:
+    """Anchors plans of one root, by their keys, and does what follows; every step may be repeated."""
+    organisation, books, plans = writer.organisation, writer.books, list(made.values())
+    network.blocks.pin(SHARED, [cid for plan in plans for cid in sliced(plan.blocks, CID)])
     if writer.depositor:
-        network.blocks.pin(f"chart-{organisation.number}", sliced(copies.bodies, CID))
-    if network.ledger.fresh_head().anchor(plan.root) is None:
-        network.ledger.anchor(plan.root, plan.size, organisation.number, organisation.controller)
-    lacking = {missing.custodian for missing in plan.missing}
-    _notify(network, [number for number in plan.custodians if number not in lacking], plan.notices)
+        bodies = [cid for plan in plans for cid in sliced(plan.copies.bodies, CID)]
+        network.blocks.pin(f"chart-{organisation.number}", bodies)
+    root, size = plans[0].root, plans[0].size
+    if network.ledger.fresh_head().anchor(root) is None:
+        network.ledger.anchor(root, size, organisation.number, organisation.controller)
+    _notify(network, plans)
     done = {
-        COPIES: [(copies.row_key, copies.encode())],
-        DUE: due(Subject.DEPOSIT, copies.row_key) if writer.depositor else [],
-        MISSING: [(missing.key, missing.encode()) for missing in plan.missing],
+        COPIES: [(plan.copies.row_key, plan.copies.encode()) for plan in plans],
+        DUE: due(Subject.DEPOSIT, *(plan.copies.row_key for plan in plans)) if writer.depositor else [],
+        MISSING: [(missing.key, missing.encode()) for plan in plans for missing in plan.missing],
     }
-    books.change(done, {PLAN: [key]})
+    books.change(done, {PLAN: list(made)})
 
 
 def complete(network: Network, depositor: Organisation | Holder) -> int:
@@ -347,6 +353,30 @@ def _plan(network: Network, made: Prepared, anchors: AnchorBatch, first: int, at
     )
 
 
-def _notify(network: Network, custodians: Iterable[int], notices: AnchorNotices) -> None:
-    """Tells custodians under which root the leaves stand. The deposit stands: whoever refuses it stops nobody."""
-    outcomes(network, [Telling(number, "anchored", notices.encode()) for number in custodians], durable=True)
+def _notify(network: Network, plans: Sequence[DepositPlan]) -> None:
+    """Tells custodians under which root the leaves of these stand, of many at once."""
+    some, count = list[DepositPlan](), 0
+    for plan in plans:
+        count += len(plan.notices.notices)
+        if some and count > MOST_TOLD:
+            _tell_anchored(network, some)
+            some, count = [], len(plan.notices.notices)
+        some.append(plan)
+    _tell_anchored(network, some)
+
+
+def _tell_anchored(network: Network, plans: Sequence[DepositPlan]) -> None:
+    """The deposits stand: whoever refuses one stops nobody, and is told of the others by themselves."""
+    kept = defaultdict[int, list[AnchorNotice]](list)
+    for plan in plans:
+        lacking = {missing.custodian for missing in plan.missing}
+        for number in plan.custodians:
+            if number not in lacking:
+                kept[number] += plan.notices.notices
+    tellings = [
+        Telling(number, "anchored", AnchorNotices(tuple(each)).encode()) for number, each in kept.items()
+    ]
+    told = outcomes(network, tellings, durable=True)
+    if len(plans) > 1 and any(isinstance(each, CareLedgerError) for each in told):
+        for plan in plans:
+            _tell_anchored(network, [plan])

@@ -27,7 +27,7 @@ from careledger.workflows.break_glass import emergency_access
 from careledger.workflows.emergencies import emergency_for
 from careledger.workflows.network import Network
 from careledger.workflows.received import Received, fetch_grants, grants, live_grant
-from careledger.workflows.register import kept_aliases, kept_holder
+from careledger.workflows.register import keeps_keys, kept_holder
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +64,7 @@ def reading(
         return _reading(emergency_access(session, emergency), wanted, reach)
     if rule in (None, Rule.CONSENT) and (granted := _granted(network, session, statement, purpose, wanted)):
         return _by_grant(session, granted, wanted)
-    if rule in (None, Rule.REGISTRAR) and alias in kept_aliases(organisation):
+    if rule in (None, Rule.REGISTRAR) and keeps_keys(organisation, alias):
         holder, reach = kept_holder(organisation, alias), [each for each in wanted if _normal(each)]
         return _reading(accesses.by_registrar(network, session, holder, statement, reach), wanted, reach)
     if rule is Rule.GENERAL or (rule is None and set(wanted) == {Compartment(Category.GENERAL)}):
@@ -95,7 +95,7 @@ def by_officers(session: Session, decision: SignedDecision, wanted: Sequence[Com
 def writer(network: Network, session: Session, statement: AliasStatement, amends: bool = False) -> Writer:
     """The registrar's ground while it holds the keys, else a consent to append (or amend), else unasked."""
     organisation, alias = session.staff.organisation, statement.alias
-    if alias in kept_aliases(organisation):
+    if keeps_keys(organisation, alias):
         return Writer(organisation, Ground.REGISTRAR, session)
     fetch_grants(network, organisation)
     permission = Permission.AMEND if amends else Permission.APPEND

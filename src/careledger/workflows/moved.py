@@ -10,7 +10,7 @@ from careledger.formats.signed import open_signed
 from careledger.workflows.actors import Organisation
 from careledger.workflows.due import Subject, note_due
 from careledger.workflows.network import Network, verified
-from careledger.workflows.register import kept_aliases
+from careledger.workflows.register import keeps_keys
 
 MOVED = "moved-away"
 UNTOLD = "untold-moves"
@@ -42,7 +42,7 @@ def take_misfiled(network: Network, organisation: Organisation, envelope: Envelo
     claimed = Misfiled.decode(envelope.content.body)
     depositor = verified(network.ledger.fresh_head(), claimed.depositor)
     told = open_signed(Misfiled, envelope.content, depositor.controller, network.ledger.deployment)
-    if told.alias not in kept_aliases(organisation):
+    if not keeps_keys(organisation, told.alias):
         raise PatientNotFound()
     organisation.books.put(UNTOLD, [(told.alias, told.encode())])
 

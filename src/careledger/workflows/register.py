@@ -255,6 +255,11 @@ def kept_holder(registrar: Organisation, alias: bytes) -> Holder:
     return load_holder(Phrase(Secret(entropy)), alias, registrar.books)
 
 
+def keeps_keys(registrar: Organisation, alias: bytes) -> bool:
+    """Whether this registrar keeps that alias's keys."""
+    return registrar.books.get(KEPT_PHRASE, alias) is not None
+
+
 def kept_aliases(registrar: Organisation) -> list[bytes]:
     """All aliases whose keys this registrar keeps."""
     return [alias for alias, _ in registrar.books.rows(KEPT_PHRASE)]

@@ -9,11 +9,16 @@ one step, so that nobody in this process meets a part of it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from careledger.domain.errors import VersionConflict
-from careledger.formats.patients import AliasStatement
+from careledger.domain.facts import AliasFacts, ConsentFacts, PartyFacts
+from careledger.formats.patients import AliasStatement, Certificate
+from careledger.formats.signed import Signed
+from careledger.ports import LedgerView
 from careledger.workflows.batches import Writer
 from careledger.workflows.custody import Chain
 from careledger.workflows.deposit import PLAN, Prepared, finish, plans, prepare, resume, unknown
@@ -32,6 +37,29 @@ class _Back:
     handles: tuple[bytes, ...]
 
 
+class _Leave(NamedTuple):
+    """What the ledger says of who writes of whom, by which readers decide at the anchor whether it might be written."""
+
+    alias: AliasFacts | None
+    post: PartyFacts | None
+    employer: PartyFacts | None
+    teams: tuple[int, ...]
+    consent: ConsentFacts | None
+    matrix: int
+
+
+def _leave(view: LedgerView, alias: bytes, post: int, certificate: Signed | None) -> _Leave:
+    party, named = view.party(post), None if certificate is None else Certificate.decode(certificate.body)
+    return _Leave(
+        view.alias(alias),
+        party,
+        view.party(party.employer) if party is not None else None,
+        view.memberships(post) if named is not None else (),
+        None if named is None else view.consent(named.owner, named.commitment),
+        view.matrix_version(),
+    )
+
+
 class Together:
     """What one organisation does at once; ``add`` as often as is wanted, ``take_back`` too, then ``commit``, once."""
 
@@ -41,7 +69,8 @@ class Together:
         resume(network, writer)
         self._prepared: list[tuple[Prepared, tuple[NewVersion, ...], int]] = []
         self._back: list[_Back] = []
-        self._expected: list[tuple[bytes, bytes, list[bytes]]] = []
+        self._expected = defaultdict[bytes, list[tuple[bytes, list[bytes]]]](list)
+        self._leave: dict[tuple[bytes, int, Signed | None], _Leave] = {}
 
     def expect(self, alias: bytes, record_id: bytes, seen: Set[bytes] | None = None) -> None:
         """That record is left alone until ``commit``. Raises VersionConflict if the last version of it that the
@@ -50,7 +79,7 @@ class Together:
         standing = [each.handle for each in own if self._stands(each)]
         if seen is not None and standing and standing[-1] not in seen:
             raise VersionConflict()
-        self._expected.append((alias, record_id, standing))
+        self._expected[alias].append((record_id, standing))
 
     def _stands(self, each: Copied) -> bool:
         return not is_retracted(self._books, each.handle) and undone_at(self._books, each.deposit) is None
@@ -65,6 +94,8 @@ class Together:
         """Stores versions of one alias and gives them to custodians; they count once all is done. Raises as
         ``deposit`` does before it anchors."""
         count = deposited_before(self._books, statement.alias).count
+        by = statement.alias, writer.post, writer.certificate
+        self._leave.setdefault(by, _leave(self._network.ledger.fresh_head(), *by))
         made = prepare(self._network, writer, statement, versions, chains=chains)
         self._prepared.append((made, tuple(versions), count))
         return made
@@ -92,8 +123,7 @@ class Together:
                 self._books.change(owed(self._books, rows), {})
         else:
             self._books.change({PLAN: plan_rows, PLANNED: rows}, {})
-            for one, (key, plan) in zip(fresh, made, strict=True):
-                finish(self._network, one.writer, key, plan)
+            finish(self._network, fresh[0].writer, dict(made))
             if not holds():
                 self._undo(fresh, rows)
                 raise VersionConflict()
@@ -104,7 +134,12 @@ class Together:
         return made[0][1].root if made else bytes(32)
 
     def _check(self) -> None:
-        """Nothing was written meanwhile that would make this another act."""
+        """Nothing was written, and nobody's leave was changed or ended meanwhile, that would make this another act."""
+        view, now = self._network.ledger.fresh_head(), self._network.clock.now()
+        for by, before in self._leave.items():
+            leave = _leave(view, *by)
+            if leave != before or (leave.consent is not None and leave.consent.end <= now):
+                raise VersionConflict()
         for made, versions, count in self._prepared:
             before = deposited_before(self._books, made.statement.alias)
             if before.count == count:
@@ -112,10 +147,11 @@ class Together:
             fresh, known = unknown(made.writer, before, versions)
             if [each.tag for each in fresh] != [each.tag for each in made.fresh] or known != made.known:
                 raise VersionConflict()
-        for alias, record_id, standing in self._expected:
-            own = deposited_before(self._books, alias).of(record_id)
-            if [each.handle for each in own if self._stands(each)] != standing:
-                raise VersionConflict()
+        for alias, expected in self._expected.items():
+            before = deposited_before(self._books, alias)
+            for record_id, standing in expected:
+                if [each.handle for each in before.of(record_id) if self._stands(each)] != standing:
+                    raise VersionConflict()
         for each in self._back:
             if any(is_retracted(self._books, handle) for handle in each.handles):
                 raise VersionConflict()

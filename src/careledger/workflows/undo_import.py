@@ -30,7 +30,7 @@ from careledger.workflows.evidence import gather
 from careledger.workflows.grounds import writer
 from careledger.workflows.intake import statement_of
 from careledger.workflows.network import Network
-from careledger.workflows.register import kept_aliases, kept_holder
+from careledger.workflows.register import keeps_keys, kept_holder
 from careledger.workflows.retract import retract
 from careledger.workflows.staging import parts_of
 
@@ -147,7 +147,7 @@ def _others(
 ) -> tuple[set[bytes] | None, set[bytes]]:
     """Which of these somebody outside was given, and which a later version follows, as far as the registrar may ask."""
     organisation = session.staff.organisation
-    if statement.alias not in kept_aliases(organisation):
+    if not keeps_keys(organisation, statement.alias):
         return None, set()
     holder = kept_holder(organisation, statement.alias)
     found = audit(network, holder)
