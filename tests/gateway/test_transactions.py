@@ -374,6 +374,25 @@ def test_numbers_keep_their_digits_where_a_reference_is_replaced(ward: Ward, ali
     assert json.loads(asked.data)["focus"][0]["reference"] == place(reply, 0)
 
 
+@pytest.mark.parametrize("name", ["reference", r"\u0072eference", r"r\u0065\u0066erence"])
+def test_a_reference_is_replaced_however_its_name_is_written(ward: Ward, alias: str, name: str) -> None:
+    there, known = made(ward.reader, alias, "escaped"), urn()
+    entries = [
+        whole(asks("POST", "Condition", condition(alias, "escaped"), ifNoneExist="code=escaped"), known),
+        *(
+            asks("POST", "Condition", condition(alias, words, evidence=[{"detail": [{"NAME": to}]}]))
+            for words, to in ((r"by \u0072ef", known), ("by search", "Condition?code=escaped"))
+        ),
+    ]
+    bundle = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    reply = ward.reader.ask("", "POST", bundle.replace("NAME", name).encode(), Content_Type=JSON)
+    assert reply.status == 200, reply.body
+    assert said(ward, place(reply, 1)) == r"by \u0072ef"
+    for each in (1, 2):
+        shown = ward.reader.ask(place(reply, each)).body["evidence"][0]["detail"][0]["reference"]
+        assert shown == f"Condition/{there.body['id']}"
+
+
 # Refusals --------------------------------------------------------------------------------------------
 
 
@@ -388,6 +407,10 @@ def test_two_entries_that_change_the_same_record_refuse_the_whole(ward: Ward, al
         assert "changes the same record as Bundle.entry[0]" in reply.issue[1]
     refused(ward, 400, 1, delete, patch)
     refused(ward, 400, 1, delete, delete)
+    for id in (one.body["id"].upper(), one.body["id"].replace("-", "")):
+        again = asks("DELETE", f"Condition/{id}")
+        refused(ward, 400, 1, again, put)
+        refused(ward, 400, 1, delete, again)
     assert said(ward, path) == "twice"
 
 
@@ -398,6 +421,7 @@ def test_two_entries_that_change_the_same_record_refuse_the_whole(ward: Ward, al
         (400, asks("POST", "Observation", {"resourceType": "Condition"})),
         (405, asks("PUT", "Condition/unknown", {"resourceType": "Condition", "id": "unknown"})),
         (400, asks("PUT", "Condition/unknown", {"resourceType": "Condition", "id": "another"})),
+        (400, asks("PUT", "Observation?code=x", condition("0" * 64, "x"))),
         (404, asks("DELETE", "Condition/00000000-0000-4000-8000-000000000000")),
         (404, asks("GET", "Potion/1")),
         (404, asks("GET", "$export")),

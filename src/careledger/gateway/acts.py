@@ -14,6 +14,7 @@ from careledger.gateway.deciding import Removal, Update
 from careledger.gateway.desk import Desk
 from careledger.gateway.entries import Sent
 from careledger.gateway.http import Asked
+from careledger.gateway.linking import plain
 from careledger.gateway.outcomes import ENTRY
 from careledger.gateway.views import Shown
 
@@ -66,5 +67,7 @@ def act_of(desk: Desk, who: Bearer, asked: Asked, each: Sent) -> Act:
         inner = asked_by(asked, each, handler, path)
         if not creates and "kind" in path and path["kind"] not in resource_types():
             raise TypeUnknown()
+        if each.method == "PUT" and path["kind"] != each.kind:
+            raise FhirRefused(path="resourceType", problem=f"not one {path['kind']}")
         handler.check(who, inner)
-        return Act(each, inner, each.body)
+        return Act(each, inner, plain(each.body))

@@ -14,6 +14,15 @@ _STRING = rb'"(?:[^"\\]|\\.)*"'
 _REFERENCES = re.compile(rb'("reference"\s*:\s*)(' + _STRING + rb")")
 _LINKS = re.compile(rb'("(?:reference|url)"\s*:\s*)(' + _STRING + rb")")
 _VALUES = re.compile(rb'("(?:reference|url|value[A-Za-z]*)"\s*:\s*)(' + _STRING + rb")")
+_ESCAPE = re.compile(rb"\\(?:u00([46][1-9A-Fa-f]|[57][0-9Aa])|.)", re.DOTALL)
+"""What is escaped; the group is there where that is a letter."""
+
+
+def plain(body: bytes) -> bytes:
+    """The resource with its letters written as they are, that JSON lets a client escape, in names too."""
+    if b"\\u00" not in body:
+        return body
+    return _ESCAPE.sub(lambda each: each[0] if each[1] is None else bytes.fromhex(each[1].decode()), body)
 
 
 def conditional(body: bytes) -> list[str]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from careledger.app.tokens import Bearer
 from careledger.domain.errors import (
@@ -155,8 +156,9 @@ class _Transaction:
         mine = writing.own_handles(self.organisation, taken.alias, taken.record_id, taken.seen)
         act.handles = tuple(each for each in mine if not is_retracted(self.organisation.books, each))
         self.together.expect(taken.alias, taken.record_id)
-        self._touch(f"{kind}/{id}", act)
-        self.find.gone.add(f"{kind}/{id}")
+        path = f"{kind}/{UUID(bytes=taken.record_id)}"  # whatever way the address writes it
+        self._touch(path, act)
+        self.find.gone.add(path)
 
     def _meet(self, act: Act) -> None:
         """The newest version of the record that is changed; None as long as that depends on what is sent."""

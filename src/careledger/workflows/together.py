@@ -136,9 +136,9 @@ class Together:
     def _check(self) -> None:
         """Nothing was written, and nobody's leave was changed or ended meanwhile, that would make this another act."""
         view, now = self._network.ledger.fresh_head(), self._network.clock.now()
-        for by, before in self._leave.items():
+        for by, given in self._leave.items():
             leave = _leave(view, *by)
-            if leave != before or (leave.consent is not None and leave.consent.end <= now):
+            if leave != given or (leave.consent is not None and leave.consent.end <= now):
                 raise VersionConflict()
         for made, versions, count in self._prepared:
             before = deposited_before(self._books, made.statement.alias)
@@ -148,9 +148,9 @@ class Together:
             if [each.tag for each in fresh] != [each.tag for each in made.fresh] or known != made.known:
                 raise VersionConflict()
         for alias, expected in self._expected.items():
-            before = deposited_before(self._books, alias)
+            own = deposited_before(self._books, alias)
             for record_id, standing in expected:
-                if [each.handle for each in before.of(record_id) if self._stands(each)] != standing:
+                if [each.handle for each in own.of(record_id) if self._stands(each)] != standing:
                     raise VersionConflict()
         for each in self._back:
             if any(is_retracted(self._books, handle) for handle in each.handles):
