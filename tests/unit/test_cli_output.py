@@ -47,6 +47,12 @@ def test_what_stands_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert path.read_bytes() == b"another"
 
 
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_a_folder_is_no_file_to_write_to(place: str) -> None:
+    with pytest.raises(typer.BadParameter, match="File exists"):
+        write_private(Path(place), b"mine", "--archive")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

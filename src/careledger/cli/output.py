@@ -79,7 +79,7 @@ def write_private(path: Path, data: bytes | Iterable[bytes | bytearray], option:
     It has its name once it is whole. Until then ``.part`` stands behind it; where it does not come to its end, that is
     removed, but for a process that is killed.
     """
-    part = path.with_name(f"{path.name}.part")
+    part = path.parent / f"{path.name}.part"
     try:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
