@@ -85,8 +85,11 @@ def _databases(folder: Path) -> Diagnosis:
 
 def _reached(path: Path) -> bool:
     """Whether who runs this may read it and, of a folder or a database, change it."""
-    changed = path.is_dir() or any(path.match(pattern) for pattern in DATABASES)
-    return os.access(path, os.R_OK | (os.W_OK if changed else 0), effective_ids=True)
+    if os.path.isdir(path):  # False, and no error, for what lies in a folder that may not be entered
+        wanted = os.R_OK | os.W_OK | os.X_OK
+    else:
+        wanted = os.R_OK | (os.W_OK if any(path.match(pattern) for pattern in DATABASES) else 0)
+    return os.access(path, wanted, effective_ids=True)
 
 
 def _is_whole(path: Path) -> bool:
