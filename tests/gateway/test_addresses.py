@@ -93,6 +93,17 @@ def test_an_operation_that_is_not_there_is_not_found(edge: Edge, method: str, pa
     assert (reply.status, reply.issue) == (404, ("not-supported", "There is no such operation here."))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [("DELETE", "Patient/{}/$everything", "GET, HEAD, POST"), ("PUT", "Patient/{}/$pdf", "GET, HEAD, POST")],
+)
+def test_an_operation_that_is_there_is_not_allowed_by_another_method(
+    edge: Edge, method: str, path: str, allow: str
+) -> None:
+    reply = edge.client("Dr Stay").ask(path.format(edge.story.adam.hex()), method)
+    assert (reply.status, reply.issue[0], reply.headers["Allow"]) == (405, "not-supported", allow)
+
+
 @pytest.mark.parametrize("kind", ["Resource", "DomainResource"])
 def test_an_abstract_type_is_none_that_there_are_records_of(edge: Edge, kind: str) -> None:
     doctor = edge.client("Dr Stay")

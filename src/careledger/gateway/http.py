@@ -28,7 +28,7 @@ from careledger.fhir.json_text import MOST_BYTES, Resource
 from careledger.fhir.searching.parse import named
 from careledger.fhir.searching.results import subset_of
 from careledger.gateway import forms, outcomes
-from careledger.gateway.allowed import allowed
+from careledger.gateway.allowed import allowed, is_operation
 from careledger.gateway.conditions import is_known, last_modified
 from careledger.gateway.entrance import is_here
 from careledger.gateway.outcomes import outcome
@@ -367,7 +367,7 @@ def refused(error: CareLedgerError, form: str = JSON) -> Response:
 
 async def no_route(request: Request, error: Exception) -> Response:
     """The answer where nothing is."""
-    if request.url.path.rpartition("/")[2].startswith("$"):
+    if request.url.path.rpartition("/")[2].startswith("$") and not is_operation(request):
         return response(outcome("error", "not-supported", "There is no such operation here."), 404)
     status = getattr(error, "status_code", 404)
     headers = {"Allow": ", ".join(allowed(request))} if status == 405 else {}
