@@ -15,6 +15,7 @@ from careledger.formats.patients import EpochKey
 from careledger.workflows.actors import Holder, Staff
 from careledger.workflows.grant import PREPARED, REVOKED, STANDS, Granted, finish_grants, grant, set_state
 from careledger.workflows.received import epoch_keys, fetch_grants
+from careledger.workflows.replace_holder import begin_replacing_registrar, complete_replacement
 from careledger.workflows.revoke import find_given, revoke
 from careledger.workflows.rotate_keys import rotate
 from careledger.workflows.tend import tend
@@ -107,6 +108,39 @@ def test_a_board_that_takes_nothing_shuts_nobody_in_and_who_stays_reads_on_once_
     assert finish_grants(world.network, mine) == 1
     found = world.read_by_consent(world.doctor, mine.alias)
     assert (sorted(texts(found)), found.keyless) == (["asthma", "gout"], ())
+
+
+def test_a_key_that_a_crash_left_is_not_taken_for_the_one_that_is_on_its_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = claimed(world)
+    kept = world.grant(mine, world.doctor)
+    ended = world.grant(mine, world.outsider)
+    trial, on_their_way = Trial(world, 1, False), list[bytes]()
+    die(trial, lambda: revoke(trial.network, trial.holder(mine), ended.owner))
+    assert len(keys_of(world, world.doctor, kept)) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(world.network.board, "post", on_their_way.append)
+        revoke(world.network, mine, ended.owner)
+    write(world, mine, "gout")
+    found = world.read_by_consent(world.doctor, mine.alias)
+    assert (texts(found), len(found.keyless)) == (["asthma"], 1)
+    for each in on_their_way:
+        world.network.board.post(each)
+    found = world.read_by_consent(world.doctor, mine.alias)
+    assert (sorted(texts(found)), found.keyless) == (["asthma", "gout"], ())
+
+
+def test_what_no_later_key_leads_back_to_waits_for_none(world: World) -> None:
+    """A registrar that did not answer was replaced: what was sealed before opens by no key that a reader is sent."""
+    holder = world.patient(compartments=(DIAGNOSIS,))
+    world.put(world.writer(), holder.alias, condition(world.doctor))
+    made = begin_replacing_registrar(world.network, world.clinic, world.officers[0], holder.alias)
+    world.clock.advance(3 * DAY + 1)
+    made = complete_replacement(world.network, made, world.clinic.number)
+    world.grant(made, world.doctor)
+    found = world.read_by_consent(world.doctor, holder.alias)
+    assert (texts(found), len(found.problems), found.keyless) == ([], 1, ())
 
 
 def test_who_was_granted_restricted_records_reads_on_once_they_are_named_for_emergencies(

@@ -194,7 +194,7 @@ def _open_all(
             opened.append(_open(network, access, statement, found, keys))
         except CareLedgerError as error:
             problems.append(error)
-            if access.rule is Rule.CONSENT and not keys.opens(access, found):
+            if access.rule is Rule.CONSENT and keys.lacks(access, found, error):
                 keyless.append(found.row.handle)
     return opened, problems, keyless
 
@@ -291,7 +291,7 @@ def _record_secret(
     given = dict(access.secrets).get(handle)
     if given is not None:
         return given, _manifest(given, manifest_block)
-    if keys.opens(access, found):
+    if place in keys.seeds:
         secret = sealed.record_secret(keys.batch_secret(found, Epoch(found.statement.alias, *place)), handle)
         return secret, _manifest(secret, manifest_block)
     return _from_escrow(network, found, manifest_block)
@@ -305,10 +305,15 @@ class _Keys:
         self._network = network
         self._opened: dict[tuple[bytes, Epoch], Secret] = {}
 
-    def opens(self, access: Access, found: Found) -> bool:
-        """Whether the secret of that version was given, or a seed of its epoch."""
+    def lacks(self, access: Access, found: Found, error: CareLedgerError) -> bool:
+        """Whether a version that failed so lacks a key that may be on its way: none here is its epoch's, also where a
+        crash left one that bears its number, and none a later one's, which leads back to whatever may be opened."""
+        compartment, number = place = (found.row.compartment, found.row.epoch)
         given = any(handle == found.row.handle for handle, _ in access.secrets)
-        return given or (found.row.compartment, found.row.epoch) in self.seeds
+        if given or any(each == compartment and later > number for each, later in self.seeds):
+            return False
+        which = (found.row.header, Epoch(found.statement.alias, *place))
+        return place not in self.seeds or (isinstance(error, CannotOpen) and which not in self._opened)
 
     def batch_secret(self, found: Found, epoch: Epoch) -> Secret:
         """b from the header, by whichever seed of that epoch opens it; raises CannotOpen."""
