@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from careledger.workflows.grant import grant
 from careledger.workflows.revoke import revoke
 from gateway.edge_world import Client, Edge
 from gateway.test_fhir_writing import condition, post, put
+from gateway.test_refined_scopes import narrow
 from story import DIAGNOSIS
 
 
@@ -54,6 +58,14 @@ def board(edge: Edge) -> Iterator[SlowBoard]:
     slow.hand_on()
 
 
+def end_again(edge: Edge, slow: SlowBoard) -> None:
+    """Another reader is revoked while no package comes."""
+    told = edge.story
+    ended = told.grant(told.adam, told.staff["Dr Lake"], (DIAGNOSIS,), Permission.VIEW)
+    revoke(replace(told.world.network, board=slow), told.holder(told.adam), ended.owner)
+    assert slow.held
+
+
 def seen(client: Client, edge: Edge) -> list[str]:
     found = client.ask(f"Condition?patient={edge.story.adam.hex()}&_count=200")
     assert found.status == 200
@@ -84,6 +96,36 @@ def test_what_lacks_its_key_is_changed_once_the_key_has_come(edge: Edge, board: 
     board.hand_on()
     assert put(doctor, made | {"note": [{"text": "in time"}]}).status == 200
     assert doctor.ask(f"Condition/{made['id']}").body["note"] == [{"text": "in time"}]
+
+
+def test_it_says_when_it_was_written_so_that_what_asks_for_changes_since_has_it(
+    edge: Edge, board: SlowBoard
+) -> None:
+    doctor = edge.client("Dr City")
+    made = post(doctor, condition(edge.story.adam.hex(), "dated")).body
+    one = doctor.ask(f"Condition/{made['id']}")
+    said = parsedate_to_datetime(one.headers["Last-Modified"])
+    assert said == datetime.fromisoformat(one.body["meta"]["lastUpdated"])
+
+
+def test_no_older_version_stands_for_one_without_a_key_that_scopes_do_not_cover(
+    edge: Edge, board: SlowBoard
+) -> None:
+    board.hand_on()
+    doctor, scope = edge.client("Dr City"), "user/Condition.rs?clinical-status=active"
+    made = post(doctor, condition(edge.story.adam.hex(), "soon over")).body
+    assert "soon over" in seen(narrow(edge, scope), edge)
+    end_again(edge, board)
+    ended = json.loads(json.dumps(made).replace('"active"', '"inactive"'))
+    assert put(doctor, ended).status == 200
+    one = f"Condition/{made['id']}"
+    assert "inactive" in str(doctor.ask(one).body["clinicalStatus"])
+    assert "soon over" in seen(doctor, edge)
+    active = narrow(edge, scope)
+    for _ in ("before the key", "after it"):
+        assert "soon over" not in seen(active, edge)
+        assert active.ask(one).status == 404
+        board.hand_on()
 
 
 def test_no_scope_and_no_stranger_sees_more_for_lack_of_a_key(edge: Edge, board: SlowBoard) -> None:

@@ -32,6 +32,7 @@ from careledger.fhir.export import resource_of
 from careledger.formats.patients import Certificate
 from careledger.gateway.apart.sharing import Alone, Sharing, Stamp
 from careledger.gateway.own.keyless import written_here
+from careledger.gateway.own.showing import uuid_text
 from careledger.gateway.views import Seen, Shown, View
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Session
@@ -283,12 +284,16 @@ class Leases:
         """What is trusted of what was released, and the token's scopes show."""
         trusted = [each for each in records if not each.distrust and not each.apart]
         scopes, keyless = bearer.scopes, set(() if bearer.consent else retrieved.keyless)
-        own = written_here(self.world.network, bearer.staff.organisation, alias, keyless)
+        own = list(written_here(self.world.network, bearer.staff.organisation, alias, keyless))
+        covered = [
+            each for each in own if scopes.shows(each.type) or scopes.cover("r", each.type, each.resource)
+        ]
+        last = {each.id: each for each in own}
+        hidden = {id for id, each in last.items() if each not in covered}  # no older version stands for these
+        shown = [each for each in trusted if uuid_text(each.manifest.record_id) not in hidden]
         return View(
-            Seen(alias, within(scopes, trusted), closed, retrieved.complete, scopes.shown),
-            tuple(
-                each for each in own if scopes.shows(each.type) or scopes.cover("r", each.type, each.resource)
-            ),
+            Seen(alias, within(scopes, shown), closed, retrieved.complete, scopes.shown),
+            tuple(each for each in covered if each.id not in hidden),
         )
 
     def _open(self, digest: bytes, alias: bytes) -> _Held | None:
