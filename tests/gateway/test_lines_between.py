@@ -24,7 +24,7 @@ from careledger.app.service import tls
 from careledger.app.service.table import Service
 from careledger.app.serving import HttpServer
 from careledger.app.world import World
-from careledger.domain.errors import ConfigurationRefused
+from careledger.domain.errors import ConfigurationRefused, ServerUnavailable
 from careledger.gateway.server import Gateway
 from story import Story
 
@@ -117,6 +117,14 @@ def test_a_socket_answers_processes_of_its_own_user_alone_whatever_its_mode(
             assert over(tmp_path / "socket", "/others") == (0, b"")
         assert over(tmp_path / "socket", "/mine")[0] == 204
     assert asked == ["/mine", "/mine"]
+
+
+def test_a_file_that_is_no_socket_is_not_removed_for_one(tmp_path: Path) -> None:
+    kept = tmp_path / "careledger.json"
+    kept.write_text("settings")
+    with pytest.raises(ServerUnavailable):
+        HttpServer.at(kept)
+    assert kept.read_text() == "settings"
 
 
 def test_metrics_are_scraped_over_a_socket_of_their_owner(
