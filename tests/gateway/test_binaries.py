@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from careledger.gateway.operations.binaries import SANDBOX, kind_of
+from careledger.gateway.forms import SANDBOX
+from careledger.gateway.operations.binaries import kind_of
 from careledger.gateway.views import Shown
 from gateway.edge_world import JSON, Client, Edge
 

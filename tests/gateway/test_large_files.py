@@ -15,6 +15,7 @@ from careledger.domain.consents import Permission
 from careledger.formats.bodies import LargeBody
 from careledger.formats.large import CHUNK
 from careledger.gateway import leaving
+from careledger.gateway.forms import SANDBOX
 from careledger.gateway.operations import binaries
 from careledger.workflows.custody import find_statement
 from careledger.workflows.from_documents import staged_document
@@ -80,7 +81,7 @@ def test_a_large_file_is_sent_whole_as_an_attachment_to_who_is_granted_it_and_to
     assert reply.headers["Content-Length"] == str(SIZE)
     assert reply.headers["Content-Disposition"] == f'attachment; filename="{scan.partition("/")[2]}.pdf"'
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
-    assert reply.headers["Content-Security-Policy"] == binaries.SANDBOX
+    assert reply.headers["Content-Security-Policy"] == SANDBOX
     assert reply.headers["Cache-Control"] == "no-store"
 
 

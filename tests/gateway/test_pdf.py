@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from careledger.fhir.summary_text import INCOMPLETE
-from careledger.gateway.operations.binaries import SANDBOX
+from careledger.gateway.forms import SANDBOX
 from gateway.edge_world import JSON, Edge
 from story import ILLNESS
 

@@ -64,9 +64,14 @@ def test_a_version_that_the_client_has_is_not_sent_again(doctor: Client, made: R
     ("accept", "form"),
     [
         ("application/fhir+json;q=0, */*", XML),
-        ("*/*;q=0.1, application/xml", XML),
-        ("application/xml;q=0.5, application/json;q=0.6", JSON),
-        ("application/xml, application/json", XML),
+        ("*/*;q=0.1, application/xml", "application/xml"),
+        ("application/xml;q=0.5, application/json;q=0.6", "application/json"),
+        ("application/xml, application/json", "application/xml"),
+        ("application/json", "application/json"),
+        ("text/json", "text/json"),
+        ("text/xml; charset=utf-8", "text/xml"),
+        ("application/json, text/plain, */*", JSON),
+        ("application/json, application/fhir+json", JSON),
         ("text/html, application/xhtml+xml, */*;q=0.8", JSON),
         ("application/fhir+xml; fhirVersion=4.0", XML),
         ("application/fhir+json; fhirVersion=3.0, application/fhir+xml;q=0.1", XML),
@@ -78,7 +83,11 @@ def test_a_version_that_the_client_has_is_not_sent_again(doctor: Client, made: R
 )
 def test_the_form_is_the_one_that_the_client_likes_best(edge: Edge, accept: str, form: str) -> None:
     reply = edge.stranger().pool.request("GET", f"{edge.gateway.base}/metadata", headers={"Accept": accept})
-    assert (reply.status, form in reply.headers["Content-Type"]) == (200 if form else 406, True)
+    said = f"{form or JSON}; charset=utf-8"
+    assert (reply.status, reply.headers["Content-Type"]) == (200 if form else 406, said)
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    if form.endswith("json"):
+        assert json.loads(reply.data)["resourceType"] == "CapabilityStatement"
 
 
 def test_a_body_in_no_form_that_is_taken_is_an_unsupported_media_type(edge: Edge, doctor: Client) -> None:

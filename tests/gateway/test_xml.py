@@ -11,7 +11,7 @@ import pytest
 from careledger.domain.consents import Permission
 from careledger.fhir.json_text import Resource, read
 from careledger.fhir.xml_text import from_xml, to_xml
-from careledger.gateway.forms import MOST_XML, wanted
+from careledger.gateway.forms import MOST_XML, SANDBOX, XMLS, wanted
 from gateway.edge_world import JSON, Client, Edge
 from story import VISIT
 
@@ -75,6 +75,7 @@ def test_every_answer_is_the_same_in_xml(edge: Edge) -> None:
         plain, marked = (ask(client, address, Accept=each) for each in (JSON, XML))
         assert (plain.status, marked.status) == (status, status), address
         assert marked.headers["content-type"] == f"{XML}; charset=utf-8"
+        assert marked.headers["Content-Security-Policy"] == SANDBOX
         assert same(ordered(plain.body)) == same(ordered(marked.body)), address
         assert plain.headers.get("ETag") == marked.headers.get("ETag")
     named = ask(client, f"{path}?_format=xml", Accept=JSON)
@@ -149,7 +150,7 @@ def test_what_is_no_resource_in_xml_is_refused_with_its_place(edge: Edge, visit:
 @pytest.mark.parametrize(
     ("accept", "named", "form"),
     [
-        ("*/*", None, JSON), (XML, None, XML), ("text/html, application/xml;q=0.9, */*;q=0.8", None, XML),
+        ("*/*", None, JSON), (XML, None, XML), ("text/html, application/xml;q=0.9, */*;q=0.8", None, XMLS[1]),
         (f"{XML};q=0.5, {JSON}", None, JSON), (f"{XML}; q=0, */*;q=0.1", None, JSON), ("text/turtle", None, None),
         ("text/turtle", "xml", XML), (XML, "application/fhir json", JSON), (JSON, "ttl", None),
         ("application/xml;q=x", None, None), ("", None, None), (f"{XML.title()}; fhirVersion=4.0", None, XML),

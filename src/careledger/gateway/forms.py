@@ -19,6 +19,8 @@ JSON, XML = "application/fhir+json", "application/fhir+xml"
 XMLS = (XML, "application/xml", "text/xml")
 UTF_8 = "; charset=utf-8"
 """Said with either (R4, http.html#mime-type)."""
+SANDBOX = "sandbox; default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+"""The Content-Security-Policy of what is not ours: if a browser shows it at all, it does nothing."""
 MOST_XML = 4 * 2**20
 """Bytes of one body in XML: reading it takes many times as long as reading JSON."""
 ENCODINGS = ("utf-8", "utf8", "us-ascii")
@@ -27,14 +29,17 @@ _NAMES = {
     **dict.fromkeys((JSON, "application/json", "text/json", "json"), JSON),
     **dict.fromkeys((*XMLS, "xml"), XML),
 }
+_CALLED = {JSON: (JSON, "application/json", "text/json"), XML: XMLS}
+"""The names of each form, FHIR's own first."""
 _ANY = ("application/*", "*/*")
 R4 = ("4.0", "4.0.1")
 """What is made and taken of the MIME type's parameter ``fhirVersion`` (R4, http.html#version-parameter)."""
 
 
 def wanted(accept: str, named: str | None) -> str | None:
-    """The form that ``_format`` names, else the one that the Accept header likes best (RFC 9110, 12.5.1); None if it
-    is not made here. A plus that was not escaped in an address arrives as a space."""
+    """The form that ``_format`` names, else the one that the Accept header likes best (RFC 9110, 12.5.1), under its
+    generic name where that is liked better (R4, http.html#mime-type); None if it is not made here. A plus that was not
+    escaped in an address arrives as a space."""
     if named:
         said = named.replace(" ", "+")
         return _NAMES.get(_kind(said)) if is_r4(said) else None
@@ -45,7 +50,16 @@ def wanted(accept: str, named: str | None) -> str | None:
         said_of[name] = max(said_of.get(name, (0.0, 0)), (weight, -place))
     liked = {form: _liked(said_of, form) for form in (JSON, XML)}
     best = max(liked, key=lambda form: liked[form])
-    return best if liked[best][0] > 0 else None
+    return _called(best, accept) if liked[best][0] > 0 else None
+
+
+def _called(form: str, accept: str) -> str:
+    """What an answer in that form is called: as FHIR has it, unless the client likes a generic name better."""
+    weights: dict[str, float] = {}
+    for weight, kind in map(_weighed, accept.split(",")):
+        weights[kind] = max(weight, weights.get(kind, 0.0))
+    own = next((weights[each] for each in (form, *_ANY) if each in weights), 0.0)
+    return max(_CALLED[form], key=lambda name: own if name == form else weights.get(name, 0.0))
 
 
 def is_r4(stated: str) -> bool:
@@ -83,9 +97,14 @@ def _weighed(text: str) -> tuple[float, str]:
         return 0.0, _kind(text)
 
 
+def told_with(form: str) -> dict[str, str]:
+    """What is said with an answer in that form: browsers show XML, and narratives in it as a page."""
+    return {"Content-Security-Policy": SANDBOX} if form in XMLS else {}
+
+
 def written(resource: Resource, form: str, pretty: bool = False) -> bytes:
     """A resource in that form; ``pretty``, of JSON, in lines that people can read, its numbers untouched."""
-    if form == XML:
+    if form in XMLS:
         return to_xml(resource)
     text = canonical(resource)
     return msgspec.json.format(text, indent=2) if pretty else text

@@ -383,7 +383,8 @@ def response(
     pretty: bool = False,
 ) -> Response:
     """A resource in one of FHIR's forms."""
-    return Response(forms.written(resource, form, pretty), status, _safe(headers or {}), form + forms.UTF_8)
+    said = _safe({**forms.told_with(form), **(headers or {})})
+    return Response(forms.written(resource, form, pretty), status, said, form + forms.UTF_8)
 
 
 def _safe(headers: Mapping[str, str]) -> dict[str, str]:

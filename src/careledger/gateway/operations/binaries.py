@@ -20,7 +20,7 @@ from careledger.fhir.documents import ending
 from careledger.formats.bodies import SealedContent
 from careledger.gateway.conditions import is_known, is_matched, last_modified
 from careledger.gateway.desk import Desk
-from careledger.gateway.forms import XML
+from careledger.gateway.forms import SANDBOX, XML
 from careledger.gateway.http import JSONS, PART, Answered, Asked, Handler, Plain, Streamed
 from careledger.gateway.outcomes import outcome
 from careledger.gateway.told import named
@@ -28,8 +28,6 @@ from careledger.gateway.views import Shown
 from careledger.workflows.contents import content_reader
 from careledger.workflows.network import verified
 
-SANDBOX = "sandbox; default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-"""The Content-Security-Policy of what is not ours: if a browser shows it at all, it does nothing."""
 UNKNOWN = "application/octet-stream"
 WHOLE, PARTIAL, NOT_MODIFIED, OUTSIDE = 200, 206, 304, 416
 BEYOND = outcome("error", "value", "The range is beyond the end; Content-Range says how long the file is.")

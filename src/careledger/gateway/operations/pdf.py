@@ -8,8 +8,8 @@ from careledger.app.tokens import Bearer
 from careledger.fhir.patient_summary import readable
 from careledger.fhir.printing.pdf import check_installed, pdf_of
 from careledger.gateway.desk import Desk
+from careledger.gateway.forms import SANDBOX
 from careledger.gateway.http import JSONS, MOST_FORM, Asked, Handler, Plain, Slow
-from careledger.gateway.operations.binaries import SANDBOX
 from careledger.gateway.operations.summary import check_parameters, summarised
 
 PATH = "/Patient/{id}/$pdf"
