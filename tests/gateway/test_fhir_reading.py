@@ -7,6 +7,8 @@ import uuid
 
 import pytest
 
+from careledger.fhir.json_text import read
+from careledger.fhir.validation.check import examine
 from gateway.edge_world import JSON, Edge
 from story import ILLNESS, LATER_ILLNESS, NAME
 
@@ -31,8 +33,29 @@ def test_of_what_it_can_do_as_much_is_told_as_is_wanted(edge: Edge) -> None:
     part = edge.stranger().ask("metadata?_elements=fhirVersion,software").body
     assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
     assert "software" in part
-    assert "implementation" not in part
+    assert "patchFormat" not in part
     assert edge.stranger().ask("metadata?_summary=true").status == 200
+    for wanted in (
+        "_elements=fhirVersion",
+        "_elements=rest",
+        "_elements=id",
+        "_summary=text",
+        "_summary=true",
+    ):
+        part = edge.stranger().ask(f"metadata?{wanted}").body
+        part["format"] = part["format"][:2]
+        assert examine(read(json.dumps(part).encode())).errors == (), wanted
+        assert part["implementation"]["url"] == edge.gateway.base
+        assert (part["kind"], part["rest"][0]["mode"]) == ("instance", "server")
+        assert len(part["rest"][0]) == 1 or "elements=fhirVersion" not in wanted
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_what_it_can_do_is_read_and_nothing_else(edge: Edge, method: str) -> None:
+    for client in (edge.stranger(), edge.client("Dr Stay")):
+        refused = client.ask("metadata", method, b"{}", Content_Type="application/fhir+json")
+        assert (refused.status, refused.issue[0]) == (405, "not-supported")
+        assert refused.headers["Allow"] == "GET, HEAD"
     refused = edge.stranger().ask("metadata?_summary=everything")
     assert (refused.status, refused.issue[0]) == (400, "invalid")
 

@@ -1,9 +1,19 @@
-"""Which methods an address answers."""
+"""Which methods are there at an address."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.routing import Match, Route
+from starlette.types import Scope
+
+
+class Sole(Route):
+    """All that there is at its address, whatever other routes fit it: of ``/fhir/metadata`` no type is called so."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is that address; another method is refused here."""
+        found, parts = super().matches(scope)
+        return (Match.NONE if found is Match.NONE else Match.FULL), parts
 
 
 def allowed(request: Request) -> list[str]:
@@ -18,4 +28,5 @@ def is_operation(request: Request) -> bool:
 
 
 def _there(request: Request) -> list[Route]:
-    return [each for each in request.app.routes if each.matches(request.scope)[0] is not Match.NONE]
+    fitting = [each for each in request.app.routes if each.matches(request.scope)[0] is not Match.NONE]
+    return [each for each in fitting if isinstance(each, Sole)] or fitting

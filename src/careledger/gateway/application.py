@@ -45,12 +45,13 @@ from careledger.gateway import (
     security_log,
 )
 from careledger.gateway.addresses import OneAddress
+from careledger.gateway.allowed import Sole
 from careledger.gateway.api import problems
 from careledger.gateway.api.routes import Api
 from careledger.gateway.api.rows import BASE
 from careledger.gateway.arriving import Arriving
 from careledger.gateway.beside import Beside
-from careledger.gateway.capability import capability
+from careledger.gateway.capability import capability, part_of
 from careledger.gateway.desk import Desk
 from careledger.gateway.entrance import Entrance, unexpected
 from careledger.gateway.forms import JSON
@@ -164,7 +165,10 @@ class Edge:
 
     def routes(self) -> list[Route]:
         """Every route; those that stand here need no token, those of FEATURES and of /api/v1 do."""
-        made = [Route("/fhir/metadata", self._metadata, methods=["GET"]), *self._health.routes()]
+        made: list[Route] = [
+            Sole("/fhir/metadata", self._metadata, methods=["GET"]),
+            *self._health.routes(),
+        ]
         made += logs.routes(self._desk, self._entrance.work) + sealed.routes(self._desk, self._entrance.work)
         made += dids.routes(self._desk, self._entrance.work) + licences.routes(
             self._desk, self._entrance.work
@@ -199,7 +203,7 @@ class Edge:
         except CareLedgerError as error:
             return http.refused(error, form)
         said = capability(self._desk.base, self._entrance.site.origin, self._started)
-        return packed(request, http.response(wanted.of(said), form=form))
+        return packed(request, http.response(part_of(said, wanted), form=form))
 
     async def _handle(self, handler: Handler, request: Request) -> Response:
         came, form = time.monotonic(), http.form_of(request) or JSON

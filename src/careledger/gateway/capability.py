@@ -16,6 +16,7 @@ from careledger.fhir.searching.parameters import (
     WITH_PREFIX,
     parameters_of,
 )
+from careledger.fhir.searching.subsets import Subset
 from careledger.gateway.forms import JSON, XML
 from careledger.gateway.http import PATCH
 from careledger.gateway.oauth.metadata import security
@@ -58,6 +59,14 @@ def capability(base: str, origin: str, started: str) -> Resource:
             }
         ],
     }
+
+
+def part_of(said: Resource, wanted: Subset) -> Resource:
+    """As much of it as is wanted, with what makes it one of a server (R4, cpb-1 and cpb-15)."""
+    made = wanted.of(said)
+    if "rest" not in made:
+        made["rest"] = [{"mode": each["mode"]} for each in said["rest"]]
+    return {**made, "implementation": said["implementation"]}
 
 
 def _comparing() -> str:
