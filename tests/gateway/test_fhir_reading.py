@@ -153,15 +153,15 @@ def test_everything_comes_page_by_page_and_once(edge: Edge) -> None:
 def test_everything_names_what_it_does_not_look_at_and_refuses_it_under_strict_handling(edge: Edge) -> None:
     client, path = edge.client("Dr Stay"), f"Patient/{edge.story.adam.hex()}/$everything"
     whole = client.ask(path)
-    page = client.ask(f"{path}?end=2021&start=2020&_count=2&_format=json")
+    page = client.ask(f"{path}?until=2021&from=2020&_count=2&_format=json")
     following = page.link("next")
     assert following is not None
     for each in (page, client.ask(following)):
-        assert each.said["not-supported"] == "Not looked at: end, start."
+        assert each.said["not-supported"] == "Not looked at: until, from."
     assert "not-supported" not in whole.said
-    refused = client.ask(f"{path}?start=2020", Prefer="respond-async, handling=strict; wait=9")
+    refused = client.ask(f"{path}?from=2020", Prefer="respond-async, handling=strict; wait=9")
     assert (refused.status, refused.issue[0]) == (400, "invalid")
-    assert client.ask(f"{path}?start=2020", Prefer="xhandling=strict").status == 200
+    assert client.ask(f"{path}?from=2020", Prefer="xhandling=strict").status == 200
 
 
 def test_who_is_registered_here_is_found_by_the_organisations_own_table_alone(edge: Edge) -> None:
@@ -285,3 +285,38 @@ def test_a_date_that_is_none_says_nothing(edge: Edge) -> None:
     one = client.ask(f"Condition?patient={edge.story.adam.hex()}").matches[0]
     for said in ("1 Jan 99999999999 00:00:00 GMT", "Sun, 06 Nov 1994 08:49:37 +99999999999999", "yesterday"):
         assert client.ask(f"Condition/{one['id']}", If_Modified_Since=said).status == 200
+
+
+def test_everything_of_a_time_is_what_care_of_it_says_and_what_says_no_time(edge: Edge) -> None:
+    client, path = edge.client("Dr Stay"), f"Patient/{edge.story.adam.hex()}/$everything"
+
+    def named(query: str) -> set[str]:
+        found = client.ask(f"{path}?_count=1000&{query}", Prefer="handling=strict")
+        assert found.status == 200, found.body
+        return {f"{each['resourceType']}/{each['id']}" for each in found.matches}
+
+    recorded = {
+        f"Condition/{each['id']}": each["recordedDate"]
+        for each in client.ask(f"{path}?_count=1000").matches
+        if each.get("recordedDate") and not {"onsetDateTime", "onsetPeriod"} & set(each)
+    }
+    day = max(recorded.values())[:10]
+    that_day = {name for name, date in recorded.items() if date.startswith(day)}
+    whole = named("")
+    assert that_day <= named(f"start={day}") & named(f"end={day}") & named(f"start={day}&end={day}")
+    for query in ("end=1900", "start=2999", "start=1900-01&end=1900-02-03"):
+        assert named(query) & set(recorded) == set(), query
+        assert edge.story.adam.hex() in {each.partition("/")[2] for each in named(query)}
+    assert named("start=1900&end=2999") == whole
+    asked = [{"name": "start", "valueDate": "2999-01-01"}, {"name": "_count", "valueInteger": 1000}]
+    body = json.dumps({"resourceType": "Parameters", "parameter": asked}).encode()
+    posted = client.ask(path, "POST", body, Content_Type=JSON, Prefer="handling=strict")
+    assert {f"{each['resourceType']}/{each['id']}" for each in posted.matches} == named("start=2999")
+    page = client.ask(f"{path}?start=1900&end={day}&_count=1")
+    assert f"start=1900&end={day}" in str(page.link("self"))
+    for query, where in (("start=today", "start"), ("end=2021-02-30", "end"), ("start=2021&end=2020", "end")):
+        refused = client.ask(f"{path}?{query}")
+        assert (refused.status, refused.issue[0]) == (400, "invalid")
+        assert where in refused.issue[1]
+    assert edge.stranger().ask(f"{path}?start=2020").status == 401
+    assert edge.client("Dr Lake").ask(f"{path}?start=2020").status == 403

@@ -216,9 +216,9 @@ def test_everything_may_be_asked_for_by_post_of_some_types_and_since_a_time(
         for each in asked({"name": "_since", "valueInstant": "2199-01-01T00:00:00Z"}).matches
     } <= {"Patient"}
     assert doctor.ask(f"{path}?_type=Potion").status == 400
-    start = {"name": "start", "valueDate": "2020"}
-    assert "start" in asked(start).said["not-supported"]
-    assert asked(start, Prefer="handling=strict").status == 400
+    other = {"name": "from", "valueDate": "2020"}
+    assert "from" in asked(other).said["not-supported"]
+    assert asked(other, Prefer="handling=strict").status == 400
 
 
 def test_an_operation_and_a_search_are_posted_without_a_body_too(edge: Edge, doctor: Client) -> None:

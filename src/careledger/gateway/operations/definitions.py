@@ -51,7 +51,13 @@ OPERATIONS = (
         "http://hl7.org/fhir/OperationDefinition/Patient-everything",
         "Patient",
         True,
-        (("_count", "integer", 0), ("_since", "instant", 0), ("_type", "code", 0)),
+        (
+            ("start", "date", 0),
+            ("end", "date", 0),
+            ("_count", "integer", 0),
+            ("_since", "instant", 0),
+            ("_type", "code", 0),
+        ),
         "Bundle",
     ),
     Operation(
