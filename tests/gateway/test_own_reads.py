@@ -110,7 +110,8 @@ def test_what_every_kind_of_answer_shows_is_noted(edge: Edge, operator: Client) 
     alias, path = holder.alias.hex(), ward.written(holder, "noted in every way")
     for asked, there in (
         (f"{path}/_history", path), (f"Condition?patient={alias}", path), (f"Patient/{alias}/$everything", path),
-        (f"Patient/{alias}/$summary", path), (f"Condition?patient={alias}&_elements=code", path),
+        (f"Patient/{alias}/$summary", path), (f"Patient/$summary?identifier=urn:careledger:alias|{alias}", path),
+        (f"Condition?patient={alias}&_elements=code", path),
         ("Condition/_history", path), (f"Patient?_id={alias}", f"Patient/{alias}"), ("Condition?code:text=noted", path),
     ):  # fmt: skip
         begun, doctor = count(edge), edge.client("Dr City")

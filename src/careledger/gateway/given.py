@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from careledger.domain.errors import FhirRefused
 from careledger.fhir.json_text import Number
 from careledger.fhir.searching.moments import since_of
-from careledger.gateway.http import Asked
+from careledger.gateway.http import Asked, refuse_if_strict
 from careledger.gateway.sent import sent
 
 
@@ -37,6 +40,15 @@ def said_in(body: bytes) -> list[tuple[str, str]]:
             raise FhirRefused(path=f"Parameters.parameter[{at}]", problem="not a simple value")
         made.append((str(each["name"]), _text(values[0])))
     return made
+
+
+def said_too(asked: Asked, looked_at: Collection[str]) -> Asked:
+    """The same with what a Parameters resource in the body says, as any operation may be asked (R4
+    operations.html#executing); raises FhirRefused."""
+    more = said_in(asked.body) if asked.body else []
+    passed_over = tuple(dict.fromkeys(name for name, _ in more if name not in looked_at))
+    refuse_if_strict(asked.headers, passed_over)
+    return replace(asked, given=[*asked.given, *more], ignored=(*asked.ignored, *passed_over))
 
 
 def _text(value: str | bool | Number) -> str:

@@ -15,9 +15,9 @@ from careledger.gateway.http import Answered, Asked, Handler
 @dataclass(frozen=True)
 class Operation:
     """``base`` is the published definition that it follows, empty if none is, ``on`` the type that it is asked of,
-    empty for one of the whole system, ``instance`` whether of one resource or of the type; ``takes`` are its parameters
-    as (name, type, least), ``gives`` what it answers, if that is a resource; ``id`` is what its definition is called
-    where several have one code."""
+    empty for one of the whole system, ``instance`` whether of one resource or of the type, ``both`` if of either;
+    ``takes`` are its parameters as (name, type, least), ``gives`` what it answers, if that is a resource; ``id`` is
+    what its definition is called where several have one code."""
 
     code: str
     base: str
@@ -26,6 +26,7 @@ class Operation:
     takes: tuple[tuple[str, str, int], ...]
     gives: str
     id: str = ""
+    both: bool = False
 
     @property
     def name(self) -> str:
@@ -61,7 +62,13 @@ OPERATIONS = (
         "Bundle",
     ),
     Operation(
-        "summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", "Patient", True, (), "Bundle"
+        "summary",
+        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+        "Patient",
+        True,
+        (("identifier", "string", 0),),
+        "Bundle",
+        both=True,
     ),
     Operation("pdf", "", "Patient", True, (), "Binary"),
     Operation(
@@ -154,7 +161,7 @@ def _resource(base: str, operation: Operation) -> Resource:
         **({"base": operation.base} if operation.base else {}),
         **on,
         "system": not operation.on,
-        "type": bool(operation.on) and not operation.instance,
+        "type": bool(operation.on) and (operation.both or not operation.instance),
         "instance": operation.instance,
         "parameter": [*takes, *gives],
     }

@@ -15,8 +15,8 @@ from careledger.fhir.searching.results import subset_of
 from careledger.gateway import views
 from careledger.gateway.desk import Desk
 from careledger.gateway.finding import Found
-from careledger.gateway.given import said_in, since_when, whole_number
-from careledger.gateway.http import JSONS, MOST_FORM, PART, Answered, Asked, Handler, refuse_if_strict
+from careledger.gateway.given import said_too, since_when, whole_number
+from careledger.gateway.http import JSONS, MOST_FORM, PART, Answered, Asked, Handler
 from careledger.gateway.searching import Looked, address, page
 
 PATH = "/Patient/{id}/$everything"
@@ -32,13 +32,8 @@ def handlers(desk: Desk) -> list[Handler]:
 
 
 def posted(desk: Desk, who: Bearer, asked: Asked) -> Answered:
-    """The same, asked for by a Parameters resource, as any operation may be (R4 operations.html#executing)."""
-    more = said_in(asked.body) if asked.body else []
-    passed_over = tuple(dict.fromkeys(name for name, _ in more if name not in LOOKED_AT))
-    refuse_if_strict(asked.headers, passed_over)
-    return everything(
-        desk, who, replace(asked, given=[*asked.given, *more], ignored=(*asked.ignored, *passed_over))
-    )
+    """The same, asked for by a Parameters resource."""
+    return everything(desk, who, said_too(asked, LOOKED_AT))
 
 
 def everything(desk: Desk, who: Bearer, asked: Asked) -> Answered:
