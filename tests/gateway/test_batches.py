@@ -277,3 +277,32 @@ def test_what_goes_on_or_is_a_file_or_paced_is_not_asked_in_a_batch(ward: Ward, 
     )
     assert {each[:3] for each in statuses(reply)} <= {"400", "404"}
     assert len(statuses(reply)) == 7
+
+
+def test_an_entry_of_a_batch_may_have_the_whole_address_of_what_it_asks_of(ward: Ward, alias: str) -> None:
+    doctor, base = ward.reader, ward.edge.gateway.base
+    kept = f"Condition/{made(doctor, alias, 'whole address').body['id']}"
+    reply = send(
+        doctor,
+        "batch",
+        asks("GET", f"{base}/{kept}"),
+        asks("GET", f"{base}/Condition?patient={alias}&code:text=whole address"),
+        asks("POST", f"{base}/Condition", condition(alias, "made under a whole address")),
+        asks("GET", f"https://elsewhere.example/fhir/{kept}"),
+        asks("GET", f"{base}x/{kept}"),
+        asks("DELETE", f"{base}/{kept}"),
+    )
+    assert [each[:3] for each in statuses(reply)] == ["410", "200", "201", "400", "400", "204"]
+    assert doctor.ask(kept).status == 410
+    assert len(doctor.ask(f"Condition?patient={alias}&code:text=made under").matches) == 1
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_a_bundle_with_an_empty_array_is_told_where_it_is(ward: Ward, kind: str) -> None:
+    body = json.dumps({"resourceType": "Bundle", "type": kind, "entry": []}).encode()
+    refused = ward.reader.ask("", "POST", body, Content_Type=JSON)
+    assert (refused.status, refused.issue[0]) == (400, "invalid")
+    assert "Bundle.entry" in refused.issue[1]
+    assert "empty" in refused.issue[1]
+    body = json.dumps({"resourceType": "Bundle", "type": kind}).encode()
+    assert ward.reader.ask("", "POST", body, Content_Type=JSON).status == 200

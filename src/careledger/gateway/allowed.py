@@ -1,4 +1,4 @@
-"""Which methods are there at an address."""
+"""Which methods an address answers."""
 
 from __future__ import annotations
 

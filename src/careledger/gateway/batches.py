@@ -52,7 +52,7 @@ def handlers(desk: Desk) -> list[Handler]:
 def take(desk: Desk, who: Bearer, asked: Asked) -> Slow:
     """The response Bundle, for each entry what became of it. Raises FhirRefused for what is no Bundle, or of another
     type, and of one that is no batch what ``transactions.carried_out`` raises."""
-    sending = sent_in(asked.body)
+    sending = sent_in(asked.body, desk.base)
     made = Made({}, [])
     if sending.type == "batch":
         yield from _batch(desk, who, asked, sending, made)

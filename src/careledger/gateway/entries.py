@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import msgspec
@@ -92,6 +92,13 @@ class Sent:
             **{name: each for name, each in said.items() if each is not None},
         }
 
+    def under(self, base: str) -> Sent:
+        """The same, its address without the base of the server that is asked, if it begins with that."""
+        if self.request is None or not self.request.url.startswith(f"{base}/"):
+            return self
+        request = msgspec.structs.replace(self.request, url=self.request.url.removeprefix(f"{base}/"))
+        return replace(self, request=request)
+
     @property
     def creates(self) -> bool:
         """Whether it creates a resource whatever there is: then it is imported with the others that do."""
@@ -135,19 +142,23 @@ def _with(entry: msgspec.Raw, body: bytes | None) -> bytes:
 class _Bundle(msgspec.Struct):
     resourceType: str = ""
     type: str = ""
-    entry: list[_Entry] = []
+    entry: list[_Entry] | None = None
 
 
-def sent_in(data: bytes) -> Sending:
-    """What a Bundle asks; raises FhirRefused for what is none, of another type, or a collection that asks for anything
-    but creating."""
+def sent_in(data: bytes, base: str) -> Sending:
+    """What a Bundle asks of the server with that base; raises FhirRefused for what is none, of another type, or a
+    collection that asks for anything but creating."""
     try:
         said = msgspec.json.decode(data, type=_Bundle)
-        sent = [_sent(place, each) for place, each in enumerate(said.entry)]
+        sent = [_sent(place, each) for place, each in enumerate(said.entry or ())]
     except (msgspec.DecodeError, RecursionError):
         raise FhirRefused(problem="not a Bundle in JSON") from None
     if said.resourceType != "Bundle" or said.type not in TYPES:
         raise FhirRefused(path="Bundle.type", problem=f"not one of {', '.join(TYPES)}")
+    if not sent and said.entry is not None:
+        raise FhirRefused(path="Bundle.entry", problem="is empty: FHIR has no empty arrays")
+    if said.type == "batch":
+        sent = [each.under(base) for each in sent]
     for each in sent:
         _check(each, said.type)
     return Sending(said.type, sent, data)
