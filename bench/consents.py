@@ -29,17 +29,21 @@ from careledger.domain.records import Ground
 from careledger.formats.bodies import RecordBody
 from careledger.sealing.phrase import Phrase
 from careledger.workflows import register
+from careledger.workflows.accesses import by_consent
 from careledger.workflows.actors import Holder
 from careledger.workflows.batches import Writer
 from careledger.workflows.claim import claim
 from careledger.workflows.deposit import deposit
 from careledger.workflows.epochs import own_statement
-from careledger.workflows.grant import grant
+from careledger.workflows.grant import Granted, grant
 from careledger.workflows.new_versions import NewVersion
+from careledger.workflows.received import fetch_grants, live_grant
+from careledger.workflows.retrieve import retrieve
 from careledger.workflows.revoke import revoke
 
 COMMAND = "python bench/consents.py"
 REPORT = Compartment(Category.REPORT)
+SEN = "Dr Sen, Lakeside"
 FEW = 100
 DAY = 24 * 3600
 
@@ -55,6 +59,8 @@ def patient(stage: Stage, records: int, epochs: int) -> Holder:
             network, writer, statement, [report(each) for each in range(first, min(first + 5_000, records))]
         )
     holder = claim(network, city, unclaimed.alias, Phrase.random(), MemoryBooks()).holder
+    sen = stage.session(SEN).staff
+    given(stage, holder, Grantee(GranteeKind.POST, sen.number, PartyId(sen.organisation.number)))
     for _ in range(epochs - 1):
         act(stage, holder)
     return holder
@@ -81,15 +87,37 @@ def acts(stage: Stage, holders: Sequence[Holder], times: int) -> list[tuple[floa
 
 def act(stage: Stage, holder: Holder) -> tuple[float, float]:
     """Seconds of a grant and of its revocation."""
-    network, now = stage.world.network, stage.clock.now()
     number = stage.organisations[LAKESIDE].number
     grantee = Grantee(GranteeKind.ORGANISATION, number, PartyId(number))
-    scope = Scope(frozenset({REPORT}), frozenset({Permission.VIEW}))
     begun = time.perf_counter()
-    given = grant(network, holder, grantee, scope, Purpose.TREAT, Window(now, now + DAY))
+    made = given(stage, holder, grantee)
     granted = time.perf_counter()
-    revoke(network, holder, given.owner)
+    revoke(stage.world.network, holder, made.owner)
     return granted - begun, time.perf_counter() - granted
+
+
+def given(stage: Stage, holder: Holder, grantee: Grantee) -> Granted:
+    """A consent to see reports for a day."""
+    now, scope = stage.clock.now(), Scope(frozenset({REPORT}), frozenset({Permission.VIEW}))
+    return grant(stage.world.network, holder, grantee, scope, Purpose.TREAT, Window(now, now + DAY))
+
+
+def looks(stage: Stage, holders: Sequence[Holder], times: int) -> list[float]:
+    """Median milliseconds of a look at everything of each of these by a post that was let in before the epochs."""
+    taken = [[look(stage, holder) for holder in holders] for _ in range(times)]
+    return [1000 * statistics.median(each) for each in zip(*taken, strict=True)]
+
+
+def look(stage: Stage, holder: Holder) -> float:
+    """Seconds of one."""
+    network, session, statement = stage.world.network, stage.session(SEN), own_statement(holder)[0]
+    fetch_grants(network, session.staff.organisation)
+    begun = time.perf_counter()
+    found = live_grant(network, session.staff, holder.alias, Purpose.TREAT.code)
+    seen = retrieve(network, by_consent(session, found), statement, [REPORT])
+    taken = time.perf_counter() - begun
+    assert len(seen.records) == FEW
+    return taken
 
 
 def measure(chosen: argparse.Namespace) -> list[Figure]:
@@ -99,6 +127,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
         each = [patient(stage, FEW, 1), patient(stage, chosen.records, 1), patient(stage, FEW, chosen.epochs)]
         acts(stage, each, 3)  # what is loaded and compiled at the first time is no part of an act
         few, many, old = acts(stage, each, chosen.times)
+        at_first, later = looks(stage, [each[0], each[2]], chosen.times)
         stage.world.close()
     rival = f"{FEW} records, one epoch"
     return [
@@ -106,6 +135,9 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
         Figure.of(f"revoke, {chosen.records:,} records", many[1], "ms", COMMAND, rival, few[1]),
         Figure.of(f"grant, {chosen.epochs:,} epochs", old[0], "ms", COMMAND, rival, few[0]),
         Figure.of(f"revoke, {chosen.epochs:,} epochs", old[1], "ms", COMMAND, rival, few[1]),
+        Figure.of(
+            f"{FEW} records seen after {chosen.epochs:,} epochs", later, "ms", COMMAND, rival, at_first
+        ),
     ]
 
 
