@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from _soak_kept import Kept, doctored, lost, own_log
-from _soak_load import SHARES, Load
+from _soak_load import OPENED, SHARES, Load
 from _soak_samples import Probe
 from _soak_world import cast_of
 from over_http import started
@@ -85,7 +85,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed_under_l
     assert seen.lost == []
     load, kept = seen.soaked.load, seen.soaked.load.kept
     assert load.failed == []
-    assert {kind for _, kind, _ in load.taken} == set(SHARES)
+    assert {kind for _, kind, _ in load.taken} == {*SHARES, OPENED}
     assert min(len(kept.versions), len(kept.sessions), len(kept.ended_sessions), len(kept.ended_tokens)) >= 2
     assert set(kept.staff.values()) == {True, False}
     assert False in kept.consents.values()

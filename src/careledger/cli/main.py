@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from keyword import iskeyword
@@ -136,5 +137,7 @@ def _begin() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What the package logs is for services, which say where to; a command says in its own line
+    what was amiss."""
+    logging.getLogger("careledger").addHandler(logging.NullHandler())
     app(prog_name="careledger")
