@@ -49,7 +49,7 @@ DECIDED: dict[str, tuple[str, ...]] = {
         "POST /fhir/{kind}/_search", "POST /fhir/_search",
         "GET /fhir/{kind}/_history", "POST /fhir/Patient/$match", "GET /fhir/$export", "POST /fhir/$export",
         "GET /fhir/Patient/$export", "POST /fhir/Patient/$export", "POST /fhir/Group", "POST /fhir/Subscription",
-        "GET /fhir/Practitioner/{id}",
+        "GET /fhir/Practitioner/{id}", "GET /fhir/Patient/$summary", "POST /fhir/Patient/$summary",
         f"POST {API}/posts/me/key",
         *(f"GET {API}/{each}" for each in (
             "posts/me", "keys", "patients", "consents", "consent-requests", "emergency-proposals", "emergencies",
