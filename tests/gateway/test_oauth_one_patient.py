@@ -170,7 +170,7 @@ def test_what_is_about_more_than_one_is_refused_and_a_new_route_is_unless_it_say
     assert Handler("GET", "/new", lambda who, asked: None).of_one is False  # type: ignore[arg-type, return-value]
     handlers = [each for feature in FEATURES for each in feature(ward.edge.gateway._desk)]
     open_to_it = {(each.method, each.path) for each in handlers if each.of_one}
-    assert len(open_to_it) < len(handlers) / 2
+    assert len(open_to_it) <= len(handlers) / 2
     assert not any("$export" in path or "Group" in path or "$match" in path for _, path in open_to_it)
 
 

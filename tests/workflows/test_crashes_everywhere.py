@@ -61,7 +61,7 @@ WITHOUT_EFFECTS = {
     "contents.check_there", "contents.content_reader", "export.as_fhir", "export.documents",
     "export.documents_of",
     "custody.alias_answers", "custody.epoch_chain", "custody.find_statement",
-    "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "lease.ground_misses", "lease.open_lease",
+    "custody.newest_epochs", "epochs.open_epochs", "grant.sealed_package", "grant.is_revoked", "lease.ground_misses", "lease.open_lease",
     "link.check_link", "link.retrieve_linked", "retrieve.is_complete", "retrieve.require_answers",
     "relay_entry.check", "relay_entry.shows", "received.check_grant", "received.live_grant",
     "signed_consents.signed_consent", "register.choose_custodians",
