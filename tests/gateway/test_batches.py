@@ -170,11 +170,7 @@ def test_each_entry_of_a_batch_is_answered_as_if_it_came_alone(ward: Ward, alias
     assert entries[5]["response"]["location"].startswith(f"{at[1]}/_history/")
     assert doctor.ask(at[2]).body["code"]["text"] == "anew"
     assert entries[8]["response"]["location"].startswith(f"{at[0]}/_history/")
-    told = {
-        each["code"]["text"]
-        for each in (one["resource"] for one in entries[11]["resource"]["entry"])
-        if "code" in each
-    }
+    told = {each["resource"].get("code", {}).get("text") for each in entries[11]["resource"]["entry"]}
     assert {"kept", "again", "anew", "new"} <= told
     assert not {"ended", "never"} & told
     codes = [entries[at]["response"]["outcome"]["issue"][0]["code"] for at in (0, 6, 12, 13)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,24 +47,32 @@ def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert told("sign-on", "list", "--as", "City Hospital")["providers"] == []
 
 
-@pytest.mark.slow
-def test_what_cannot_be_a_provider_is_refused_and_a_stranger_removes_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hospitals, none with a provider."""
     monkeypatch.setitem(ENVIRONMENT, "CARELEDGER_DATA", str(tmp_path / "network"))
     members = [f"--member={each} Hospital=hospital" for each in ("City", "Lakeside", "North")]
     assert careledger("init", *members).code == 0
-    add = [
-        "sign-on",
-        "add",
-        "https://idp.city.example",
-        "--as",
-        "City Hospital",
-        "--client",
-        "c",
-        "--claim",
-        "groups",
-    ]
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Callable[..., str]:
+    """The file of a SAML provider's metadata, written anew with another key."""
+
+    def written(issuer: str = Idp.issuer) -> str:
+        now, file = int(time.time()), tmp_path / "metadata.xml"
+        file.write_bytes(Idp(ec_key(now - 60), lambda: now, issuer=issuer).metadata())
+        return str(file)
+
+    return written
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("network")
+def test_what_cannot_be_an_openid_provider_is_refused_and_a_stranger_removes_none(
+    described: Callable[..., str],
+) -> None:
+    add = shlex.split("sign-on add https://idp.city.example --as 'City Hospital' --client c --claim groups")
     for wrong in (
         ["--role", "a=doctor"], ["--role", "a=doctor", "--any-proof", "--acr", "mfa"],
         ["--role", "a=doctor", "--acr", "0"], ["--role", "a=doctor", "--amr", "pwd"],
@@ -83,30 +92,35 @@ def test_what_cannot_be_a_provider_is_refused_and_a_stranger_removes_none(
     (found,) = told("sign-on", "list", "--as", "City Hospital")["providers"]
     assert (found["proves_itself"], found["amr"], found["any_proof"]) == ("by its key", ["mfa"], False)
     assert careledger("sign-on", "remove", found["id"], "--as", "Lakeside Hospital").code == 2
-    now = int(time.time())
-    file = tmp_path / "metadata.xml"
-    file.write_bytes(Idp(ec_key(now - 60), lambda: now).metadata())
-    assert careledger("sign-on", "renew", found["id"], str(file), "--as", "City Hospital").code == 2
+    assert careledger("sign-on", "renew", found["id"], described(), "--as", "City Hospital").code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("network")
+def test_what_cannot_be_a_saml_provider_is_refused_and_a_stranger_renews_none(
+    tmp_path: Path, described: Callable[..., str]
+) -> None:
+    file = described()
     saml = ["sign-on", "add", "--as", "City Hospital", "--claim", "groups", "--role", "a=doctor", "--saml"]
     for wrong in (
-        [str(file), "--client", "c"],
-        [str(file), "https://idp.city.example"],
+        [file, "--client", "c"],
+        [file, "https://idp.city.example"],
         [str(tmp_path / "none")],
-        [str(file), "--amr", "mfa"],
-        [str(file), "--acr", "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
-        [str(file), "--acr", "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"],
+        [file, "--amr", "mfa"],
+        [file, "--acr", "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
+        [file, "--acr", "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"],
     ):
         assert careledger(*saml, *wrong, "--any-proof").code == 2
         assert careledger(*saml, *wrong).code == 2
-    assert careledger(*saml, str(file)).code == 2
+    assert careledger(*saml, file).code == 2
     assert careledger(*saml[:-1], "--any-proof").code == 2
-    added = told(*saml, str(file), "--acr", "https://refeds.org/profile/mfa")
+    added = told(*saml, file, "--acr", "https://refeds.org/profile/mfa")
     assert (added["acr"], added["any_proof"]) == (["https://refeds.org/profile/mfa"], False)
     renew = ["sign-on", "renew", added["id"]]
-    assert careledger(*renew, str(file), "--as", "Lakeside Hospital").code == 2
-    file.write_bytes(Idp(ec_key(now - 60), lambda: now, issuer="https://other.example").metadata())
-    assert careledger(*renew, str(file), "--as", "City Hospital").code == 2
-    file.write_bytes(Idp(ec_key(now - 60), lambda: now).metadata())
-    assert told(*renew, str(file), "--as", "City Hospital")["certificates"] != added["certificates"]
+    assert careledger(*renew, file, "--as", "Lakeside Hospital").code == 2
+    described(issuer="https://other.example")
+    assert careledger(*renew, file, "--as", "City Hospital").code == 2
+    described()
+    assert told(*renew, file, "--as", "City Hospital")["certificates"] != added["certificates"]
     assert careledger("sign-on", "remove", added["id"], "--as", "City Hospital").code == 0
-    assert len(told("sign-on", "list", "--as", "City Hospital")["providers"]) == 1
+    assert told("sign-on", "list", "--as", "City Hospital")["providers"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -160,6 +161,26 @@ def test_an_archive_opens_with_the_patients_phrase_alone(explored: Path, tmp_pat
         == told("export", PATIENT, "--documents", documents, "--data", explored)["count"]
     )
     assert contents(papers) == contents(documents)
+
+
+def test_an_archive_is_put_into_another_record_once(explored: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(explored, folder)
+    target, words = tmp_path / "record.archive", tmp_path / "all.words"
+    at = ("--data", folder)
+    assert careledger("export", PATIENT, "--archive", target, *at).code == 0
+    assert careledger("patient", "phrase", PATIENT, "--phrase-file", words, *at).code == 0
+    told("patient", "register", "--as", "City Hospital", "--name", "Kazi Islam", "--birth", "1990-05", *at)
+    told("patient", "claim", "Kazi", "--at", "City Hospital", "--label", "kazi",
+         "--phrase-file", tmp_path / "kazi.words", *at)  # fmt: skip
+    bring = ("archive", "import", target, "kazi", "--phrase-file", words, "--by", "City Hospital", *at)
+    before = told("show", PATIENT, *at)["records"]
+    for _ in range(2):
+        assert told(*bring) == {"versions": len(before)}
+        brought = told("show", "kazi", *at)["records"]
+        assert {each["record"] for each in brought} == {each["record"] for each in before}
+        assert len(brought) == len(before)
+    assert {each["source"] for each in brought} <= {"imported", "patient-reported"}
 
 
 def entries(bundle: Path) -> dict[str, object]:

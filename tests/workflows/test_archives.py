@@ -33,7 +33,6 @@ from careledger.sealing import bodies
 from careledger.sealing.archives import ItemReader, new_key, opened_key, seal_items
 from careledger.sealing.phrase import PatientKeys, Phrase
 from careledger.workflows.actors import Holder
-from careledger.workflows.amend import amend
 from careledger.workflows.archives import Opened, as_archive, import_archive, open_archive
 from careledger.workflows.batches import Writer
 from careledger.workflows.contents import content_reader
@@ -42,29 +41,11 @@ from careledger.workflows.import_file import namespace_of
 from careledger.workflows.intake import import_for
 from careledger.workflows.patient_reported import Report, file_of, report
 from careledger.workflows.retrieve import Record, newest
-from world import DIAGNOSIS, GENERAL, REPORT, World, condition, texts, version
+from workflows.test_export import BOTH, with_history
+from world import DIAGNOSIS, REPORT, World, texts
 
-ALLERGY = {"resourceType": "AllergyIntolerance", "code": {"text": "peanut"}}
-BOTH = (DIAGNOSIS, GENERAL)
 SCAN = b"%PDF-1.7 the words of the scan " + random.Random(4).randbytes(24 * CHUNK + 5_000)
 MOST_ITEM = 2 * CHUNK
-
-
-def with_history(world: World) -> tuple[Holder, list[Record]]:
-    """A claimed patient with an amended diagnosis and an allergy."""
-    holder = world.patient()
-    world.put(
-        world.writer(),
-        holder.alias,
-        condition(world.doctor, "asthma"),
-        version(ALLERGY, GENERAL, world.doctor),
-    )
-    before = world.read_as_registrar(holder).records[0]
-    amend(
-        world.network, world.writer(), world.statement(holder.alias), before, condition(world.doctor, "copd")
-    )
-    mine = world.claim(holder).holder
-    return mine, list(world.read_own(mine, BOTH).records)
 
 
 def with_a_scan(world: World, folder: Path) -> tuple[Holder, list[Record]]:

@@ -39,6 +39,20 @@ LogFormat = Annotated[str | None, typer.Option(metavar="FORMAT", help="text or j
 Metrics = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus scrapes this process; loopback.")
 ]
+ToFhir = Annotated[
+    Path | None,
+    typer.Option(
+        "--fhir", metavar="FILE", help="Write a FHIR R4 collection Bundle in the clear; - is stdout."
+    ),
+]
+ToDocuments = Annotated[
+    Path | None,
+    typer.Option(
+        "--documents",
+        metavar="DIR",
+        help="Write each document (PDF, DICOM, picture) there in the clear.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object, for programs.")]
 Patient = Annotated[
     str,

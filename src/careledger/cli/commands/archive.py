@@ -11,7 +11,7 @@ from careledger.cli import archives, phrases
 from careledger.cli.actors import organisation
 from careledger.cli.export import STDOUT
 from careledger.cli.opening import opened, patient
-from careledger.cli.options import DATA, Data, Json, Patient, command, group
+from careledger.cli.options import DATA, Data, Json, Patient, ToDocuments, ToFhir, command, group
 from careledger.cli.output import print_json
 from careledger.cli.words import counted
 
@@ -35,14 +35,8 @@ Words = Annotated[
 def open_(
     file: File,
     words: Words,
-    fhir: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a FHIR R4 collection Bundle in the clear; - is stdout."),
-    ] = None,
-    documents: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write each document (PDF, DICOM, picture) there in the clear."),
-    ] = None,
+    fhir: ToFhir = None,
+    documents: ToDocuments = None,
     as_json: Json = False,
 ) -> None:
     """Check an archive from end to end, and say what is in it or write it out; no data directory is needed."""

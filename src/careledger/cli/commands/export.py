@@ -10,7 +10,7 @@ import typer
 from careledger.cli import export as exports
 from careledger.cli.export import STDOUT
 from careledger.cli.opening import opened, patient
-from careledger.cli.options import DATA, Data, Json, Patient, command, single
+from careledger.cli.options import DATA, Data, Json, Patient, ToDocuments, ToFhir, command, single
 from careledger.cli.output import print_json
 from careledger.cli.words import counted
 
@@ -27,18 +27,12 @@ app = single()
 def export(
     named: Patient,
     data: Data = DATA,
-    fhir: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a FHIR R4 collection Bundle in the clear; - is stdout."),
-    ] = None,
+    fhir: ToFhir = None,
     archive: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write an archive that only the patient's phrase opens."),
     ] = None,
-    documents: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write each document (PDF, DICOM, picture) there in the clear."),
-    ] = None,
+    documents: ToDocuments = None,
     as_json: Json = False,
 ) -> None:
     """Take a patient's record away, as FHIR, as documents, or as an encrypted archive; files that exist are never

@@ -77,7 +77,7 @@ JustInTime = Annotated[
     bool, typer.Option("--just-in-time", help="Whoever has a role and no post is vouched for as they come.")
 ]
 Acr = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--acr",
         metavar="VALUE",
@@ -85,7 +85,7 @@ Acr = Annotated[
     ),
 ]
 Amr = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--amr",
         metavar="METHOD",
@@ -125,8 +125,8 @@ def add(
     person: PersonClaim = None,
     secret: Secret = None,
     just_in_time: JustInTime = False,
-    acr: Acr = [],  # noqa: B006
-    amr: Amr = [],  # noqa: B006
+    acr: Acr = None,
+    amr: Amr = None,
     any_proof: AnyProof = False,
     data: Data = DATA,
     as_json: Json = False,
@@ -139,12 +139,12 @@ def add(
     with office(data) as world:
         employer, now = organisation(world, acting), world.clock.now()
         named = person if person is not None else providers.SUBJECT if saml is None else answers.NAME_ID
-        said = (named, claim, _mapped(role), just_in_time, _few(acr, MOST_PROOFS, "--acr"))
+        said = (named, claim, _mapped(role), just_in_time, _few(acr or [], MOST_PROOFS, "--acr"))
         try:
             found = None if saml is None else _described(saml, now)
             made: Provider | SamlProvider
             if found is None:
-                methods = _few(amr, MOST_PROOFS, "--amr")
+                methods = _few(amr or [], MOST_PROOFS, "--amr")
                 made = Provider(issuer, client, _read(secret), *said, methods, any_proof, now)
             else:
                 made = _saml(found, *said, any_proof, now)
