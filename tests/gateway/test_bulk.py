@@ -185,6 +185,20 @@ def test_an_app_exports_the_types_of_its_scopes_and_learns_nothing_of_others(edg
     assert export(app("system/*.s system/Condition.r")).paths == found.paths
 
 
+def test_an_app_is_not_told_of_whom_something_was_written_that_its_scopes_do_not_show(edge: Edge) -> None:
+    city, now, nobody = edge.story.staff["Dr City"], edge.story.world.clock.now(), bytes(32)
+
+    def said(scopes: str, alias: bytes) -> tuple[int, list[Any]]:
+        app = Client(edge.gateway.base, tokens.issue(city, Purpose.TREAT, now, 3_600, scopes=scopes)[0])
+        who = {"valueReference": {"reference": f"Patient/{alias.hex()}"}}
+        reply = kick_off(app, "Patient/$export", body=parameters(("patient", who)))
+        return reply.status, reply.body
+
+    assert said("system/Immunization.rs", edge.story.adam) == said("system/Immunization.rs", nobody)
+    assert said("system/Immunization.rs", nobody)[0] == 400
+    assert said("system/Immunization.rs system/Condition.rs", edge.story.adam)[0] == 202
+
+
 def test_only_types_elements_and_resources_that_are_wanted_are_in_it(edge: Edge) -> None:
     client = edge.client("Dr City")
     found = export(client, "$export?_type=Condition&_elements=code")

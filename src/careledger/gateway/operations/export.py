@@ -73,12 +73,12 @@ def kick_off(desk: Desk, scope: str, who: Bearer, asked: Asked) -> Plain:
 
 
 def _is_known(desk: Desk, who: Bearer, alias: bytes) -> bool:
-    """Whether that patient was registered here, or something is there that was written about them and this post may
-    read."""
+    """Whether that patient was registered here, or something that this token would export was written about them: of
+    whom there is only something else is as unknown as nobody."""
     if who.scopes.allow("r", "Patient") and identities.one(who.staff.organisation, alias) is not None:
         return True
     sight = desk.sight(who)
-    return sight.about(alias, ()) is not None or not sight.complete
+    return sight.holds(alias, _within(who.scopes, ()) or ("",)) or not sight.complete
 
 
 def kick_off_group(desk: Desk, who: Bearer, asked: Asked) -> Plain:

@@ -118,6 +118,11 @@ class Sight:
                 raise TooCostly(most=MOST_LOOKED)
         return self.all_shown(_once(found))
 
+    def holds(self, alias: bytes, kinds: Iterable[str]) -> bool:
+        """Whether something of one of these types was written about that patient; "" is any, of those that show."""
+        self.catch_up()
+        return any(self._shows(each) and self._of_patient(alias, each, (), 1) for each in kinds)
+
     def _of_patient(self, alias: bytes, kind: str, demands: Sequence[Demand], most: int) -> list[Filed]:
         if not self._reaches(alias):
             return []
