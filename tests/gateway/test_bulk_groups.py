@@ -7,15 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from careledger.app.tokens import Bearers
-from careledger.domain.consents import Permission
+from careledger.app.tokens import Bearer, Bearers, issue
+from careledger.domain.consents import Permission, Purpose
 from careledger.fhir.searching.subsets import Subset
 from careledger.fhir.split import import_bundle
 from careledger.formats.signatures import Address
 from careledger.gateway.bulk import exports, jobs, work
+from careledger.gateway.bulk.seen import Memory
 from careledger.gateway.bulk.shared import SharedWalk
 from careledger.gateway.bulk.wanted import Wanted
 from careledger.sealing.phrase import Phrase
@@ -23,9 +25,9 @@ from careledger.workflows import claim, lease
 from careledger.workflows.from_fhir import staged
 from careledger.workflows.intake import take_in
 from careledger.workflows.revoke import revoke
-from gateway.bulk_flow import begin, export, fetch, kick_off, lines, parameters
+from gateway.bulk_flow import Exported, begin, export, fetch, kick_off, lines, parameters
 from gateway.edge_world import Client, Edge
-from gateway.test_bulk import bundle, key_of
+from gateway.test_bulk import bundle, key_of, later_second
 from gateway.test_groups import group, put
 from story import DIAGNOSIS, GENERAL, ILLNESS
 
@@ -120,14 +122,17 @@ def test_a_consent_that_is_revoked_before_its_turn_opens_nothing(
 
 
 def test_what_was_made_is_not_handed_out_after_its_consent_was_revoked(edge: Edge) -> None:
-    client = edge.client("Dr City")
+    client, books = edge.client("Dr City"), edge.story.organisations["City"].books
     given = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.VIEW)
-    found = export(client, of(client, edge.story.adam))
+    path = of(client, edge.story.adam)
+    found, id = export(client, path), UUID(path.split("/")[1]).bytes
+    assert [*books.rows("group-seen", id)]
     [file] = [each for each in found.manifest["output"] if each["type"] == "Condition"]
     assert list(lines(client, [file]))
     stop(edge, given.owner)
     reply = client.pool.request("GET", file["url"], headers={"Authorization": f"Bearer {client.token}"})
     assert (reply.status, reply.data) == (200, b"")
+    assert [*books.rows("group-seen", id)] == []  # the next export has it, should it be readable again
     again = edge.story.grant(edge.story.adam, edge.story.staff["Dr City"], (DIAGNOSIS,), Permission.VIEW)
     reply = client.pool.request("GET", file["url"], headers={"Authorization": f"Bearer {client.token}"})
     assert reply.data == b""  # another consent is another export
@@ -208,7 +213,7 @@ def test_a_patient_is_walked_through_record_by_record_and_goes_on_behind_the_las
     token = edge.token("Dr City")
     who = Bearers(edge.story.world.keyring).bearer(token, edge.story.world.clock.now())
     nothing = Wanted(frozenset(), None, {}, {"": Subset()}, edge.story.adam, frozenset(), lambda kind: True)
-    walk = SharedWalk(desk.leases, who, nothing)
+    walk = SharedWalk(desk.leases, who, nothing, Memory(who, bytes(16), 1, lambda: 2))
     steps = [each for each in walk.steps(b"") if each is not None]
     written = [[line.resource["id"] for line in each.lines if line.list == "output"] for each in steps]
     assert max(map(len, written)) == 1
@@ -219,3 +224,57 @@ def test_a_patient_is_walked_through_record_by_record_and_goes_on_behind_the_las
         assert [each.cursor for each in rest] == [each.cursor for each in steps[place + 1 :]]
         ids = [line.resource["id"] for each in rest for line in each.lines if line.list == "output"]
         assert ids == [id for each in written[place + 1 :] for id in each]
+
+
+def test_whoever_comes_into_a_group_or_gives_another_consent_is_new_to_an_export_since_the_last(
+    edge: Edge,
+) -> None:
+    client, adam, doctor = edge.client("Dr City"), edge.story.adam, edge.story.staff["Dr City"]
+    given = edge.story.grant(adam, doctor, (DIAGNOSIS,), Permission.VIEW)
+    made = put(client, group(adam)).body
+    path = f"Group/{made['id']}/$export"
+
+    def since(last: Exported) -> Exported:
+        later_second()
+        return export(client, f"{path}?_since={last.manifest['transactionTime']}")
+
+    later_second()
+    whole = export(client, path)
+    nothing = since(whole)
+    assert {each["resourceType"] for each in nothing.output} <= {"Patient"}
+    stop(edge, given.owner)
+    again = edge.story.grant(adam, doctor, (DIAGNOSIS,), Permission.VIEW)
+    another = since(nothing)
+    assert another.paths == whole.paths
+    put(client, group() | {"id": made["id"]}, f"Group/{made['id']}")
+    left = since(another)
+    assert left.output == []
+    put(client, made, f"Group/{made['id']}")
+    assert since(left).paths == whole.paths
+    books = edge.story.organisations["City"].books
+    assert [*books.rows("group-seen", UUID(made["id"]).bytes)]
+    client.ask(f"Group/{made['id']}", "DELETE")
+    assert [*books.rows("group-seen", UUID(made["id"]).bytes)] == []
+    stop(edge, again.owner)
+
+
+def test_what_an_export_could_not_have_is_new_whatever_other_exports_came_between(edge: Edge) -> None:
+    who = Bearers(edge.story.world.keyring).bearer(edge.token("Dr City"), edge.story.world.clock.now())
+    narrow = Bearers(edge.story.world.keyring).bearer(
+        issue(who.staff, Purpose.TREAT, edge.story.world.clock.now(), 60, scopes="user/Condition.rs")[0],
+        edge.story.world.clock.now(),
+    )
+
+    def shown(at: int, *versions: str, consent: bytes = b"", by: Bearer = who) -> list[int]:
+        return list(Memory(by, b"g" * 16, at, lambda: 99).learn(b"a" * 32, consent, versions).values())
+
+    assert shown(10, "00", "01") == [10, 10]
+    assert shown(10, "00", "01") == [10, 10]  # the same again after a crash
+    assert shown(30, "00", "01", "02") == [10, 10, 30]
+    assert shown(20, "00", "02", "03") == [10, 30, 99]  # begun earlier, there later: the one of 30 has no 03
+    assert shown(40, "01") == [40]  # gone from the last, and there again
+    assert shown(50, "01", by=narrow) == [50]
+    assert shown(60, "01") == [40]
+    assert shown(70, "01", consent=b"c" * 32) == [70]
+    Memory(who, b"g" * 16, 80, lambda: 99).refused(b"a" * 32)
+    assert shown(90, "01", consent=b"c" * 32) == [90]

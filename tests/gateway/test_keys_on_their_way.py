@@ -15,7 +15,10 @@ from careledger.domain.consents import Grantee, GranteeKind, Permission, Purpose
 from careledger.domain.parties import PartyId
 from careledger.workflows.grant import grant
 from careledger.workflows.revoke import revoke
+from gateway.bulk_flow import export
 from gateway.edge_world import Client, Edge
+from gateway.test_bulk import later_second
+from gateway.test_bulk_groups import of
 from gateway.test_fhir_writing import condition, post, put
 from gateway.test_refined_scopes import narrow
 from story import DIAGNOSIS
@@ -134,3 +137,26 @@ def test_no_scope_and_no_stranger_sees_more_for_lack_of_a_key(edge: Edge, board:
     assert edge.client("Dr Lake").ask(f"Condition?patient={edge.story.adam.hex()}").status == 403
     assert edge.client("Dr Lake").ask(f"Condition/{made['id']}").status == 404
     assert edge.stranger().ask(f"Condition/{made['id']}").status == 401
+
+
+def test_an_export_of_a_group_since_the_last_has_what_became_readable_since_however_old_it_is(
+    edge: Edge, board: SlowBoard
+) -> None:
+    told, reader = edge.story, edge.client("Dr City")
+    told.grant(told.adam, told.staff["Dr Stay"], (DIAGNOSIS,), Permission.APPEND)
+    made = post(edge.client("Dr Stay"), condition(told.adam.hex(), "sealed before the key came")).body
+    later_second()
+    path = of(reader, told.adam)
+    first = export(reader, path)
+    assert made["meta"]["lastUpdated"] < first.manifest["transactionTime"]
+    assert "Condition" in {each["resourceType"] for each in first.output}
+    assert made["id"] not in json.dumps(first.output)
+    later_second()
+    again = export(reader, f"{path}?_since={first.manifest['transactionTime']}")
+    assert {each["resourceType"] for each in again.output} <= {"Patient"}
+    later_second()
+    board.hand_on()
+    later = export(reader, f"{path}?_since={again.manifest['transactionTime']}")
+    assert [each["id"] for each in later.output if each["resourceType"] != "Patient"] == [made["id"]]
+    last = export(reader, f"{path}?_since={later.manifest['transactionTime']}")
+    assert {each["resourceType"] for each in last.output} <= {"Patient"}

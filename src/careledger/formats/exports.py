@@ -77,6 +77,30 @@ class ExportPiece(Message):
 
 
 @dataclass(frozen=True)
+class SeenSince(Message):
+    """Versions that became readable at one time, unix seconds; of each the first 16 bytes of SHA-256 of its handle."""
+
+    TYPE: ClassVar[str] = "seen-since"
+    at: int = uint()
+    versions: bytes = octets()
+
+
+@dataclass(frozen=True)
+class GroupSeen(Message):
+    """What a patient's part of a group's export showed last; in the books, under the group's id ‖ a tag of the patient
+    ‖ a tag of who asks (16 bytes each).
+
+    ``consent`` is as in a piece, ``walked`` the newest transaction time of an export that came there. ``since`` has
+    each version under the transaction time of the first export that showed it, and no export failed to since then.
+    """
+
+    TYPE: ClassVar[str] = "group-seen"
+    consent: bytes = octets(most=32)
+    walked: int = uint()
+    since: tuple[SeenSince, ...] = several(message(SeenSince))
+
+
+@dataclass(frozen=True)
 class KeptGroup(Message):
     """A FHIR Group as an organisation keeps it in its books, under its id (16 bytes).
 

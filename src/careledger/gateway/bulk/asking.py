@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 
@@ -110,6 +111,11 @@ def wanted(parsed: Parsed, job: ExportJob, closed: frozenset[Category], scopes: 
         closed,
         scopes.shows,
     )
+
+
+def group_of(request: str) -> bytes:
+    """The id of the group whose export was asked for so."""
+    return UUID(request.partition("?")[0].rpartition("/Group/")[2].partition("/")[0]).bytes
 
 
 def _refused(asked: Asked, ignored: Sequence[str]) -> bool:

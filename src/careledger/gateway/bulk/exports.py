@@ -22,9 +22,10 @@ from careledger.domain.reasons import Reason
 from careledger.formats.charts import DepositPlan
 from careledger.formats.exports import ExportJob
 from careledger.gateway.bulk import jobs
-from careledger.gateway.bulk.asking import GROUP, Kickoff, Parsed, wanted
+from careledger.gateway.bulk.asking import GROUP, Kickoff, Parsed, group_of, wanted
 from careledger.gateway.bulk.jobs import DIGEST, DONE, ERROR, FAILED, REMOVED, RUNNING
 from careledger.gateway.bulk.own import OwnWalk
+from careledger.gateway.bulk.seen import Memory, forget_member
 from careledger.gateway.bulk.shared import Grounds, SharedWalk
 from careledger.gateway.bulk.wanted import OUTCOME, Line, Owner
 from careledger.gateway.bulk.work import Work
@@ -37,8 +38,6 @@ from careledger.workflows.network import verified
 KEPT, KEPT_SHARED = 24 * 3600, 3600
 """Seconds that an export is kept from its beginning, and one of others' records, so that no piece of one lies longer
 than that."""
-LATE = 300
-"""Seconds by which custodians may learn later of a record than the ledger has it."""
 MOST_KEPT, MOST_RUNNING = 50, 4
 """How many of one token are, and how many of them are under way."""
 LOOK = 10.0
@@ -80,9 +79,7 @@ class Exports:
             _bits(frozenset(Category) - unreadable(self.leases.world.network, who)),
             now,
             min(now + (KEPT_SHARED if scope == GROUP else KEPT), who.until),
-            min(
-                [now - (LATE if scope == GROUP else 0), *plans]
-            ),  # what a crash left open shows up later under the time when it began
+            min([now, *plans]),  # what a crash left open shows up later under the time when it began
             RUNNING,
             b"",
             0,
@@ -110,15 +107,19 @@ class Exports:
     def file(self, who: Bearer, id: str, number: int) -> Iterator[bytes]:
         """What is in one file, piece by piece, without what was released by something that does not hold any more.
 
-        Raises RecordNotFound for a file that there is not, and as ``find``."""
+        Whose lines are left out is new to the next export, by whatever consent. Raises RecordNotFound for a file that
+        there is not, and as ``find``."""
         key, job = self.find(who, id)
         if job.state != DONE or number >= len(job.files):
             raise RecordNotFound()
         grounds = Grounds(self.leases, who) if job.scope == GROUP else None
-        for piece in jobs.pieces(who.staff.organisation.books, key, job, number):
+        organisation = who.staff.organisation
+        for piece in jobs.pieces(organisation.books, key, job, number):
             owner = Owner(piece.alias, piece.consent)
             if not piece.alias or (grounds is not None and grounds.hold(owner)):
                 yield piece.lines
+            else:
+                forget_member(organisation, group_of(job.request), piece.alias)
 
     def remove(self, who: Bearer, id: str) -> None:
         """Ends it if it is under way; what was made goes step by step. Raises as ``find``."""
@@ -189,10 +190,10 @@ class Exports:
     def _work(self, who: Bearer, key: bytes, job: ExportJob) -> Work:
         closed = frozenset(each for each in Category if not job.readable >> each & 1)
         asked, organisation = wanted(self.parsed, job, closed, who.scopes), who.staff.organisation
-        shared = job.scope == GROUP
-        walk = (
-            SharedWalk(self.leases, who, asked) if shared else OwnWalk(self.leases.world, organisation, asked)
-        )
+        walk: OwnWalk | SharedWalk = OwnWalk(self.leases.world, organisation, asked)
+        if job.scope == GROUP:
+            memory = Memory(who, group_of(job.request), job.through, self.leases.world.clock.now)
+            walk = SharedWalk(self.leases, who, asked, memory)
         work = Work(organisation.books, key, job, walk.steps(job.cursor))
         if not job.files and not job.cursor:
             work.say(_said(job, closed))

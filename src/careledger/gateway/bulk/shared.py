@@ -25,6 +25,7 @@ from careledger.fhir.json_text import Resource
 from careledger.formats.deposits import sliced
 from careledger.formats.patients import AliasStatement, Certificate
 from careledger.gateway.bulk.jobs import ERROR
+from careledger.gateway.bulk.seen import Memory
 from careledger.gateway.bulk.wanted import ALIAS, END, OUTCOME, Line, Owner, Step, Wanted
 from careledger.gateway.bundles import withheld
 from careledger.gateway.leases import Leases
@@ -38,6 +39,8 @@ from careledger.workflows.register import kept_holder
 
 FIRST, PERSON = bytes(15) + b"\1", bytes(15) + b"\2"
 """Places before every record id: what is said of a patient, and the patient."""
+ONLY_ALIAS = "0"
+"""The version of a patient of whom no Patient record is shown; there at any time."""
 FOR_ALL = (LedgerStale, StoreUnavailable, PartyNotVerified, SessionExpired)
 """What concerns no patient: the export waits."""
 
@@ -45,8 +48,8 @@ FOR_ALL = (LedgerStale, StoreUnavailable, PartyNotVerified, SessionExpired)
 class SharedWalk:
     """The walk through the patients of a group for one export of one post."""
 
-    def __init__(self, leases: Leases, who: Bearer, wanted: Wanted) -> None:
-        self._leases, self._who, self._wanted = leases, who, wanted
+    def __init__(self, leases: Leases, who: Bearer, wanted: Wanted, memory: Memory) -> None:
+        self._leases, self._who, self._wanted, self._memory = leases, who, wanted, memory
 
     def steps(self, cursor: bytes) -> Iterator[Step | None]:
         """Patient by patient behind the cursor, record by record in the order of their ids; a patient who refuses is
@@ -63,6 +66,7 @@ class SharedWalk:
         except FOR_ALL:
             raise
         except CareLedgerError as error:
+            self._memory.refused(alias)
             yield Step(alias + END, [_about(alias, refusal(error))])
             return
         owner, current = Owner(alias, _consent(access)), view.current
@@ -71,10 +75,13 @@ class SharedWalk:
             return current[reference].resource if reference in current else None
 
         wanted, answers = self._wanted, self._wanted.answers(alias, resolve)
+        held = [each.version for each in current.values() if each.version != ONLY_ALIAS]
+        readable = self._memory.learn(alias, owner.consent, held)
         if not after:
             yield Step(alias + FIRST, [_about(alias, each) for each in withheld([view])])
         for place, shown in sorted(((_place(each), each) for each in current.values()), key=itemgetter(0)):
-            if place > after and (shown.version == "0" or wanted.changed(shown.anchored)):
+            changed = wanted.changed(shown.anchored) or wanted.after(readable.get(shown.version))
+            if place > after and changed:
                 yield Step(alias + place, wanted.line(shown.resource, answers, owner))
 
 

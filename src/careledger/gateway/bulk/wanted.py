@@ -81,6 +81,10 @@ class Wanted:
         """Whether what changed then is wanted; what changed nobody knows when is."""
         return self.since is None or at is None or at >= self.since
 
+    def after(self, readable: int | None) -> bool:
+        """Whether what became readable then was so to no export up to ``since``; at any time, if nobody knows when."""
+        return self.since is None or readable is None or readable > self.since
+
     def of_type(self, kind: str) -> bool:
         """Whether resources of that type are."""
         return not self.types or kind in self.types

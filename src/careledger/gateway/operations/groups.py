@@ -24,6 +24,7 @@ from careledger.fhir.canonical import canonical
 from careledger.fhir.json_text import Resource, read
 from careledger.formats.exports import KeptGroup
 from careledger.gateway import writing
+from careledger.gateway.bulk.seen import forget, forget_member
 from careledger.gateway.desk import Desk, uuid_of
 from careledger.gateway.http import CREATED, JSONS, NO_CONTENT, PART, Answered, Asked, Handler
 from careledger.gateway.repeats import answer_to, repeat
@@ -92,6 +93,8 @@ def update(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     with organisation.books.alone():
         before = _to_update(organisation, id)
         writing.check_current(asked.headers.get("if-match", ""), str(before.version))
+        for alias in set(_members(made)) - set(_members(read(before.resource))):
+            forget_member(organisation, uuid_of(id), alias)
         shown = _put(desk, organisation, id, before.version + 1, made)
     return Answered(shown.resource, shown)
 
@@ -110,6 +113,7 @@ def delete(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     with organisation.books.alone():
         gone = KeptGroup(_kept(organisation, id).version + 1, desk.world.clock.now(), b"")
         organisation.books.put(ROWS, [(uuid_of(id), gone.encode())])
+        forget(organisation.books, uuid_of(id))
     return Answered(None, status=NO_CONTENT)
 
 
