@@ -70,10 +70,12 @@ next parameter, at most {MOST_TYPES} in all. Only what the reader may see is gon
 """
 
 REFUSED = f"""\
-A value that cannot be (31 February, a quantity without a number, nothing at all), a modifier that the parameter
+A value that cannot be (31 February, a quantity without a number), a modifier that the parameter
 does not have, more than {MOST_PARAMETERS} parameters or {MOST_VALUES:,} values in all are refused by the
-parameter's name, never with the value. A parameter that is unknown or not built is ignored and named; the caller
-refuses it where strict handling is asked for. Not built, of R4's:
+parameter's name, never with the value. A parameter that is unknown, not built or has no value (`name=`, as forms
+send it) is ignored and named; the caller refuses it where strict handling is asked for, and wherever a search chooses
+what is written. `patient`, `subject`, `beneficiary` and `_id` without a value are always refused: everybody's records
+are no answer to a question about one. Not built, of R4's:
 """
 
 TRUTH = """\

@@ -83,6 +83,29 @@ def test_a_search_without_a_patient_finds_what_was_written_about_several(ward: W
         assert ward.reader.ask(f"Condition?{query}").body["total"] == expected, query
 
 
+def test_what_a_form_left_empty_is_passed_over_and_named_but_never_whose_records_are_meant(
+    ward: Ward,
+) -> None:
+    sought = code()
+    holder = ward.patient()
+    assert ward.diagnosed(holder, sought).status == 201
+    given = f"code={sought}&clinical-status=&_sort=&onset-date&_count="
+    found = ward.reader.ask(f"Condition?{given}")
+    assert (found.status, found.body["total"]) == (200, 1)
+    assert found.said["not-supported"] == "Not looked at: clinical-status, _sort, onset-date, _count."
+    [own] = [each["url"] for each in found.body["link"] if each["relation"] == "self"]
+    assert own == f"{ward.reader.base}/Condition?code={sought}"
+    assert ward.reader.ask(f"Condition?{given}", Prefer="handling=strict").status == 400
+    for whose in ("patient=", "subject:Patient=", "_id="):
+        assert ward.reader.ask(f"Condition?code={sought}&{whose}").status == 400, whose
+    for path in ("", "?_type=", "?name="):
+        assert ward.reader.ask(path).status == 400, path
+    for method, body in (("PUT", b"{}"), ("DELETE", None)):
+        more = {"Content_Type": "application/fhir+json"} if body else {}
+        place = f"Condition?patient={holder.alias.hex()}&code="
+        assert ward.reader.ask(place, method, body, **more).status == 400, method
+
+
 def test_nobody_else_finds_any_of_it(ward: Ward) -> None:
     sought = code()
     ward.diagnosed(ward.patient(), sought)

@@ -83,11 +83,9 @@ def test_the_table_is_that_of_the_definitions() -> None:
         ("Patient", "birthdate", "0000", "birthdate"),
         ("Patient", "birthdate", "xx1999", "birthdate"),
         ("Patient", "birthdate", "gt", "birthdate"),
-        ("Patient", "birthdate", "", "birthdate"),
         ("Patient", "birthdate", "1999,", "birthdate"),
         ("Patient", "birthdate", "１９９９", "birthdate"),
         ("Patient", "birthdate:exact", "1999", "birthdate"),
-        ("Patient", "name", "", "name"),
         ("Patient", "name", "   ", "name"),
         ("Patient", "name:above", "x", "name"),
         ("Patient", "name:missing", "yes", "name:missing"),
@@ -117,15 +115,12 @@ def test_the_table_is_that_of_the_definitions() -> None:
         ("Observation", "code-value-quantity:missing", "true", "code-value-quantity"),
         ("RiskAssessment", "probability", "0,5x", "probability"),
         ("ValueSet", "url:below", "urn:oid:1.2", "url:below"),
-        ("ValueSet", "url", "", "url"),
         ("Patient", "_count", "-1", "_count"),
         ("Patient", "_count", "many", "_count"),
         ("Patient", "_count", "99999999999", "_count"),
         ("Patient", "_summary", "yes", "_summary"),
         ("Patient", "_total", "some", "_total"),
         ("Patient", "_elements", "name,<x>", "_elements"),
-        ("Patient", "_elements", "", "_elements"),
-        ("Patient", "_format", "", "_format"),
         ("Patient", "_sort", "-", "_sort"),
         ("Patient", "_include", "Patient", "_include"),
         ("Patient", "_include", "Nothing:subject", "_include"),
@@ -203,6 +198,11 @@ def test_what_is_unknown_or_not_built_is_ignored_by_name_and_the_rest_holds() ->
     query = parse("Patient", [*((name, "true") for name in names), ("gender", "male"), ("ä\n", "x")])
     assert sorted(query.ignored) == sorted([*names, "(no name of a parameter)"])
     assert [each.name for each in query.criteria] == ["gender"]
+    blank = parse(
+        "Patient", [(each, "") for each in ("name", "name:exact", "_sort", "_include", "_count", "<")]
+    )
+    assert blank.ignored == ("name", "name:exact", "_sort", "_include", "_count", "(no name of a parameter)")
+    assert (blank.criteria, blank.used) == ((), ())
     assert parse("Patient", [("_sort", "name,nothing")]).ignored == ("_sort",)
     assert parse("Patient", [("_include", "Patient:nothing")]).ignored == ("_include",)
     assert parse("Patient", [("_include:recurse", "Patient:organization")]).ignored == ("_include:recurse",)

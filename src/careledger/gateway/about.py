@@ -10,10 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from careledger.fhir.searching.values import malformed
+
 Given = Sequence[tuple[str, str]]
 WHOSE = frozenset({"patient", "subject", "beneficiary", "patient.identifier", "subject.identifier"})
 WHO = frozenset({"_id", "identifier"})
 """Of a search for patients themselves."""
+NEVER_EMPTY = WHOSE | {"_id"}
 _ALIAS = re.compile(r"(?:https?://[^|,]+/)?(?:Patient/|urn:careledger:alias\|)?([0-9a-f]{64})")
 
 
@@ -27,10 +30,15 @@ class About:
 
 
 def about_whom(kind: str, given: Given) -> About:
-    """The patients named by every parameter that names some; parameters that name different ones leave nobody."""
+    """The patients named by every parameter that names some; parameters that name different ones leave nobody.
+
+    Raises SearchRefused for one that says nobody: to pass over it would show everybody's for one person's.
+    """
     aliases: tuple[bytes, ...] | None = None
     rest = []
     for name, value in given:
+        if not value and name.replace(":Patient", "") in NEVER_EMPTY:
+            raise malformed(name, "an empty value")
         named = _aliases(value) if _chooses(kind, name) else ()
         if not named:
             rest.append((name, value))

@@ -42,7 +42,7 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
     and as ``searching.search``."""
     if asked.values(PAGE):
         return named_page(desk, who, asked)
-    if all(name in EVERYWHERE for name, _ in asked.given):
+    if all(name in EVERYWHERE or not value for name, value in asked.given):
         raise FhirRefused(path="_type", problem="name types, what is looked for, or a page of a search")
     named = named_types(asked)
     about = about_whom(named[0] if len(named) == 1 else EVERY_TYPE, asked.given)
@@ -52,7 +52,7 @@ def search(desk: Desk, who: Bearer, asked: Asked) -> Answered:
 
 def named_types(asked: Asked) -> list[str]:
     """What ``_type`` names, each once."""
-    return list(dict.fromkeys(",".join(asked.values("_type")).split(",")))
+    return list(dict.fromkeys(",".join(filter(None, asked.values("_type"))).split(",")))
 
 
 def searched(

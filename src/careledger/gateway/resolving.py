@@ -183,6 +183,6 @@ class Resolver:
         }
         shown = [Shown(kind, "", "0", 0, each.resource) for each in pool.values()]
         query = self.desk.parsed(kind, about.rest)
-        return (
-            [pool[id(each.resource)].name for each in Found(query, shown).matches] if query.criteria else []
-        )
+        if query.ignored or not query.criteria:
+            return []
+        return [pool[id(each.resource)].name for each in Found(query, shown).matches]

@@ -40,7 +40,8 @@ def parse(
     Names that repeat all have to hold; of values between commas any one. ``resource_type`` "Resource" searches all
     types by what all have, or those of ``_type`` by what each of them has under the same name too (R4
     http.html#search). ``base`` is the address of this server, so that references to it are known as its own; ``now``
-    is what the prefix ``ap`` measures dates from. A name that is unknown or not built is in ``ignored`` of the query.
+    is what the prefix ``ap`` measures dates from. A name that is unknown, not built or has no value, as forms send it,
+    is in ``ignored`` of the query.
 
     Raises SearchRefused (path, problem) for a value that cannot be, a modifier that the parameter does not have, and
     more than is taken; the refusal never says the value.
@@ -55,7 +56,9 @@ def parse(
     used = []
     for name, value in given:
         before = len(reader.ignored) + len(wanted.ignored)
-        if not wanted.take(name, value):
+        if not value:
+            reader.ignored.append(named(name))
+        elif not wanted.take(name, value):
             reader.take(name, value)
         if before == len(reader.ignored) + len(wanted.ignored):
             used.append((name, value))

@@ -150,7 +150,7 @@ def names_of_elements(name: str, value: str) -> tuple[str, ...]:
 
 def subset_of(given: Sequence[tuple[str, str]]) -> Subset:
     """How much is wanted where no search is made, in a read for example; raises SearchRefused."""
-    found = {name: value for name, value in given if name in ("_summary", "_elements")}
+    found = {name: value for name, value in given if value and name in ("_summary", "_elements")}
     summary = one_of("_summary", found["_summary"]) if "_summary" in found else ""
     if summary == "count":
         raise malformed("_summary", "only a search counts")
