@@ -220,19 +220,24 @@ def test_what_cannot_be_noted_is_not_shown(edge: Edge, monkeypatch: pytest.Monke
     assert doctor.ask(path).status == 200
 
 
-def test_where_no_log_can_be_made_nothing_is_shown(edge: Edge) -> None:
+@pytest.mark.parametrize("instead", ["nothing", "a folder"])
+def test_where_the_log_is_lost_nothing_is_shown_and_none_is_made_anew(edge: Edge, instead: str) -> None:
     ward, world = Ward(edge), edge.story.world
     path, doctor = ward.written(ward.patient(), "shown to nobody"), edge.client("Dr City")
+    assert doctor.ask(ward.written(ward.patient())).status == 200
     number = ward.city.number
     folder, log = world.folder / "organisations" / f"{number:016x}", world._read_logs.pop(number, None)
     if log is not None:
         log.close()
     kept = [each.rename(each.with_name(f"kept-{each.name}")) for each in folder.glob(f"{FILE}*")]
-    (folder / FILE).mkdir()
+    if instead == "a folder":
+        (folder / FILE).mkdir()
     refused = doctor.ask(path)
-    assert (refused.status, refused.issue[0]) == (503, "transient")
+    assert (refused.status, refused.issue[0]) == (503, "no-store")
     assert "shown to nobody" not in json.dumps(refused.body)
-    (folder / FILE).rmdir()
+    assert not (folder / FILE).is_file()
+    if instead == "a folder":
+        (folder / FILE).rmdir()
     for each in kept:
         each.rename(each.with_name(each.name.removeprefix("kept-")))
     assert doctor.ask(path).status == 200

@@ -243,3 +243,109 @@ def test_files_of_another_user_are_named_and_not_called_damaged(
     assert "Damaged" not in said
     with pytest.raises(DirectoryNotWritable, match="may not read and write it"):
         opened(theirs)
+
+
+LOST = (
+    "board.db", "ledger/chain.sqlite", "blocks/pins.db", "organisations/*/keys", "organisations/*/books.db",
+    "organisations/*/reads.db", "patients/*/keys", "custodians/*/rows.db", "custodians/*/journal.db",
+    "custodians/*/keys/log",
+)  # fmt: skip
+"""What cannot be made again of anything else that is there."""
+
+
+@pytest.fixture(scope="module")
+def noted(explored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One where it is written down whom something was shown."""
+    folder = Path(shutil.copytree(explored, tmp_path_factory.mktemp("noted") / "data"))
+    world = open_world(folder)
+    world.read_log(world.keyring.organisation("City Hospital"))
+    world.close()
+    return folder
+
+
+def removed(path: Path) -> None:
+    for each in (path, *path.parent.glob(f"{path.name}-*")):
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+
+@pytest.mark.parametrize("pattern", LOST)
+def test_a_file_that_is_lost_is_damage_and_not_made_anew(noted: Path, tmp_path: Path, pattern: str) -> None:
+    folder = Path(shutil.copytree(noted, tmp_path / "data"))
+    path = next(folder.glob(pattern))
+    removed(path)
+    for options in ((), ("--repair",)):
+        said = careledger("doctor", "--data", folder, *options)
+        assert (said.code, path.name in said.out, path.exists()) == (1, True, False)
+    refused = careledger("patient", "list", "--data", folder)
+    assert (refused.code, path.exists()) == (1, False)
+    assert path.name in refused.err or "chain" in refused.err
+
+
+@pytest.mark.parametrize("pattern", [each for each in LOST if each.endswith(("db", "sqlite"))])
+def test_a_file_that_was_emptied_is_damage_and_not_filled_anew(
+    noted: Path, tmp_path: Path, pattern: str
+) -> None:
+    folder = Path(shutil.copytree(noted, tmp_path / "data"))
+    path = next(folder.glob(pattern))
+    removed(path)
+    path.touch(mode=0o600)
+    assert careledger("doctor", "--data", folder, "--repair").code == 1
+    assert careledger("patient", "list", "--data", folder).code == 1
+    assert path.stat().st_size == 0
+
+
+@pytest.mark.parametrize("name", ["ledger/facts.sqlite", "blocks/*.places"])
+def test_a_file_that_can_be_made_again_is_and_nothing_is_missing(
+    noted: Path, tmp_path: Path, name: str
+) -> None:
+    folder = Path(shutil.copytree(noted, tmp_path / "data"))
+    for path in folder.glob(name):
+        removed(path)
+    before = careledger("patient", "list", "--data", noted).out
+    assert set(findings(folder).values()) == {"well"}
+    assert careledger("patient", "list", "--data", folder).out == before
+
+
+def test_a_patients_books_that_are_lost_are_damage_until_the_24_words_make_them_again(
+    noted: Path, tmp_path: Path
+) -> None:
+    folder, words = Path(shutil.copytree(noted, tmp_path / "data")), tmp_path / "words"
+    world = open_world(folder)
+    words.write_text(world.keyring.patient(PATIENT)[1].words())
+    world.close()
+    books = next(folder.glob("patients/*/books.db"))
+    removed(books)
+    states = findings(folder)
+    assert (states["files"], states["opening" if "opening" in states else "patient 1"]) == ("ill", "ill")
+    assert careledger("consent", "list", PATIENT, "--data", folder).code == 1
+    assert not books.exists()
+    recover = ("patient", "recover", "--label", PATIENT, "--phrase-file", words, "--data", folder)
+    assert careledger(*recover).code == 0
+    assert set(findings(folder).values()) == {"well"}
+    assert careledger("consent", "list", PATIENT, "--data", folder).code == 0
+
+
+def test_shred_keys_that_are_lost_with_their_folder_are_missed_by_the_shares_under_them(
+    noted: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(noted, tmp_path / "data"))
+    for each in folder.glob("custodians/*/shred"):
+        removed(each)
+    states = findings(folder, "--repair")
+    assert "open" in {state for part, state in states.items() if part.startswith("custodian ")}
+    assert "custodian repair" in " ".join(careledger("doctor", "--data", folder).out.split())
+
+
+def test_a_custodians_directory_that_is_gone_is_ill_while_the_others_serve(
+    noted: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(noted, tmp_path / "data"))
+    before = {part for part in findings(folder) if part.startswith("custodian ")}
+    shutil.rmtree(next(folder.glob("custodians/*")))
+    states = findings(folder, "--repair")
+    after = {part: state for part, state in states.items() if part.startswith("custodian ")}
+    assert (set(after), sorted(set(after.values())), list(after.values()).count("ill")) == (
+        before,
+        ["ill", "well"],
+        1,
+    )

@@ -132,3 +132,17 @@ def test_a_node_that_is_no_node_is_named(tmp_path: Path) -> None:
         done = careledger("init", "--node", url, "--agreeing", 1, "--data", tmp_path / "net")
         server.shutdown()
     assert (done.code, "HTTP status 501" in done.err) == (3, True)
+
+
+def test_a_lost_list_of_what_was_sent_is_damage_and_not_begun_anew(node: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    staffed(folder, node.url)
+    for path in folder.glob("ledger/sent.sqlite*"):
+        path.unlink()
+    refused, examined = (
+        careledger("patient", "list", "--data", folder),
+        careledger("doctor", "--repair", "--data", folder),
+    )
+    assert (refused.code, "sent.sqlite" in refused.err) == (1, True)
+    assert (examined.code, "Lost: ledger/sent.sqlite" in " ".join(examined.out.split())) == (1, True)
+    assert not (folder / "ledger" / "sent.sqlite").exists()

@@ -22,7 +22,7 @@ from careledger.app.passphrases import from_environment
 from careledger.app.removal import refuse_in_use
 from careledger.app.settings import RemoteLedger
 from careledger.app.vault import Ask
-from careledger.app.world import open_world
+from careledger.app.world import World, open_world
 from careledger.domain.errors import (
     CareLedgerError,
     DirectoryInUse,
@@ -64,7 +64,7 @@ def examine(
     yield one("chain", partial(_chain, folder, treatment.full, progress))
     yield one("blocks", partial(doctor_files.blocks, folder, treatment.blocks, treatment.repair))
     try:
-        world = open_world(folder, passphrase=passphrase)
+        world = _opened(folder, passphrase)
     except (DirectoryInUse, DirectoryNotWritable, PassphraseMissing, PassphraseRefused):
         raise
     except (CareLedgerError, sqlite3.DatabaseError) as error:
@@ -77,6 +77,18 @@ def examine(
             yield one(part, look)
     finally:
         world.close()
+
+
+def _opened(folder: Path, passphrase: Ask) -> World:
+    """The directory, with its organisations' books, and the keys of patients."""
+    world = open_world(folder, passphrase=passphrase)
+    try:
+        world.keyring.everybody()
+        world.keyring.patients()
+    except BaseException:
+        world.close()
+        raise
+    return world
 
 
 def one(part: str, look: Callable[[], Diagnosis]) -> Diagnosis:

@@ -9,8 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from careledger.adapters.blocks.store import SegmentBlocks
+from careledger.adapters.custody.directory import KEYS as CUSTODIANS
 from careledger.adapters.custody.sqlite import opened
+from careledger.adapters.evm.tables import FILE as CHAIN
+from careledger.adapters.remote.node import SENT
+from careledger.app import settings as settings_file
 from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
+from careledger.app.keyring import BOOKS, KEYS
+from careledger.app.ledgers import FACTS, LEDGER
+from careledger.app.settings import RemoteLedger
+from careledger.app.world import BOARD
 from careledger.domain.errors import CareLedgerError, StoreCorrupt
 
 DATABASES = ("*.db", "*.sqlite")
@@ -23,6 +31,7 @@ def examine(folder: Path, repair: bool) -> Iterator[Diagnosis]:
     """Permissions, leftovers, and whether every database is whole."""
     yield _permissions(folder, repair)
     yield _leftovers(folder, repair)
+    yield _files(folder)
     yield _databases(folder)
 
 
@@ -67,6 +76,34 @@ def _leftovers(folder: Path, repair: bool) -> Diagnosis:
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return Diagnosis("leftovers", MENDED, f"{len(left)} half-written files are gone.")
+
+
+def _files(folder: Path) -> Diagnosis:
+    """Whether what every directory has is there. What lies beside an organisation's books is told of in them, so it is
+    missed when they are opened."""
+    lost = [path for path in _expected(folder) if not path.exists()]
+    again = [path for path in (folder / LEDGER / FACTS,) if not path.exists()]
+    if lost:
+        named = ", ".join(str(path.relative_to(folder)) for path in lost)
+        mend = "Restore them from a backup; careledger patient recover makes a patient's books again."
+        return Diagnosis("files", ILL, f"Lost: {named}. {mend}")
+    if again:
+        return Diagnosis("files", WELL, "Facts are not there, and are folded again from the chain.")
+    return Diagnosis("files", WELL, "No file that cannot be made again is missing.")
+
+
+def _expected(folder: Path) -> Iterator[Path]:
+    remote = isinstance(settings_file.load(folder).ledger, RemoteLedger)
+    yield folder / BOARD
+    yield folder / LEDGER / (SENT if remote else CHAIN)
+    if any(folder.glob("blocks/*.seg")):
+        yield folder / "blocks" / "pins.db"
+    for place in (*folder.glob("organisations/[!.]*"), *folder.glob("patients/[!.]*")):
+        if place.is_dir():
+            yield from (place / KEYS, place / BOOKS)
+    for place in folder.glob("custodians/[!.]*"):
+        yield from (place / name for name in ("rows.db", "journal.db"))
+        yield from (place / "keys" / name for name in CUSTODIANS)
 
 
 def _databases(folder: Path) -> Diagnosis:

@@ -7,7 +7,7 @@ from functools import partial
 
 from careledger.adapters.index.file import remove
 from careledger.app.checking import custodian_log
-from careledger.app.diagnosis import MENDED, OPEN, WELL, Diagnosis
+from careledger.app.diagnosis import ILL, MENDED, OPEN, WELL, Diagnosis
 from careledger.app.own_index import open_index, place
 from careledger.app.world import World
 from careledger.domain.errors import StoreCorrupt
@@ -39,6 +39,10 @@ def parts(world: World, repair: bool) -> Iterator[Part]:
     for number in list(world.directories):
         part = f"custodian {names.get(number, f'{number:016x}')}"
         yield part, partial(_custodian, world, number, part, repair)
+    here = {each.number for each in world.keyring.organisations().values()}
+    for each in world.ledger.fresh_head().custodians():
+        if each.number in here and each.number not in world.custodians:
+            yield f"custodian {names[each.number]}", partial(_gone, f"custodian {names[each.number]}")
     yield "unneeded blocks", partial(_unneeded, world, repair)
 
 
@@ -109,6 +113,11 @@ def _unneeded(world: World, repair: bool) -> Diagnosis:
     if not repair:
         return Diagnosis(part, WELL, f"{found:,} bytes that nobody needs; --repair gives them back.")
     return Diagnosis(part, MENDED, f"{world.blocks.collect().bytes:,} bytes given back that nobody needed.")
+
+
+def _gone(part: str) -> Diagnosis:
+    said = "It serves by the ledger, and its directory is not here. Restore it from a backup, or replace the custodian."
+    return Diagnosis(part, ILL, said)
 
 
 def _begun(actor: Organisation | Holder) -> dict[str, int]:

@@ -28,6 +28,7 @@ from careledger.app.world import (
     log_key_digest,
     officer_posts,
     open_world,
+    prepare,
 )
 from careledger.domain.custodians import Thresholds
 from careledger.domain.errors import SettingsRefused
@@ -117,6 +118,7 @@ def join_network(
     begun.mkdir(mode=0o700)
     if passphrase is not None:
         create_guard(begun, passphrase)
+    prepare(begun, settings.ledger)
     settings_file.save(begun, settings)
     world = open_world(begun, clock, lambda: passphrase or Secret(b""))
     try:

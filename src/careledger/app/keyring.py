@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from careledger.adapters.books.sqlite import SqliteBooks
-from careledger.adapters.custody.sqlite import sync
+from careledger.adapters.custody.sqlite import connect, sync
 from careledger.app.vault import Guard, replace_file
-from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt
+from careledger.domain.errors import PartyNotFound, PatientNotFound, StoreCorrupt, StoreUnavailable
 from careledger.domain.parties import PartyId, Role
 from careledger.formats.keyring import OrganisationKeys, PatientKeysFile, StaffKey
 from careledger.formats.signatures import SigningKey
@@ -23,7 +23,9 @@ from careledger.sealing.keys import SealingKey, Secret
 from careledger.sealing.phrase import Phrase
 from careledger.workflows.actors import Organisation, Staff
 
-KEYS = "keys"
+KEYS, BOOKS = "keys", "books.db"
+BESIDE = "beside"
+"""The kind of rows that name files beside the books which are there since."""
 STAFF = "staff"
 
 
@@ -63,7 +65,7 @@ class Keyring:
             secrets.token_bytes(32),
         )
         folder = self._folder / "organisations" / f"{made.number:016x}"
-        _new_keys(folder, self._sealed(folder, made.encode()))
+        _new_keys(folder, self._sealed(folder, made.encode()), made.books)
         self._changed += 1
         return self._organisation(folder, made)
 
@@ -176,7 +178,7 @@ class Keyring:
         if label in self.patients():
             raise StoreCorrupt(why="a key file is there already", file=KEYS)
         folder = self._new_folder(alias)
-        _new_keys(folder, self._sealed(folder, made.encode()))
+        _new_keys(folder, self._sealed(folder, made.encode()), made.books)
         return self._open_books(folder, made.books)
 
     def _new_folder(self, alias: bytes) -> Path:
@@ -197,12 +199,13 @@ class Keyring:
                 return
         raise PatientNotFound()
 
-    def patient(self, label: str) -> tuple[bytes, Phrase, SqliteBooks]:
-        """A patient of this device: alias, phrase, books; raises PatientNotFound."""
+    def patient(self, label: str, anew: bool = False) -> tuple[bytes, Phrase, SqliteBooks]:
+        """A patient of this device: alias, phrase, books, made ``anew`` where they are lost and that is said; raises
+        PatientNotFound, StoreCorrupt."""
         for folder in _folders(self._folder / "patients"):
             keys = PatientKeysFile.decode(self._read(folder))
             if label in (keys.label, keys.alias.hex()[:16]):
-                return keys.alias, Phrase(Secret(keys.entropy)), self._open_books(folder, keys.books)
+                return keys.alias, Phrase(Secret(keys.entropy)), self._open_books(folder, keys.books, anew)
         raise PatientNotFound()
 
     def patients(self) -> list[str]:
@@ -242,11 +245,23 @@ class Keyring:
             self._open_books(folder, keys.books),
         )
 
-    def _open_books(self, folder: Path, key: bytes) -> SqliteBooks:
+    def _open_books(self, folder: Path, key: bytes, anew: bool = False) -> SqliteBooks:
         with self._opening:
             if folder not in self._books:
-                self._books[folder] = SqliteBooks(folder / "books.db", key)
+                self._books[folder] = _opened(folder, key, anew)
             return self._books[folder]
+
+
+def _opened(folder: Path, key: bytes, anew: bool) -> SqliteBooks:
+    """Keys and books came at once, so books that are not there are lost, as is a file that they tell of."""
+    books = SqliteBooks(folder / BOOKS, key, new=anew)
+    try:
+        for name, _ in books.rows(BESIDE):
+            connect(folder / name.decode()).close()
+    except BaseException:
+        books.close()
+        raise
+    return books
 
 
 def _staff_rows(employer: Organisation) -> list[StaffKey]:
@@ -258,17 +273,19 @@ def _folders(parent: Path) -> list[Path]:
     return sorted(path for path in there if path.is_dir() and not path.name.startswith("."))
 
 
-def _new_keys(folder: Path, data: bytes) -> None:
-    """A folder with its key file, whole or not at all; raises StoreCorrupt where it is: keys are never replaced."""
+def _new_keys(folder: Path, data: bytes, books: bytes) -> None:
+    """A folder with its key file and empty books under the key ``books``, whole or not at all; raises StoreCorrupt
+    where it is: keys are never replaced."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     begun = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     begun.mkdir(mode=0o700)
     try:
         replace_file(begun / KEYS, data)
+        SqliteBooks(begun / BOOKS, books).close()
         begun.rename(folder)
-    except OSError as error:
+    except (OSError, StoreUnavailable) as error:
         shutil.rmtree(begun, ignore_errors=True)
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if not isinstance(error, OSError) or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         raise StoreCorrupt(why="a key file is there already", file=KEYS) from None
     sync(folder.parent)

@@ -14,7 +14,8 @@ from careledger.adapters.evm.ledger import EvmLedger, open_ledger
 from careledger.adapters.evm.node import Node
 from careledger.adapters.remote.courier import Limits
 from careledger.adapters.remote.http import Endpoint
-from careledger.adapters.remote.node import RemoteNode
+from careledger.adapters.remote.journal import Journal
+from careledger.adapters.remote.node import SENT, RemoteNode
 from careledger.adapters.remote.nodes import Nodes
 from careledger.adapters.remote.rpc import JsonRpc
 from careledger.app import settings as settings_file
@@ -33,7 +34,7 @@ def open_node(folder: Path, settings: Settings, clock: Clock) -> Node:
     """
     if isinstance(settings.ledger, RemoteLedger):
         return connect(folder / LEDGER, settings.chain_id, settings.ledger, clock)
-    return EmbeddedNode(EmbeddedChain(folder / LEDGER, settings.chain_id, clock.now))
+    return EmbeddedNode(EmbeddedChain(folder / LEDGER, settings.chain_id, clock.now, new=False))
 
 
 def over(node: Node, folder: Path, settings: Settings, clock: Clock) -> EvmLedger:
@@ -89,7 +90,14 @@ def found_on(
 def connect(folder: Path, chain_id: int, remote: RemoteLedger, clock: Clock) -> RemoteNode:
     """The nodes; ``folder`` keeps what is sent to them. Raises SettingsRefused, and what RemoteNode raises."""
     limits = Limits(unconfirmed=remote.unconfirmed)
-    return RemoteNode(folder, chain_id, _nodes(remote), clock, remote.oldest, limits)
+    return RemoteNode(folder, chain_id, _nodes(remote), clock, remote.oldest, limits, new=False)
+
+
+def prepare(folder: Path, remote: RemoteLedger | None) -> None:
+    """Makes what a directory keeps of nodes elsewhere; once it says that it is one, it has lost what is not there."""
+    if remote is not None:
+        (folder / LEDGER).mkdir(mode=0o700, exist_ok=True)
+        Journal(folder / LEDGER / SENT).close()
 
 
 def greet(chain_id: int, remote: RemoteLedger) -> None:

@@ -13,25 +13,43 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from careledger.adapters.books.sqlite import SqliteBooks
-from careledger.domain.errors import StoreCorrupt, StoreUnavailable
+from careledger.app.keyring import BESIDE
+from careledger.domain.errors import StoreUnavailable
 from careledger.formats.own_reads import OwnRead
 from careledger.ports import Books
 from careledger.sealing.keys import Secret, derive
+from careledger.workflows.actors import Organisation
 from careledger.workflows.own_reads import append
 
 FILE = "reads.db"
+
+
+def open_read_log(folder: Path, organisation: Organisation) -> ReadLog:
+    """An organisation's, made where it has none yet. That there is one is in its books before the first line is in it,
+    so that one that is lost is not made anew. Raises StoreUnavailable, StoreCorrupt."""
+    new = organisation.books.get(BESIDE, FILE.encode()) is None
+    log = ReadLog(folder, organisation.tag, new)
+    try:
+        if new:
+            organisation.books.put(BESIDE, [(FILE.encode(), b"")])
+    except BaseException:
+        log.close()
+        raise
+    return log
 
 
 class ReadLog:
     """One organisation's; may be used from any thread. Lines that come while others are being written are written
     together, by one commit."""
 
-    def __init__(self, folder: Path, tag: Secret) -> None:
-        """``folder`` is the organisation's, ``tag`` its tag key. Raises StoreUnavailable where the disk lets no file be
-        made or opened there."""
+    def __init__(self, folder: Path, tag: Secret, new: bool = True) -> None:
+        """``folder`` is the organisation's, ``tag`` its tag key; made where there is none and it may be ``new``.
+
+        Raises StoreUnavailable where the disk lets no file be made or opened there, StoreCorrupt where it is lost.
+        """
         try:
-            self._books = SqliteBooks(folder / FILE, derive(tag, "own-reads").reveal())
-        except (OSError, sqlite3.Error, StoreCorrupt):
+            self._books = SqliteBooks(folder / FILE, derive(tag, "own-reads").reveal(), new)
+        except (OSError, sqlite3.Error):
             raise StoreUnavailable(disk="the log of what was shown") from None
         self._writer = ThreadPoolExecutor(1, "own-reads")
         self._lock = threading.Lock()

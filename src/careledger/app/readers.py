@@ -32,7 +32,7 @@ from careledger.app.ledgers import FACTS, LEDGER
 from careledger.app.members import files as members_files
 from careledger.app.settings import RemoteLedger
 from careledger.app.vault import Ask, open_guard
-from careledger.app.world import World
+from careledger.app.world import BOARD, World
 from careledger.domain.errors import DirectoryInUse
 from careledger.formats import cbor
 from careledger.ports import CustodianLink
@@ -129,7 +129,7 @@ def open_reader(folder: Path, number: int, passphrase: Ask) -> ReaderWorld | Non
         stack.callback(ledger.close)
         world = ReaderWorld(
             folder, settings, clock, ledger,
-            cast(SegmentBlocks, LentBlocks(place)), SqliteBoard(folder / "board.db"),
+            cast(SegmentBlocks, LentBlocks(place)), SqliteBoard(folder / BOARD, new=False),
             guard, Keyring(folder, guard, shared=True),
             cast(dict[int, CustodianLink], custodians), {},
             marks=marks, line=Line(place), far=bool(members_files.custodians(folder)),

@@ -32,7 +32,7 @@ from careledger.app.members import files as members_files
 from careledger.app.members.roll import LedgerRoll
 from careledger.app.passphrases import from_environment
 from careledger.app.processes import Processes
-from careledger.app.read_log import ReadLog
+from careledger.app.read_log import ReadLog, open_read_log
 from careledger.app.relaying import Members
 from careledger.app.settings import CHAIN_ID, RemoteLedger, Settings
 from careledger.app.vault import Ask, Guard, InsecurePlainGuard, SealedKeys, create_guard, open_guard
@@ -49,7 +49,7 @@ from careledger.workflows.custodian.parts import Keys
 from careledger.workflows.network import Network
 from careledger.workflows.scanning import Scanning
 
-MINISTRY = "Ministry of Health"
+MINISTRY, BOARD = "Ministry of Health", "board.db"
 DAY = 24 * 3600
 
 
@@ -106,7 +106,7 @@ class World:
         with self._lock:
             if organisation.number not in self._read_logs:
                 folder = self.folder / "organisations" / f"{organisation.number:016x}"
-                self._read_logs[organisation.number] = ReadLog(folder, organisation.tag)
+                self._read_logs[organisation.number] = open_read_log(folder, organisation)
             return self._read_logs[organisation.number]
 
     def custodian_folder(self, number: int) -> Path:
@@ -193,6 +193,7 @@ def found(
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
     guard = InsecurePlainGuard() if passphrase is None else create_guard(folder, passphrase)
+    prepare(folder, ledger)
     keyring = Keyring(folder, guard)
     ministry = keyring.new_organisation(MINISTRY, Role.MINISTRY, kind="ministry")
     posts = [keyring.new_staff(ministry, label, {Role.MINISTRY}) for label in officers]
@@ -236,6 +237,13 @@ def open_world(folder: Path, clock: WaitingClock | None = None, passphrase: Ask 
         raise
     gc.freeze()  # what is loaded by now stays: looking through all of it for garbage holds a reader up for 50 ms
     return world
+
+
+def prepare(folder: Path, ledger: RemoteLedger | None) -> None:
+    """Makes the files that every directory has from when it has settings: from then on they are lost where they are not
+    there."""
+    SqliteBoard(folder / BOARD).close()
+    ledgers.prepare(folder, ledger)
 
 
 def custodian_numbers(folder: Path) -> list[int]:
@@ -288,7 +296,7 @@ def officer_posts(world: World) -> list[Staff]:
 def _world(
     folder: Path, settings: Settings, clock: WaitingClock, ledger: EvmLedger, guard: Guard, keyring: Keyring
 ) -> World:
-    board = SqliteBoard(folder / "board.db")
+    board = SqliteBoard(folder / BOARD, new=False)
     return World(
         folder,
         settings,

@@ -33,7 +33,7 @@ def _label(label: str, place: int) -> str:
 def _kept(world: World, phrase: Phrase, label: str, seen: Recovered) -> Facts:
     alias, keyring = seen.holder.alias, world.keyring
     if label in keyring.patients():
-        known, _, books = keyring.patient(label)
+        known, _, books = keyring.patient(label, anew=True)
         if known != alias:
             raise typer.BadParameter("another patient of this device is called so", param_hint="--label")
     else:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from contextlib import suppress
 from pathlib import Path
 
-from careledger.adapters.custody.sqlite import CACHE, create, opened
+from careledger.adapters.custody.sqlite import CACHE, kept, opened
 from careledger.domain.errors import MalformedBytes, StoreCorrupt
 
 SCHEMA = """
@@ -22,15 +21,13 @@ SIZES = (4 * 1024, 16 * 1024, 64 * 1024)
 class SqliteBoard:
     """Packages in the order of posting, one row each; a committed post survives kill -9."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Opens or creates the file; None keeps everything in memory. Raises StoreCorrupt if it is no such file."""
+    def __init__(self, path: Path | None, new: bool = True) -> None:
+        """Opens the file, made first where there is none and it may be ``new``; None keeps everything in memory. Raises
+        StoreCorrupt if it is no such file, or lost."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        if path is not None and not path.exists():
-            with suppress(FileExistsError):  # another process was faster
-                create(path, SCHEMA)
-        self._db = opened(path or ":memory:")
+        self._db = opened(":memory:") if path is None else kept(path, SCHEMA, new)
         try:
             self._prepare()
         except (StoreCorrupt, sqlite3.DatabaseError) as error:
@@ -41,7 +38,7 @@ class SqliteBoard:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA cache_size={CACHE}")
-        self._db.executescript(SCHEMA)  # a crash may have left the file empty
+        self._db.executescript(SCHEMA)
 
     def post(self, package: bytes) -> None:
         """Posts a package once; raises MalformedBytes unless it has one of the three sizes."""

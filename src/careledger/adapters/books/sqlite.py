@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from careledger.adapters.custody.sqlite import connect, create, emptied, transaction
+from careledger.adapters.custody.sqlite import emptied, kept, transaction
 from careledger.domain.errors import StoreCorrupt
 from careledger.formats.digests import framed
 
@@ -27,17 +27,16 @@ LAST = b"\xff" * MOST_KEY  # no key that begins with a prefix stands after the p
 class SqliteBooks:
     """One actor's books. A committed put survives kill -9 (WAL, synchronous=FULL)."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
-        """Opens or creates the file (mode 0600); key is 32 bytes."""
+    def __init__(self, path: Path, key: bytes, new: bool = True) -> None:
+        """Opens the file, made first (mode 0600) where there is none and it may be ``new``; key is 32 bytes.
+
+        Raises StoreCorrupt where it may not.
+        """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            with suppress(FileExistsError):  # another process was faster
-                create(path, SCHEMA)
         self._cipher = AESGCM(key)
         self._lock = threading.RLock()
         self._wipes = False
-        self._db = connect(path)
-        self._db.execute(SCHEMA)  # a crash may have left the file empty
+        self._db = kept(path, SCHEMA, new)
 
     def put(self, kind: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Writes or replaces rows; all durable when it returns, or none."""

@@ -61,6 +61,9 @@ class CustodyDirectory:
             raise StoreCorrupt(missing="the custodian's directory")
         self._lock = hold(path)
         self.path = path
+        (path / "shred").mkdir(
+            mode=0o700, exist_ok=True
+        )  # keys that are lost are missed by the shares under them
         try:
             self.seeds = KeySeeds(*(_read_key(path / "keys" / name, opener) for name in KEYS))
             self.rows = Rows(path / "rows.db", ShredKeys(path / "shred", second_of(path)))

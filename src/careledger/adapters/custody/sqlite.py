@@ -7,7 +7,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,11 +151,23 @@ def create(path: Path, schema: str) -> None:
         again.close()
 
 
+def kept(path: Path, schema: str, new: bool) -> sqlite3.Connection:
+    """The file, made first where there is none and it may be ``new``. Raises StoreCorrupt where it may not: made anew
+    it would say that nothing was ever written to it."""
+    if new and not path.exists():
+        with suppress(FileExistsError):  # another process was faster
+            create(path, schema)
+    return connect(path)
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    """The file, which must exist; raises StoreCorrupt if it does not."""
+    """The file; raises StoreCorrupt if it is not there, or was emptied: ``create`` leaves none without its tables."""
     if not path.is_file():
-        raise StoreCorrupt(missing=path.name)
+        raise StoreCorrupt(missing=_shown(path), do=MEND)
     db = opened(path)
+    if db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
+        db.close()
+        raise StoreCorrupt(empty=_shown(path), do=MEND)
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -183,6 +195,12 @@ def opened(name: Path | str, **given: Any) -> Connection:
         raise
     made.role = ROLES.get(Path(str(name).partition("?")[0]).name, Connection.role)
     return made
+
+
+def _shown(path: Path) -> str:
+    """A file's name, with whose it is where everybody may know that: a patient's folder is called by the alias."""
+    open_to_all = path.parent.parent.name in ("organisations", "custodians")
+    return "/".join(path.parts[-3:]) if open_to_all else path.name
 
 
 def sync(path: Path) -> None:

@@ -31,7 +31,7 @@ from careledger.adapters.evm.log_search import LogSearch
 from careledger.adapters.evm.mining import BlockBuilder
 from careledger.adapters.evm.past import PastEngines
 from careledger.adapters.evm.revert import revert_reason
-from careledger.adapters.evm.tables import ChainTables, FoundLog, connect, install
+from careledger.adapters.evm.tables import FILE, ChainTables, FoundLog, connect, install
 from careledger.adapters.evm.transactions import (
     MAX_TRANSACTION_GAS,
     SignedTransaction,
@@ -66,6 +66,11 @@ def _wall_clock() -> int:
     return int(time.time())
 
 
+def _holds_something(file: Path) -> bool:
+    """Whether it is there and was not emptied."""
+    return file.is_file() and file.stat().st_size > 0
+
+
 class EmbeddedChain:
     """One durable chain in a directory of its own, or one in memory for tests.
 
@@ -79,8 +84,9 @@ class EmbeddedChain:
         chain_id: int,
         clock: Callable[[], int] = _wall_clock,
         engine: str | None = None,
+        new: bool = True,
     ) -> None:
-        """Open the chain, installing it first where there is none.
+        """Open the chain, installing it first where there is none and it may be ``new``.
 
         Raises DirectoryInUse if another process has it open, ChainMismatch if it has another chain id,
         EngineMismatch, StoreCorrupt.
@@ -90,6 +96,8 @@ class EmbeddedChain:
         self._queue: list[_Batch] = []
         self._lock_file = hold(directory) if directory is not None else None
         try:
+            if directory is not None and not (new or _holds_something(directory / FILE)):
+                raise StoreCorrupt(missing=FILE)
             self._open(directory)
         except sqlite3.DatabaseError as error:
             self._unlock()

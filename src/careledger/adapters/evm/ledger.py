@@ -127,7 +127,7 @@ def open_ledger(
     Raises StoreCorrupt if there is none and no genesis is given, and what EmbeddedChain raises. Opening again
     after a crash during the founding founds anew or finds it done: it is one block.
     """
-    chain = EmbeddedChain(directory, chain_id, clock.now, engine)
+    chain = EmbeddedChain(directory, chain_id, clock.now, engine, new=genesis is not None)
     node = EmbeddedNode(chain)
     try:
         address = directory_of(chain)

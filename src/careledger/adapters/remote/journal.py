@@ -9,11 +9,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from careledger.adapters.custody.sqlite import connect, create, transaction
+from careledger.adapters.custody.sqlite import kept, transaction
 from careledger.domain.errors import StoreCorrupt, StoreUnavailable
 from careledger.formats.signatures import Address
 
@@ -38,14 +37,11 @@ class Signed:
 class Journal:
     """One SQLite file; what a method wrote is on the disk when it returns. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file, made first where there is none; raises StoreCorrupt."""
+    def __init__(self, path: Path, new: bool = True) -> None:
+        """Opens the file, made first where there is none and it may be ``new``; raises StoreCorrupt."""
         self._lock = threading.Lock()
         try:
-            if not path.exists():
-                with suppress(FileExistsError):
-                    create(path, _SCHEMA)
-            self._db = connect(path)
+            self._db = kept(path, _SCHEMA, new)
             self._db.execute("SELECT sender, nonce, hash, raw FROM unconfirmed LIMIT 0")
         except sqlite3.DatabaseError as error:
             raise StoreCorrupt(file=path.name, why=str(error)) from None

@@ -21,6 +21,7 @@ from careledger.domain.facts import Head
 from careledger.formats.signatures import Address, SigningKey
 from careledger.ports import Clock
 
+SENT = "sent.sqlite"
 OLDEST = 10
 """Seconds that a head may be old and still be decided on."""
 RECENT = 0.1
@@ -38,8 +39,11 @@ class RemoteNode:
         clock: Clock,
         oldest: int = OLDEST,
         limits: Limits | None = None,
+        new: bool = True,
     ) -> None:
-        """``folder`` holds the journal. ``oldest``: how old, in seconds, a head may be to decide on.
+        """``folder`` holds the journal, made first where there is none and it may be ``new``.
+
+        ``oldest``: how old, in seconds, a head may be to decide on.
 
         Raises DirectoryInUse, WrongNetwork, NodeUnavailable, LedgerStale, LedgerRewritten, StoreCorrupt.
         """
@@ -47,7 +51,7 @@ class RemoteNode:
         self._lock_file = hold(folder)
         try:
             nodes.check(chain_id)
-            self._journal = Journal(folder / "sent.sqlite")
+            self._journal = Journal(folder / SENT, new)
             self._heads = Heads(nodes, self._journal)
             self._courier = Courier(chain_id, nodes, self._heads, self._journal, limits or Limits())
         except BaseException:
