@@ -85,6 +85,8 @@ def test_an_address_of_several_types_is_said_as_it_was_asked(edge: Edge) -> None
         ("POST", "Patient/{}/$graphql"),
         ("GET", "Condition/{}/$everything"),
         ("POST", "Condition/$lastn"),
+        ("GET", "Observation/$lastn"),
+        ("DELETE", "Condition/$lastn"),
     ],
 )
 def test_an_operation_that_is_not_there_is_not_found(edge: Edge, method: str, path: str) -> None:
@@ -95,7 +97,13 @@ def test_an_operation_that_is_not_there_is_not_found(edge: Edge, method: str, pa
 
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
-    [("DELETE", "Patient/{}/$everything", "GET, HEAD, POST"), ("PUT", "Patient/{}/$pdf", "GET, HEAD, POST")],
+    [
+        ("DELETE", "Patient/{}/$everything", "GET, HEAD, POST"),
+        ("PUT", "Patient/{}/$pdf", "GET, HEAD, POST"),
+        ("GET", "Patient/$match", "POST"),
+        ("DELETE", "Condition/$validate", "POST"),
+        ("PUT", "$export", "GET, HEAD, POST"),
+    ],
 )
 def test_an_operation_that_is_there_is_not_allowed_by_another_method(
     edge: Edge, method: str, path: str, allow: str

@@ -16,6 +16,17 @@ class Sole(Route):
         return (Match.NONE if found is Match.NONE else Match.FULL), parts
 
 
+class Named(Route):
+    """What is at addresses whose last part is a name that is not known beforehand: none of an operation, which are
+    called ``$…``."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is such an address."""
+        if self.path.endswith("}") and scope["path"].rpartition("/")[2].startswith("$"):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
 def allowed(request: Request) -> list[str]:
     """Every method that the routes at this address answer (RFC 9110, 10.2.1)."""
     return sorted({method for each in _there(request) for method in each.methods or ()})

@@ -45,7 +45,7 @@ from careledger.gateway import (
     security_log,
 )
 from careledger.gateway.addresses import OneAddress
-from careledger.gateway.allowed import Sole
+from careledger.gateway.allowed import Named, Sole
 from careledger.gateway.api import problems
 from careledger.gateway.api.routes import Api
 from careledger.gateway.api.rows import BASE
@@ -183,7 +183,7 @@ class Edge:
 
     def _answering(self, features: tuple[Feature, ...]) -> list[Route]:
         return [
-            Route(
+            Named(
                 "/fhir" + handler.path.rstrip("/"), partial(self._handle, handler), methods=[handler.method]
             )
             for feature in features
