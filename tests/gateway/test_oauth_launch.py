@@ -22,14 +22,18 @@ import story
 from careledger.app import app_codes, app_grants, clients, signers, tokens
 from careledger.app.app_grants import CODE, REFRESH, Row
 from careledger.app.identity import accounts, sessions
+from careledger.app.identity.passkeys import credential_digest, nobodys_key
 from careledger.domain.consents import Permission
 from careledger.domain.errors import LedgerStale
 from careledger.domain.parties import Role
 from careledger.formats.apps import AppCode
+from careledger.formats.identity import Passkey
+from careledger.gateway.cookies import SESSION
 from careledger.gateway.oauth import contexts, routes
 from careledger.gateway.server import Gateway
 from careledger.workflows import parties, register
 from careledger.workflows.register import Officer
+from gateway.browser import Browser as At
 from gateway.edge_world import Client, Edge
 from gateway.oauth_world import (
     APP,
@@ -822,3 +826,25 @@ def test_everything_that_is_supported_is_granted(edge: Edge, doctor: Browser) ->
     uris = {each["url"]: each["valueUri"] for each in metadata["extension"][0]["extension"]}
     assert uris["authorize"] == said["authorization_endpoint"]
     assert re.fullmatch(r"http://localhost:\d+/oauth/authorize", uris["authorize"])
+
+
+def test_who_changes_what_proves_them_ends_what_others_let_in_by_it(edge: Edge) -> None:
+    """A stranger who had the password let an app in that ends with no session, and keeps a code for another one."""
+    mine, stranger, other = signed_in(edge, "Dr City"), signed_in(edge, "Dr City"), signed_in(edge, "clerk")
+    chart, who, search = app(edge), mine.session.who, f"Condition?patient={edge.story.adam.hex()}"
+    theirs = chart.given(stranger, "user/*.rs offline_access")
+    kept_back = chart.code(stranger, "user/*.rs offline_access")
+    ending, of_another = chart.given(mine, "user/*.rs"), chart.given(other, "user/*.rs offline_access")
+    key = Passkey(who.id, secrets.token_bytes(32), nobodys_key(), 0, 0, 0)
+    accounts.add_passkey(who, key)
+    page = At(edge, cookies={SESSION: mine.secret})
+    assert [reads(edge, each, search) for each in (theirs, ending)] == [200, 200]
+    assert page.ask("DELETE", f"/identity/passkeys/{credential_digest(key.credential).hex()}").status == 204
+    assert [reads(edge, each, search) for each in (theirs, ending)] == [401, 200]
+    refused(chart.renew(theirs["refresh_token"]), 400, "invalid_grant")
+    refused(chart.exchange(kept_back), 400, "invalid_grant")
+    assert chart.renew(of_another["refresh_token"]).status == 200
+    left = sessions.own(who, edge.story.world.clock.now())
+    assert [each.digest for each in left] == [mine.session.digest]
+    later = chart.given(mine, "user/*.rs offline_access")
+    assert reads(edge, later, search) == 200

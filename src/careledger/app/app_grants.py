@@ -14,7 +14,7 @@ from careledger.app import clients
 from careledger.app.identity import sessions
 from careledger.app.identity.accounts import ACTIVE, person
 from careledger.domain.errors import FreshProofNeeded, PartyNotFound
-from careledger.formats.apps import AppGrant, AppToken
+from careledger.formats.apps import AppCode, AppGrant, AppToken
 from careledger.formats.digests import uint
 from careledger.ports import Books
 from careledger.workflows.actors import Organisation
@@ -120,6 +120,16 @@ def of_post(employer: Organisation, post: int, now: int) -> list[Standing]:
     named = (name[len(GRANT) :] for name, _ in employer.books.rows(KEPT, GRANT))
     found = (standing(employer, name, now) for name in named)
     return [each for each in found if each is not None and each.grant.post == post and not each.grant.parent]
+
+
+def end_of_person(employer: Organisation, account: bytes, session: bytes) -> None:
+    """What that person let in is over, with its tokens and the codes that were not brought yet; what ends with that
+    session stays until then."""
+    books = employer.books
+    with books.alone():
+        granted = [(name, AppGrant.decode(row[_TIME:])) for name, row in books.rows(KEPT, GRANT)]
+        granted += [(name, AppCode.decode(row[_TIME:]).grant) for name, row in books.rows(KEPT, CODE)]
+        drop(books, [name for name, each in granted if each.account == account and each.session != session])
 
 
 def bearing(employer: Organisation, token: bytes, now: int) -> tuple[Standing, AppToken, int] | None:

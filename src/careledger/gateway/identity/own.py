@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from careledger.app import app_grants
 from careledger.app.identity import accounts, challenges, codes, passkeys, passwords, proving, sessions
 from careledger.app.identity.sessions import Current
 from careledger.app.names import Names
@@ -55,6 +56,17 @@ def _end_others(service: Service, call: Call) -> None:
     over(service, [each for each in there if each.digest != call.current.digest])
 
 
+def _end_all_else(call: Call) -> list[Current]:
+    """Whoever had what proved this account may have signed in by it, and let apps in that end with no session.
+    So all of them go but the session at hand and its apps; says which sessions went. Part of the step that changes what
+    proves the account, so that no crash and no other request comes between."""
+    who = call.current.who
+    ended = [each for each in sessions.own(who, call.now) if each.digest != call.current.digest]
+    sessions.end(who, [each.digest for each in ended])
+    app_grants.end_of_person(who.organisation, who.id, call.current.row.unique)
+    return ended
+
+
 def credentials(service: Service, call: Call) -> Said:
     """What proves oneself here."""
     who = call.current.who
@@ -90,9 +102,11 @@ def add_passkey(service: Service, call: Call) -> Said:
 def remove_passkey(service: Service, call: Call) -> Said:
     """One passkey less, and the other sessions are over, as is what this one had open: it proves that passkey no more.
     Raises ActRefused for the last proof, PartyNotFound."""
-    accounts.remove_passkey(call.current.who, bytes.fromhex(call.parts["passkey"]))
+    with call.current.who.organisation.books.alone():
+        accounts.remove_passkey(call.current.who, bytes.fromhex(call.parts["passkey"]))
+        ended = _end_all_else(call)
     service.desk.leases.end(call.current.digest)
-    _end_others(service, call)
+    over(service, ended)
     return Said(None, 204)
 
 
@@ -124,14 +138,17 @@ def set_password(service: Service, call: Call) -> Steps:
         if sessions.found(who.organisation, call.current.digest, call.now) is None:
             raise SessionRefused()
         accounts.set_password(who, made)
-    _end_others(service, call)
+        ended = _end_all_else(call)
+    over(service, ended)
     return Said(bodies.Recovery(recovery), CREATED)
 
 
 def remove_password(service: Service, call: Call) -> Said:
     """No password any more, and the other sessions are over; raises ActRefused where it is the last proof."""
-    accounts.remove_password(call.current.who)
-    _end_others(service, call)
+    with call.current.who.organisation.books.alone():
+        accounts.remove_password(call.current.who)
+        ended = _end_all_else(call)
+    over(service, ended)
     return Said(None, 204)
 
 
