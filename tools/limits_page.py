@@ -120,7 +120,7 @@ PACE = (
 )  # fmt: skip
 COSTLY = (
     Limit("reading and judging a long Bundle or resource: in a process beside, one after the other; {} entries at most",
-          "a request's", ("gateway.brought:MOST",), "gateway.md"),
+          "a request's", ("gateway.entries:MOST",), "gateway.md"),
     Limit("carrying out a transaction: in steps between other requests; with `Prefer: respond-async` it is 202 at "
           "once, {} of an organisation are waited for", "an organisation's",
           ("gateway.later:MOST_WAITING",), "gateway.md"),

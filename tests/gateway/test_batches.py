@@ -302,3 +302,13 @@ def test_a_bundle_with_an_empty_array_is_told_where_it_is(ward: Ward, kind: str)
     assert "empty" in refused.issue[1]
     body = json.dumps({"resourceType": "Bundle", "type": kind}).encode()
     assert ward.reader.ask("", "POST", body, Content_Type=JSON).status == 200
+
+
+def test_a_bundle_of_more_entries_than_are_taken_is_refused_before_the_rest_is_read(ward: Ward) -> None:
+    for kind in ("batch", "transaction", "collection"):
+        reply = send(ward.reader, kind, *[{}] * 10_001)
+        assert reply.status == 400
+        assert "more than 10000 entries" in reply.body["issue"][0]["diagnostics"]
+        unread = b'{"resourceType":"Bundle","type":"%s","entry":[%s' % (kind.encode(), b"{}," * 10_001)
+        reply = ward.reader.ask("", "POST", unread, Content_Type=JSON)
+        assert "more than 10000 entries" in reply.body["issue"][0]["diagnostics"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 
 import msgspec
 
@@ -18,6 +20,8 @@ from careledger.gateway.operations import consents
 ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 """In which entries are carried out (R4 http.html#trules)."""
 READS = ("GET", "HEAD")
+MOST = 10_000
+"""Entries of one Bundle."""
 TYPES = ("transaction", "batch", "collection")
 CONDITIONS = {
     "ifMatch": "if-match",
@@ -40,6 +44,21 @@ class _Entry(msgspec.Struct):
     fullUrl: str = ""
     request: _Request | None = None
     resource: msgspec.Raw = msgspec.Raw(b"")
+
+    def __post_init__(self) -> None:
+        """Raises FhirRefused at the first entry too many, so that no others are read: a million take seconds and
+        memory in which nobody else is answered."""
+        if next(_read.places) == MOST:
+            raise FhirRefused(path="Bundle.entry", problem=f"more than {MOST} entries")
+
+
+class _Read(threading.local):
+    """The places of the Bundle that this thread reads."""
+
+    places: Iterator[int] = iter(())
+
+
+_read = _Read()
 
 
 class _Resource(msgspec.Struct):
@@ -147,7 +166,8 @@ class _Bundle(msgspec.Struct):
 
 def sent_in(data: bytes, base: str) -> Sending:
     """What a Bundle asks of the server with that base; raises FhirRefused for what is none, of another type, or a
-    collection that asks for anything but creating."""
+    collection that asks for anything but creating, or has too many entries."""
+    _read.places = count()
     try:
         said = msgspec.json.decode(data, type=_Bundle)
         sent = [_sent(place, each) for place, each in enumerate(said.entry or ())]
