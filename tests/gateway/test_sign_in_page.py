@@ -412,6 +412,35 @@ def test_the_page_is_worked_by_the_keyboard_and_fits_a_small_screen(chromium: An
         assert newcomer.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+def test_no_word_of_the_sessions_is_broken_where_there_is_room(chromium: Any, edge: Edge) -> None:
+    with person(chromium, edge) as newcomer:
+        newcomer.page.set_viewport_size({"width": 1280, "height": 800})
+        newcomer.open()
+        newcomer.sign_up()
+        lines = newcomer.page.evaluate(
+            """[...document.querySelectorAll("#signed-in th")]
+            .filter((each) => each.textContent === "End" && each.getClientRects().length)
+            .map((each) => {
+              const text = document.createRange();
+              text.selectNodeContents(each);
+              return text.getClientRects().length;
+            })"""
+        )
+        assert lines == [1]
+
+
+def test_the_page_of_the_api_fits_a_small_screen_and_is_dark_where_that_is_liked(
+    chromium: Any, edge: Edge
+) -> None:
+    context = chromium.new_context(viewport={"width": 320, "height": 640}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{Browser(edge).origin}/api/v1/docs")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 25, 29)"
+    context.close()
+
+
 def test_who_is_refused_is_told_so_in_sight_and_keeps_no_passkey_of_it(chromium: Any, edge: Edge) -> None:
     with person(chromium, edge) as newcomer:
         newcomer.page.goto(f"{newcomer.url.replace('localhost', '127.0.0.1')}/sign-in")

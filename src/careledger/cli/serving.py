@@ -128,8 +128,8 @@ def _say_gateway(gateway: Gateway, members: str, service: Service, as_json: bool
         reached = "Only this machine reaches it." if is_loopback(service.host) else "Others reach it."
         screen().says(
             f"{reached} Ctrl-C ends it; until then patients' agents here (careledger app, consent, audit) go through "
-            "it, token, client, account, sign-on, reads and staff list work beside it, and nothing else can open the "
-            "directory."
+            "it, token, client, account, sign-on, licence, reads and staff list work beside it, and nothing else can "
+            "open the directory."
         )
 
 
