@@ -39,7 +39,7 @@ COMMAND = "python bench/over_http.py"
 DOCTOR = "Dr Rahman, City"
 SAMPLE = "Alda400_Paucek755"
 CONNECTIONS = 16
-FRESH = 20
+FRESH = CREATED = 20
 IDLE = 4.0
 """Seconds after which a connection is opened anew: the server ends those that were idle for five."""
 JSON = "application/fhir+json"
@@ -250,6 +250,31 @@ def taking(base: str, desk: str) -> Figure:
     )
 
 
+def creating(base: str, alias: str, desk: str) -> list[Figure]:
+    """One record after the other of a patient who has hundreds, signed and anchored each: answered, then read back."""
+    line = Line(base, desk)
+    whole = json.loads(line.ask(f"/fhir/Patient/{alias}/$everything?_count=1"))["total"]
+    made, read = list[float](), list[float]()
+    for number in range(CREATED):
+        said = {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": "measured"},
+            "subject": {"reference": f"Patient/{alias}"},
+            "valueString": str(number),
+        }
+        begun = time.perf_counter()
+        id = json.loads(line.ask("/fhir/Observation", json.dumps(said).encode()))["id"]
+        made.append(1000 * (time.perf_counter() - begun))
+        begun = time.perf_counter()
+        line.ask(f"/fhir/Observation/{id}")
+        read.append(1000 * (time.perf_counter() - begun))
+    return [
+        Figure.of(f"create beside {whole} records, median", statistics.median(made), "ms", COMMAND),
+        Figure.of("the first read behind it, median", statistics.median(read), "ms", COMMAND),
+    ]
+
+
 def beside(base: str, alias: str, token: str, desk: str) -> list[Figure]:
     """Reading within a lease while a Bundle of several thousand entries is taken."""
     large: dict[str, object] = {"resourceType": "Bundle", "type": "batch", "entry": []}
@@ -281,6 +306,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
         alias, given, desk = prepared(folder)
         with serving(folder) as (base, _):
             figures = [*reading(base, alias, given, chosen.seconds, Path(scratch)), taking(base, desk)]
+            figures += creating(base, alias, desk)
             return figures + beside(base, alias, given[-1], desk)
 
 

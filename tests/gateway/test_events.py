@@ -300,7 +300,7 @@ def test_everybody_is_told_of_a_custodian_that_leaves(telling: Edge) -> None:
 def test_a_category_that_a_role_may_not_read_is_not_told_of(telling: Edge) -> None:
     from careledger.formats.events import Event
     from careledger.gateway.events.inbox import sees
-    from careledger.gateway.leases import closed_to
+    from careledger.gateway.grounds import closed_to
 
     view = telling.story.world.ledger.fresh_head()
     clerk = telling.story.staff["clerk"]

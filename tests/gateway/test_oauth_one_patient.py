@@ -15,8 +15,8 @@ from careledger.domain.consents import Permission
 from careledger.domain.errors import AccessRefused, ScopeRefused
 from careledger.formats.apps import AppGrant
 from careledger.gateway.application import FEATURES
+from careledger.gateway.grounds import check_reaches
 from careledger.gateway.http import Handler
-from careledger.gateway.leases import check_reaches
 from careledger.workflows import register
 from careledger.workflows.identity_rows import Identity
 from gateway.edge_world import JSON, Client, Edge

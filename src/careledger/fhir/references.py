@@ -98,6 +98,13 @@ def rewritten(resource: Resource, new_text: Callable[[str], str | None]) -> Reso
     return made
 
 
+def refers_by_uuid(resource: Resource) -> bool:
+    """Whether a reference or ``url`` in it is a UUID URN: what it names may be shown under another name."""
+    found = list[str]()
+    rewritten(resource, lambda text: found.append(text) if text.startswith("urn:uuid:") else None)
+    return bool(found)
+
+
 def _rewritten(value: Any, new_text: Callable[[str], str | None]) -> Any:
     if isinstance(value, list):
         return [_rewritten(item, new_text) for item in value]

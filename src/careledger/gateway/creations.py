@@ -19,7 +19,7 @@ from careledger.gateway.beside import LONG
 from careledger.gateway.deciding import PATIENT
 from careledger.gateway.desk import Desk
 from careledger.gateway.entries import Sending
-from careledger.gateway.leases import check_reaches
+from careledger.gateway.grounds import check_reaches
 from careledger.gateway.outcomes import ENTRY
 from careledger.workflows.alike import KnownPeople
 from careledger.workflows.deposit import Prepared

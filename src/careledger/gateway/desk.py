@@ -15,17 +15,19 @@ from uuid import UUID
 from careledger.app.identity.references import References
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
-from careledger.domain.categories import Category
+from careledger.domain.categories import Category, Compartment
 from careledger.domain.errors import CareLedgerError, RecordNotFound
+from careledger.fhir.references import refers_by_uuid
 from careledger.fhir.searching.parse import parse
 from careledger.fhir.searching.query import Query
 from careledger.gateway.apart.sharing import Alone, Sharing
 from careledger.gateway.brought import Brought
 from careledger.gateway.bulk.exports import Exports
 from careledger.gateway.events.service import Events
+from careledger.gateway.grounds import unreadable
 from careledger.gateway.http import Handler
 from careledger.gateway.later import Later
-from careledger.gateway.leases import Leases, unreadable
+from careledger.gateway.leases import Leases
 from careledger.gateway.operations import consents
 from careledger.gateway.own.chart import Charts
 from careledger.gateway.own.sight import Sight
@@ -119,11 +121,19 @@ class Desk:
             raise RecordNotFound()
         return own
 
-    def written(self, who: Bearer, alias: bytes, path: str, version: str) -> Shown | None:
+    def written(
+        self, who: Bearer, alias: bytes, path: str, version: str, created: Compartment | None = None
+    ) -> Shown | None:
         """What was written just now, of what is shared or, of who keeps the patient's keys, of the own writing; None
-        where it cannot be shown now, and where nobody was asked for it: who wrote it is told so."""
+        where it cannot be shown now, and where nobody was asked for it: who wrote it is told so.
+
+        A record that was ``created`` in a compartment is asked for alone, unless it refers to others that are shown
+        with it: nothing follows it yet, and all else that the patient shares need not be opened for it."""
         with suppress(CareLedgerError):
-            shown = self.leases.look(who, alias).current.get(path)
+            alone = self.leases.alone(who, alias, bytes.fromhex(version), created) if created else None
+            shown = None if alone is None else alone.current.get(path)
+            if shown is None or refers_by_uuid(shown.resource):
+                shown = self.leases.look(who, alias).current.get(path)
             if shown is not None:
                 return shown
             kept_holder(who.staff.organisation, alias)

@@ -32,6 +32,7 @@ from careledger.gateway.deciding import (
     stated_id,
 )
 from careledger.gateway.desk import Desk
+from careledger.gateway.grounds import check_reaches
 from careledger.gateway.http import (
     CREATED,
     JSONS,
@@ -44,7 +45,6 @@ from careledger.gateway.http import (
     Slow,
     pairs,
 )
-from careledger.gateway.leases import check_reaches
 from careledger.gateway.long_bodies import once_read
 from careledger.gateway.operations import consents, uploads
 from careledger.gateway.outcomes import outcome
@@ -296,11 +296,11 @@ def _updated(desk: Desk, who: Bearer, asked: Asked, id: str, after: str, sent: w
 
 def _written(desk: Desk, who: Bearer, alias: bytes, made: writing.Written) -> Answered:
     """The version that was written, as this post sees it if it does."""
-    desk.leases.forget(who, alias)
+    path, status = f"{made.kind}/{made.id}", CREATED if made.new else 200
+    desk.leases.wrote(who, alias, path)
     with suppress(CareLedgerError):  # an index that does not open now is read in as a whole once it does
         desk.charts.of(who.staff.organisation).wrote([alias])
-    path, status = f"{made.kind}/{made.id}", CREATED if made.new else 200
-    if (shown := desk.written(who, alias, path, made.version)) is not None:
+    if (shown := desk.written(who, alias, path, made.version, made.compartment)) is not None:
         return Answered(shown.resource, shown, status)
     said = outcome("information", "informational", "Written, and anchored; this post does not see it yet.")
     return Answered(said, Shown(made.kind, made.id, made.version, 0, said), status)

@@ -13,49 +13,40 @@ from dataclasses import dataclass, field
 
 from careledger.app.identity.enrolling import opened
 from careledger.app.identity.sessions import IDLE
-from careledger.app.scopes import Scopes
 from careledger.app.tokens import Bearer
 from careledger.app.world import World
-from careledger.domain.categories import Category, Compartment, Sensitivity
-from careledger.domain.consents import Purpose
+from careledger.domain.categories import Compartment
 from careledger.domain.errors import (
     AccessRefused,
     CareLedgerError,
-    FhirRefused,
     PatientNotFound,
     RecordNotFound,
     SignatureRefused,
 )
-from careledger.domain.matrix import VERSIONS, ReadCell
-from careledger.domain.reasons import Rule
-from careledger.fhir.export import resource_of
+from careledger.domain.questions import LONGEST_LEASE
 from careledger.formats.patients import Certificate
 from careledger.gateway.apart.sharing import Alone, Sharing, Stamp
+from careledger.gateway.grounds import check_reaches, ground_of, within
 from careledger.gateway.own.keyless import written_here
 from careledger.gateway.own.showing import uuid_text
 from careledger.gateway.views import Seen, Shown, View
-from careledger.ports import LedgerView
 from careledger.workflows.actors import Session
 from careledger.workflows.asking import Access
 from careledger.workflows.custody import find_statement
-from careledger.workflows.grounds import Reading, by_one_consent, reading
-from careledger.workflows.judging import post_at
 from careledger.workflows.lease import Lease, open_lease
 from careledger.workflows.network import Network
 from careledger.workflows.received import epoch_keys, fetch_grants
-from careledger.workflows.retrieve import Record, Retrieved, newest, retrieve
+from careledger.workflows.retrieve import Record, Retrieved, retrieve
 from careledger.workflows.superseded import following, is_superseded
 
-WANTED = tuple(Compartment(category) for category in Category)
-"""What is asked for: everything that is not restricted; restricted records are asked for by name elsewhere."""
 MOST_OPEN = 50_000
 """Versions that all leases of a gateway keep in memory together, some 20 KiB each."""
+MOST_ASIDE = 1_000
+"""Patients and tokens of whom is kept what was found before something was written, some 20 KiB each."""
 MOST_SESSIONS = 10_000
 """Tokens whose sessions are kept in memory, some 2 KiB each; one that is asked with again has a new session stated."""
 ENDED = (AccessRefused, SignatureRefused)
 """What ends a lease: the second once its post's key was changed, whose sessions end with it."""
-IN_EMERGENCY = (*WANTED, *(Compartment(category, Sensitivity.RESTRICTED) for category in Category))
-"""What is asked for where the glass was broken: of restricted records those that its entry names."""
 
 
 @dataclass(repr=False)
@@ -85,12 +76,23 @@ class _Held:
 
 
 @dataclass(repr=False)
+class _Aside:
+    """What a token had open of a patient for whom it then wrote something: nothing is kept of it but which records it
+    showed, and what was written, so that one that is asked for by its id alone is found by asking anew."""
+
+    paths: set[str]
+    until: int
+    was_open: bool
+
+
+@dataclass(repr=False)
 class Leases:
     """The leases of everybody who asks at one gateway; not to be used by two threads at once."""
 
     world: World
     sharing: Sharing = field(default_factory=Alone)
     _held: dict[tuple[bytes, bytes], _Held] = field(default_factory=dict)
+    _aside: dict[tuple[bytes, bytes], _Aside] = field(default_factory=dict)
     _sessions: dict[bytes, Session] = field(default_factory=dict)
     _used: dict[bytes, int] = field(default_factory=dict)
     """When each was last asked for something, the longest ago first."""
@@ -131,6 +133,8 @@ class Leases:
         """The same and on what ground, by a lease that is open already or by one that is not kept open."""
         check_reaches(bearer, alias)
         network = self.world.network
+        if (bearer.digest, alias) in self._aside:
+            self.look(bearer, alias)
         held = self._open(bearer.digest, alias)
         if held is not None:
             with suppress(*ENDED):
@@ -139,18 +143,34 @@ class Leases:
         self._drop(bearer.digest, alias)
         return made
 
+    def alone(self, bearer: Bearer, alias: bytes, handle: bytes, compartment: Compartment) -> View | None:
+        """What a look would show if that version, of that compartment, were all there is: by a request for it alone,
+        of which nothing is kept open. None where this post's ground opens no such compartment as a whole; raises as
+        ``look``."""
+        check_reaches(bearer, alias)
+        network, statement = (
+            self.world.network,
+            find_statement(self.world.network, alias, self.world.custodians),
+        )
+        ground, closed = ground_of(network, self.session(bearer), bearer, statement)
+        if ground.handles is not None or compartment not in ground.compartments:
+            return None
+        found = retrieve(network, ground.access, statement, handles=[handle])
+        return self._view(bearer, alias, found, found.records, closed)
+
     def live(self, bearer: Bearer) -> list[View]:
         """What this post's leases that still hold show, without asking for anything anew but what is open at another
-        worker."""
+        worker, or was when this token wrote something."""
         network, seen = self.world.network, list[View]()
         self._bring(bearer)
-        for digest, alias in list(self._held):
+        before = [name for name, each in self._aside.items() if each.was_open]
+        for digest, alias in [*self._held, *before]:
             if digest == bearer.digest:
-                held = self._held[digest, alias]
+                held = self._held.get((digest, alias))
                 try:
-                    seen.append(held.look(network, bearer.came))
+                    seen.append(held.look(network, bearer.came) if held else self.look(bearer, alias))
                 except ENDED:
-                    del self._held[digest, alias]
+                    self._drop(digest, alias)
         return seen
 
     def showing(self, bearer: Bearer, path: str) -> View | None:
@@ -168,6 +188,10 @@ class Leases:
                     return view
             except ENDED:
                 self._held.pop(name, None)
+        for digest, alias in [name for name, each in self._aside.items() if path in each.paths]:
+            with suppress(*ENDED):
+                if digest == bearer.digest and path in (view := self.look(bearer, alias)).current:
+                    return view
         return None
 
     def again(self, bearer: Bearer, shown: Shown) -> Shown:
@@ -220,12 +244,27 @@ class Leases:
                 del self._held[name]
             else:
                 self._open(*name)
+        for name in [name for name, each in self._aside.items() if now >= each.until]:
+            del self._aside[name]
         return len(self._held)
 
     def forget(self, bearer: Bearer, alias: bytes) -> None:
         """The next look at that patient asks anew, at whatever worker."""
         self._drop(bearer.digest, alias)
+        self._aside.pop((bearer.digest, alias), None)
         self.sharing.changed(bearer.digest, alias)
+
+    def wrote(self, bearer: Bearer, alias: bytes, path: str) -> None:
+        """The same; but that record, and what was open, is found by asking anew where its id alone is asked for."""
+        name, now = (bearer.digest, alias), self.world.clock.now()
+        held, before = self._held.get(name), self._aside.get(name)
+        paths = {path, *(held.view.current if held else ()), *(before.paths if before else ())}
+        until = held.lease.until if held else now + LONGEST_LEASE
+        was_open = held is not None or (before is not None and before.was_open)
+        self.forget(bearer, alias)
+        self._aside[name] = _Aside(paths, until, was_open)
+        if len(self._aside) > MOST_ASIDE:
+            del self._aside[next(iter(self._aside))]
 
     def end(self, digest: bytes) -> None:
         """Drops what was opened for a token or a session that is over, at whatever worker."""
@@ -233,17 +272,21 @@ class Leases:
         self._drop_session(digest)
         for name in [each for each in self._held if each[0] == digest]:
             self._held.pop(name).lease.close()
+        for name in [each for each in self._aside if each[0] == digest]:
+            del self._aside[name]
 
     def close(self) -> None:
         """Drops everything that is open."""
         for held in self._held.values():
             held.lease.close()
         self._held.clear()
+        self._aside.clear()
         self._sessions.clear()
         self._used.clear()
 
     def _ask(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         """By a request, and by another one where a key came while custodians answered."""
+        self._aside.pop((bearer.digest, alias), None)
         made = self._asked(network, bearer, alias)
         came = (bearer.digest, alias) in self._held and self._open(bearer.digest, alias) is None
         return self._asked(network, bearer, alias) if came else made
@@ -251,15 +294,7 @@ class Leases:
     def _asked(self, network: Network, bearer: Bearer, alias: bytes) -> tuple[View, Access]:
         stamp, session = self.sharing.stamp(bearer.digest, alias), self.session(bearer)
         statement = find_statement(network, alias, self.world.custodians)
-        rule = Rule.BREAK_GLASS if bearer.purpose is Purpose.BTG else None
-        wanted = WANTED if rule is None else IN_EMERGENCY
-        ground: Reading = (
-            by_one_consent(network, session, statement, bearer.consent, wanted)
-            if bearer.consent
-            else reading(network, session, statement, wanted, bearer.purpose, rule)
-        )
-        never = unreadable(network, bearer)
-        closed = tuple(sorted({*ground.closed, *(each for each in WANTED if each.category in never)}))
+        ground, closed = ground_of(network, self.session(bearer), bearer, statement)
         if ground.handles is not None:  # single records are no compartments: every look is a request
             found = retrieve(network, ground.access, statement, handles=ground.handles)
             return self._view(bearer, alias, found, found.records, closed), ground.access
@@ -334,25 +369,6 @@ class Leases:
             del self._held[name]
 
 
-def check_reaches(bearer: Bearer, alias: bytes) -> None:
-    """Raises AccessRefused where an app was launched for another patient."""
-    if bearer.patient not in (b"", alias):
-        raise AccessRefused(because="This app was launched for another patient.")
-
-
-def unreadable(network: Network, bearer: Bearer) -> frozenset[Category]:
-    """What the matrix in force lets nobody read who acts as this post does, whatever is shared."""
-    return closed_to(network.ledger.fresh_head(), bearer.staff.number)
-
-
-def closed_to(view: LedgerView, post: int) -> frozenset[Category]:
-    """The same at one block."""
-    matrix, acting = VERSIONS[view.matrix_version()], post_at(view, post).acting
-    return frozenset(
-        each for each in Category if all(matrix.reading(role, each) is ReadCell.NO for role in acting)
-    )
-
-
 def _key_came(network: Network, lease: Lease) -> bool:
     """Whether something was released to a lease without its key, and its grant has another key since."""
     access = lease.access
@@ -364,25 +380,3 @@ def _key_came(network: Network, lease: Lease) -> bool:
         keys = epoch_keys(organisation, Certificate.decode(access.certificate.body))
         return len(keys) > len(access.seeds)
     return False
-
-
-def within(scopes: Scopes, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Those of these records that the scopes show. Of a type that they show in part: what they cover of the records
-    whose newest version they cover, so that no older one stands for it."""
-    some = [each for each in records if scopes.shows_some(each.manifest.resource_type)]
-    partly = [each for each in some if not scopes.shows(each.manifest.resource_type)]
-    kept = {each.handle for each in partly if _covers(scopes, each)}
-    now = {each.manifest.record_id for each in newest(partly) if each.handle in kept}
-    return tuple(
-        each
-        for each in some
-        if scopes.shows(each.manifest.resource_type)
-        or (each.handle in kept and each.manifest.record_id in now)
-    )
-
-
-def _covers(scopes: Scopes, record: Record) -> bool:
-    try:
-        return scopes.cover("r", record.manifest.resource_type, resource_of(record.body))
-    except FhirRefused:
-        return False

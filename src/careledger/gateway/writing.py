@@ -17,6 +17,7 @@ from jsonpatch import JsonPatch, JsonPatchException
 from jsonpointer import JsonPointerException
 
 from careledger.app.scopes import Scopes
+from careledger.domain.categories import Compartment
 from careledger.domain.errors import (
     FhirRefused,
     RecordNotFound,
@@ -63,12 +64,13 @@ NO_PATCH = "not Parameters, as a FHIRPath Patch is; a JSON Patch comes as applic
 
 @dataclass(frozen=True)
 class Written:
-    """Where a version is now; ``new`` is False if it had been written before."""
+    """Where a version is now; ``new`` is False if it had been written before. ``compartment``: of a new record."""
 
     kind: str
     id: str
     version: str
     new: bool
+    compartment: Compartment | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,7 +119,9 @@ def create(network: Network, session: Session, statement: AliasStatement, sent: 
         ensure_epochs(network, kept_holder(organisation, statement.alias), [version.compartment.number])
     made = deposit(network, by, statement, [version])
     handle = made.handles.get(version.record_id) or made.known[version.record_id]
-    return Written(kind, str(UUID(bytes=version.record_id)), handle.hex(), bool(made.handles))
+    new = bool(made.handles)
+    name, where = str(UUID(bytes=version.record_id)), version.compartment if new else None
+    return Written(kind, name, handle.hex(), new, where)
 
 
 def namespace(organisation: Organisation, key: str) -> bytes:

@@ -18,7 +18,7 @@ from careledger.gateway.api.pages import Page, Paged, page
 from careledger.gateway.api.rows import Called, Row
 from careledger.gateway.api.times import Moment, moment
 from careledger.gateway.desk import Desk
-from careledger.gateway.leases import unreadable
+from careledger.gateway.grounds import unreadable
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Organisation
 from careledger.workflows.judging import post_at

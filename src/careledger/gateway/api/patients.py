@@ -27,7 +27,7 @@ from careledger.gateway.api.pages import Page, Paged, page, page_along
 from careledger.gateway.api.rows import PARTS, Called, Row
 from careledger.gateway.api.times import Moment, is_day, moment
 from careledger.gateway.desk import Desk
-from careledger.gateway.leases import unreadable
+from careledger.gateway.grounds import unreadable
 from careledger.gateway.operations.consents import KIND, Held, holding, holding_after, is_held
 from careledger.ports import LedgerView
 from careledger.workflows import register as workflows_register

@@ -29,7 +29,8 @@ from careledger.gateway.bulk.seen import Memory, forget_member
 from careledger.gateway.bulk.shared import Grounds, SharedWalk
 from careledger.gateway.bulk.wanted import OUTCOME, Line, Owner
 from careledger.gateway.bulk.work import Work
-from careledger.gateway.leases import Leases, unreadable
+from careledger.gateway.grounds import unreadable
+from careledger.gateway.leases import Leases
 from careledger.gateway.outcomes import outcome
 from careledger.workflows.actors import Organisation
 from careledger.workflows.deposit import PLAN

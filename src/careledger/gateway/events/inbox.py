@@ -14,7 +14,7 @@ from careledger.domain.errors import ApiRefused, EventsGone
 from careledger.formats.digests import uint
 from careledger.formats.events import Event
 from careledger.gateway.events.outbox import Outbox
-from careledger.gateway.leases import closed_to
+from careledger.gateway.grounds import closed_to
 from careledger.ports import LedgerView
 from careledger.workflows.actors import Staff
 from careledger.workflows.network import verified

@@ -13,7 +13,7 @@ from careledger.domain.categories import Category
 from careledger.domain.errors import OAuthRefused
 from careledger.fhir.mapping import rules_by_type
 from careledger.formats.apps import AppGrant
-from careledger.gateway.leases import closed_to
+from careledger.gateway.grounds import closed_to
 from careledger.gateway.oauth import answers
 from careledger.ports import LedgerView
 from careledger.workflows.network import verified

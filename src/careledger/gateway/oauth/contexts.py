@@ -8,7 +8,7 @@ from careledger.app.tokens import Bearer
 from careledger.domain.categories import Category
 from careledger.domain.errors import PatientNotFound
 from careledger.gateway.desk import Desk
-from careledger.gateway.leases import unreadable
+from careledger.gateway.grounds import unreadable
 from careledger.gateway.operations.consents import holding
 from careledger.workflows.actors import Organisation
 from careledger.workflows.identity_rows import Identity

@@ -16,8 +16,8 @@ from careledger.fhir import documents
 from careledger.formats.digests import framed
 from careledger.gateway import writing
 from careledger.gateway.desk import Desk, uuid_of
+from careledger.gateway.grounds import check_reaches
 from careledger.gateway.http import CREATED, Answered, Asked
-from careledger.gateway.leases import check_reaches
 from careledger.gateway.operations.binaries import MEDIA_TYPE, MOST_TYPE, UNKNOWN
 from careledger.gateway.repeats import answer_to, repeat
 from careledger.workflows.arrive import Announced, Arriving

@@ -23,7 +23,7 @@ from careledger.formats.events import Event
 from careledger.formats.indexing import Demand
 from careledger.gateway.about import about_whom
 from careledger.gateway.finding import Found
-from careledger.gateway.leases import closed_to
+from careledger.gateway.grounds import closed_to
 from careledger.gateway.own.chart import SLICE, Charts
 from careledger.gateway.own.sight import Sight
 from careledger.workflows.actors import Organisation, Staff
