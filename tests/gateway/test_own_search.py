@@ -647,7 +647,9 @@ def test_what_crashed_between_two_parts_is_finished_and_nothing_is_there_twice(
     world = ward.edge.story.world
     for at in range(3):
         ward.diagnosed(ward.patient(), code(), f"{at}")
-    house = ward.edge.gateway._desk.charts  # whose gateway keeps house meanwhile, and would make the index again
+    house = (
+        ward.edge.gateway._desk.charts
+    )  # whose gateway keeps house meanwhile, and would make the index again
     monkeypatch.setattr(house, "catch_up", lambda *given: True)
     monkeypatch.setattr(house, "look_again", lambda *given: None)
     house.close()
