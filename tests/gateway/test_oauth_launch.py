@@ -242,6 +242,26 @@ def test_whom_an_id_token_names_is_read_by_who_may_read_practitioners(
     assert edge.client("Dr City").ask(f"Practitioner/{party.replace('doc-', 'nur-')}").status == 404
 
 
+def test_an_app_that_may_know_who_its_person_is_reads_that_person_and_nobody_else(
+    edge: Edge, doctor: Browser, chart: App
+) -> None:
+    said = chart.given(doctor, "user/Condition.rs openid fhirUser")
+    place, app = (
+        read(said["id_token"].split(".")[1])["fhirUser"],
+        Client(edge.gateway.base, said["access_token"]),
+    )
+    shown = app.ask(place)
+    assert (shown.status, shown.body["name"]) == (200, [{"text": "Dr City"}])
+    [party] = [each["value"] for each in shown.body["identifier"]]
+    clerk = chart.given(signed_in(edge, "clerk"), "user/Condition.rs openid fhirUser")
+    other = read(clerk["id_token"].split(".")[1])["fhirUser"]
+    for stranger in (other, f"Practitioner/{party}", f"Practitioner/{UUID(int=7)}", "Practitioner?name=City"):
+        assert app.ask(stranger).status == 403
+    for less in ("user/Condition.rs openid", "user/Condition.rs"):
+        known_not = Client(edge.gateway.base, chart.given(doctor, less)["access_token"])
+        assert known_not.ask(place).status == 403
+
+
 def test_a_person_is_the_same_to_an_app_after_another_post_and_none_once_suspended(
     edge: Edge, chart: App
 ) -> None:

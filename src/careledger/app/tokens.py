@@ -13,6 +13,7 @@ import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from careledger.app import app_grants, clients
 from careledger.app.app_grants import GRANT, TOKEN, Row, Standing
@@ -44,6 +45,7 @@ class Bearer:
     app's. Of an app ``client`` is its id, and ``digest`` and ``until`` are those of what it was granted, so that what
     it has open goes on with its next token; ``patient`` is the only one whom it reaches, empty for no such limit.
     Of a patient's app ``consent`` is the one by which alone it reads, its owner ‖ its commitment.
+    ``person``: the id of who let the app in, where it may know who that is.
     ``shown``: the passkey that somebody proved by, None where the employer vouches; ``proved``: when last, None for a
     token, which a program brings.
     """
@@ -59,6 +61,7 @@ class Bearer:
     shown: Shown | None = None
     proved: int | None = None
     consent: bytes = b""
+    person: str = ""
 
     def require_fresh(self, now: int) -> None:
         """Raises FreshProofNeeded for a person who proved who they are more than five minutes ago, or who lets the app
@@ -214,9 +217,10 @@ class Bearers:
         whole = clients.asked(found.whole, client.kind).words  # with fewer scopes nobody more is reached
         only = grant.patient if any(each.level == PATIENT for each in whole) else b""
         scopes = limited_to(clients.asked(grant.scopes, client.kind).words)
+        named = {clients.OPENID, clients.FHIR_USER} <= {*grant.scopes.split()} and grant.account
         return Bearer(
             found.name, staff, Purpose[grant.purpose], found.until, came, scopes, grant.client, only,
-            consent=grant.consent,
+            consent=grant.consent, person=str(UUID(bytes=grant.account)) if named else "",
         )  # fmt: skip
 
 

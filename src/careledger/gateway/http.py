@@ -164,6 +164,7 @@ class Handler:
     the path's type or ``of`` this, or one of several such; without it no app asks. ``pieces``: by the path's type, what
     takes bodies of any other content type than those, as they come. ``of_one``: an app for one patient may ask: nothing
     of others shows. ``in_part``: an app may whose scopes allow it of some records: no others show, or change.
+    ``of_person``: of the person who let it in an app may too that may know who that is.
     """
 
     method: str
@@ -178,6 +179,7 @@ class Handler:
     of: str = ANY
     of_one: bool = False
     in_part: bool = False
+    of_person: bool = False
     pieces: Mapping[str, Opening] = field(default_factory=dict)
 
     def takes_type(self, stated: str) -> bool:
@@ -193,7 +195,8 @@ class Handler:
 
     def check(self, who: Bearer, asked: Asked) -> None:
         """Raises ScopeRefused for what an app's token does not reach."""
-        if who.scopes.limited:
+        own = self.of_person and bool(who.person) and asked.path.get("id") == who.person
+        if who.scopes.limited and not own:
             kind, needs = (
                 asked.path.get("kind", self.of),
                 [self.needs] if isinstance(self.needs, str) else self.needs,

@@ -29,7 +29,14 @@ def handlers(desk: Desk) -> list[Handler]:
     """The route."""
     return [
         Handler(
-            "GET", "/Practitioner/{id}", partial(read, desk), looks_at=PART, needs="r", of=KIND, of_one=True
+            "GET",
+            "/Practitioner/{id}",
+            partial(read, desk),
+            looks_at=PART,
+            needs="r",
+            of=KIND,
+            of_one=True,
+            of_person=True,
         )
     ]
 
@@ -40,6 +47,7 @@ def read(desk: Desk, who: Bearer, asked: Asked) -> Answered:
         None if who.consent else _post(desk, who, asked.path["id"])
     )  # a patient's app is nobody's colleague
     if found is None:
+        who.scopes.require("r", KIND)  # a record is nobody's own person
         return reading.read(desk, who, replace(asked, path={**asked.path, "kind": KIND}))
     return Answered(asked.part(found))
 
