@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from careledger.formats.patients import AliasStatement
+from careledger.formats.releases import Answer
 from careledger.workflows.asking import Access, ask
 from careledger.workflows.evidence import gather
 from careledger.workflows.network import Network
@@ -28,9 +30,15 @@ def following(
     asked = ask(network, access, statement, None, compartments)
     require_answers(network, asked)
     view = network.ledger.fresh_head()
-    gathered = gather(view, statement.alias, len(statement.custodians), asked.answers)
+    answers = [(_following(answer), signed) for answer, signed in asked.answers]
+    gathered = gather(view, statement.alias, len(statement.custodians), answers)
     made = defaultdict[bytes, set[bytes]](set)
     for found in gathered.found.values():
         if found.item.predecessor is not None:
             made[found.item.predecessor].add(found.row.handle)
     return made
+
+
+def _following(answer: Answer) -> Answer:
+    """The rows that name a predecessor: what the others say is neither verified nor used."""
+    return replace(answer, rows=tuple(row for row in answer.rows if row.predecessor is not None))
