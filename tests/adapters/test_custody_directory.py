@@ -79,6 +79,20 @@ def test_shares_are_read_back_and_lie_encrypted(folder: Path) -> None:
     assert SHARE not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
+def test_versions_are_found_by_their_handles_with_their_marks_and_nobody_elses(folder: Path) -> None:
+    opened = CustodyDirectory(folder)
+    with opened.rows.transaction():
+        keep(opened.rows)
+        opened.rows.set_mark(ALIAS, [SUBJECT], "confirmed")
+    found = opened.rows.named(ALIAS, [SUBJECT, b"\7" * 32])
+    assert {handle: version.mark for handle, version in found.items()} == {SUBJECT: "confirmed"}
+    assert opened.rows.version(ALIAS, SUBJECT) == found[SUBJECT]
+    assert opened.rows.version(ALIAS, b"\7" * 32) is None
+    assert opened.rows.named(bytes(32), [SUBJECT]) == {}
+    assert opened.rows.named(ALIAS, []) == {}
+    opened.close()
+
+
 def test_a_backup_has_the_rows_and_no_key(folder: Path, tmp_path: Path) -> None:
     opened = CustodyDirectory(folder)
     with opened.rows.transaction():

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from careledger.adapters.custody.remembered import Remembered
+from careledger.adapters.custody.rows import Rows
 from careledger.domain.categories import Category, Compartment
+from careledger.domain.custody import KeptVersion
 from careledger.domain.errors import (
     FhirRefused,
     ImportStopped,
@@ -103,6 +106,28 @@ def test_what_changed_at_its_source_is_the_next_version_and_the_one_before_stays
     assert len(imported(world, holder, third).deposited.handles) == 1
     (last,) = [each for each in newest(world.read_as_registrar(holder).records) if each.manifest.version == 3]
     assert last.manifest.predecessor == handle
+
+
+def test_what_many_records_follow_is_read_once_for_all_of_them(
+    world: World, holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def file(word: str, first: int) -> bytes:
+        return bundle(PATIENT, *(resource("Condition", f"{word} {at}", first + at) for at in range(30)))
+
+    for first in (1, 101, 201):
+        imported(world, holder, file("as it was", first))
+    for directory in world.directories.values():
+        monkeypatch.setattr(directory.rows, "_known", Remembered(1))  # nothing but what was read last
+    reading, read = Rows._read, list[int]()
+
+    def counted(rows: Rows, number: int) -> list[KeptVersion]:
+        read.append(number)
+        return reading(rows, number)
+
+    monkeypatch.setattr(Rows, "_read", counted)
+    made = imported(world, holder, file("as it is", 101))
+    assert len(made.deposited.handles) == 30
+    assert len(read) <= 4 * len(world.directories)  # as many for thirty as for one
 
 
 def test_what_cannot_be_imported_is_a_reject_and_stops_the_file_where_that_is_asked(

@@ -181,8 +181,11 @@ class Rows(Shares):
 
     def handles(self, alias: bytes) -> list[bytes]:
         """The handles of all versions of an alias."""
-        numbers = self._db.execute("SELECT number FROM deposits WHERE alias = ?", (alias,)).fetchall()
-        return [handle for (number,) in numbers for handle in self._handles_of(number)]
+        return [handle for number in self._numbers(alias) for handle in self._handles_of(number)]
+
+    def _numbers(self, alias: bytes) -> list[int]:
+        rows = self._db.execute("SELECT number FROM deposits WHERE alias = ? ORDER BY number", (alias,))
+        return [number for (number,) in rows.fetchall()]
 
     def _handles_of(self, number: int) -> list[bytes]:
         """The handles of a deposit by position, read once."""
@@ -195,7 +198,15 @@ class Rows(Shares):
 
     def version(self, alias: bytes, handle: bytes) -> KeptVersion | None:
         """The version of that handle, if it is that alias's."""
-        return next((version for version in self.versions(alias) if version.handle == handle), None)
+        return self.named(alias, (handle,)).get(handle)
+
+    def named(self, alias: bytes, handles: Collection[bytes]) -> dict[bytes, KeptVersion]:
+        """The versions of these handles, those that are that alias's; only their deposits are read, each once."""
+        wanted, found = frozenset(handles), list[KeptVersion]()
+        for deposit in self._numbers(alias) if wanted else ():
+            if not wanted.isdisjoint(self._handles_of(deposit)):
+                found += (each for each in self._plain(deposit) if each.handle in wanted)
+        return {each.handle: each for each in reversed(self._marked(alias, found))}
 
     def versions(self, alias: bytes, compartments: Collection[int] | None = None) -> list[KeptVersion]:
         """All versions of an alias (or in these compartments), deposit after deposit, by position."""
@@ -304,7 +315,7 @@ class Rows(Shares):
 
     def _mark(self, alias: bytes, handles: Iterable[bytes], column: str, value: object) -> None:
         wanted = frozenset(handles)
-        kept = [version.handle for version in self.versions(alias) if version.handle in wanted]
+        kept = [each for each in self.handles(alias) if each in wanted]
         self._db.executemany(
             "INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?, ?)", [(alias, each, *_PLAIN) for each in kept]
         )

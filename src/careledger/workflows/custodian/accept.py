@@ -134,9 +134,9 @@ def _consent(
 
 def _versions(custody: Custody, made: Acceptance) -> list[tuple[KeptVersion, KeptDeposit]]:
     """All of them: what came later would otherwise be accepted undecided when the journal is replayed."""
-    found = []
+    found, kept = [], custody.rows.named(made.alias, made.handles)
     for handle in made.handles:
-        version = custody.rows.version(made.alias, handle)
+        version = kept.get(handle)
         deposit = None if version is None else custody.rows.deposit(version.deposit)
         if version is None or deposit is None:
             raise RecordNotFound()

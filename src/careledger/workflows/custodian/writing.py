@@ -6,6 +6,7 @@ the anchoring block, so that nobody has to sign again and nobody can backdate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -83,10 +84,9 @@ class Judging:
         judged = self._judged(moment, at, deposit.alias)
         _check_signed(custody, judged, part)
         used = not deposit.intake or _intake_taken(custody, deposit)
-        follows = any(said.predecessor is not None for said in part.sent.items.words)
-        within = {item.handle: item for item in part.items} if follows else {}
+        earlier = _earlier(custody, part, judged.authors)
         for item in _differing(part, judged.consent):
-            require(_question(custody, judged, self._statement, deposit, item, used, within))
+            require(_question(judged, self._statement, deposit, item, used, earlier))
 
     def _judged(self, view: LedgerView, at: int, alias: bytes) -> Judged:
         known = self._known.get((alias, view.head.number))
@@ -178,13 +178,12 @@ def _check_signed(custody: Custody, judged: Judged, part: Sent) -> None:
 
 
 def _question(
-    custody: Custody,
     judged: Judged,
     statement: AliasStatement,
     deposit: DepositStatement,
     item: DepositItem,
     intake_used: bool,
-    within: dict[bytes, DepositItem],
+    earlier: Mapping[bytes, RecordVersion],
 ) -> Writing:
     authors = judged.authors
     return Writing(
@@ -197,7 +196,7 @@ def _question(
         by_controller=judged.session is None,
         consent=judged.consent,
         intake_used=intake_used,
-        predecessor=_predecessor(custody, deposit, item, authors, within),
+        predecessor=None if item.predecessor is None else earlier.get(item.predecessor),
         bound_to=bound_alias(judged.consent, item.author),
     )
 
@@ -219,20 +218,16 @@ def _version(deposit: DepositStatement, item: DepositItem, authors: standing.Aut
     )
 
 
-def _predecessor(
-    custody: Custody,
-    deposit: DepositStatement,
-    item: DepositItem,
-    authors: standing.Authors,
-    within: dict[bytes, DepositItem],
-) -> RecordVersion | None:
-    """The version that this one follows, if it is known here; readers, who have all, decide again."""
-    if item.predecessor is None:
-        return None
-    if item.predecessor in within:
-        return _version(deposit, within[item.predecessor], authors)
-    kept = custody.rows.version(deposit.alias, item.predecessor)
-    earlier = custody.rows.deposit(kept.deposit) if kept is not None else None
-    if kept is None or earlier is None:
-        return None
-    return standing.record_version(kept, earlier, authors.employer(kept.author), frozenset({kept.handle}))
+def _earlier(custody: Custody, part: Sent, authors: standing.Authors) -> dict[bytes, RecordVersion]:
+    """The versions that those of a part follow, by handle, as far as they are known here; readers, who have all, decide
+    again."""
+    wanted = {said.predecessor for said in part.sent.items.words if said.predecessor is not None}
+    within = {each.handle: each for each in part.items if each.handle in wanted} if wanted else {}
+    found = {handle: _version(part.deposit, each, authors) for handle, each in within.items()}
+    kept = custody.rows.named(part.deposit.alias, wanted - within.keys())
+    deposits = {each: custody.rows.deposit(each) for each in {version.deposit for version in kept.values()}}
+    for handle, version in kept.items():
+        if (deposit := deposits[version.deposit]) is not None:
+            employer = authors.employer(version.author)
+            found[handle] = standing.record_version(version, deposit, employer, frozenset({handle}))
+    return found
