@@ -191,8 +191,13 @@ def test_a_format_is_named_in_all_the_ways_of_r4(doctor: Client, visit: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "wanted", ["_summary=all", "_summary=count", "_elements=", "_summary=true&_elements=id"]
+    "wanted", ["_summary=all", "_summary=count", "_elements=,", "_summary=true&_elements=id"]
 )
 def test_a_read_that_wants_what_cannot_be_is_refused(doctor: Client, visit: Any, wanted: str) -> None:
     refused = doctor.ask(f"Encounter/{visit['id']}?{wanted}")
     assert (refused.status, refused.issue[0]) == (400, "invalid")
+
+
+def test_of_a_part_that_is_named_without_a_value_everything_is_read(doctor: Client, visit: Any) -> None:
+    path = f"Encounter/{visit['id']}"
+    assert doctor.ask(f"{path}?_elements=").body == doctor.ask(path).body
