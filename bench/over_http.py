@@ -250,9 +250,9 @@ def taking(base: str, desk: str) -> Figure:
     )
 
 
-def creating(base: str, alias: str, desk: str) -> list[Figure]:
+def creating(base: str, alias: str, token: str) -> list[Figure]:
     """One record after the other of a patient who has hundreds, signed and anchored each: answered, then read back."""
-    line = Line(base, desk)
+    line = Line(base, token)
     whole = json.loads(line.ask(f"/fhir/Patient/{alias}/$everything?_count=1"))["total"]
     made, read = list[float](), list[float]()
     for number in range(CREATED):
@@ -306,7 +306,7 @@ def measure(chosen: argparse.Namespace) -> list[Figure]:
         alias, given, desk = prepared(folder)
         with serving(folder) as (base, _):
             figures = [*reading(base, alias, given, chosen.seconds, Path(scratch)), taking(base, desk)]
-            figures += creating(base, alias, desk)
+            figures += creating(base, alias, given[-1])
             return figures + beside(base, alias, given[-1], desk)
 
 
