@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from careledger.domain.consents import Permission
+from careledger.gateway import leases
 from careledger.workflows.audit import Access, audit
 from careledger.workflows.revoke import revoke
 from gateway.edge_world import Client, Edge
@@ -108,3 +109,16 @@ def test_what_the_same_key_named_before_is_answered_in_its_newest_version(edge: 
     assert changed.status == 200, changed.body
     again = post(doctor, condition(alias, "named"), **key)
     assert (again.status, again.body) == (200, changed.body)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_PATHS", 0), ("MOST_ASIDE", 0)])
+def test_what_is_remembered_is_bounded_and_what_was_created_is_read_all_the_same(
+    edge: Edge, doctor: Client, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    held = edge.gateway._desk.leases._aside
+    held.clear()  # what other tests wrote
+    monkeypatch.setattr(leases, limit, most)
+    made = [post(doctor, condition(edge.story.adam.hex(), f"{limit} {each}")) for each in range(2)]
+    assert [len(each.paths) for each in held.values()] == ([0] if limit == "MOST_PATHS" else [])
+    for each in made:
+        assert doctor.ask(f"Condition/{each.body['id']}").body["code"] == each.body["code"]

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 import pytest
@@ -21,13 +21,13 @@ from fhirclient.models.condition import Condition
 import story
 from careledger.app import app_codes, app_grants, clients, signers, tokens
 from careledger.app.app_grants import CODE, REFRESH, Row
-from careledger.app.identity import accounts, sessions
+from careledger.app.identity import accounts, codes, passwords, sessions
 from careledger.app.identity.passkeys import credential_digest, nobodys_key
 from careledger.domain.consents import Permission
 from careledger.domain.errors import LedgerStale
 from careledger.domain.parties import Role
 from careledger.formats.apps import AppCode
-from careledger.formats.identity import Passkey
+from careledger.formats.identity import Passkey, Password
 from careledger.gateway.cookies import SESSION
 from careledger.gateway.oauth import contexts, routes
 from careledger.gateway.server import Gateway
@@ -868,3 +868,29 @@ def test_who_changes_what_proves_them_ends_what_others_let_in_by_it(edge: Edge) 
     assert [each.digest for each in left] == [mine.session.digest]
     later = chart.given(mine, "user/*.rs offline_access")
     assert reads(edge, later, search) == 200
+
+
+def test_a_password_that_is_changed_or_removed_ends_what_was_let_in_by_it_too(edge: Edge) -> None:
+    mine, stranger = signed_in(edge, "Dr City"), signed_in(edge, "Dr City")
+    chart, who, search = app(edge), mine.session.who, f"Condition?patient={edge.story.adam.hex()}"
+    old, new, code = "a heron over the delta", "a kite above the harbour", codes.new_recovery_codes()[0]
+    kept = Password(passwords.new_hash(old), secrets.token_bytes(20), 0, (codes.code_digest(code),), 0)
+    accounts.set_password(who, kept)
+    accounts.add_passkey(who, Passkey(who.id, secrets.token_bytes(32), nobodys_key(), 0, 0, 0))
+    page = At(edge, cookies={SESSION: mine.secret})
+    theirs = chart.given(stranger, "user/*.rs offline_access")
+    said = page.post("/password/options").body
+    secret = base64.b32decode(parse_qs(urlsplit(said["totp"]).query)["secret"][0])
+    step = edge.story.world.clock.now() // codes.PERIOD
+    body = {"challenge": said["challenge"], "password": new, "code": codes.totp_code(secret, step)}
+    assert page.post("/password", body | {"proof": {"password": new, "code": code}}).status == 401
+    assert reads(edge, theirs, search) == 200
+    said = page.post("/password/options").body
+    secret = base64.b32decode(parse_qs(urlsplit(said["totp"]).query)["secret"][0])
+    body |= {"challenge": said["challenge"], "code": codes.totp_code(secret, step)}
+    assert page.post("/password", body | {"proof": {"password": old, "code": code}}).status == 201
+    assert reads(edge, theirs, search) == 401
+    again = chart.given(signed_in(edge, "Dr City"), "user/*.rs offline_access")
+    assert reads(edge, again, search) == 200
+    assert page.ask("DELETE", "/identity/password").status == 204
+    assert reads(edge, again, search) == 401

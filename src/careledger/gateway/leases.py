@@ -43,6 +43,8 @@ MOST_OPEN = 50_000
 """Versions that all leases of a gateway keep in memory together, some 20 KiB each."""
 MOST_ASIDE = 1_000
 """Patients and tokens of whom is kept what was found before something was written, some 20 KiB each."""
+MOST_PATHS = 10_000
+"""Records of one of them that are remembered so."""
 MOST_SESSIONS = 10_000
 """Tokens whose sessions are kept in memory, some 2 KiB each; one that is asked with again has a new session stated."""
 ENDED = (AccessRefused, SignatureRefused)
@@ -148,10 +150,8 @@ class Leases:
         of which nothing is kept open. None where this post's ground opens no such compartment as a whole; raises as
         ``look``."""
         check_reaches(bearer, alias)
-        network, statement = (
-            self.world.network,
-            find_statement(self.world.network, alias, self.world.custodians),
-        )
+        network = self.world.network
+        statement = find_statement(network, alias, self.world.custodians)
         ground, closed = ground_of(network, self.session(bearer), bearer, statement)
         if ground.handles is not None or compartment not in ground.compartments:
             return None
@@ -188,9 +188,12 @@ class Leases:
                     return view
             except ENDED:
                 self._held.pop(name, None)
-        for digest, alias in [name for name, each in self._aside.items() if path in each.paths]:
+        aside = [
+            name for name, each in self._aside.items() if name[0] == bearer.digest and path in each.paths
+        ]
+        for _, alias in aside:
             with suppress(*ENDED):
-                if digest == bearer.digest and path in (view := self.look(bearer, alias)).current:
+                if path in (view := self.look(bearer, alias)).current:
                     return view
         return None
 
@@ -258,11 +261,12 @@ class Leases:
         """The same; but that record, and what was open, is found by asking anew where its id alone is asked for."""
         name, now = (bearer.digest, alias), self.world.clock.now()
         held, before = self._held.get(name), self._aside.get(name)
-        paths = {path, *(held.view.current if held else ()), *(before.paths if before else ())}
-        until = held.lease.until if held else now + LONGEST_LEASE
-        was_open = held is not None or (before is not None and before.was_open)
+        aside = before or _Aside(set(held.view.current if held else ()), 0, held is not None)
+        aside.until = held.lease.until if held else now + LONGEST_LEASE
+        if len(aside.paths) < MOST_PATHS:  # beyond, what is written is read as own writing
+            aside.paths.add(path)
         self.forget(bearer, alias)
-        self._aside[name] = _Aside(paths, until, was_open)
+        self._aside[name] = aside
         if len(self._aside) > MOST_ASIDE:
             del self._aside[next(iter(self._aside))]
 
