@@ -281,6 +281,13 @@ def test_a_file_that_is_lost_is_damage_and_not_made_anew(noted: Path, tmp_path: 
     assert path.name in refused.err or "chain" in refused.err
 
 
+def test_no_service_begins_without_an_organisations_books(noted: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(noted, tmp_path / "data"))
+    removed(next(folder.glob("organisations/*/books.db")))
+    refused = careledger("up", "--data", folder, "--port", "0")
+    assert (refused.code, "books.db" in refused.err, refused.out) == (1, True, "")
+
+
 @pytest.mark.parametrize("pattern", [each for each in LOST if each.endswith(("db", "sqlite"))])
 def test_a_file_that_was_emptied_is_damage_and_not_filled_anew(
     noted: Path, tmp_path: Path, pattern: str

@@ -79,7 +79,7 @@ def serve_gateway(folder: Path, service: Service, as_json: bool) -> None:
     with (
         told_to_stop() as stop,
         _ended_within(stop, service),
-        opened(folder, service=service) as world,
+        _whole(folder, service) as world,
         _to_members(world, service) as members,
         Gateway(
             world, service.host, service.port, service.tends_every, service.looks_every, service
@@ -92,6 +92,15 @@ def serve_gateway(folder: Path, service: Service, as_json: bool) -> None:
         time.sleep(service.notice)
     if not as_json:
         screen().says("Stopped. Everything that was acknowledged is on the disk.")
+
+
+@contextmanager
+def _whole(folder: Path, service: Service) -> Iterator[World]:
+    """The directory's world; raises StoreCorrupt before anybody is answered where an organisation's files are lost or
+    damaged, by which no token could be told."""
+    with opened(folder, service=service) as world:
+        world.keyring.everybody()
+        yield world
 
 
 def _to_agents(world: World, gateway: Gateway) -> AbstractContextManager[None]:
@@ -198,7 +207,7 @@ def serve_worker(folder: Path, service: Service, as_json: bool) -> None:
 def _serve_first(folder: Path, service: Service, place: Path, stop: threading.Event, as_json: bool) -> None:
     """Order of effects: whatever readers had open is to be asked for anew, it answers gateways, it lends to readers."""
     with (
-        opened(folder, service=service) as world,
+        _whole(folder, service) as world,
         _to_members(world, service) as members,
         closing(raised_marks(folder)) as marks,
     ):
